@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parvus ABI: base types, version and error numbers.
+ *
+ * These headers are freestanding: C11 or C++, no header of an operating system
+ * beyond <stdint.h> (a kernel defines PARVUS_NO_STDINT and provides the
+ * uintN_t names itself). Every guest pointer in this ABI is a *guest-physical
+ * address* (gpa); there is no hypercall that takes a guest-virtual address,
+ * the two stack frames of iret and sysret apart.
+ *
+ * Rules for every structure: fixed-width members, explicit padding, size and
+ * offsets asserted in pv-abi/check; "reserved" members are written as zero and
+ * a non-zero one fails the call with -EINVAL.
+ *
+ * Each member's comment says who writes it: [G] the guest, [H] the hypervisor.
+ */
+#ifndef PARVUS_TYPES_H
+#define PARVUS_TYPES_H
+
+#ifndef PARVUS_NO_STDINT
+#include <stdint.h>
+#endif
+
+/* The interface version: a guest built for N runs on a hypervisor that serves >= N. */
+#define PARVUS_ABI_VERSION	1u
+
+/* Errors, negative in rax. Values are Linux's (include/uapi/asm-generic/errno*.h). */
+#define PARVUS_EPERM	1	/* the caller lacks the privilege */
+#define PARVUS_ENOENT	2	/* no such object */
+#define PARVUS_E2BIG	7	/* a count or length above the stated limit */
+#define PARVUS_EAGAIN	11	/* try again later */
+#define PARVUS_ENOMEM	12	/* no memory left within the caller's charge */
+#define PARVUS_EFAULT	14	/* a gpa that is not plain RAM of the caller */
+#define PARVUS_EBUSY	16	/* the object is in a state that forbids it */
+#define PARVUS_EEXIST	17	/* already there */
+#define PARVUS_EINVAL	22	/* malformed argument, or a reserved one not zero */
+#define PARVUS_ENOSYS	38	/* no such hypercall in this version */
+
+/* A domain has at most this many vCPUs in ABI 1. */
+#define PARVUS_MAX_VCPUS	64u
+
+#endif
