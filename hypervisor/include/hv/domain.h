@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A domain: a guest and all that it owns. Its gfn table says which machine
+ * frame stands behind each guest-physical frame, per 2 MiB chunk where the
+ * chunk is uniform. A guest's mistake ends in domain_kill(), which keeps the
+ * first reason; nothing that a guest does may panic.
+ */
+#ifndef HV_DOMAIN_H
+#define HV_DOMAIN_H
+
+#include <hv/limits.h>
+#include <hv/lock.h>
+#include <hv/frame.h>
+#include <parvus/vcpu.h>
+
+struct vcpu;
+struct shadow_domain;
+
+enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_DYING, DOMAIN_DEAD };
+
+/*
+ * One entry per 2 MiB of guest-physical space, and, where the chunk is not one
+ * extent, a page of 512 entries of the same form for its frames.
+ * Bits: 0 present, 1 writable, 2 extent (chunk entries: one 2 MiB extent),
+ * 3 table (chunk entries: the mfn is a page of gfn entries), 12..51 mfn.
+ */
+#define GFN_PRESENT	1ull
+#define GFN_WRITABLE	2ull
+#define GFN_EXTENT	4ull
+#define GFN_TABLE	8ull
+#define GFN_MFN_MASK	0x000ffffffffff000ull
+
+struct domain {
+	u16 id;
+	u8 state;			/* enum domain_state; WRITE_ONCE */
+	bool control;			/* domain 0's privilege */
+	char name[MAX_DOMAIN_NAME];
+
+	/* gfn table: written under gfn_lock, read without (rule 7: see gfn_get) */
+	struct spinlock gfn_lock;
+	u64 max_gfn;			/* first gfn beyond the table */
+	u64 *gfn_chunks;		/* max_gfn / 512 entries */
+	u64 gfn_chunks_bytes;
+	u64 frames;			/* frames charged as RAM */
+
+	struct shadow_domain *shadow;	/* shadow.c's */
+
+	unsigned int vcpu_count;
+	struct vcpu *vcpus[MAX_VCPUS];
+
+	/* guest registrations; written by hc_*_set of any vCPU, read once at use */
+	u64 syscall_entry;
+	u64 df_stack;
+	struct {
+		u64 address;
+		u8 dpl;
+		u8 flags;
+	} traps[PARVUS_TRAPS];
+
+	/* end of life: the first reason wins */
+	u32 ended;			/* 0 -> 1 once, by cmpxchg */
+	u32 shutdown_reason;
+	u32 shutdown_status;
+	u32 running_vcpus;		/* pCPUs inside this domain's vCPUs */
+	char kill_reason[MAX_KILL_REASON];
+	u64 frames_free_before;		/* free frames before it was built */
+	u64 weight;			/* scheduler share, 256 = 1 */
+};
+
+/* [d]s by number, NULL = free. Changes under the build/destroy path alone. */
+extern struct domain *domains[MAX_DOMAINS];
+
+/**
+ * domain_create - allocate an empty domain
+ * @name: shown in logs; cut at MAX_DOMAIN_NAME
+ * @max_gfn: size of its guest-physical space in frames, rounded up to chunks
+ * @vcpus: number of vCPUs, 1..MAX_VCPUS
+ * Return: the domain, or NULL when memory is short or the arguments are bad.
+ */
+struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus);
+
+/* Give [gfn, gfn + count) zeroed RAM, extents first. 0 or -PARVUS_ENOMEM (then nothing was added). */
+int domain_populate(struct domain *d, gfn_t gfn, u64 count);
+
+/* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
+void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
+/* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
+void domain_shutdown(struct domain *d, u32 reason, u32 status);
+/* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
+void domain_destroy(struct domain *d);
+
+/**
+ * gfn_lookup - the entry that stands for a gfn
+ * Return: an entry of the form above for the *frame* (never GFN_TABLE;
+ * GFN_EXTENT set if the whole 2 MiB chunk is one uniform extent), or 0.
+ */
+u64 gfn_lookup(const struct domain *d, gfn_t gfn);
+
+static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
+
+/* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
+int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
+int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Machine frames: who owns each, and the allocator. All access to a frame's
+ * contents goes through frame_map()/frame_unmap(); what stands behind them
+ * (a direct map or per-CPU windows) is nobody else's business.
+ */
+#ifndef HV_FRAME_H
+#define HV_FRAME_H
+
+#include <hv/types.h>
+
+enum frame_type {
+	FRAME_NONE,		/* not RAM, or not ours to give */
+	FRAME_FREE,
+	FRAME_HYPERVISOR,	/* image, tables, heap */
+	FRAME_GUEST,		/* RAM of domain owner */
+	FRAME_SHADOW,		/* shadow page of domain owner */
+};
+
+/* 16 bytes a frame. count and the word are atomic or under the owner's rules. */
+struct frame_info {
+	u32 count;		/* GUEST: shadow entries that map it */
+	u16 owner;		/* domain number, or DOMAIN_NONE */
+	u8 type;		/* enum frame_type */
+	u8 flags;
+	u64 word;		/* FREE: link; GUEST: gfn; SHADOW: index of its struct shadow_page */
+};
+BUILD_ASSERT(sizeof(struct frame_info) == 16);
+
+#define DOMAIN_NONE	0xffffu
+
+/* NULL beyond the end of RAM. */
+struct frame_info *frame_info(mfn_t mfn);
+
+/* order 0 (4 KiB) or EXTENT_ORDER (2 MiB, aligned). 0 or -PARVUS_ENOMEM. Contents are stale. */
+int alloc_frames(unsigned int order, mfn_t *out);
+/* The frames come back as FRAME_FREE; the caller has seen to it that no TLB holds them. */
+void free_frames(mfn_t mfn, unsigned int order);
+/* At boot: give [first, first + count) to the allocator. */
+void frames_add(mfn_t first, u64 count);
+u64 frames_free_count(void);
+u64 frames_total_count(void);
+
+void *frame_map(mfn_t mfn);
+void frame_unmap(void *p);
+
+/* Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL. */
+void *hv_alloc(size_t bytes);
+void hv_free(void *p, size_t bytes);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Logging and the end of all things. One line form: "(cpuN dM) area: text".
+ * log_guest() is for what a guest can provoke: it is rate-limited.
+ * panic() is for our own mistakes alone; a guest's mistake is domain_kill().
+ */
+#ifndef HV_LOG_H
+#define HV_LOG_H
+
+#include <hv/types.h>
+
+enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
+void log_guest(const char *fmt, ...) __printf(1, 2);
+noreturn void panic(const char *fmt, ...) __printf(1, 2);
+
+#define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)	log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...)	log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)	log_line(LOG_DEBUG, __VA_ARGS__)
+
+#define BUG_ON(c) do { \
+	if (unlikely(c)) \
+		panic("%s:%d: %s", __FILE__, __LINE__, #c); \
+} while (0)
+
+/* Warnings (log_warn and worse) since boot; debug_info shows it. */
+u64 log_warnings(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The software TLB: shadow page tables filled on demand from the guest's own
+ * tables, told by explicit flushes when a right is taken away.
+ *
+ * shadow.c is portable: it runs in ring 0 and under the native model-TLB
+ * harness (tests/unit/shadow.c). What touches hardware is declared in
+ * hv/arch_mmu.h and implemented by arch/x86/mmu.c or by the harness.
+ */
+#ifndef HV_SHADOW_H
+#define HV_SHADOW_H
+
+#include <hv/domain.h>
+#include <parvus/mmu.h>
+
+struct vcpu;
+struct aspace;
+
+/* Page-fault error code bits (Intel SDM vol. 3, 4.7). */
+#define PF_PRESENT	1u
+#define PF_WRITE	2u
+#define PF_USER		4u
+#define PF_RESERVED	8u
+#define PF_FETCH	16u
+
+enum shadow_result {
+	SHADOW_DONE,		/* an entry that permits the access is in place: resume */
+	SHADOW_GUEST_FAULT,	/* deliver #PF with *error (U from the virtual mode) */
+	SHADOW_KILLED,		/* the domain was killed, reason kept */
+};
+
+/* Part of struct vcpu that belongs to shadow.c. */
+struct vcpu_shadow {
+	struct aspace *as;	/* what is loaded; never NULL once started */
+	struct aspace *anon;	/* this vCPU's id 0 */
+	gfn_t root;		/* the guest's top-level table */
+	u64 prefill_va;		/* last #PF delivered; shadow_prefill uses it once */
+	struct aspace *prefill_as;	/* NULL = nothing to prefill */
+	u64 last_rip, last_cr2;	/* progress check (rule 13) */
+	u32 last_count;
+};
+
+/* Create and destroy a domain's shadows. pool = shadow pages; charged up front. */
+int shadow_domain_init(struct domain *d, u64 pool);
+void shadow_domain_destroy(struct domain *d);
+int shadow_vcpu_init(struct vcpu *v);
+
+/**
+ * shadow_fault - a translation is missing or forbids the access
+ * @va: canonical guest address outside the hypervisor's hole
+ * @access: PF_WRITE, PF_FETCH of the hardware's error code
+ * @user: virtual mode of the access
+ * @rip: for the progress check
+ * @error: error code for the guest when SHADOW_GUEST_FAULT
+ */
+enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip,
+				u32 *error);
+/* A #PF was delivered to the guest for @va; iret will fill it. */
+void shadow_note_fault(struct vcpu *v, u64 va);
+/* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
+void shadow_prefill(struct vcpu *v);
+
+/*
+ * Handlers' second half: arguments are raw guest values, all checked here.
+ * 0 or a negative errno; never kills for a bad hint.
+ */
+int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen,
+		  u64 gen_gpa, u64 flags);
+int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags);
+int shadow_flush_batch(struct vcpu *v, u64 vcpu_mask);
+int shadow_release(struct vcpu *v, u64 id);
+int shadow_age(struct vcpu *v, u64 id);
+
+/* Drop every translation of a frame before it leaves the domain (remap, balloon). */
+void shadow_unmap_gfn(struct domain *d, gfn_t gfn);
+
+/* Bind v's address space to this pCPU before it runs, and let go of it after. */
+void shadow_load(struct vcpu *v);
+void shadow_unload(struct vcpu *v);
+/*
+ * Called with interrupts off on every C exit to the guest, and by whoever
+ * waits: serve flush requests of others. See arch_mmu.h for the protocol.
+ */
+void shadow_serve(void);
+
+/* For stats and tests. */
+u64 shadow_pool_free(const struct domain *d);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual CPU: registers, virtual mode, pending vectors, run state. While it
+ * runs, its general registers are in the frame at the top of its pCPU's stack,
+ * and copied here when another one takes the pCPU.
+ */
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
+
+#include <hv/domain.h>
+#include <hv/shadow.h>
+
+/* As pushed by arch/x86/entry.S; the tail is the hardware's frame. */
+struct regs {
+	u64 r15, r14, r13, r12, rbp, rbx;
+	u64 r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	u64 vector;		/* exception or interrupt; 0x100 = syscall */
+	u64 error;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+enum vcpu_state {
+	VCPU_STOPPED,		/* never started, or vcpu_stop */
+	VCPU_RUNNABLE,
+	VCPU_RUNNING,
+	VCPU_BLOCKED,
+};
+
+/* What the scheduler keeps per vCPU; sched.c's. */
+struct sched_entity {
+	struct sched_entity *next, *prev;	/* run queue */
+	u64 vruntime;		/* weighted ns */
+	u64 run_start;		/* ns at which it got the pCPU */
+	u64 weight;
+	u32 cpu;		/* the pCPU whose queue it is (or was last) on */
+	bool queued;
+	u64 affinity;		/* mask of pCPUs */
+};
+
+/* One-shot timer; timer.c's. */
+struct timer {
+	u64 deadline;		/* ns; 0 = not armed */
+	u32 heap_index;		/* place in its pCPU's heap + 1; 0 = none */
+	u32 cpu;
+	void (*fire)(struct timer *t);
+};
+
+struct vcpu {
+	struct domain *domain;
+	u32 id;			/* within the domain */
+	u32 state;		/* enum vcpu_state, under its pCPU's queue lock */
+	struct regs regs;	/* valid while not running */
+
+	/* virtual CPU state */
+	bool kernel_mode;	/* saved value; the live one is in struct pcpu */
+	u64 kernel_gs_base;	/* loaded at every entry from user mode */
+	u64 live_gs_base;	/* GS/FS base while not running */
+	u64 live_fs_base;
+	u64 guest_cr0, guest_cr4;	/* what the guest believes */
+	u64 dr[8];
+	u64 tls[PARVUS_TLS_ENTRIES];	/* validated descriptors */
+	u16 ds, es, fs, gs;	/* selectors while not running */
+	void *xsave;		/* XSAVE image, 64-aligned */
+	u64 xcr0;
+
+	/* the vCPU area: where, and our mapping of it (NULL = not registered) */
+	struct parvus_vcpu_area *area;
+	u64 area_gpa;
+	struct parvus_vcpu_area *area_none;	/* stands in until it is registered */
+	void *clock;		/* pvclock record, or NULL */
+	u64 clock_gpa;
+
+	/* pending virtual vectors: set by anyone (atomic), cleared by the vCPU */
+	u64 vectors[4];
+	bool nmi_pending;
+	bool blocked_wakeup;	/* an event came while it was going to sleep */
+
+	struct vcpu_shadow shadow;
+	struct sched_entity sched;
+	struct timer timer;
+	struct parvus_vcpu_stats stats;
+};
+
+/* Raise a virtual vector (>= 32) and wake the vCPU. Callable from any pCPU. */
+void vcpu_raise(struct vcpu *v, u8 vector);
+/* Make it look at its pending work: an IPI if it runs, a wake-up if it sleeps. */
+void vcpu_kick(struct vcpu *v);
+
+struct vcpu *vcpu_create(struct domain *d, unsigned int id);
+void vcpu_destroy(struct vcpu *v);
+
+#endif
