@@ -38,5 +38,7 @@
 
 /* A domain has at most this many vCPUs in ABI 1. */
 #define PARVUS_MAX_VCPUS	64u
+/* In place of a vCPU number: the calling one. */
+#define PARVUS_VCPU_SELF	0xffffffffu
 
 #endif

@@ -90,6 +90,7 @@ struct parvus_trap {
 #define PARVUS_BASE_FS		0u
 #define PARVUS_BASE_GS_KERNEL	1u	/* the running kernel's; loaded at every entry from user mode */
 #define PARVUS_BASE_GS_USER	2u	/* same as writing area.user_gs_base */
+#define PARVUS_SEL_GS_USER	3u	/* value is a selector: user GS and its base from the GDT */
 
 /* vcpu_start: the whole state of a fresh vCPU. It starts in kernel mode with IF = 0. */
 struct parvus_vcpu_context {

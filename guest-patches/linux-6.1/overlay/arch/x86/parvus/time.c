@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parvus guest: time. The clock is a pvclock record per vCPU, which the vDSO reads
+ * without a trap; events come from a one-shot timer armed in the same time.
+ */
+#include <linux/init.h>
+#include <linux/clockchips.h>
+#include <linux/clocksource.h>
+#include <linux/cpuhotplug.h>
+#include <linux/interrupt.h>
+#include <linux/memblock.h>
+#include <linux/sched/clock.h>
+#include <asm/fixmap.h>
+#include <asm/idtentry.h>
+#include <asm/irq_regs.h>
+#include <asm/hardirq.h>
+#include <asm/apic.h>
+#include <asm/desc.h>
+#include <asm/pvclock.h>
+#include <asm/vgtod.h>
+#include <asm/x86_init.h>
+#include "parvus.h"
+
+/* The first page holds the record that the vDSO maps. */
+static struct pvclock_vsyscall_time_info parvus_clock[NR_CPUS] __bss_decrypted
+	__aligned(PAGE_SIZE);
+static u64 parvus_sched_clock_offset __ro_after_init;
+
+static inline struct pvclock_vcpu_time_info *parvus_this_clock(void)
+{
+	return &parvus_clock[raw_smp_processor_id()].pvti;
+}
+
+static noinstr u64 parvus_clock_read(void)
+{
+	u64 ns;
+
+	preempt_disable_notrace();
+	ns = pvclock_clocksource_read(parvus_this_clock());
+	preempt_enable_notrace();
+	return ns;
+}
+
+static u64 parvus_clocksource_read(struct clocksource *cs)
+{
+	return parvus_clock_read();
+}
+
+static u64 parvus_sched_clock(void)
+{
+	return parvus_clock_read() - parvus_sched_clock_offset;
+}
+
+static int parvus_clocksource_enable(struct clocksource *cs)
+{
+	vclocks_set_used(VDSO_CLOCKMODE_PVCLOCK);
+	return 0;
+}
+
+static struct clocksource parvus_clocksource = {
+	.name = "parvus",
+	.read = parvus_clocksource_read,
+	.rating = 400,
+	.mask = CLOCKSOURCE_MASK(64),
+	.flags = CLOCK_SOURCE_IS_CONTINUOUS,
+	.enable = parvus_clocksource_enable,
+};
+
+void parvus_init_clock_cpu(void)
+{
+	unsigned int cpu = smp_processor_id();
+
+	parvus_call2(PARVUS_HC_clock_register, cpu, __pa_symbol(&parvus_clock[cpu].pvti));
+}
+
+static unsigned long parvus_tsc_khz(void)
+{
+	setup_force_cpu_cap(X86_FEATURE_TSC_KNOWN_FREQ);
+	return parvus_start->tsc_khz;
+}
+
+static void parvus_get_wallclock(struct timespec64 *now)
+{
+	u64 ns = parvus_clock_read() + parvus_start->wall_nsec;
+
+	now->tv_sec = parvus_start->wall_sec + div_u64_rem(ns, NSEC_PER_SEC, (u32 *)&now->tv_nsec);
+}
+
+static int parvus_set_wallclock(const struct timespec64 *now)
+{
+	return -ENODEV;
+}
+
+/* clock events */
+
+static DEFINE_PER_CPU(struct clock_event_device, parvus_timer);
+
+static int parvus_timer_shutdown(struct clock_event_device *evt)
+{
+	parvus_call1(PARVUS_HC_timer_set, 0);
+	return 0;
+}
+
+static int parvus_timer_next(unsigned long delta, struct clock_event_device *evt)
+{
+	return parvus_call1(PARVUS_HC_timer_set, parvus_clock_read() + delta) ? -ETIME : 0;
+}
+
+DEFINE_IDTENTRY_SYSVEC(sysvec_parvus_timer)
+{
+	struct clock_event_device *evt = this_cpu_ptr(&parvus_timer);
+	struct pt_regs *old = set_irq_regs(regs);
+
+	inc_irq_stat(apic_timer_irqs);
+	if (evt->event_handler)
+		evt->event_handler(evt);
+	set_irq_regs(old);
+}
+
+void parvus_start_timer_cpu(void)
+{
+	struct clock_event_device *evt = this_cpu_ptr(&parvus_timer);
+
+	evt->name = "parvus";
+	evt->features = CLOCK_EVT_FEAT_ONESHOT;
+	evt->max_delta_ns = 0xffffffff;
+	evt->max_delta_ticks = 0xffffffff;
+	evt->min_delta_ns = 5000;
+	evt->min_delta_ticks = 5000;
+	evt->mult = 1;
+	evt->shift = 0;
+	evt->rating = 500;
+	evt->set_state_shutdown = parvus_timer_shutdown;
+	evt->set_state_oneshot_stopped = parvus_timer_shutdown;
+	evt->set_next_event = parvus_timer_next;
+	evt->cpumask = cpumask_of(smp_processor_id());
+	clockevents_register_device(evt);
+}
+
+static void __init parvus_timer_init(void)
+{
+	parvus_start_timer_cpu();
+}
+
+static int parvus_timer_dying(unsigned int cpu)
+{
+	parvus_call1(PARVUS_HC_timer_set, 0);
+	return 0;
+}
+
+static int __init parvus_clock_late(void)
+{
+	if (!parvus_start)
+		return 0;
+	if (parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE)
+		parvus_clocksource.vdso_clock_mode = VDSO_CLOCKMODE_PVCLOCK;
+	cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "x86/parvus:timer", NULL,
+				  parvus_timer_dying);
+	return clocksource_register_hz(&parvus_clocksource, NSEC_PER_SEC);
+}
+early_initcall(parvus_clock_late);
+
+void __init parvus_init_time(void)
+{
+	parvus_call2(PARVUS_HC_clock_register, 0, __pa_symbol(&parvus_clock[0].pvti));
+	pvclock_set_pvti_cpu0_va(parvus_clock);
+	pvclock_set_flags(PVCLOCK_TSC_STABLE_BIT);
+	parvus_sched_clock_offset = parvus_clock_read();
+	paravirt_set_sched_clock(parvus_sched_clock);
+
+	x86_init.timers.timer_init = parvus_timer_init;
+	x86_init.timers.setup_percpu_clockev = x86_init_noop;
+	x86_init.timers.wallclock_init = x86_init_noop;
+	x86_cpuinit.setup_percpu_clockev = x86_init_noop;
+	x86_platform.calibrate_tsc = parvus_tsc_khz;
+	x86_platform.calibrate_cpu = parvus_tsc_khz;
+	x86_platform.get_wallclock = parvus_get_wallclock;
+	x86_platform.set_wallclock = parvus_set_wallclock;
+}

@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every way into ring 0 and out of it.
+ *
+ * All code of a guest, kernel and user, is CPL 3, so an entry from CPL 3 swaps
+ * GS once and an entry from CPL 0 (the idle loop, a fix-up) never does. While a
+ * guest runs, GS base is the guest's and the kernel GS base MSR points to this
+ * pCPU's struct pcpu. Interrupts are off throughout.
+ *
+ * The frame at the top of the pCPU's stack is struct regs (hv/vcpu.h):
+ *
+ *	stack_top  ->	(end)
+ *	-0x08		ss		pushed by the hardware, or by hand for SYSCALL
+ *	-0x10		rsp
+ *	-0x18		rflags
+ *	-0x20		cs
+ *	-0x28		rip
+ *	-0x30		error code, or 0
+ *	-0x38		vector, 0x100 for SYSCALL
+ *	-0x40 .. -0xb0	rdi rsi rdx rcx rax r8 r9 r10 r11 rbx rbp r12 r13 r14 r15
+ *
+ * An access to guest memory by guest address is listed in the exception table:
+ * trap_from_hypervisor() fills the shadow and retries it, or goes to its fix-up.
+ * Nothing else in here can fault: selectors are constants, addresses that reach
+ * SYSRET or IRET are sign-extended from bit 47, flags are masked (review rules
+ * 28 and 29).
+ */
+#include <asm-offsets.h>
+#include <asm/desc.h>
+#include <asm/vectors.h>
+
+#define HOLE_END	0xffff880000000000
+
+/* An instruction that may fault on guest memory, and where to go if it must not. */
+.macro FIXUP insn:vararg
+9990:	\insn
+	.pushsection .ex_table, "a"
+	.quad	9990b, guest_access_failed
+	.popsection
+.endm
+
+.macro PUSH_REGS
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%rcx
+	push	%rax
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%r11
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+.endm
+
+.macro POP_CALLER_SAVED
+	pop	%r11
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+.endm
+
+.macro POP_REGS
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	POP_CALLER_SAVED
+.endm
+
+/* Sign-extend a guest-chosen address from bit 47. */
+.macro CANONICAL reg:req
+	shl	$16, \reg
+	sar	$16, \reg
+.endm
+
+	.section .text.entry, "ax"
+
+/*
+ * SYSCALL. rcx = rip, r11 = rflags, rsp and all else the guest's.
+ * From guest user: bounce to the guest kernel. From guest kernel: a hypercall.
+ */
+	.globl	syscall_entry
+	.balign	64
+syscall_entry:
+	swapgs
+	incq	%gs:PCPU_n_crossings
+	mov	%rsp, %gs:PCPU_scratch
+	cmpb	$0, %gs:PCPU_kernel_mode
+	je	syscall_bounce
+
+	cmp	$2, %rax
+	jbe	hypercall_fast
+hypercall_slow:
+	mov	%gs:PCPU_stack_top, %rsp
+	movb	$0, %gs:PCPU_exposed
+	pushq	$SEL_USER_SS
+	pushq	%gs:PCPU_scratch
+	push	%r11
+	pushq	$SEL_USER_CS
+	push	%rcx
+	pushq	$0
+	pushq	$VECTOR_SYSCALL
+	push	%rdi
+	push	%rsi
+	push	%rdx
+	push	%rcx
+	push	%rax
+	push	%r8
+	push	%r9
+	push	%r10
+	push	%r11
+	/* rbx rbp r12..r15 stay in registers: C keeps them; stored only when work is due */
+	sub	$6 * 8, %rsp
+	mov	%rsp, %rdi
+	call	hypercall_dispatch
+	mov	$1, %eax
+	xchg	%al, %gs:PCPU_exposed		/* a full barrier before work is read */
+	cmpl	$0, %gs:PCPU_work
+	jne	hypercall_work
+	cmpq	$VECTOR_SYSCALL, REGS_vector(%rsp)
+	jne	hypercall_changed
+	add	$6 * 8, %rsp
+	POP_CALLER_SAVED
+	mov	24(%rsp), %r11 			/* vector error rip cs rflags */
+	mov	32(%rsp), %r11
+	mov	16(%rsp), %rcx
+	mov	40(%rsp), %rsp
+	swapgs
+	sysretq
+
+hypercall_work:
+hypercall_changed:
+	mov	%rbx, REGS_rbx(%rsp)
+	mov	%rbp, REGS_rbp(%rsp)
+	mov	%r12, REGS_r12(%rsp)
+	mov	%r13, REGS_r13(%rsp)
+	mov	%r14, REGS_r14(%rsp)
+	mov	%r15, REGS_r15(%rsp)
+	/* fall through */
+
+/*
+ * The general exit. rsp = struct regs, complete; CR3 already fits the virtual mode.
+ */
+	.globl	exit_to_guest
+exit_to_guest:
+	mov	$1, %eax
+	xchg	%al, %gs:PCPU_exposed
+	cmpl	$0, %gs:PCPU_work
+	jne	exit_with_work
+	POP_REGS
+	add	$16, %rsp
+	swapgs
+	iretq
+
+exit_with_work:
+	movb	$0, %gs:PCPU_exposed
+	mov	%rsp, %rdi
+	call	exit_work
+	jmp	exit_to_guest
+
+/*
+ * rax is 0, 1 or 2 in guest kernel mode: nop, iret or sysret.
+ * exit_slow is set when the return needs C: a vector waits, the entry of the
+ * last page fault is to be filled, or the CPU has no FSGSBASE.
+ */
+	.balign	16
+hypercall_fast:
+	cmpb	$0, %gs:PCPU_exit_slow
+	jne	hypercall_slow
+	cmp	$1, %rax
+	jb	hypercall_slow
+	ja	hypercall_sysret
+
+/*
+ * iret. Guest stack: rax rcx r11, rip cs rflags rsp ss.
+ * Registers free: rax, rcx, r11 (their values are on the guest's stack).
+ */
+	mov	%rsp, %rax
+	mov	%gs:PCPU_stack_top, %rsp
+	movabs	$HOLE_END, %rcx
+	cmp	%rcx, %rax			/* high half above the hole: canonical */
+	jb	iret_slow
+	FIXUP	mov 32(%rax), %rcx		/* cs */
+	cmp	$SEL_USER_CS, %rcx
+	jne	iret_kernel
+	FIXUP	cmpq $SEL_USER_SS, 56(%rax)
+	jne	iret_slow
+	pushq	$SEL_USER_SS
+	FIXUP	pushq 48(%rax)			/* rsp */
+	FIXUP	mov 40(%rax), %rcx		/* rflags */
+	and	$RFLAGS_GUEST, %ecx
+	or	$RFLAGS_RUN, %ecx
+	push	%rcx
+	pushq	$SEL_USER_CS
+	FIXUP	mov 24(%rax), %rcx		/* rip */
+	CANONICAL %rcx
+	push	%rcx
+	mov	%gs:PCPU_area, %r11
+	mov	AREA_user_gs_base(%r11), %rcx
+	CANONICAL %rcx
+	FIXUP	mov 8(%rax), %r11		/* rcx */
+	mov	%r11, %gs:PCPU_scratch
+	FIXUP	mov 16(%rax), %r11
+	FIXUP	mov (%rax), %rax
+	/* nothing of the guest's stack is needed any more: act */
+	swapgs
+	wrgsbase %rcx
+	swapgs
+	mov	%gs:PCPU_area, %rcx
+	movb	$1, AREA_irq_enabled(%rcx)
+	mov	%gs:PCPU_user_cr3, %rcx
+	mov	%rcx, %cr3
+	movb	$0, %gs:PCPU_kernel_mode
+	incq	%gs:PCPU_n_user_returns
+	incq	%gs:PCPU_n_root_switches
+	mov	%gs:PCPU_scratch, %rcx
+	swapgs
+	iretq
+
+iret_kernel:
+	cmp	$VSEL_KERNEL_CS, %rcx
+	jne	iret_slow
+	pushq	$SEL_USER_SS
+	FIXUP	pushq 48(%rax)
+	FIXUP	mov 40(%rax), %rcx
+	mov	%ecx, %r11d
+	and	$RFLAGS_GUEST, %ecx
+	or	$RFLAGS_RUN, %ecx
+	push	%rcx
+	pushq	$SEL_USER_CS
+	FIXUP	mov 24(%rax), %rcx
+	CANONICAL %rcx
+	push	%rcx
+	shr	$9, %r11d
+	and	$1, %r11d			/* virtual IF of the frame */
+	mov	%r11d, %gs:PCPU_scratch + 8
+	FIXUP	mov 8(%rax), %rcx
+	FIXUP	mov 16(%rax), %r11
+	FIXUP	mov (%rax), %rax
+	mov	%rax, %gs:PCPU_scratch + 16
+	mov	%gs:PCPU_area, %rax
+	push	%rcx
+	mov	%gs:PCPU_scratch + 8, %ecx
+	mov	%cl, AREA_irq_enabled(%rax)
+	pop	%rcx
+	mov	%gs:PCPU_scratch + 16, %rax
+	incq	%gs:PCPU_n_kernel_returns
+	swapgs
+	iretq
+
+/*
+ * sysret. Guest stack: rax, rip cs rflags rsp ss. Registers free: rax, rcx, r11.
+ */
+hypercall_sysret:
+	mov	%rsp, %rax
+	mov	%gs:PCPU_stack_top, %rsp
+	movabs	$HOLE_END, %rcx
+	cmp	%rcx, %rax
+	jb	sysret_slow
+	FIXUP	cmpq $SEL_USER_CS, 16(%rax)
+	jne	sysret_slow
+	FIXUP	mov 32(%rax), %rcx		/* rsp */
+	mov	%rcx, %gs:PCPU_scratch + 8
+	FIXUP	mov 24(%rax), %r11		/* rflags */
+	and	$RFLAGS_GUEST, %r11d
+	or	$RFLAGS_RUN, %r11d
+	FIXUP	mov 8(%rax), %rcx		/* rip */
+	CANONICAL %rcx
+	FIXUP	mov (%rax), %rax
+	/* act */
+	mov	%rax, %gs:PCPU_scratch
+	mov	%gs:PCPU_area, %rsp
+	movb	$1, AREA_irq_enabled(%rsp)
+	mov	AREA_user_gs_base(%rsp), %rax
+	CANONICAL %rax
+	swapgs
+	wrgsbase %rax
+	swapgs
+	mov	%gs:PCPU_user_cr3, %rax
+	mov	%rax, %cr3
+	movb	$0, %gs:PCPU_kernel_mode
+	incq	%gs:PCPU_n_user_returns
+	incq	%gs:PCPU_n_root_switches
+	mov	%gs:PCPU_scratch, %rax
+	mov	%gs:PCPU_scratch + 8, %rsp
+	swapgs
+	sysretq
+
+/* Back to the C path: rax holds the guest's rsp, the number is known. rcx, r11 are dead by ABI. */
+iret_slow:
+	mov	%rax, %gs:PCPU_scratch
+	mov	$1, %eax
+	jmp	hypercall_slow
+sysret_slow:
+	mov	%rax, %gs:PCPU_scratch
+	mov	$2, %eax
+	jmp	hypercall_slow
+
+/*
+ * A guest stack named by iret, sysret or a bounce cannot be read or written.
+ * The instruction pointer does not say which; kernel_mode does: a bounce has set it
+ * only after its stores. scratch = guest rsp in every case.
+ */
+guest_access_failed:
+	mov	%gs:PCPU_stack_top, %rsp
+	cmpb	$0, %gs:PCPU_kernel_mode
+	je	bounce_failed
+	mov	$1, %eax			/* C finds the same fault and reports it */
+	jmp	hypercall_slow
+
+/*
+ * A system call of guest user mode: push ss rsp rflags cs rip on area.sp0 and enter
+ * the guest kernel. Kept as they are: all registers but rcx, r11 and rsp.
+ */
+	.balign	16
+syscall_bounce:
+	cmpb	$0, %gs:PCPU_has_fsgsbase
+	je	bounce_slow
+	mov	%rax, %gs:PCPU_scratch + 8
+	mov	%rdx, %gs:PCPU_scratch + 16
+	mov	%gs:PCPU_area, %rdx
+	mov	AREA_sp0(%rdx), %rax		/* the one load of a guest's value */
+	movabs	$HOLE_END + 64, %rdx
+	cmp	%rdx, %rax
+	jb	bounce_failed
+	mov	%gs:PCPU_kernel_cr3, %rdx
+	mov	%rdx, %cr3
+	mov	%gs:PCPU_scratch, %rdx
+	mov	%gs:PCPU_stack_top, %rsp
+	FIXUP	movq $SEL_USER_SS, -8(%rax)
+	FIXUP	mov %rdx, -16(%rax)
+	FIXUP	mov %r11, -24(%rax)
+	FIXUP	movq $SEL_USER_CS, -32(%rax)
+	FIXUP	mov %rcx, -40(%rax)
+	/* act */
+	movb	$1, %gs:PCPU_kernel_mode
+	incq	%gs:PCPU_n_syscalls
+	incq	%gs:PCPU_n_root_switches
+	mov	%gs:PCPU_area, %rdx
+	movb	$0, AREA_irq_enabled(%rdx)
+	mov	%gs:PCPU_kernel_gs_base, %rcx
+	swapgs
+	rdgsbase %r11
+	wrgsbase %rcx
+	swapgs
+	mov	%r11, AREA_user_gs_base(%rdx)
+	mov	%gs:PCPU_syscall_entry, %rcx
+	mov	$RFLAGS_RUN, %r11d
+	lea	-40(%rax), %rsp
+	mov	%gs:PCPU_scratch + 8, %rax
+	mov	%gs:PCPU_scratch + 16, %rdx
+	swapgs
+	sysretq
+
+/* rax and rdx are in the scratch words, rcx and r11 untouched. CR3 may be the kernel root. */
+bounce_failed:
+	mov	%gs:PCPU_user_cr3, %rax
+	mov	%rax, %cr3
+	mov	%gs:PCPU_scratch + 8, %rax
+	mov	%gs:PCPU_scratch + 16, %rdx
+bounce_slow:
+	mov	%gs:PCPU_stack_top, %rsp
+	movb	$0, %gs:PCPU_exposed
+	pushq	$SEL_USER_SS
+	pushq	%gs:PCPU_scratch
+	push	%r11
+	pushq	$SEL_USER_CS
+	push	%rcx
+	pushq	$0
+	pushq	$VECTOR_SYSCALL
+	PUSH_REGS
+	mov	%rsp, %rdi
+	call	syscall_from_user
+	jmp	exit_to_guest
+
+/*
+ * SYSCALL from compatibility mode (CSTAR): the ABI has no such call; the guest gets #UD.
+ * eax.. as the guest's; ecx = eip after the instruction.
+ */
+	.globl	syscall_compat_entry
+	.balign	16
+syscall_compat_entry:
+	swapgs
+	mov	%rsp, %gs:PCPU_scratch
+	mov	%gs:PCPU_stack_top, %rsp
+	movb	$0, %gs:PCPU_exposed
+	pushq	$SEL_USER_SS
+	pushq	%gs:PCPU_scratch
+	push	%r11
+	pushq	$SEL_USER_CS32
+	push	%rcx
+	subq	$2, (%rsp)			/* a fault: back to the instruction */
+	pushq	$0
+	pushq	$6
+	PUSH_REGS
+	mov	%rsp, %rdi
+	call	trap_from_guest
+	jmp	exit_to_guest
+
+/*
+ * Exceptions and interrupts. Each stub pushes an error code if the hardware did
+ * not, and its vector.
+ */
+	.balign	16
+trap_common:
+	testb	$3, 24(%rsp)			/* vector error rip [cs] */
+	jz	trap_ring0
+	swapgs
+	incq	%gs:PCPU_n_crossings
+	movb	$0, %gs:PCPU_exposed
+	PUSH_REGS
+	cld
+	mov	%rsp, %rdi
+	call	trap_from_guest
+	jmp	exit_to_guest
+
+trap_ring0:
+	PUSH_REGS
+	cld
+	mov	%rsp, %rdi
+	call	trap_from_hypervisor
+	POP_REGS
+	add	$16, %rsp
+	iretq
+
+/*
+ * NMI, #MC, #DF on stacks of their own. GS may be anything; the word above the
+ * hardware's frame at the top of each such stack points to the struct pcpu.
+ */
+ist_common:
+	PUSH_REGS
+	cld
+	mov	%rsp, %rbx
+	mov	$0xc0000101, %ecx		/* MSR_GS_BASE */
+	rdmsr
+	mov	%eax, %r12d
+	mov	%edx, %r13d
+	mov	REGS_SIZE(%rsp), %rax
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	wrmsr
+	mov	%rbx, %rdi
+	call	trap_ist
+	mov	$0xc0000101, %ecx
+	mov	%r12d, %eax
+	mov	%r13d, %edx
+	wrmsr
+	POP_REGS
+	add	$16, %rsp
+	iretq
+
+/*
+ * #DB on its own stack. From a guest: move the frame to the normal stack. In ring 0 it is the
+ * one that MOV SS defers over SYSCALL or INT: dropped, the guest gets no second one.
+ */
+db_entry:
+	pushq	$0
+	pushq	$1
+	testb	$3, 24(%rsp)
+	jz	ist_common
+	swapgs
+	mov	%rsp, %gs:PCPU_scratch
+	mov	%rax, %gs:PCPU_scratch + 8
+	mov	%rsp, %rax
+	mov	%gs:PCPU_stack_top, %rsp
+	pushq	48(%rax)
+	pushq	40(%rax)
+	pushq	32(%rax)
+	pushq	24(%rax)
+	pushq	16(%rax)
+	pushq	8(%rax)
+	pushq	(%rax)
+	mov	%gs:PCPU_scratch + 8, %rax
+	incq	%gs:PCPU_n_crossings
+	movb	$0, %gs:PCPU_exposed
+	PUSH_REGS
+	cld
+	mov	%rsp, %rdi
+	call	trap_from_guest
+	jmp	exit_to_guest
+
+nmi_entry:
+	pushq	$0
+	pushq	$2
+	jmp	ist_common
+df_entry:
+	pushq	$8				/* the hardware pushed an error code of 0 */
+	jmp	ist_common
+mc_entry:
+	pushq	$0
+	pushq	$18
+	jmp	ist_common
+
+/* The stubs, 16 bytes apart: vectors 8, 10..14, 17, 21, 29, 30 come with an error code. */
+	.globl	trap_stubs
+	.balign	16
+trap_stubs:
+	vector = 0
+	.rept	256
+	.balign	16
+	.if	vector == 1
+	jmp	db_entry
+	.elseif	vector == 2
+	jmp	nmi_entry
+	.elseif	vector == 8
+	jmp	df_entry
+	.elseif	vector == 18
+	jmp	mc_entry
+	.else
+	.ifeq	((vector - 10) * (vector - 11) * (vector - 12) * (vector - 13) * (vector - 14) * (vector - 17) * (vector - 21) * (vector - 29) * (vector - 30))
+	.else
+	pushq	$0
+	.endif
+	pushq	$vector
+	jmp	trap_common
+	.endif
+	vector = vector + 1
+	.endr
+
+/*
+ * enter_first: void enter_first(struct regs *top) - leave for the first time on this pCPU.
+ * rdi = the frame at the top of the stack.
+ */
+	.globl	enter_first
+enter_first:
+	mov	%rdi, %rsp
+	jmp	exit_to_guest
+
+/*
+ * long guest_copy(void *to, const void *from, size_t bytes) - one of the two is a guest
+ * address. Returns the number of bytes not copied.
+ */
+	.globl	guest_copy
+guest_copy:
+	mov	%rdx, %rcx
+	xor	%eax, %eax
+9991:	rep movsb
+	ret
+9992:	mov	%rcx, %rax
+	ret
+	.pushsection .ex_table, "a"
+	.quad	9991b, 9992b
+	.popsection
+
+/* int guest_store(u64 *to, u64 value), int guest_load(u64 *value, const u64 *from): 0 or 1. */
+	.globl	guest_store
+guest_store:
+	xor	%eax, %eax
+9993:	mov	%rsi, (%rdi)
+	ret
+	.globl	guest_load
+guest_load:
+	xor	%eax, %eax
+9994:	mov	(%rsi), %rdx
+	mov	%rdx, (%rdi)
+	ret
+9995:	mov	$1, %eax
+	ret
+	.pushsection .ex_table, "a"
+	.quad	9993b, 9995b
+	.quad	9994b, 9995b
+	.popsection
+
+/* int msr_read_safe(u32 msr, u64 *value), int msr_write_safe(u32 msr, u64 value): 0 or 1. */
+	.globl	msr_read_safe
+msr_read_safe:
+	mov	%edi, %ecx
+	xor	%r8d, %r8d
+9996:	rdmsr
+	shl	$32, %rdx
+	or	%rdx, %rax
+	mov	%rax, (%rsi)
+	xor	%eax, %eax
+	ret
+	.globl	msr_write_safe
+msr_write_safe:
+	mov	%edi, %ecx
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+9997:	wrmsr
+	xor	%eax, %eax
+	ret
+/* int xrstor_safe(const void *image, u64 mask): 0 or 1. */
+	.globl	xrstor_safe
+xrstor_safe:
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+9998:	xrstor64 (%rdi)
+	xor	%eax, %eax
+	ret
+	.pushsection .ex_table, "a"
+	.quad	9996b, 9995b
+	.quad	9997b, 9995b
+	.quad	9998b, 9995b
+	.popsection
+
+	.section .note.GNU-stack, "", @progbits

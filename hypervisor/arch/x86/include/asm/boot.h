@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the boot protocols told us, in one form. */
+#ifndef ASM_BOOT_H
+#define ASM_BOOT_H
+
+#include <hv/types.h>
+#include <hv/limits.h>
+
+#define HV_BASE		0xffff800000000000ull
+#define BOOT_RANGES	128
+
+struct boot_range {
+	u64 start, end;
+	u32 type;		/* e820: 1 = RAM */
+};
+
+struct boot_module {
+	u64 start, end;		/* physical */
+	char string[512];
+};
+
+struct boot_info {
+	char cmdline[MAX_CMDLINE];
+	unsigned int ranges;
+	struct boot_range range[BOOT_RANGES];
+	unsigned int modules;
+	struct boot_module module[MAX_MODULES];
+	u64 rsdp;		/* 0 = look for it */
+	u64 info_start, info_end;	/* the loader's structures, to be kept until parsed */
+};
+
+extern struct boot_info boot_info;
+extern char image_start[], rodata_start[], data_start[], load_end[], image_end[];
+
+static inline void *phys_to_virt(u64 pa) { return (void *)(pa + HV_BASE); }
+static inline u64 virt_to_phys(const void *p) { return (u64)p - HV_BASE; }
+
+/* multiboot.c: @magic and @info as found in eax and ebx. False: unknown protocol. */
+bool boot_parse(u32 magic, u64 info);
+/* The value of "name=..." on the command line, or NULL; and as a number, or @otherwise. */
+const char *boot_option(const char *name, size_t *len);
+bool boot_option_is(const char *name, const char *value);
+u64 boot_option_number(const char *name, u64 otherwise);
+
+/* paging.c: final page tables; afterwards all RAM is at phys_to_virt(). */
+void paging_init(void);
+/* Fill slots 256..511 of a guest root: the hypervisor's own. */
+void paging_fill_root(u64 *root);
+extern u64 hv_root;		/* CR3 value with no guest in it */
+void *mmio_map(u64 pa, u64 bytes);
+/* boot memory: whole zeroed pages, before the frame allocator is there */
+void *boot_alloc(u64 bytes, u64 align);
+void memory_init(void);		/* hand what is left to the frame allocator */
+
+void acpi_init(void);
+void apic_init_cpu(void);
+void smp_init(void);
+void time_init(void);
+void serial_init(void);
+noreturn void power_off(void);
+noreturn void machine_reboot(void);
+
+#endif

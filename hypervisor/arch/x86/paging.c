@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hypervisor's own page tables and the hand-over of RAM to the frame allocator.
+ *
+ * All RAM is at HV_BASE + physical address, supervisor and never executable, the
+ * image with the rights of its sections; device memory is mapped uncached at the
+ * same offset. Slots 256..271 of every root hold these tables: guests cannot use
+ * what is there, and its entries in the hardware are supervisor ones.
+ */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+
+#define PTE_P	1ull
+#define PTE_W	2ull
+#define PTE_PWT	8ull
+#define PTE_PCD	16ull
+#define PTE_PS	128ull
+#define PTE_NX	(1ull << 63)
+#define ADDR	0x000ffffffffff000ull
+
+u64 hv_root;
+static u64 *root;
+static u64 boot_free;		/* next free physical address for boot_alloc */
+static u64 boot_limit;
+
+/* Does [start, end) touch what must be kept? Returns where that ends, or 0. */
+static u64 reserved_until(u64 start, u64 end)
+{
+	unsigned int i;
+	u64 image = virt_to_phys(image_start);
+
+	if (start < 0x100000)
+		return 0x100000;
+	if (start < virt_to_phys(image_end) && end > image)
+		return virt_to_phys(image_end);
+	for (i = 0; i < boot_info.modules; i++)
+		if (start < boot_info.module[i].end && end > boot_info.module[i].start)
+			return boot_info.module[i].end;
+	if (start < boot_info.info_end && end > boot_info.info_start)
+		return boot_info.info_end;
+	return 0;
+}
+
+/* Boot memory comes from the largest free piece below 4 GiB, which the first tables map. */
+static void find_boot_memory(void)
+{
+	unsigned int i;
+	u64 best = 0;
+
+	for (i = 0; i < boot_info.ranges; i++) {
+		u64 start = boot_info.range[i].start, end = min(boot_info.range[i].end, GIB(4));
+
+		if (boot_info.range[i].type != 1)
+			continue;
+		start = ROUND_UP(start, PAGE_SIZE);
+		while (start < end) {
+			u64 stop = start, skip;
+
+			skip = reserved_until(start, start + PAGE_SIZE);
+			if (skip) {
+				start = ROUND_UP(skip, PAGE_SIZE);
+				continue;
+			}
+			/* up to the next reserved thing, in 1 MiB steps */
+			while (stop < end && !reserved_until(stop, min(stop + MIB(1), end)))
+				stop = min(stop + MIB(1), end);
+			if (stop - start > best && stop > start) {
+				best = stop - start;
+				boot_free = start;
+				boot_limit = stop;
+			}
+			start = max(stop, start + PAGE_SIZE);
+		}
+	}
+	if (!best)
+		panic("boot: no free memory below 4 GiB");
+}
+
+void *boot_alloc(u64 bytes, u64 align)
+{
+	void *p;
+
+	boot_free = ROUND_UP(boot_free, align);
+	bytes = ROUND_UP(bytes, PAGE_SIZE);
+	if (boot_free + bytes > boot_limit)
+		panic("boot: out of memory (%lu KiB wanted)", (unsigned long)(bytes >> 10));
+	p = phys_to_virt(boot_free);
+	boot_free += bytes;
+	memset(p, 0, bytes);
+	return p;
+}
+
+static u64 *next_table(u64 *entry)
+{
+	if (!(*entry & PTE_P))
+		*entry = virt_to_phys(boot_alloc(PAGE_SIZE, PAGE_SIZE)) | PTE_P | PTE_W;
+	return phys_to_virt(*entry & ADDR);
+}
+
+static void map_range(u64 pa, u64 end, u64 flags, u64 step)
+{
+	u64 va, *l3, *l2, *l1;
+
+	for (; pa < end; pa += step) {
+		va = pa + HV_BASE;
+		l3 = next_table(&root[va >> 39 & 511]);
+		if (step == GIB(1)) {
+			l3[va >> 30 & 511] = pa | flags | PTE_PS;
+			continue;
+		}
+		l2 = next_table(&l3[va >> 30 & 511]);
+		if (step == MIB(2)) {
+			l2[va >> 21 & 511] = pa | flags | PTE_PS;
+			continue;
+		}
+		l1 = next_table(&l2[va >> 21 & 511]);
+		l1[va >> 12 & 511] = pa | flags;
+	}
+}
+
+static u64 top_of_ram(void)
+{
+	unsigned int i;
+	u64 top = 0;
+
+	for (i = 0; i < boot_info.ranges; i++)
+		if (boot_info.range[i].type == 1)
+			top = max(top, boot_info.range[i].end);
+	return top;
+}
+
+void paging_init(void)
+{
+	u64 nx = cpu_features.nx ? PTE_NX : 0;
+	u64 data = PTE_P | PTE_W | nx, pa, top;
+	u64 image = ROUND_DOWN(virt_to_phys(image_start), MIB(2));
+	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
+
+	find_boot_memory();
+	root = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	hv_root = virt_to_phys(root);
+	top = max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1));
+	if (top > GIB(512))
+		top = GIB(512);
+	map_range(0, image, data, MIB(2));
+	map_range(image, image_top, data, PAGE_SIZE);
+	for (pa = image_top; pa < top;) {
+		u64 step = cpu_features.gb_pages && !(pa & (GIB(1) - 1)) ? GIB(1) : MIB(2);
+
+		map_range(pa, pa + step, data, step);
+		pa += step;
+	}
+	map_range(virt_to_phys(image_start), virt_to_phys(rodata_start), PTE_P, PAGE_SIZE);
+	map_range(virt_to_phys(rodata_start), virt_to_phys(data_start), PTE_P | nx, PAGE_SIZE);
+	write_cr3(hv_root);
+}
+
+void *mmio_map(u64 pa, u64 bytes)
+{
+	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
+	u64 top = ROUND_UP(top_of_ram(), GIB(1));
+
+	/* A device below the top of RAM lies under a 1 GiB or 2 MiB entry: make that uncached. */
+	if (start < top && cpu_features.gb_pages) {
+		u64 gb = ROUND_DOWN(start, GIB(1));
+		u64 *l3 = next_table(&root[256]);
+
+		if (l3[gb >> 30] & PTE_PS) {
+			l3[gb >> 30] = 0;
+			map_range(gb, gb + GIB(1), PTE_P | PTE_W | (cpu_features.nx ? PTE_NX : 0),
+				  MIB(2));
+		}
+	}
+	map_range(start, end, PTE_P | PTE_W | PTE_PCD | PTE_PWT | (cpu_features.nx ? PTE_NX : 0),
+		  MIB(2));
+	write_cr3(read_cr3());
+	return phys_to_virt(pa);
+}
+
+void paging_fill_root(u64 *table)
+{
+	memcpy(&table[256], &root[256], 16 * sizeof(u64));
+}
+
+/* Everything in RAM that is not reserved nor taken by boot_alloc. */
+static void give_range(u64 start, u64 end)
+{
+	while (start + PAGE_SIZE <= end) {
+		u64 skip = reserved_until(start, start + PAGE_SIZE), stop;
+
+		if (skip) {
+			start = ROUND_UP(skip, PAGE_SIZE);
+			continue;
+		}
+		for (stop = start; stop + PAGE_SIZE <= end; stop += PAGE_SIZE)
+			if (reserved_until(stop, stop + PAGE_SIZE))
+				break;
+		frames_add(_mfn(start >> PAGE_SHIFT), (stop - start) >> PAGE_SHIFT);
+		start = stop;
+	}
+}
+
+extern struct frame_info *frame_table;
+extern u64 frame_table_count;
+
+void memory_init(void)
+{
+	u64 used_start, used_end;
+	unsigned int i;
+
+	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
+	frame_table = boot_alloc(frame_table_count * sizeof(struct frame_info), PAGE_SIZE);
+	/* from here on boot_alloc is closed; its piece starts where the first table went */
+	used_start = hv_root;
+	used_end = boot_free;
+	boot_limit = 0;
+	for (i = 0; i < boot_info.ranges; i++) {
+		u64 start = ROUND_UP(boot_info.range[i].start, PAGE_SIZE);
+		u64 end = ROUND_DOWN(min(boot_info.range[i].end, GIB(512)), PAGE_SIZE);
+
+		if (boot_info.range[i].type != 1)
+			continue;
+		if (start < used_start && end > used_start) {
+			give_range(start, used_start);
+			start = used_end;
+		}
+		if (start < end)
+			give_range(start, end);
+	}
+	log_info("memory: %lu MiB free of %lu MiB", (unsigned long)(frames_free_count() >> 8),
+		 (unsigned long)(top_of_ram() >> 20));
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The frame allocator: 4 KiB frames and 2 MiB extents. Extents are split when no
+ * single frame is left, and whole again when all their 512 frames are free: each
+ * extent-aligned chunk counts its free frames. Free frames are linked in both
+ * directions through their frame_info, so that a re-made extent takes its frames
+ * off the list without a search.
+ */
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/lock.h>
+#include <hv/log.h>
+
+struct frame_info *frame_table;		/* set at boot */
+u64 frame_table_count;
+
+/* All below under this lock. */
+static struct spinlock frames_lock = SPINLOCK_INIT;
+static u64 frames_free, frames_total;
+
+/*
+ * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" of
+ * single frames (32 bits cover 16 TiB) and word for: low 32 bits "previous", high 32
+ * bits, in the first frame of a chunk, the number of free single frames in it.
+ */
+#define FRAME_EXTENT	1u	/* flags: first frame of a free extent */
+
+static u32 single_head, extent_head;
+
+static u32 prev_of(const struct frame_info *f) { return (u32)f->word; }
+static void set_prev(struct frame_info *f, u32 prev)
+{
+	f->word = (f->word & 0xffffffff00000000ull) | prev;
+}
+
+static void list_add(u32 *head, u64 n)
+{
+	struct frame_info *f = &frame_table[n];
+
+	f->count = *head;
+	set_prev(f, 0);
+	if (*head)
+		set_prev(&frame_table[*head - 1], (u32)n + 1);
+	*head = (u32)n + 1;
+}
+
+static void list_del(u32 *head, u64 n)
+{
+	struct frame_info *f = &frame_table[n];
+
+	if (prev_of(f))
+		frame_table[prev_of(f) - 1].count = f->count;
+	else
+		*head = f->count;
+	if (f->count)
+		set_prev(&frame_table[f->count - 1], prev_of(f));
+}
+
+/* Free singles per chunk; a table of its own would be smaller code, not smaller memory. */
+static u16 *chunk_free;
+
+struct frame_info *frame_info(mfn_t mfn)
+{
+	return mfn_x(mfn) < frame_table_count ? &frame_table[mfn_x(mfn)] : NULL;
+}
+
+static void mark_free(u64 n)
+{
+	frame_table[n].type = FRAME_FREE;
+	frame_table[n].owner = DOMAIN_NONE;
+	frame_table[n].flags = 0;
+	frame_table[n].count = 0;
+	frame_table[n].word = 0;
+}
+
+static void add_extent(u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		mark_free(n + i);
+	frame_table[n].flags = FRAME_EXTENT;
+	list_add(&extent_head, n);
+}
+
+static void add_single(u64 n)
+{
+	u64 chunk = n / EXTENT_FRAMES, first = chunk * EXTENT_FRAMES, i;
+
+	mark_free(n);
+	list_add(&single_head, n);
+	if (++chunk_free[chunk] < EXTENT_FRAMES)
+		return;
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		list_del(&single_head, first + i);
+	chunk_free[chunk] = 0;
+	add_extent(first);
+}
+
+void frames_add(mfn_t mfn, u64 count)
+{
+	u64 n = mfn_x(mfn), end = min(n + count, frame_table_count);
+
+	spin_lock(&frames_lock);
+	if (!chunk_free) {
+		/* the first frames given pay for the chunk counters */
+		u64 bytes = (frame_table_count / EXTENT_FRAMES + 1) * sizeof(u16);
+		u64 pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+		BUG_ON(n + pages > end);
+		chunk_free = frame_map(_mfn(n));
+		memset(chunk_free, 0, pages << PAGE_SHIFT);
+		for (; pages; pages--)
+			frame_table[n++].type = FRAME_HYPERVISOR;
+	}
+	frames_total += end - n;
+	frames_free += end - n;
+	while (n < end) {
+		if (!(n % EXTENT_FRAMES) && n + EXTENT_FRAMES <= end) {
+			add_extent(n);
+			n += EXTENT_FRAMES;
+		} else {
+			add_single(n++);
+		}
+	}
+	spin_unlock(&frames_lock);
+}
+
+static void split_extent(void)
+{
+	u64 n = extent_head - 1, i;
+
+	list_del(&extent_head, n);
+	frame_table[n].flags = 0;
+	for (i = EXTENT_FRAMES; i-- > 0;) {
+		mark_free(n + i);
+		list_add(&single_head, n + i);
+	}
+	chunk_free[n / EXTENT_FRAMES] = EXTENT_FRAMES;
+}
+
+static void take(u64 n)
+{
+	struct frame_info *f = &frame_table[n];
+
+	f->type = FRAME_HYPERVISOR;
+	f->owner = DOMAIN_NONE;
+	f->flags = 0;
+	f->count = 0;
+	f->word = 0;
+}
+
+int alloc_frames(unsigned int order, mfn_t *out)
+{
+	u64 n, i;
+	int ret = -PARVUS_ENOMEM;
+
+	spin_lock(&frames_lock);
+	if (order == EXTENT_ORDER) {
+		if (!extent_head)
+			goto out;
+		n = extent_head - 1;
+		list_del(&extent_head, n);
+		for (i = 0; i < EXTENT_FRAMES; i++)
+			take(n + i);
+		frames_free -= EXTENT_FRAMES;
+	} else {
+		if (!single_head && extent_head)
+			split_extent();
+		if (!single_head)
+			goto out;
+		n = single_head - 1;
+		list_del(&single_head, n);
+		chunk_free[n / EXTENT_FRAMES]--;
+		take(n);
+		frames_free--;
+	}
+	*out = _mfn(n);
+	ret = 0;
+out:
+	spin_unlock(&frames_lock);
+	return ret;
+}
+
+void free_frames(mfn_t mfn, unsigned int order)
+{
+	u64 n = mfn_x(mfn);
+
+	BUG_ON(n >= frame_table_count || frame_table[n].type == FRAME_FREE);
+	spin_lock(&frames_lock);
+	if (order == EXTENT_ORDER) {
+		add_extent(n);
+		frames_free += EXTENT_FRAMES;
+	} else {
+		add_single(n);
+		frames_free++;
+	}
+	spin_unlock(&frames_lock);
+}
+
+u64 frames_free_count(void) { return READ_ONCE(frames_free); }
+u64 frames_total_count(void) { return frames_total; }
+
+void *hv_alloc(size_t bytes)
+{
+	unsigned int order = bytes > PAGE_SIZE ? EXTENT_ORDER : 0;
+	mfn_t mfn;
+	void *p;
+
+	if (bytes > EXTENT_SIZE || alloc_frames(order, &mfn))
+		return NULL;
+	p = frame_map(mfn);
+	memset(p, 0, PAGE_SIZE << order);
+	return p;
+}
