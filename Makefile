@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-#
-# Parvus: one make, no recursion. Each folder adds its part in build.mk; all
-# output goes below $(O).
+# "make help" lists the targets; each folder has its rules in a build.mk.
 
 O ?= build
-include $(wildcard */build.mk)
+.DELETE_ON_ERROR:
+.PHONY: all
+all: hypervisor
+
+include pv-abi/build.mk
+include hypervisor/build.mk
+include $(filter-out pv-abi/build.mk hypervisor/build.mk,$(wildcard */build.mk))

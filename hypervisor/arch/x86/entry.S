@@ -133,8 +133,7 @@ hypercall_slow:
 	jne	hypercall_changed
 	add	$6 * 8, %rsp
 	POP_CALLER_SAVED
-	mov	24(%rsp), %r11 			/* vector error rip cs rflags */
-	mov	32(%rsp), %r11
+	mov	32(%rsp), %r11			/* vector error rip cs rflags rsp */
 	mov	16(%rsp), %rcx
 	mov	40(%rsp), %rsp
 	swapgs
@@ -181,6 +180,8 @@ hypercall_fast:
 	jne	hypercall_slow
 	cmp	$1, %rax
 	jb	hypercall_slow
+	mov	%rax, %gs:PCPU_scratch + 32	/* for the way back to C */
+	mov	%rcx, %gs:PCPU_scratch + 40
 	ja	hypercall_sysret
 
 /*
@@ -211,7 +212,7 @@ hypercall_fast:
 	mov	AREA_user_gs_base(%r11), %rcx
 	CANONICAL %rcx
 	FIXUP	mov 8(%rax), %r11		/* rcx */
-	mov	%r11, %gs:PCPU_scratch
+	mov	%r11, %gs:PCPU_scratch + 8
 	FIXUP	mov 16(%rax), %r11
 	FIXUP	mov (%rax), %rax
 	/* nothing of the guest's stack is needed any more: act */
@@ -225,7 +226,7 @@ hypercall_fast:
 	movb	$0, %gs:PCPU_kernel_mode
 	incq	%gs:PCPU_n_user_returns
 	incq	%gs:PCPU_n_root_switches
-	mov	%gs:PCPU_scratch, %rcx
+	mov	%gs:PCPU_scratch + 8, %rcx
 	swapgs
 	iretq
 
@@ -280,7 +281,7 @@ hypercall_sysret:
 	CANONICAL %rcx
 	FIXUP	mov (%rax), %rax
 	/* act */
-	mov	%rax, %gs:PCPU_scratch
+	mov	%rax, %gs:PCPU_scratch + 16
 	mov	%gs:PCPU_area, %rsp
 	movb	$1, AREA_irq_enabled(%rsp)
 	mov	AREA_user_gs_base(%rsp), %rax
@@ -293,31 +294,24 @@ hypercall_sysret:
 	movb	$0, %gs:PCPU_kernel_mode
 	incq	%gs:PCPU_n_user_returns
 	incq	%gs:PCPU_n_root_switches
-	mov	%gs:PCPU_scratch, %rax
+	mov	%gs:PCPU_scratch + 16, %rax
 	mov	%gs:PCPU_scratch + 8, %rsp
 	swapgs
 	sysretq
 
-/* Back to the C path: rax holds the guest's rsp, the number is known. rcx, r11 are dead by ABI. */
-iret_slow:
-	mov	%rax, %gs:PCPU_scratch
-	mov	$1, %eax
-	jmp	hypercall_slow
-sysret_slow:
-	mov	%rax, %gs:PCPU_scratch
-	mov	$2, %eax
-	jmp	hypercall_slow
-
 /*
- * A guest stack named by iret, sysret or a bounce cannot be read or written.
- * The instruction pointer does not say which; kernel_mode does: a bounce has set it
- * only after its stores. scratch = guest rsp in every case.
+ * A guest stack named by iret, sysret or a bounce cannot be read or written, or what is on
+ * it needs C. The instruction pointer does not say which; kernel_mode does: a bounce sets it
+ * only after its stores. scratch[0] is the guest's rsp in every case.
  */
 guest_access_failed:
-	mov	%gs:PCPU_stack_top, %rsp
 	cmpb	$0, %gs:PCPU_kernel_mode
 	je	bounce_failed
-	mov	$1, %eax			/* C finds the same fault and reports it */
+iret_slow:
+sysret_slow:
+	mov	%gs:PCPU_scratch + 32, %rax
+	mov	%gs:PCPU_scratch + 40, %rcx
+	mov	$RFLAGS_RUN, %r11d
 	jmp	hypercall_slow
 
 /*

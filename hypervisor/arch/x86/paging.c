@@ -95,8 +95,13 @@ void *boot_alloc(u64 bytes, u64 align)
 
 static u64 *next_table(u64 *entry)
 {
-	if (!(*entry & PTE_P))
-		*entry = virt_to_phys(boot_alloc(PAGE_SIZE, PAGE_SIZE)) | PTE_P | PTE_W;
+	void *page;
+
+	if (!(*entry & PTE_P)) {
+		page = boot_limit ? boot_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc(PAGE_SIZE);
+		BUG_ON(!page);
+		*entry = virt_to_phys(page) | PTE_P | PTE_W;
+	}
 	return phys_to_virt(*entry & ADDR);
 }
 
@@ -178,6 +183,20 @@ void *mmio_map(u64 pa, u64 bytes)
 		  MIB(2));
 	write_cr3(read_cr3());
 	return phys_to_virt(pa);
+}
+
+void *ram_or_mmio_map(u64 pa, u64 bytes)
+{
+	if (pa + bytes <= max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1)))
+		return phys_to_virt(pa);
+	return mmio_map(pa, bytes);
+}
+
+/* The low 4 GiB one to one, for secondary CPUs on their way from real mode. */
+void paging_identity(bool on)
+{
+	root[0] = on ? *(u64 *)boot_l4 : 0;
+	write_cr3(read_cr3());
 }
 
 void paging_fill_root(u64 *table)

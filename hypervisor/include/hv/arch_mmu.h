@@ -41,6 +41,8 @@ void arch_tlb_flush_page(u64 va);
 void arch_tlb_flush_all(void);
 
 bool arch_cpu_exposed(unsigned int cpu);
+/* Ask a pCPU to call shadow_serve() before it is exposed again. */
+void arch_request(unsigned int cpu);
 /* Send HV_VECTOR_KICK to the pCPUs of a mask. */
 void arch_kick(u64 cpu_mask);
 

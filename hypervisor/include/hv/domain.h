@@ -12,6 +12,7 @@
 #include <hv/lock.h>
 #include <hv/frame.h>
 #include <parvus/vcpu.h>
+#include <parvus/start.h>
 
 struct vcpu;
 struct shadow_domain;
@@ -40,6 +41,7 @@ struct domain {
 	struct spinlock gfn_lock;
 	u64 max_gfn;			/* first gfn beyond the table */
 	u64 *gfn_chunks;		/* max_gfn / 512 entries */
+	u32 *gfn_chunk_maps;		/* per chunk: large shadow entries that map it */
 	u64 gfn_chunks_bytes;
 	u64 frames;			/* frames charged as RAM */
 
@@ -61,7 +63,7 @@ struct domain {
 	u32 ended;			/* 0 -> 1 once, by cmpxchg */
 	u32 shutdown_reason;
 	u32 shutdown_status;
-	u32 running_vcpus;		/* pCPUs inside this domain's vCPUs */
+	u32 alive_vcpus;		/* vCPUs not stopped for good; the last to go destroys */
 	char kill_reason[MAX_KILL_REASON];
 	u64 frames_free_before;		/* free frames before it was built */
 	u64 weight;			/* scheduler share, 256 = 1 */
@@ -86,6 +88,9 @@ int domain_populate(struct domain *d, gfn_t gfn, u64 count);
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
 /* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
 void domain_shutdown(struct domain *d, u32 reason, u32 status);
+/* A vCPU stopped for good; the last one destroys the domain, if need be after killing it. */
+void domain_vcpu_gone(struct domain *d);
+unsigned int domains_count(void);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
 
@@ -101,5 +106,7 @@ static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK
 /* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
+/* Map an aligned piece of one frame for good (RAM, writable), or NULL. */
+void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align);
 
 #endif

@@ -41,8 +41,18 @@ void frames_add(mfn_t first, u64 count);
 u64 frames_free_count(void);
 u64 frames_total_count(void);
 
+#ifdef HV_NATIVE
 void *frame_map(mfn_t mfn);
-void frame_unmap(void *p);
+#else
+/* The direct map (arch/x86/paging.c). */
+static inline void *frame_map(mfn_t mfn)
+{
+	return (void *)((mfn_x(mfn) << PAGE_SHIFT) + 0xffff800000000000ull);
+}
+#endif
+static inline void frame_unmap(const void *p) { (void)p; }
+/* The frame behind a pointer that frame_map() or hv_alloc() gave. */
+mfn_t frame_of(const void *p);
 
 /* Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL. */
 void *hv_alloc(size_t bytes);

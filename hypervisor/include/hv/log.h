@@ -15,6 +15,10 @@ void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 void log_guest(const char *fmt, ...) __printf(1, 2);
 noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
+struct regs;
+noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf(2, 3);
+bool panicking(void);
+
 #define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)	log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)	log_line(LOG_INFO, __VA_ARGS__)
@@ -24,6 +28,12 @@ noreturn void panic(const char *fmt, ...) __printf(1, 2);
 	if (unlikely(c)) \
 		panic("%s:%d: %s", __FILE__, __LINE__, #c); \
 } while (0)
+
+/* Write as it is; for records that a program reads. */
+void log_raw(const char *s);
+void log_panic_mode(void);
+extern bool log_to_serial;
+extern enum log_level log_limit;
 
 /* Warnings (log_warn and worse) since boot; debug_info shows it. */
 u64 log_warnings(void);

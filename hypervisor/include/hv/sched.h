@@ -14,6 +14,8 @@ void sched_init_cpu(unsigned int cpu);
 unsigned int sched_wake(struct vcpu *v, u64 now);
 /* Charge @prev (may be NULL) for its run, requeue it if still runnable, pick the next or NULL. */
 struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now);
+/* What sched_pick() gave does not run after all. */
+void sched_pick_none(unsigned int cpu);
 /* Is somebody waiting for this pCPU whom the running vCPU should yield to now? */
 bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now);
 /* When the running vCPU's slice ends; 0 = nobody waits, no tick needed. */
@@ -22,7 +24,15 @@ void sched_set_affinity(struct vcpu *v, u64 mask);
 void sched_set_weight(struct vcpu *v, u64 weight);
 /* Give up the slice in favour of others of equal right. */
 void sched_yield(unsigned int cpu, struct vcpu *running, u64 now);
-/* The vCPU left for good (destroy): it must not be on any queue. */
-void sched_remove(struct vcpu *v);
+/*
+ * The registers of a vCPU that lost its pCPU are in memory now: others may run it. True: it is
+ * queued on this pCPU again.
+ */
+bool sched_left(struct vcpu *prev);
+/* Sleep unless a vector is pending. True: the caller reschedules. */
+bool sched_block(struct vcpu *v);
+/* The vCPU stops for good; and the way back, which leaves it BLOCKED for sched_wake(). */
+void sched_stop(struct vcpu *v);
+bool sched_start(struct vcpu *v);
 
 #endif

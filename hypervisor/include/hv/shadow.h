@@ -23,6 +23,8 @@ struct aspace;
 #define PF_RESERVED	8u
 #define PF_FETCH	16u
 
+#define SHADOW_RESERVE	4u
+
 enum shadow_result {
 	SHADOW_DONE,		/* an entry that permits the access is in place: resume */
 	SHADOW_GUEST_FAULT,	/* deliver #PF with *error (U from the virtual mode) */
@@ -36,14 +38,18 @@ struct vcpu_shadow {
 	gfn_t root;		/* the guest's top-level table */
 	u64 prefill_va;		/* last #PF delivered; shadow_prefill uses it once */
 	struct aspace *prefill_as;	/* NULL = nothing to prefill */
-	u64 last_rip, last_cr2;	/* progress check (rule 13) */
+	u64 last_rip, last_cr2, last_gen;	/* progress check (rule 13) */
 	u32 last_count;
+	u32 reserved;		/* pool pages taken ahead of a fault */
+	u32 reserve[SHADOW_RESERVE];
+	u32 limbo;		/* a table that left its tree, until the shootdown is done */
 };
 
 /* Create and destroy a domain's shadows. pool = shadow pages; charged up front. */
 int shadow_domain_init(struct domain *d, u64 pool);
 void shadow_domain_destroy(struct domain *d);
 int shadow_vcpu_init(struct vcpu *v);
+void shadow_start(struct vcpu *v, gfn_t root);
 
 /**
  * shadow_fault - a translation is missing or forbids the access
@@ -71,8 +77,11 @@ int shadow_flush_batch(struct vcpu *v, u64 vcpu_mask);
 int shadow_release(struct vcpu *v, u64 id);
 int shadow_age(struct vcpu *v, u64 id);
 
-/* Drop every translation of a frame before it leaves the domain (remap, balloon). */
-void shadow_unmap_gfn(struct domain *d, gfn_t gfn);
+/* Where @va leads by the guest's tables, for accesses of the hypervisor; sets A and D. */
+bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa);
+
+/* Boot option mmu=exact: every address space is anonymous, nothing outlives a switch. */
+extern bool shadow_exact;
 
 /* Bind v's address space to this pCPU before it runs, and let go of it after. */
 void shadow_load(struct vcpu *v);

@@ -14,7 +14,7 @@ int timer_init_cpu(unsigned int cpu);
 /* Arm on @cpu for @deadline (absolute ns), moving it if armed. 0 or -PARVUS_ENOMEM. */
 int timer_set(struct timer *t, unsigned int cpu, u64 deadline);
 void timer_cancel(struct timer *t);
-/* Fire all that are due; called with no lock held. */
+/* Fire all that are due. fire() runs under the heap's lock and must not come back here. */
 void timer_run(unsigned int cpu, u64 now);
 /* Earliest deadline on @cpu, 0 = none. */
 u64 timer_next(unsigned int cpu);

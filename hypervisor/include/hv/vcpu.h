@@ -49,6 +49,7 @@ struct vcpu {
 	struct domain *domain;
 	u32 id;			/* within the domain */
 	u32 state;		/* enum vcpu_state, under its pCPU's queue lock */
+	bool on_cpu;		/* its registers are on a pCPU's stack */
 	struct regs regs;	/* valid while not running */
 
 	/* virtual CPU state */
@@ -62,6 +63,8 @@ struct vcpu {
 	u16 ds, es, fs, gs;	/* selectors while not running */
 	void *xsave;		/* XSAVE image, 64-aligned */
 	u64 xcr0;
+	u64 tsc_aux;
+	u32 fpu_cpu;		/* whose registers may still hold its FPU state */
 
 	/* the vCPU area: where, and our mapping of it (NULL = not registered) */
 	struct parvus_vcpu_area *area;
@@ -72,8 +75,6 @@ struct vcpu {
 
 	/* pending virtual vectors: set by anyone (atomic), cleared by the vCPU */
 	u64 vectors[4];
-	bool nmi_pending;
-	bool blocked_wakeup;	/* an event came while it was going to sleep */
 
 	struct vcpu_shadow shadow;
 	struct sched_entity sched;
@@ -85,6 +86,12 @@ struct vcpu {
 void vcpu_raise(struct vcpu *v, u8 vector);
 /* Make it look at its pending work: an IPI if it runs, a wake-up if it sleeps. */
 void vcpu_kick(struct vcpu *v);
+
+static inline bool vcpu_has_pending(const struct vcpu *v)
+{
+	return READ_ONCE(v->vectors[0]) | READ_ONCE(v->vectors[1]) | READ_ONCE(v->vectors[2]) |
+	       READ_ONCE(v->vectors[3]);
+}
 
 struct vcpu *vcpu_create(struct domain *d, unsigned int id);
 void vcpu_destroy(struct vcpu *v);

@@ -10,6 +10,7 @@
 #define MSR_SYSENTER_CS		0x174
 #define MSR_SYSENTER_ESP	0x175
 #define MSR_SYSENTER_EIP	0x176
+#define MSR_PRED_CMD		0x49
 #define MSR_PAT			0x277
 #define MSR_EFER		0xc0000080
 #define MSR_STAR		0xc0000081
@@ -32,7 +33,7 @@
 #define CR4_DE			(1ull << 3)
 
 struct cpu_features {
-	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, rdpid, x2apic;
+	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, rdpid, x2apic, ibpb;
 	bool tsc_deadline, invariant_tsc, amd, hypervisor;
 	u32 phys_bits;
 	u32 max_leaf, max_ext_leaf;
@@ -56,6 +57,15 @@ static inline void wrmsr(u32 msr, u64 v)
 {
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
+/* a * b / c with a 128-bit product; the quotient must fit. */
+static inline u64 mul_div(u64 a, u64 b, u64 c)
+{
+	u64 lo, hi;
+
+	__asm__("mulq %3" : "=a"(lo), "=d"(hi) : "0"(a), "rm"(b));
+	__asm__("divq %2" : "+a"(lo), "+d"(hi) : "rm"(c));
+	return lo;
+}
 static inline u64 rdtsc(void)
 {
 	u32 lo, hi;
@@ -75,6 +85,13 @@ static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a
 static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline u32 inl(u16 port) { u32 v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline u64 rdgsbase(void) { u64 v; __asm__ volatile("rdgsbase %0" : "=r"(v)); return v; }
+static inline void wrgsbase(u64 v) { __asm__ volatile("wrgsbase %0" : : "r"(v)); }
+static inline u64 rdfsbase(void) { u64 v; __asm__ volatile("rdfsbase %0" : "=r"(v)); return v; }
+static inline void wrfsbase(u64 v) { __asm__ volatile("wrfsbase %0" : : "r"(v)); }
+static inline void xcr0_set(u64 v)
+{
+	__asm__ volatile("xsetbv" : : "c"(0), "a"((u32)v), "d"((u32)(v >> 32)));
+}
 static inline void halt_once(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 noreturn static inline void halt_forever(void)
 {
@@ -106,7 +123,11 @@ void apic_eoi(void);
 void apic_send(u32 dest, u32 low);
 void apic_send_kick(unsigned int cpu);
 void apic_timer_arm(u64 tsc_deadline);	/* 0 = off */
-void apic_timer_calibrate(void);
+void apic_timer_start_count(void);
+u32 apic_timer_stop_count(void);
+void apic_timer_set_rate(u64 tsc, u32 ticks);
+void pic_disable(void);
+extern bool tsc_stable;
 void ioapic_route(unsigned int irq, u8 vector);
 extern u64 lapic_phys, ioapic_phys;
 extern u32 ioapic_gsi_base;

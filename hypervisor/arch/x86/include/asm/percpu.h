@@ -21,7 +21,7 @@
 
 struct pcpu {
 	struct pcpu *self;
-	u64 scratch[3];		/* entry.S, before there is a stack */
+	u64 scratch[6];		/* entry.S, before there is a stack */
 	u64 stack_top;		/* struct regs lies right below */
 	u64 kernel_cr3;		/* values for the two roots of the running vCPU */
 	u64 user_cr3;
@@ -38,15 +38,16 @@ struct pcpu {
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
 	u32 cpu;		/* our number */
 	u32 apic_id;
-	u64 running_serial;
 	struct mmu_root root;
 	void *tss;
 	u64 *gdt;
 	u64 timer_deadline;	/* TSC value the hardware is armed for, 0 = off */
 	struct vcpu *fpu_owner;
+	u64 xcr0;		/* what the register holds */
+	bool debug_live;	/* debug registers are not at rest */
 	bool online;
-	bool idle;
-	u32 kill_ack;
+	bool idle;		/* [any reads] */
+	bool yield;		/* the next reschedule lets others go first */
 } __attribute__((aligned(64)));
 
 extern struct pcpu *pcpus[MAX_CPUS];

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The hardware side of the software TLB (hv/arch_mmu.h). */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <asm/percpu.h>
+#include <asm/pv.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+
+static u64 pte_reserved;
+
+void mmu_init_cpu(struct pcpu *p)
+{
+	/* top-level tables have to lie anywhere: CR3 takes all address bits in long mode */
+	p->root.kernel_table = hv_alloc(PAGE_SIZE);
+	p->root.user_table = hv_alloc(PAGE_SIZE);
+	BUG_ON(!p->root.kernel_table || !p->root.user_table);
+	p->root.kernel = frame_of(p->root.kernel_table);
+	p->root.user = frame_of(p->root.user_table);
+	paging_fill_root(p->root.kernel_table);
+	paging_fill_root(p->root.user_table);
+	pte_reserved = 0x000fffffffffffffull & ~((1ull << cpu_features.phys_bits) - 1);
+	if (!cpu_features.nx)
+		pte_reserved |= 1ull << 63;
+}
+
+mfn_t frame_of(const void *p) { return _mfn(virt_to_phys(p) >> PAGE_SHIFT); }
+
+unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
+struct vcpu *arch_current(void) { return this_pcpu()->current; }
+struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
+void arch_tlb_flush_page(u64 va) { invlpg(va); }
+void arch_tlb_flush_all(void) { write_cr3(read_cr3()); }
+bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed); }
+bool arch_has_1g_pages(void) { return cpu_features.gb_pages; }
+u64 arch_pte_reserved(void) { return pte_reserved; }
+
+void arch_request(unsigned int cpu)
+{
+	__atomic_fetch_or(&pcpus[cpu]->work, WORK_SERVE, __ATOMIC_SEQ_CST);
+}
+
+void arch_kick(u64 mask)
+{
+	for (; mask; mask &= mask - 1)
+		apic_send_kick((unsigned int)__builtin_ctzll(mask));
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Starting the other CPUs: INIT, start-up IPI, a page below 1 MiB with the way from
+ * real mode (boot.S), one CPU at a time.
+ */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <asm/desc.h>
+#include <asm/percpu.h>
+#include <asm/pv.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+#include <hv/sched.h>
+#include <hv/timer.h>
+
+extern char trampoline_start[], trampoline_end[], trampoline_root[], trampoline_stack[],
+	trampoline_pcpu[], trampoline_far[], trampoline_gdt_ptr[], trampoline_gdt[],
+	trampoline32_offset[];
+
+struct pcpu *pcpus[MAX_CPUS];
+unsigned int cpus_online;
+bool smp_go;
+static struct pcpu boot_pcpu __attribute__((aligned(64)));
+
+void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
+{
+	char *stack = hv_alloc(HV_STACK_SIZE);
+
+	BUG_ON(!stack);
+	p->self = p;
+	p->cpu = cpu;
+	p->apic_id = id;
+	p->stack_top = (u64)stack + HV_STACK_SIZE;
+	p->has_fsgsbase = cpu_features.fsgsbase;
+	p->kernel_mode = 1;
+	mmu_init_cpu(p);
+	p->kernel_cr3 = p->user_cr3 = hv_root;
+	pcpus[cpu] = p;
+	sched_init_cpu(cpu);
+	BUG_ON(timer_init_cpu(cpu));
+}
+
+struct pcpu *pcpu_boot(void)
+{
+	pcpu_init(&boot_pcpu, 0, 0);
+	cpus_online = 1;
+	return &boot_pcpu;
+}
+
+/* A page below 1 MiB that is RAM and holds no module (UEFI loaders put them there). */
+static u64 trampoline_page(void)
+{
+	u64 page;
+	unsigned int i;
+
+	for (page = 0x8000; page < 0x9f000; page += PAGE_SIZE) {
+		bool ram = false, used = false;
+
+		for (i = 0; i < boot_info.ranges; i++)
+			if (boot_info.range[i].type == 1 && boot_info.range[i].start <= page &&
+			    boot_info.range[i].end >= page + PAGE_SIZE)
+				ram = true;
+		for (i = 0; i < boot_info.modules; i++)
+			if (boot_info.module[i].start < page + PAGE_SIZE &&
+			    boot_info.module[i].end > page)
+				used = true;
+		if (boot_info.info_start < page + PAGE_SIZE && boot_info.info_end > page)
+			used = true;
+		if (ram && !used)
+			return page;
+	}
+	return 0;
+}
+
+static void delay_us(u64 us)
+{
+	u64 end = rdtsc() + us * tsc_khz / 1000;
+
+	while (rdtsc() < end)
+		cpu_relax();
+}
+
+#define FIELD(f)	(page + (u64)(f - trampoline_start))
+
+static void start_one(u8 *page, u64 pa, struct pcpu *p)
+{
+	unsigned int wait, tries;
+
+	memcpy(page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	*(u64 *)FIELD(trampoline_root) = hv_root;
+	*(u64 *)FIELD(trampoline_stack) = p->stack_top;
+	*(u64 *)FIELD(trampoline_pcpu) = (u64)p;
+	*(u32 *)FIELD(trampoline_far) = (u32)(pa + *(u64 *)trampoline32_offset);
+	*(u32 *)(FIELD(trampoline_gdt_ptr) + 2) = (u32)(pa + (u64)(trampoline_gdt - trampoline_start));
+	smp_mb();
+	apic_send(p->apic_id, 0x4500);		/* INIT */
+	delay_us(10000);
+	for (tries = 0; tries < 2 && !READ_ONCE(p->online); tries++) {
+		apic_send(p->apic_id, 0x4600 | (u32)(pa >> 12));
+		for (wait = 0; wait < (tries ? 5000 : 20) && !READ_ONCE(p->online); wait++)
+			delay_us(100);
+	}
+}
+
+void secondary_main(struct pcpu *p);
+
+void secondary_main(struct pcpu *p)
+{
+	write_cr3(hv_root);
+	cpu_init();
+	desc_init_cpu(p);
+	apic_init_cpu();
+	smp_store_release(&p->online, true);
+	while (!READ_ONCE(smp_go))
+		cpu_relax();
+	idle_forever();
+}
+
+void smp_init(void)
+{
+	u64 pa = trampoline_page();
+	unsigned int i;
+	u32 me = apic_id();
+
+	pcpus[0]->apic_id = me;
+	pcpus[0]->online = true;
+	paging_identity(true);
+	for (i = 0; i < cpus_present && pa; i++) {
+		struct pcpu *p;
+
+		if (cpu_apic_ids[i] == me || cpus_online == MAX_CPUS)
+			continue;
+		if (cpu_apic_ids[i] > 254 && !cpu_features.x2apic)
+			continue;
+		p = hv_alloc(sizeof(*p));
+		BUG_ON(!p);
+		pcpu_init(p, cpus_online, cpu_apic_ids[i]);
+		start_one(phys_to_virt(pa), pa, p);
+		if (!READ_ONCE(p->online)) {
+			log_warn("smp: CPU with APIC id %u does not start", cpu_apic_ids[i]);
+			pcpus[cpus_online] = NULL;
+			continue;
+		}
+		cpus_online++;
+	}
+	paging_identity(false);
+	log_info("smp: %u CPUs", cpus_online);
+}

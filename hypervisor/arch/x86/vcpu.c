@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPUs on pCPUs: making and unmaking them, changing from one to another, idling,
+ * raising virtual vectors, and the work that is looked at on the way out. C code
+ * runs on the pCPU's one stack with the guest's registers at its top; a change of
+ * vCPU copies them.
+ */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <asm/desc.h>
+#include <asm/percpu.h>
+#include <asm/pv.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+#include <hv/platform.h>
+#include <hv/sched.h>
+#include <hv/timer.h>
+
+static void timer_fired(struct timer *t)
+{
+	vcpu_raise(container_of(t, struct vcpu, timer), PARVUS_VECTOR_TIMER);
+}
+
+struct vcpu *vcpu_create(struct domain *d, unsigned int id)
+{
+	struct vcpu *v = hv_alloc(sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->domain = d;
+	v->id = id;
+	v->sched.affinity = cpus_online >= 64 ? ~0ull : (1ull << cpus_online) - 1;
+	v->sched.weight = d->weight;
+	v->sched.cpu = id % (cpus_online ? cpus_online : 1);
+	v->timer.fire = timer_fired;
+	v->xcr0 = cpu_features.xcr0;
+	v->dr[6] = 0xffff0ff0;
+	v->dr[7] = 0x400;
+	v->area_none = hv_alloc(PAGE_SIZE);
+	v->xsave = hv_alloc(max(cpu_features.xsave_size, 512u));
+	if (!v->area_none || !v->xsave || shadow_vcpu_init(v)) {
+		vcpu_destroy(v);
+		return NULL;
+	}
+	v->area = v->area_none;
+	/* FCW and MXCSR at reset (Intel SDM vol. 1, 8.1.5 and 10.2.3) */
+	*(u16 *)v->xsave = 0x37f;
+	*(u32 *)((char *)v->xsave + 24) = 0x1f80;
+	return v;
+}
+
+void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa)
+{
+	memset(&v->regs, 0, sizeof(v->regs));
+	v->regs.rip = rip;
+	v->regs.rsp = rsp;
+	v->regs.rflags = RFLAGS_RUN;
+	v->regs.cs = SEL_USER_CS;
+	v->regs.ss = SEL_USER_SS;
+	v->kernel_mode = true;
+	v->ds = v->es = v->fs = v->gs = 0;
+	v->live_fs_base = v->live_gs_base = v->kernel_gs_base = 0;
+	memset(v->vectors, 0, sizeof(v->vectors));
+	memset(v->tls, 0, sizeof(v->tls));
+	v->area->irq_enabled = 0;
+	v->area->pending = 0;
+	shadow_start(v, _gfn(root_gpa >> PAGE_SHIFT));
+}
+
+/* Never started, or left for good; the shadow pages of it go with the domain. */
+void vcpu_destroy(struct vcpu *v)
+{
+	unsigned int i;
+
+	timer_cancel(&v->timer);
+	for (i = 0; i < cpus_online; i++)
+		if (pcpus[i]->fpu_owner == v)
+			pcpus[i]->fpu_owner = NULL;
+	hv_free(v->area_none, PAGE_SIZE);
+	hv_free(v->xsave, max(cpu_features.xsave_size, 512u));
+	v->domain->vcpus[v->id] = NULL;
+	hv_free(v, sizeof(*v));
+}
+
+/* ---- telling other pCPUs ---- */
+
+void pcpu_work(unsigned int cpu, u32 bits)
+{
+	struct pcpu *p = pcpus[cpu];
+
+	__atomic_fetch_or(&p->work, bits, __ATOMIC_SEQ_CST);
+	if (p != this_pcpu() && (READ_ONCE(p->exposed) || READ_ONCE(p->idle)))
+		apic_send_kick(cpu);
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+	unsigned int cpu;
+
+	if (READ_ONCE(v->on_cpu)) {
+		pcpu_work(READ_ONCE(v->sched.cpu), WORK_RESCHED | WORK_VECTORS);
+		return;
+	}
+	cpu = sched_wake(v, hv_now_ns());
+	if (cpu != MAX_CPUS)
+		pcpu_work(cpu, WORK_RESCHED);
+}
+
+void vcpu_raise(struct vcpu *v, u8 vector)
+{
+	u64 bit = 1ull << (vector % 64);
+	unsigned int cpu;
+
+	if (atomic_or_u64(&v->vectors[vector / 64], bit) & bit)
+		return;
+	smp_mb();	/* bit, barrier, state: against sched_block() */
+	switch (READ_ONCE(v->state)) {
+	case VCPU_RUNNING:
+		pcpu_work(READ_ONCE(v->sched.cpu), WORK_VECTORS);
+		break;
+	case VCPU_BLOCKED:
+		cpu = sched_wake(v, hv_now_ns());
+		if (cpu != MAX_CPUS)
+			pcpu_work(cpu, WORK_RESCHED);
+		break;
+	}
+}
+
+/* ---- the context of a vCPU ---- */
+
+static void fpu_save(struct vcpu *v)
+{
+	if (cpu_features.xsaveopt)
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
+	else if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave) : "memory");
+}
+
+static void fpu_load(struct vcpu *v)
+{
+	if (cpu_features.xsave)
+		__asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave) : "memory");
+}
+
+u64 guest_gs_base(void)
+{
+	u64 v;
+
+	if (!cpu_features.fsgsbase)
+		return rdmsr(MSR_KERNEL_GS_BASE);
+	__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(v) : : "memory");
+	return v;
+}
+
+void guest_gs_base_set(u64 v)
+{
+	if (!cpu_features.fsgsbase)
+		wrmsr(MSR_KERNEL_GS_BASE, v);
+	else
+		__asm__ volatile("swapgs; wrgsbase %0; swapgs" : : "r"(v) : "memory");
+}
+
+u64 guest_fs_base(void) { return cpu_features.fsgsbase ? rdfsbase() : rdmsr(MSR_FS_BASE); }
+
+void guest_fs_base_set(u64 v)
+{
+	if (cpu_features.fsgsbase)
+		wrfsbase(v);
+	else
+		wrmsr(MSR_FS_BASE, v);
+}
+
+static void debug_load(const struct vcpu *v)
+{
+	__asm__ volatile("mov %0, %%db0" : : "r"(v->dr[0]));
+	__asm__ volatile("mov %0, %%db1" : : "r"(v->dr[1]));
+	__asm__ volatile("mov %0, %%db2" : : "r"(v->dr[2]));
+	__asm__ volatile("mov %0, %%db3" : : "r"(v->dr[3]));
+	__asm__ volatile("mov %0, %%db7" : : "r"(v->dr[7]));
+}
+
+static void context_save(struct pcpu *p, struct vcpu *v, const struct regs *regs)
+{
+	v->regs = *regs;
+	v->kernel_mode = p->kernel_mode;
+	v->live_gs_base = guest_gs_base();
+	v->live_fs_base = guest_fs_base();
+	__asm__ volatile("mov %%ds, %0" : "=m"(v->ds));
+	__asm__ volatile("mov %%es, %0" : "=m"(v->es));
+	__asm__ volatile("mov %%fs, %0" : "=m"(v->fs));
+	__asm__ volatile("mov %%gs, %0" : "=m"(v->gs));
+	fpu_save(v);
+	vcpu_fold_stats(p, v);
+	shadow_unload(v);
+	p->kernel_cr3 = p->user_cr3 = hv_root;
+	write_cr3(hv_root);
+}
+
+/* Selectors were loaded by this vCPU from this GDT with these TLS entries: they load again. */
+static void selectors_load(struct pcpu *p, const struct vcpu *v)
+{
+	__asm__ volatile("mov %0, %%ds" : : "m"(v->ds));
+	__asm__ volatile("mov %0, %%es" : : "m"(v->es));
+	__asm__ volatile("mov %0, %%fs" : : "m"(v->fs));
+	__asm__ volatile("mov %0, %%gs" : : "m"(v->gs));
+	wrmsr(MSR_GS_BASE, (u64)p);	/* the selector load changed it */
+}
+
+static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
+{
+	struct domain *d = v->domain;
+
+	*regs = v->regs;
+	p->current = v;
+	p->area = v->area;
+	p->syscall_entry = d->syscall_entry;
+	p->kernel_gs_base = v->kernel_gs_base;
+	p->kernel_mode = v->kernel_mode;
+	p->kernel_cr3 = mfn_x(p->root.kernel) << PAGE_SHIFT;
+	p->user_cr3 = mfn_x(p->root.user) << PAGE_SHIFT;
+	desc_load_tls(p, v->tls);
+	selectors_load(p, v);
+	guest_gs_base_set(v->live_gs_base);
+	guest_fs_base_set(v->live_fs_base);
+	if (cpu_features.rdtscp)
+		wrmsr(MSR_TSC_AUX, v->tsc_aux);
+	if (p->fpu_owner != v || v->fpu_cpu != p->cpu) {
+		if (cpu_features.xsave && p->xcr0 != v->xcr0) {
+			xcr0_set(v->xcr0);
+			p->xcr0 = v->xcr0;
+		}
+		fpu_load(v);
+		p->fpu_owner = v;
+		v->fpu_cpu = p->cpu;
+	}
+	if (p->debug_live || v->dr[7] != 0x400) {
+		debug_load(v);
+		p->debug_live = v->dr[7] != 0x400;
+	}
+	write_cr3(p->kernel_cr3);
+	shadow_load(v);
+	if (!p->kernel_mode)
+		write_cr3(p->user_cr3);
+	v->stats.switches++;
+	if (vcpu_has_pending(v))
+		p->work |= WORK_VECTORS;
+	exit_slow_update(p, v);
+}
+
+/* ---- the scheduler's hardware side ---- */
+
+/* The next of: a timer, the end of the slice. */
+void timer_rearm(void)
+{
+	struct pcpu *p = this_pcpu();
+	u64 next = timer_next(p->cpu), slice;
+
+	if (p->current) {
+		slice = sched_slice_end(p->cpu, p->current, hv_now_ns());
+		if (slice && (!next || slice < next))
+			next = slice;
+	}
+	apic_timer_arm(next ? ns_to_tsc(next) : 0);
+}
+
+static void idle(struct pcpu *p)
+{
+	WRITE_ONCE(p->idle, true);
+	smp_mb();
+	while (!(READ_ONCE(p->work) & (WORK_RESCHED | WORK_STOP))) {
+		timer_rearm();
+		if (READ_ONCE(p->work) & WORK_TIMER) {
+			__atomic_fetch_and(&p->work, ~WORK_TIMER, __ATOMIC_SEQ_CST);
+			timer_run(p->cpu, hv_now_ns());
+			continue;
+		}
+		if (!READ_ONCE(p->work))
+			halt_once();
+		else
+			__atomic_fetch_and(&p->work, WORK_RESCHED | WORK_STOP | WORK_TIMER,
+					   __ATOMIC_SEQ_CST);
+	}
+	WRITE_ONCE(p->idle, false);
+}
+
+/* The running vCPU of a domain that ended, or one that a queue gave out, never runs again. */
+static void reap(struct vcpu *v)
+{
+	struct domain *d = v->domain;
+
+	sched_stop(v);
+	smp_store_release(&v->on_cpu, false);
+	domain_vcpu_gone(d);
+}
+
+static void put_away(struct pcpu *p, struct vcpu *v, const struct regs *regs)
+{
+	context_save(p, v, regs);
+	p->current = NULL;
+}
+
+void schedule(struct pcpu *p, struct regs *regs)
+{
+	struct vcpu *prev = p->current, *next;
+
+	for (;;) {
+		__atomic_fetch_and(&p->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
+		if (prev && READ_ONCE(prev->domain->ended)) {
+			put_away(p, prev, regs);
+			reap(prev);
+			prev = NULL;
+			sched_pick_none(p->cpu);
+		}
+		next = sched_pick(p->cpu, prev, hv_now_ns());
+		if (next && next == prev)
+			break;
+		if (prev) {
+			bool stopped = prev->state == VCPU_STOPPED;
+
+			put_away(p, prev, regs);
+			if (stopped) {
+				smp_store_release(&prev->on_cpu, false);
+				domain_vcpu_gone(prev->domain);
+			} else if (sched_left(prev)) {
+				p->work |= WORK_RESCHED;
+			}
+			prev = NULL;
+		}
+		if (next && READ_ONCE(next->domain->ended)) {
+			reap(next);
+			sched_pick_none(p->cpu);
+			continue;
+		}
+		if (next) {
+			context_load(p, next, regs);
+			break;
+		}
+		idle(p);
+	}
+	timer_rearm();
+}
+
+void exit_work(struct regs *regs);
+
+/* On the way out, not exposed: all that is due, until nothing is. Called by entry.S. */
+void exit_work(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	u32 work;
+
+	while ((work = __atomic_exchange_n(&p->work, 0, __ATOMIC_SEQ_CST))) {
+		if (work & WORK_STOP)
+			halt_forever();
+		if (work & WORK_SERVE)
+			shadow_serve();
+		if (work & WORK_TIMER) {
+			p->timer_deadline = 0;
+			timer_run(p->cpu, hv_now_ns());
+			if (!p->current || sched_should_preempt(p->cpu, p->current, hv_now_ns()))
+				work |= WORK_RESCHED;
+			else
+				timer_rearm();
+		}
+		if (work & WORK_RESCHED) {
+			struct vcpu *v = p->current;
+
+			if (v && v->state == VCPU_RUNNING && !READ_ONCE(v->domain->ended) &&
+			    !p->yield && !sched_should_preempt(p->cpu, v, hv_now_ns()))
+				timer_rearm();
+			else
+				schedule(p, regs);
+			p->yield = false;
+			if (vcpu_has_pending(p->current))
+				work |= WORK_VECTORS;
+		}
+		if (work & WORK_VECTORS)
+			vector_deliver(p->current, regs);
+	}
+}
+
+void idle_forever(void)
+{
+	struct pcpu *p = this_pcpu();
+
+	p->current = NULL;
+	p->work |= WORK_RESCHED;
+	enter_first((struct regs *)p->stack_top - 1);
+}
+
+void vcpu_fold_stats(struct pcpu *p, struct vcpu *v)
+{
+	v->stats.crossings += p->n_crossings;
+	v->stats.syscalls += p->n_syscalls;
+	v->stats.user_returns += p->n_user_returns;
+	v->stats.kernel_returns += p->n_kernel_returns;
+	v->stats.root_switches += p->n_root_switches;
+	p->n_crossings = p->n_syscalls = p->n_user_returns = 0;
+	p->n_kernel_returns = p->n_root_switches = 0;
+}

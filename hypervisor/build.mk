@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The hypervisor: one image, linked twice (multiboot 1 and 2; PVH).
+
+HV_O      := $(O)/hypervisor
+HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fvisibility=hidden \
+	-fno-strict-aliasing -fno-common -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+	-ffile-prefix-map=$(CURDIR)/= \
+	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
+	-Ihypervisor/include -Ihypervisor/arch/x86/include -Ipv-abi/include -I$(O)/gen -I$(HV_O)
+HV_C      := $(sort $(wildcard hypervisor/*.c hypervisor/arch/x86/*.c))
+HV_C      := $(filter-out hypervisor/arch/x86/asm_offsets.c,$(HV_C))
+HV_OBJS   := $(patsubst hypervisor/%.c,$(HV_O)/%.o,$(HV_C)) $(HV_O)/arch/x86/entry.o
+HV_LINK    = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
+	-Wl,--no-warn-rwx-segments,-T,hypervisor/arch/x86/hypervisor.lds
+
+.PHONY: hypervisor
+hypervisor: $(O)/parvus.elf $(O)/parvus-pvh.elf
+
+$(HV_O)/asm-offsets.h: hypervisor/arch/x86/asm_offsets.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(HV_CFLAGS) -MMD -MT $@ -MF $(@:.h=.d) -S -o $(@:.h=.s) $<
+	@awk '/^->/ { sub(/^->/, ""); sub(/\$$/, "", $$2); print "#define " $$1 " " $$2 }' $(@:.h=.s) >$@
+
+$(HV_O)/%.o: hypervisor/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+$(HV_O)/%.o: hypervisor/%.S $(HV_O)/asm-offsets.h
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	@$(CC) $(HV_CFLAGS) -MMD -c -o $@ $<
+
+$(HV_O)/arch/x86/boot-pvh.o: hypervisor/arch/x86/boot.S $(HV_O)/asm-offsets.h
+	@mkdir -p $(@D)
+	@$(CC) $(HV_CFLAGS) -DBOOT_PVH -MMD -c -o $@ $<
+
+# Link, take the symbols, link again with their table for backtraces.
+define hv_link
+	@echo "  LD      $@"
+	@$(HV_LINK) -o $@.tmp $(1)
+	@nm -n $@.tmp | awk -f hypervisor/symbols.awk >$@.sym.c
+	@$(CC) $(HV_CFLAGS) -c -o $@.sym.o $@.sym.c
+	@$(HV_LINK) -o $@.tmp $(1) $@.sym.o
+	@mv $@.tmp $@
+endef
+
+$(O)/parvus.elf: $(HV_OBJS) $(HV_O)/arch/x86/boot.o hypervisor/arch/x86/hypervisor.lds hypervisor/symbols.awk
+	$(call hv_link,$(HV_OBJS) $(HV_O)/arch/x86/boot.o)
+
+$(O)/parvus-pvh.elf: $(HV_OBJS) $(HV_O)/arch/x86/boot-pvh.o hypervisor/arch/x86/hypervisor.lds hypervisor/symbols.awk
+	$(call hv_link,$(HV_OBJS) $(HV_O)/arch/x86/boot-pvh.o)
+
+-include $(HV_OBJS:.o=.d) $(HV_O)/asm-offsets.d

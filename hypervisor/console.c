@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The console of domains. The first domain that starts owns the serial line in both
+ * directions; what others write goes to the log, line by line, under the log's rate.
+ */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <hv/lib.h>
+#include <hv/lock.h>
+#include <hv/log.h>
+#include <hv/platform.h>
+#include <hv/vcpu.h>
+
+#define INPUT	1024u		/* power of two */
+#define LINE	200u
+#define WRITE_MAX 1024u		/* bytes taken by one call: bounds its time */
+
+static struct spinlock lock = SPINLOCK_INIT;
+static struct domain *owner;
+static char input[INPUT];
+static u32 input_in, input_out;
+
+/* Collected lines of domains without the serial line. */
+static struct {
+	char text[LINE];
+	u32 len;
+} lines[MAX_DOMAINS];
+
+void console_domain_new(struct domain *d)
+{
+	spin_lock(&lock);
+	if (!owner)
+		owner = d;
+	lines[d->id].len = 0;
+	spin_unlock(&lock);
+}
+
+static void line_out(struct domain *d)
+{
+	if (lines[d->id].len)
+		log_guest("d%u: %.*s", d->id, (int)lines[d->id].len, lines[d->id].text);
+	lines[d->id].len = 0;
+}
+
+void console_domain_gone(struct domain *d)
+{
+	spin_lock(&lock);
+	if (owner == d)
+		owner = NULL;
+	else
+		line_out(d);
+	spin_unlock(&lock);
+}
+
+s64 console_write(struct domain *d, u64 gpa, u64 len)
+{
+	char buf[128];
+	u64 done = 0, i;
+
+	len = min(len, (u64)WRITE_MAX);
+	while (done < len) {
+		u64 n = min(len - done, sizeof(buf));
+
+		if (guest_read(d, gpa + done, buf, n))
+			return -PARVUS_EFAULT;
+		spin_lock(&lock);
+		for (i = 0; i < n; i++) {
+			if (owner == d) {
+				serial_putc(0, buf[i]);
+			} else if (buf[i] == '\n' || lines[d->id].len == LINE) {
+				line_out(d);
+			} else if (buf[i] >= ' ') {
+				lines[d->id].text[lines[d->id].len++] = buf[i];
+			}
+		}
+		spin_unlock(&lock);
+		done += n;
+	}
+	return (s64)done;
+}
+
+s64 console_read(struct domain *d, u64 gpa, u64 len)
+{
+	char buf[256];
+	u64 n = 0;
+
+	len = min(len, sizeof(buf));
+	spin_lock(&lock);
+	while (owner == d && n < len && input_out != input_in)
+		buf[n++] = input[input_out++ % INPUT];
+	spin_unlock(&lock);
+	if (n && guest_write(d, gpa, buf, n))
+		return -PARVUS_EFAULT;
+	return (s64)n;
+}
+
+void console_input(void)
+{
+	struct domain *d;
+	int c;
+
+	spin_lock(&lock);
+	while ((c = serial_getc()) >= 0)
+		if (input_in - input_out < INPUT)
+			input[input_in++ % INPUT] = (char)c;
+	d = owner;
+	/* under the lock: the owner cannot be destroyed meanwhile */
+	if (d && d->vcpus[0])
+		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
+	spin_unlock(&lock);
+}

@@ -1,0 +1,582 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hypercalls. Numbers, names and privilege come from pv-abi/hypercalls.tbl; the
+ * arguments of each are described there and in the ABI headers. Every argument is a
+ * register value, every structure is copied in once and then checked.
+ */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <asm/desc.h>
+#include <asm/pv.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+#include <hv/platform.h>
+#include <hv/sched.h>
+#include <hv/timer.h>
+#include <parvus/hypercalls.h>
+#include <parvus/start.h>
+
+#define A0 (regs->rdi)
+#define A1 (regs->rsi)
+#define A2 (regs->rdx)
+#define A3 (regs->r10)
+#define A4 (regs->r8)
+#define A5 (regs->r9)
+#define HC(name)	static s64 hc_##name(struct vcpu *v, struct regs *regs)
+#define UNUSED		((void)v, (void)regs)
+
+bool debug_enabled;	/* debug=1 on the command line */
+
+HC(nop) { UNUSED; return 0; }
+HC(iret) { return pv_iret(v, regs); }
+HC(sysret) { return pv_sysret(v, regs); }
+
+HC(callbacks_set)
+{
+	struct parvus_callbacks c;
+	struct domain *d = v->domain;
+
+	if (guest_read(d, A0, &c, sizeof(c)))
+		return -PARVUS_EFAULT;
+	if (c.size != sizeof(c) || c.version != 1 || c.crit_start || c.crit_end || c.crit_resume ||
+	    c.reserved[0] || c.reserved[1] || !canonical(c.syscall_entry) || !canonical(c.df_stack))
+		return -PARVUS_EINVAL;
+	WRITE_ONCE(d->df_stack, c.df_stack);
+	WRITE_ONCE(d->syscall_entry, c.syscall_entry);
+	this_pcpu()->syscall_entry = c.syscall_entry;
+	return 0;
+}
+
+HC(traps_set)
+{
+	struct parvus_trap t;
+	struct domain *d = v->domain;
+	u64 i, gpa = A0, count = A1;
+
+	if (count > PARVUS_TRAPS)
+		return -PARVUS_E2BIG;
+	for (i = 0; i < count; i++, gpa += sizeof(t)) {
+		if (guest_read(d, gpa, &t, sizeof(t)))
+			return -PARVUS_EFAULT;
+		if ((t.dpl != 0 && t.dpl != 3) || (t.flags & ~PARVUS_TRAP_KEEP_IF) ||
+		    t.reserved0[0] | t.reserved0[1] | t.reserved0[2] | t.reserved0[3] |
+		    t.reserved0[4] || !canonical(t.address))
+			return -PARVUS_EINVAL;
+		d->traps[t.vector].dpl = t.dpl;
+		d->traps[t.vector].flags = t.flags;
+		WRITE_ONCE(d->traps[t.vector].address, t.address);
+	}
+	return 0;
+}
+
+/* A vCPU argument: the caller, or another of its domain. */
+static struct vcpu *vcpu_arg(struct vcpu *v, u64 n)
+{
+	if (n == PARVUS_VCPU_SELF)
+		return v;
+	return n < v->domain->vcpu_count ? v->domain->vcpus[n] : NULL;
+}
+
+static int area_set(struct vcpu *v, u64 gpa)
+{
+	void *area = guest_map(v->domain, gpa, PARVUS_VCPU_AREA_SIZE, 64);
+
+	if (!area)
+		return -PARVUS_EFAULT;
+	v->area = area;
+	v->area_gpa = gpa;
+	return 0;
+}
+
+HC(area_register)
+{
+	struct vcpu *o = vcpu_arg(v, A0);
+	int ret;
+
+	if (!o || A2 != PARVUS_VCPU_AREA_SIZE || A3 != PARVUS_VCPU_AREA_VERSION)
+		return -PARVUS_EINVAL;
+	if (o != v && READ_ONCE(o->state) != VCPU_STOPPED)
+		return -PARVUS_EBUSY;
+	ret = area_set(o, A1);
+	if (!ret && o == v) {
+		this_pcpu()->area = v->area;
+		v->area->pending = vcpu_has_pending(v);
+	}
+	return ret;
+}
+
+HC(clock_register)
+{
+	struct vcpu *o = vcpu_arg(v, A0);
+	void *clock;
+
+	if (!o)
+		return -PARVUS_EINVAL;
+	clock = guest_map(v->domain, A1, PARVUS_CLOCK_SIZE, 64);
+	if (!clock)
+		return -PARVUS_EFAULT;
+	o->clock = clock;
+	o->clock_gpa = A1;
+	clock_fill(clock);
+	return 0;
+}
+
+HC(tls_set)
+{
+	if (A0 >= PARVUS_TLS_ENTRIES)
+		return -PARVUS_EINVAL;
+	if (A0 == PARVUS_TLS_CPUNODE ? !desc_cpunode_valid(A1) : !desc_tls_valid(A1))
+		return -PARVUS_EINVAL;
+	v->tls[A0] = A1;
+	desc_load_tls(this_pcpu(), v->tls);
+	return 0;
+}
+
+static u64 descriptor_base(u64 d) { return (d >> 16 & 0xffffff) | (d >> 56) << 24; }
+
+/* User GS by selector: what MOV to GS would do in user mode, without touching the kernel's base. */
+static int user_selector_set(struct vcpu *v, u64 sel)
+{
+	u64 base = 0;
+	unsigned int entry = (unsigned int)sel >> 3;
+
+	if (sel > 0xffff)
+		return -PARVUS_EINVAL;
+	if (sel > 3) {
+		if ((sel & 7) != 3)
+			return -PARVUS_EINVAL;
+		if (entry >= GDT_TLS && entry < GDT_TLS + 3) {
+			u64 d = v->tls[entry - GDT_TLS];
+
+			if (!(d >> 47 & 1) || (d >> 43 & 1 && !(d >> 41 & 1)))
+				return -PARVUS_EINVAL;
+			base = descriptor_base(d);
+		} else if (sel != SEL_USER_SS) {
+			return -PARVUS_EINVAL;
+		}
+	}
+	{
+		u64 live = guest_gs_base();	/* MOV to GS changes GS base, which is ours here */
+
+		__asm__ volatile("mov %w0, %%gs" : : "r"((u32)sel));
+		wrmsr(MSR_GS_BASE, (u64)pcpus[v->sched.cpu]);
+		guest_gs_base_set(live);
+	}
+	v->area->user_gs_base = base;
+	return 0;
+}
+
+HC(base_set)
+{
+	if (A0 == PARVUS_SEL_GS_USER)
+		return user_selector_set(v, A1);
+	if (!canonical(A1))
+		return -PARVUS_EINVAL;
+	switch (A0) {
+	case PARVUS_BASE_FS:
+		guest_fs_base_set(A1);
+		return 0;
+	case PARVUS_BASE_GS_KERNEL:
+		v->kernel_gs_base = A1;
+		this_pcpu()->kernel_gs_base = A1;
+		guest_gs_base_set(A1);
+		return 0;
+	case PARVUS_BASE_GS_USER:
+		v->area->user_gs_base = A1;
+		return 0;
+	}
+	return -PARVUS_EINVAL;
+}
+
+HC(msr_read)
+{
+	u64 value = 0;
+	int ret = A0 > 0xffffffff ? -PARVUS_EINVAL : guest_msr_read(v, (u32)A0, &value);
+
+	if (!ret)
+		v->area->ret[0] = value;
+	return ret;
+}
+
+HC(msr_write)
+{
+	return A0 > 0xffffffff ? -PARVUS_EINVAL : guest_msr_write(v, (u32)A0, A1);
+}
+
+HC(cpuid)
+{
+	u32 out[4];
+	unsigned int i;
+
+	if (A0 > 0xffffffff || A1 > 0xffffffff)
+		return -PARVUS_EINVAL;
+	guest_cpuid(v, (u32)A0, (u32)A1, out);
+	for (i = 0; i < 4; i++)
+		v->area->ret[i] = out[i];
+	return 0;
+}
+
+HC(debugreg_set)
+{
+	return A0 > 7 ? -PARVUS_EINVAL : guest_debugreg_set(v, (unsigned int)A0, A1);
+}
+
+HC(debugreg_get)
+{
+	if (A0 > 7 || A0 == 4 || A0 == 5)
+		return -PARVUS_EINVAL;
+	v->area->ret[0] = v->dr[A0];
+	return 0;
+}
+
+HC(features)
+{
+	if (A0 > 3)
+		return -PARVUS_EINVAL;
+	v->area->ret[0] = A0 ? 0 : features_word0();
+	return 0;
+}
+
+HC(mmu_switch) { return shadow_switch(v, A0, A1, A2, A3, A4, A5); }
+HC(mmu_flush) { return shadow_flush(v, A0, A1, A2, A3, A4, A5); }
+HC(mmu_age) { return shadow_age(v, A0); }
+
+/* A mask of vCPUs: @words words at @gpa; vCPUs that do not exist are refused. */
+static int mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
+{
+	if (words != 1)
+		return words ? -PARVUS_E2BIG : -PARVUS_EINVAL;
+	if (guest_read(v->domain, gpa, mask, sizeof(*mask)))
+		return -PARVUS_EFAULT;
+	if (v->domain->vcpu_count < 64 && *mask >> v->domain->vcpu_count)
+		return -PARVUS_EINVAL;
+	return 0;
+}
+
+HC(mmu_flush_batch)
+{
+	u64 mask;
+	int ret = mask_read(v, A0, A1, &mask);
+
+	return ret ? ret : shadow_flush_batch(v, mask);
+}
+
+HC(mmu_release)
+{
+	int ret = shadow_release(v, A0);
+
+	if (ret != -PARVUS_EAGAIN)
+		return ret;
+	/* more to do: let pending work in, then come again (rule 49) */
+	regs->rip -= 2;
+	return PARVUS_HC_mmu_release;
+}
+
+HC(vcpu_start)
+{
+	struct parvus_vcpu_context c;
+	struct vcpu *o;
+	unsigned int i;
+	u64 bad = 0;
+	int ret;
+
+	if (A0 >= v->domain->vcpu_count)
+		return -PARVUS_EINVAL;
+	o = v->domain->vcpus[A0];
+	if (guest_read(v->domain, A1, &c, sizeof(c)))
+		return -PARVUS_EFAULT;
+	for (i = 0; i < ARRAY_SIZE(c.reserved); i++)
+		bad |= c.reserved[i];
+	if (c.size != sizeof(c) || c.version != 1 || bad || !canonical(c.rip) ||
+	    !canonical(c.gs_base) || (c.root & (PAGE_SIZE - 1)))
+		return -PARVUS_EINVAL;
+	if (!guest_map(v->domain, c.root, PAGE_SIZE, PAGE_SIZE))
+		return -PARVUS_EFAULT;
+	/* whoever takes it from STOPPED owns it until sched_wake() */
+	if (o == v || !sched_start(o))
+		return -PARVUS_EBUSY;
+	o->area = o->area_none;
+	if (c.area_gpa) {
+		ret = area_set(o, c.area_gpa);
+		if (ret) {
+			sched_stop(o);
+			return ret;
+		}
+	}
+	atomic_inc_u32(&v->domain->alive_vcpus);
+	vcpu_reset(o, c.rip, c.rsp, c.root);
+	o->regs.rdi = c.rdi;
+	o->regs.rsi = c.rsi;
+	o->kernel_gs_base = o->live_gs_base = c.gs_base;
+	vcpu_kick(o);
+	return 0;
+}
+
+HC(vcpu_stop)
+{
+	(void)regs;
+	timer_cancel(&v->timer);
+	sched_stop(v);
+	this_pcpu()->work |= WORK_RESCHED;
+	return 0;
+}
+
+HC(vcpu_state)
+{
+	struct vcpu *o = vcpu_arg(v, A0);
+
+	if (!o)
+		return -PARVUS_EINVAL;
+	return READ_ONCE(o->state) != VCPU_STOPPED || READ_ONCE(o->on_cpu);
+}
+
+HC(yield)
+{
+	struct pcpu *p = this_pcpu();
+
+	(void)regs;
+	sched_yield(p->cpu, v, hv_now_ns());
+	p->yield = true;
+	p->work |= WORK_RESCHED;
+	return 0;
+}
+
+HC(block)
+{
+	(void)regs;
+	v->area->irq_enabled = 1;
+	if (vcpu_has_pending(v))
+		this_pcpu()->work |= WORK_VECTORS;
+	else if (sched_block(v))
+		this_pcpu()->work |= WORK_RESCHED;
+	return 0;
+}
+
+HC(shutdown)
+{
+	if (A0 > PARVUS_SHUTDOWN_CRASH || A0 == PARVUS_SHUTDOWN_SUSPEND || A1 > 255)
+		return -PARVUS_EINVAL;
+	domain_shutdown(v->domain, (u32)A0, (u32)A1);
+	return 0;
+}
+
+HC(timer_set)
+{
+	int ret = 0;
+
+	if (A0)
+		ret = timer_set(&v->timer, this_pcpu()->cpu, A0);
+	else
+		timer_cancel(&v->timer);
+	timer_rearm();
+	return ret;
+}
+
+HC(ipi_send)
+{
+	u64 mask;
+	int ret;
+
+	if (A0 < 32 || A0 > 255)
+		return -PARVUS_EINVAL;
+	ret = mask_read(v, A1, A2, &mask);
+	if (ret)
+		return ret;
+	for (; mask; mask &= mask - 1)
+		vcpu_raise(v->domain->vcpus[__builtin_ctzll(mask)], (u8)A0);
+	return 0;
+}
+
+HC(vector_raise)
+{
+	struct vcpu *o = vcpu_arg(v, A0);
+
+	if (!o || A1 < 32 || A1 > 255)
+		return -PARVUS_EINVAL;
+	vcpu_raise(o, (u8)A1);
+	return 0;
+}
+
+HC(console_write) { return console_write(v->domain, A0, A1); }
+HC(console_read) { return console_read(v->domain, A0, A1); }
+
+HC(log_write)
+{
+	char line[256];
+	u64 i;
+
+	if (A1 >= sizeof(line))
+		return -PARVUS_E2BIG;
+	if (guest_read(v->domain, A0, line, A1))
+		return -PARVUS_EFAULT;
+	for (i = 0; i < A1; i++)
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '.';
+	line[A1] = 0;
+	log_guest("guest: %s", line);
+	return 0;
+}
+
+HC(stats_read)
+{
+	struct vcpu *o = vcpu_arg(v, A0);
+	struct parvus_vcpu_stats s;
+
+	if (!o || A2 < 8 || A2 > PAGE_SIZE)
+		return -PARVUS_EINVAL;
+	vcpu_fold_stats(this_pcpu(), v);
+	s = o->stats;
+	s.size = sizeof(s);
+	s.version = 1;
+	return guest_write(v->domain, A1, &s, min(A2, sizeof(s)));
+}
+
+HC(pred_barrier)
+{
+	UNUSED;
+	if (cpu_features.ibpb)
+		wrmsr(MSR_PRED_CMD, 1);
+	return 0;
+}
+
+/* FNV-1a, 64 bit (public domain; isthe.com/chongo/tech/comp/fnv). */
+HC(debug_hash)
+{
+	u64 h = 0xcbf29ce484222325ull, gpa = A0, len = A1;
+	u8 buf[256];
+
+	if (len > MIB(1))
+		return -PARVUS_E2BIG;
+	while (len) {
+		u64 n = min(len, sizeof(buf)), i;
+
+		if (guest_read(v->domain, gpa, buf, n))
+			return -PARVUS_EFAULT;
+		for (i = 0; i < n; i++)
+			h = (h ^ buf[i]) * 0x100000001b3ull;
+		gpa += n;
+		len -= n;
+	}
+	v->area->ret[0] = h;
+	return 0;
+}
+
+HC(debug_info)
+{
+	struct parvus_debug_info info = { .size = sizeof(info), .version = 1 };
+
+	if (A1 < 8 || A1 > PAGE_SIZE)
+		return -PARVUS_EINVAL;
+	info.frames_total = frames_total_count();
+	info.frames_free = frames_free_count();
+	info.domains = domains_count();
+	info.warnings = log_warnings();
+	return guest_write(v->domain, A0, &info, min(A1, sizeof(info)));
+}
+
+HC(multicall);
+
+/* ---- dispatch ---- */
+
+typedef s64 (*handler_fn)(struct vcpu *v, struct regs *regs);
+
+#define PRIV_any	0
+#define PRIV_control	1
+#define PRIV_debug	2
+#define PATH_c(name)	hc_##name
+#define PATH_asm(name)	hc_##name
+#define PATH_none(name)	NULL
+
+static const handler_fn handlers[PARVUS_HC_COUNT] = {
+#define HYPERCALL(nr, name, nargs, priv, path) [nr] = PATH_##path(name),
+#include <hv/hypercall_table.h>
+#undef HYPERCALL
+};
+static const u8 privilege[PARVUS_HC_COUNT] = {
+#define HYPERCALL(nr, name, nargs, priv, path) [nr] = PRIV_##priv,
+#include <hv/hypercall_table.h>
+#undef HYPERCALL
+};
+
+/* All ones if i < n, else 0, without a branch. */
+static u64 index_mask(u64 i, u64 n)
+{
+	u64 mask;
+
+	__asm__("cmp %2, %1; sbb %0, %0" : "=r"(mask) : "r"(i), "r"(n) : "cc");
+	return mask;
+}
+
+static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
+{
+	if (nr >= PARVUS_HC_COUNT)
+		return -PARVUS_ENOSYS;
+	nr &= index_mask(nr, PARVUS_HC_COUNT);	/* not even by speculation (rule 26) */
+	if (unlikely(privilege[nr])) {
+		if (privilege[nr] == PRIV_control && !v->domain->control)
+			return -PARVUS_EPERM;
+		if (privilege[nr] == PRIV_debug && !debug_enabled)
+			return -PARVUS_EPERM;
+	}
+	if (!handlers[nr])
+		return -PARVUS_ENOSYS;
+	v->stats.hypercalls[nr]++;
+	return handlers[nr](v, regs);
+}
+
+/* Calls that change where the vCPU runs have no place in a list. */
+static bool in_list(u64 nr)
+{
+	switch (nr) {
+	case PARVUS_HC_iret:
+	case PARVUS_HC_sysret:
+	case PARVUS_HC_multicall:
+	case PARVUS_HC_mmu_release:
+	case PARVUS_HC_block:
+	case PARVUS_HC_yield:
+	case PARVUS_HC_vcpu_stop:
+		return false;
+	}
+	return true;
+}
+
+HC(multicall)
+{
+	struct parvus_multicall m;
+	u64 gpa = A0, count = A1, i;
+
+	if (count > PARVUS_MULTICALL_MAX)
+		return -PARVUS_E2BIG;
+	for (i = 0; i < count; i++, gpa += sizeof(m)) {
+		struct regs r;
+
+		if (guest_read(v->domain, gpa, &m, sizeof(m)))
+			return -PARVUS_EFAULT;
+		memset(&r, 0, sizeof(r));
+		r.rdi = m.args[0];
+		r.rsi = m.args[1];
+		r.rdx = m.args[2];
+		r.r10 = m.args[3];
+		r.r8 = m.args[4];
+		r.r9 = m.args[5];
+		m.result = in_list(m.nr) ? call(v, &r, m.nr) : -PARVUS_EINVAL;
+		if (guest_write(v->domain, gpa + offsetof(struct parvus_multicall, result),
+				&m.result, sizeof(m.result)))
+			return -PARVUS_EFAULT;
+	}
+	return 0;
+}
+
+/* From entry.S: guest kernel mode, C path. */
+void hypercall_dispatch(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	struct vcpu *v = p->current;
+	s64 ret = call(v, regs, regs->rax);
+
+	regs->rax = (u64)ret;
+	/* the virtual IF may be 1 now, with something pending */
+	if (unlikely(vcpu_has_pending(v)) && READ_ONCE(p->area->irq_enabled))
+		p->work |= WORK_VECTORS;
+}

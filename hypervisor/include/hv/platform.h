@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the portable code asks of the machine besides the MMU: the console and the end. */
+#ifndef HV_PLATFORM_H
+#define HV_PLATFORM_H
+
+#include <hv/domain.h>
+
+/* console.c: the first domain owns the serial line; others write to the log. */
+s64 console_write(struct domain *d, u64 gpa, u64 len);
+s64 console_read(struct domain *d, u64 gpa, u64 len);
+void console_domain_new(struct domain *d);
+void console_domain_gone(struct domain *d);
+/* Characters arrived. */
+void console_input(void);
+
+/* start.c: power off, or reboot if that was the reason and "reboot=yes" is set. */
+void last_domain_ended(u32 reason);
+/* builder.c: every domain of the boot modules; returns how many run. */
+unsigned int build_domains(void);
+
+#endif

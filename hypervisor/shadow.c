@@ -1,0 +1,1694 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The software TLB. Shadow tables are filled on demand from the guest's own page
+ * tables and behave like a hardware TLB that happens to be large: they may lack
+ * any entry, and never hold a right that the guest took away before its last
+ * completed flush.
+ *
+ * An address space (struct aspace) is a tree of shadow tables, found by the id
+ * that the guest gave it; the kernel half of a domain is one more such tree, and
+ * every vCPU has an anonymous one for id 0. Tables are indexed by virtual address
+ * alone, so that the guest may reuse its page-table pages as it likes. Low-half
+ * pages that guest user mode must not see go to an overlay: a second tree for the
+ * same top-level slot, seen in the kernel root only (review rule 23).
+ *
+ * A full flush detaches: entries that point to tables lose their present bit and
+ * keep the table's pool index. The first fault below re-syncs the table one level
+ * down, the leaf tables entry by entry against the guest's tables, and attaches it.
+ * So a flush costs what is used afterwards, not what there was.
+ *
+ * Walk, accessed/dirty update and insert happen under the lock of the address
+ * space, which a flush takes too: a fill sees the guest's entry after the guest
+ * changed it, or the flush sees the fill (rules 1, 7, 8). Nobody waits for other
+ * CPUs with a lock held; pages that left a tree return to the pool after the
+ * shootdown. Exactly one function, leaf_make(), makes an entry that maps memory.
+ *
+ * Lock order: aspace.lock, then shadow_domain.lock.
+ */
+#include <hv/arch_mmu.h>
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+#include <hv/shadow.h>
+#include <hv/vcpu.h>
+
+/* Page-table entry bits, the guest's and ours (Intel SDM vol. 3, 4.5). */
+#define P		1ull
+#define W		2ull
+#define U		4ull
+#define A		0x20ull
+#define D		0x40ull
+#define PS		0x80ull
+#define NX		(1ull << 63)
+#define ADDR		0x000ffffffffff000ull
+#define TABLE_BITS	(P | W | U)
+
+#define LEVEL_SHIFT(l)	(12 + 9 * ((l) - 1))
+#define LEVEL_SIZE(l)	(1ull << LEVEL_SHIFT(l))
+#define INDEX(va, l)	((unsigned int)((va) >> LEVEL_SHIFT(l)) & 511)
+
+#define HOLE_FIRST	256u		/* top-level slots of the hypervisor */
+#define HOLE_LAST	271u
+#define OVERLAYS	16u
+#define HASH		256u
+#define RESERVE		SHADOW_RESERVE	/* one fault needs at most three tables */
+#define PREFILL		16u		/* neighbours looked at, aligned */
+#define EVICT_BATCH	16u
+#define RELEASE_BATCH	16u		/* tables freed before other work gets a chance */
+#define STUCK_LIMIT	64u
+
+enum { FREE = 0, ASPACE = 4 };		/* shadow_page.level, 1..3 are tables */
+
+/* What is known of each pool page. Index 0 is no page. */
+struct shadow_page {
+	u32 mfn;
+	u32 as;			/* index of the aspace's page */
+	u32 parent;		/* index of the table that points here; the aspace's for level 3 */
+	u32 next;		/* free list */
+	u16 slot;		/* index in the parent */
+	u16 lo, hi;		/* used entries lie in [lo, hi) */
+	u8 level;
+	bool overlay : 1;	/* level 3: in aspace.overlay[] */
+	bool splinter : 1;	/* holds pieces of a larger guest mapping */
+};
+
+/* One pool page. */
+struct aspace {
+	struct domain *domain;
+	u64 id;
+	gfn_t root;
+	u64 guest_gen;		/* the guest's tlb_gen up to which all is flushed (rule 18) */
+	u64 gen;		/* ours: raised by every change that TLBs must hear of */
+	u64 gen_gpa;		/* where the guest keeps its tlb_gen, 0 = not told */
+	u64 all_gen;		/* of shadow_domain.all_gen: last "flush everything" done */
+	u64 loaded;		/* mask of pCPUs */
+	u64 used[4];		/* slots that are not zero */
+	struct spinlock lock;
+	u32 refs;		/* under shadow_domain.lock */
+	u32 index;		/* of its page */
+	u32 hash_next;
+	bool kernel;		/* the kernel half: slot[i] is top-level slot 256 + i */
+	bool dead;		/* released: nothing is filled any more */
+	bool shot;		/* and no TLB holds anything of it: tables may go */
+	u64 dead_gen;		/* gen of the release that set dead */
+	u8 overlays;
+	struct {
+		u64 entry;
+		u16 slot;
+	} overlay[OVERLAYS];
+	u64 slot[256];
+};
+BUILD_ASSERT(sizeof(struct aspace) <= PAGE_SIZE);
+
+struct shadow_domain {
+	struct spinlock lock;	/* pool, hash, refs */
+	struct shadow_page *pages;
+	u64 pages_bytes;
+	u32 max;		/* pool pages it may have */
+	u32 count;		/* pool pages it has, indices 1..count */
+	u32 free_head, free_count;
+	u32 clock;
+	u64 all_gen;
+	struct aspace *kernel;
+	u32 hash[HASH];
+};
+
+/* What a pCPU has in its pair of roots. */
+static struct {
+	struct aspace *as, *kernel;
+	u64 as_seen, kernel_seen;	/* generations that its TLB is good for [any reads] */
+	u64 slots[4], kernel_slots[4];	/* root slots in use */
+} loaded[MAX_CPUS];
+
+bool shadow_exact;	/* mmu=exact: every id is 0 */
+
+/* ---- guest-physical side ---- */
+
+static inline u64 gfn_get(const struct domain *d, u64 gfn)
+{
+	u64 e;
+
+	if (unlikely(gfn >= d->max_gfn))
+		return 0;
+	e = READ_ONCE(d->gfn_chunks[gfn >> EXTENT_ORDER]);
+	if (likely(e & GFN_EXTENT))
+		return e + ((gfn & (EXTENT_FRAMES - 1)) << PAGE_SHIFT);
+	if (e & GFN_TABLE)
+		return READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[gfn & (EXTENT_FRAMES - 1)]);
+	return 0;
+}
+
+/* The only way to a guest page table: plain RAM of the domain, writable (rule 9). */
+static inline u64 *guest_table(const struct domain *d, u64 gfn)
+{
+	u64 e = gfn_get(d, gfn);
+
+	if ((e & (GFN_PRESENT | GFN_WRITABLE)) != (GFN_PRESENT | GFN_WRITABLE))
+		return NULL;
+	return frame_map(gfn_entry_mfn(e));
+}
+
+struct guest_walk {
+	u64 *at[5];		/* by level: the entries passed */
+	u64 val[5];
+	u64 gfn;		/* of the 4 KiB page of the address */
+	int level;		/* of the leaf, or where the walk ended */
+	bool user, write, nx;
+};
+
+enum walk_result { WALK_OK, WALK_ABSENT, WALK_RESERVED };
+
+/* Down to a leaf, or, with @last = 2, to the table of the leaf level: val[2] names it. */
+static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, int last,
+				   struct guest_walk *w)
+{
+	u64 reserved = arch_pte_reserved(), gfn = gfn_x(root), val, *table;
+	int level;
+
+	w->user = w->write = true;
+	w->nx = false;
+	for (level = 4;; level--) {
+		w->level = level;
+		table = guest_table(d, gfn);
+		if (!table)
+			return WALK_ABSENT;
+		w->at[level] = &table[INDEX(va, level)];
+		w->val[level] = val = READ_ONCE(*w->at[level]);	/* once: another vCPU may write */
+		if (!(val & P))
+			return WALK_ABSENT;
+		if (val & reserved)
+			return WALK_RESERVED;
+		w->user &= !!(val & U);
+		w->write &= !!(val & W);
+		w->nx |= !!(val & NX);
+		if (level == 1)
+			break;
+		if (val & PS) {
+			if (level == 4 || (level == 3 && !arch_has_1g_pages()) ||
+			    (val & ADDR & (LEVEL_SIZE(level) - 1) & ~0x1000ull))
+				return WALK_RESERVED;
+			break;
+		}
+		gfn = (val & ADDR) >> PAGE_SHIFT;
+		if (level == last)
+			return WALK_OK;
+	}
+	w->gfn = (((val & ADDR) & ~(LEVEL_SIZE(level) - 1)) | (va & (LEVEL_SIZE(level) - 1)))
+		 >> PAGE_SHIFT;
+	return WALK_OK;
+}
+
+/* Set A on the way and D at the leaf of a write. False: an entry changed, walk again. */
+static bool guest_mark(struct guest_walk *w, bool write)
+{
+	int level;
+
+	for (level = 4; level >= w->level; level--) {
+		u64 want = w->val[level] | A;
+
+		if (level == w->level && write)
+			want |= D;
+		if (want == w->val[level])
+			continue;
+		if (!atomic_cmpxchg_u64(w->at[level], w->val[level], want))
+			return false;
+		w->val[level] = want;
+	}
+	return true;
+}
+
+/* ---- the pool ---- */
+
+static inline u64 *table_of(const struct shadow_domain *sd, u32 index)
+{
+	return frame_map(_mfn(sd->pages[index].mfn));
+}
+
+static u32 page_alloc(struct domain *d)
+{
+	struct shadow_domain *sd = d->shadow;
+	struct frame_info *f;
+	mfn_t mfn;
+	u32 i = 0;
+
+	spin_lock(&sd->lock);
+	if (sd->free_head) {
+		i = sd->free_head;
+		sd->free_head = sd->pages[i].next;
+		sd->free_count--;
+	} else if (sd->count < sd->max && !alloc_frames(0, &mfn)) {
+		f = frame_info(mfn);
+		f->type = FRAME_SHADOW;
+		f->owner = d->id;
+		i = ++sd->count;
+		f->word = i;
+		sd->pages[i].mfn = (u32)mfn_x(mfn);
+		memset(frame_map(mfn), 0, PAGE_SIZE);
+	}
+	if (i)
+		sd->pages[i].level = 7;		/* taken, nothing yet: no victim */
+	spin_unlock(&sd->lock);
+	return i;
+}
+
+/* Contents are zero: pages are cleared entry by entry when they leave their tree. */
+static void page_free(struct shadow_domain *sd, u32 i)
+{
+	spin_lock(&sd->lock);
+	sd->pages[i].level = FREE;
+	sd->pages[i].next = sd->free_head;
+	sd->free_head = i;
+	sd->free_count++;
+	spin_unlock(&sd->lock);
+}
+
+u64 shadow_pool_free(const struct domain *d)
+{
+	return d->shadow->free_count + d->shadow->max - d->shadow->count;
+}
+
+/* ---- entries ---- */
+
+/* A detached entry: not present, address bits zero (L1TF), the index in 1..11 and 52..62. */
+static inline u64 detached(u32 index)
+{
+	return (u64)(index & 0x7ff) << 1 | (u64)(index >> 11) << 52;
+}
+
+static inline u32 entry_index(u64 e)
+{
+	if (e & P)
+		return (u32)frame_info(_mfn((e & ADDR) >> PAGE_SHIFT))->word;
+	return (u32)((e >> 1 & 0x7ff) | (e >> 52 & 0x7ff) << 11);
+}
+
+static inline bool is_leaf(u64 e, int level) { return level == 1 || (e & (P | PS)) == (P | PS); }
+
+static inline void range_add(struct shadow_page *p, unsigned int i)
+{
+	if (p->lo >= p->hi) {
+		p->lo = (u16)i;
+		p->hi = (u16)(i + 1);
+	} else if (i < p->lo) {
+		p->lo = (u16)i;
+	} else if (i >= p->hi) {
+		p->hi = (u16)(i + 1);
+	}
+}
+
+/*
+ * The one maker of entries that map memory. The frame is taken from the domain's own
+ * gfn table here, counted, and looked up again: a remap clears the gfn entry first and
+ * reads the count afterwards, so one of the two sees the other (rule 7).
+ * Returns 0 if the gfn has no memory, or none of the wanted size.
+ */
+static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_walk *w, u64 guest_leaf)
+{
+	u64 g, e;
+	u32 *count;
+
+	for (;;) {
+		g = gfn_get(d, gfn);
+		if (!(g & GFN_PRESENT))
+			return 0;
+		if (large) {
+			if (!(g & GFN_EXTENT))
+				return 0;
+			count = &d->gfn_chunk_maps[gfn >> EXTENT_ORDER];
+			e = (g & GFN_MFN_MASK & ~(EXTENT_SIZE - 1)) | PS;
+		} else {
+			count = &frame_info(gfn_entry_mfn(g))->count;
+			e = g & GFN_MFN_MASK;
+		}
+		atomic_inc_u32(count);
+		if (likely(gfn_get(d, gfn) == g))
+			break;
+		atomic_dec_u32(count);
+	}
+	e |= P | U | A;
+	if (w->nx)
+		e |= NX & ~arch_pte_reserved();
+	if (w->write && (guest_leaf & D) && (g & GFN_WRITABLE))
+		e |= W | D;
+	return e;
+}
+
+static void leaf_drop(struct domain *d, u64 e)
+{
+	struct frame_info *f = frame_info(_mfn((e & ADDR) >> PAGE_SHIFT));
+
+	if (e & PS)
+		atomic_dec_u32(&d->gfn_chunk_maps[f->word >> EXTENT_ORDER]);
+	else
+		atomic_dec_u32(&f->count);
+}
+
+static void set(u64 *at, u64 value) { WRITE_ONCE(*at, value); }
+
+/* ---- flushing: all under as->lock ---- */
+
+/* A table is stale from here down: take large leaves out, detach its children. */
+static void table_detach_children(struct domain *d, u32 index)
+{
+	struct shadow_page *p = &d->shadow->pages[index];
+	u64 *t = table_of(d->shadow, index);
+	unsigned int i;
+
+	for (i = p->lo; i < p->hi; i++) {
+		u64 e = t[i];
+
+		if (!(e & P))
+			continue;
+		if (is_leaf(e, p->level)) {
+			set(&t[i], 0);
+			leaf_drop(d, e);
+		} else {
+			set(&t[i], detached(entry_index(e)));
+		}
+	}
+}
+
+/* Clear every leaf of a leaf table. */
+static void table_clear(struct domain *d, u32 index)
+{
+	struct shadow_page *p = &d->shadow->pages[index];
+	u64 *t = table_of(d->shadow, index);
+	unsigned int i;
+
+	for (i = p->lo; i < p->hi; i++) {
+		u64 e = t[i];
+
+		if (!e)
+			continue;
+		set(&t[i], 0);
+		leaf_drop(d, e);
+	}
+	p->lo = p->hi = 0;
+	p->splinter = false;
+}
+
+/*
+ * Take [start, end) away below a table whose first address is @base. Tables that lie
+ * wholly inside are detached. Returns true if a table was.
+ */
+static bool table_flush(struct domain *d, u32 index, u64 base, u64 start, u64 end)
+{
+	struct shadow_page *p = &d->shadow->pages[index];
+	u64 *t = table_of(d->shadow, index), size = LEVEL_SIZE(p->level);
+	unsigned int i, first = p->lo, stop = p->hi;
+	bool tables = false;
+
+	if (p->splinter) {	/* a piece stands for the whole: all go */
+		if (p->level == 1)
+			table_clear(d, index);
+		else
+			table_detach_children(d, index);
+		return true;
+	}
+	if (start > base)
+		first = max(first, (unsigned int)((start - base) / size));
+	if (end - base < size * 512)
+		stop = min(stop, (unsigned int)((end - base + size - 1) / size));
+	for (i = first; i < stop; i++) {
+		u64 e = t[i], at = base + i * size;
+
+		if (!(e & P))
+			continue;
+		if (is_leaf(e, p->level)) {
+			set(&t[i], 0);
+			leaf_drop(d, e);
+		} else if (start <= at && at + (size - 1) <= end - 1) {
+			set(&t[i], detached(entry_index(e)));
+			tables = true;
+		} else {
+			tables |= table_flush(d, entry_index(e), at, start, end);
+		}
+	}
+	return tables;
+}
+
+static u64 slot_base(const struct aspace *as, unsigned int slot)
+{
+	return as->kernel ? (u64)((s64)((u64)(slot + 256) << 55) >> 16) : (u64)slot << 39;
+}
+
+static bool entry_flush(struct aspace *as, u64 *at, unsigned int slot, u64 start, u64 end)
+{
+	u64 base = slot_base(as, slot), last = base + (LEVEL_SIZE(4) - 1);
+
+	if (!(*at & P) || end - 1 < base || start > last)
+		return false;
+	if (start <= base && last <= end - 1) {
+		set(at, detached(entry_index(*at)));
+		return true;
+	}
+	return table_flush(as->domain, entry_index(*at), base, start, end);
+}
+
+#define for_each_slot(as, word, bits, slot) \
+	for (word = 0; word < 4; word++) \
+		for (bits = (as)->used[word]; \
+		     bits && (slot = word * 64 + (unsigned int)__builtin_ctzll(bits), true); \
+		     bits &= bits - 1)
+
+/* [start, end), end = 0 for the top of the address space. True: tables went, flush all. */
+static bool flush_locked(struct aspace *as, u64 start, u64 end)
+{
+	unsigned int word, slot = 0, i;
+	bool tables = false;
+	u64 bits;
+
+	for_each_slot(as, word, bits, slot)
+		tables |= entry_flush(as, &as->slot[slot], slot, start, end);
+	for (i = 0; i < as->overlays; i++)
+		tables |= entry_flush(as, &as->overlay[i].entry, as->overlay[i].slot, start, end);
+	atomic_inc_u64(&as->gen);
+	return tables;
+}
+
+/* ---- what a pCPU has loaded ---- */
+
+/* The top-level entry to use in the kernel root: the overlay, if the slot has one. */
+static u64 overlay_entry(const struct aspace *as, unsigned int slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < as->overlays; i++)
+		if (as->overlay[i].slot == slot)
+			return as->overlay[i].entry;
+	return as->slot[slot];
+}
+
+static u64 low_nx(void) { return NX & ~arch_pte_reserved(); }
+
+/* Bring one slot of this pCPU's roots in line. */
+static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
+{
+	struct mmu_root *r = arch_mmu_root(cpu);
+	u64 e = READ_ONCE(as->slot[slot]);
+
+	if (as->kernel) {
+		r->kernel_table[256 + slot] = e & P ? e : 0;
+		loaded[cpu].kernel_slots[slot / 64] |= 1ull << (slot % 64);
+		return;
+	}
+	r->user_table[slot] = e & P ? e : 0;
+	if (unlikely(as->overlays))
+		e = overlay_entry(as, slot);
+	r->kernel_table[slot] = e & P ? e | low_nx() : 0;
+	loaded[cpu].slots[slot / 64] |= 1ull << (slot % 64);
+}
+
+static void slots_clear(unsigned int cpu, bool kernel)
+{
+	struct mmu_root *r = arch_mmu_root(cpu);
+	u64 *used = kernel ? loaded[cpu].kernel_slots : loaded[cpu].slots, bits;
+	unsigned int word, slot;
+
+	for (word = 0; word < 4; word++) {
+		for (bits = used[word]; bits; bits &= bits - 1) {
+			slot = word * 64 + (unsigned int)__builtin_ctzll(bits);
+			if (kernel) {
+				r->kernel_table[256 + slot] = 0;
+			} else {
+				r->user_table[slot] = 0;
+				r->kernel_table[slot] = 0;
+			}
+		}
+		used[word] = 0;
+	}
+}
+
+static void slots_load(unsigned int cpu, struct aspace *as)
+{
+	unsigned int word, slot = 0, i;
+	u64 bits;
+
+	slots_clear(cpu, as->kernel);
+	for_each_slot(as, word, bits, slot)
+		slot_sync(cpu, as, slot);
+	for (i = 0; i < as->overlays; i++)
+		slot_sync(cpu, as, as->overlay[i].slot);
+}
+
+/* The caller flushes the hardware TLB afterwards and then publishes the generation. */
+static u64 as_load(unsigned int cpu, struct aspace *as)
+{
+	u64 gen;
+
+	atomic_or_u64(&as->loaded, 1ull << cpu);	/* full barrier, then the generation (rule 1) */
+	gen = READ_ONCE(as->gen);
+	smp_mb();
+	slots_load(cpu, as);
+	return gen;
+}
+
+static void as_unload(unsigned int cpu, struct aspace *as)
+{
+	slots_clear(cpu, as->kernel);
+	arch_tlb_flush_all();
+	atomic_and_u64(&as->loaded, ~(1ull << cpu));
+}
+
+static bool serve_one(unsigned int cpu, struct aspace *as, u64 *seen)
+{
+	u64 gen;
+
+	if (!as)
+		return false;
+	gen = READ_ONCE(as->gen);
+	if (gen == *seen)
+		return false;
+	smp_mb();
+	slots_load(cpu, as);
+	arch_tlb_flush_all();
+	smp_store_release(seen, gen);
+	return true;
+}
+
+void shadow_serve(void)
+{
+	unsigned int cpu = arch_this_cpu();
+
+	serve_one(cpu, loaded[cpu].as, &loaded[cpu].as_seen);
+	serve_one(cpu, loaded[cpu].kernel, &loaded[cpu].kernel_seen);
+}
+
+static bool cpu_behind(unsigned int cpu, const struct aspace *as, u64 gen)
+{
+	if (as->kernel)
+		return READ_ONCE(loaded[cpu].kernel) == as &&
+		       smp_load_acquire(&loaded[cpu].kernel_seen) < gen;
+	return READ_ONCE(loaded[cpu].as) == as && smp_load_acquire(&loaded[cpu].as_seen) < gen;
+}
+
+/*
+ * Every other pCPU that has @as loaded drops what it caches; this one has seen to
+ * itself. No lock is held.
+ */
+static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
+{
+	unsigned int me = arch_this_cpu(), cpu;
+	u64 others = READ_ONCE(as->loaded) & ~(1ull << me), bits, kick = 0;
+
+	for (bits = others; bits; bits &= bits - 1) {
+		cpu = (unsigned int)__builtin_ctzll(bits);
+		if (!cpu_behind(cpu, as, gen))
+			others &= ~(1ull << cpu);
+		else
+			arch_request(cpu);
+	}
+	if (!others)
+		return;
+	smp_mb();
+	for (bits = others; bits; bits &= bits - 1) {
+		cpu = (unsigned int)__builtin_ctzll(bits);
+		if (arch_cpu_exposed(cpu)) {
+			kick |= 1ull << cpu;
+			v->stats.shootdowns++;
+		}
+	}
+	if (!kick)
+		return;
+	arch_kick(kick);
+	for (bits = kick; bits; bits &= bits - 1) {
+		cpu = (unsigned int)__builtin_ctzll(bits);
+		while (arch_cpu_exposed(cpu) && cpu_behind(cpu, as, gen) &&
+		       READ_ONCE(as->loaded) >> cpu & 1)
+			cpu_relax();
+	}
+}
+
+/* After a change of @as: this pCPU's own TLB and roots, then the others'. */
+static void flush_done(struct vcpu *v, struct aspace *as)
+{
+	u64 gen = READ_ONCE(as->gen);
+
+	shadow_serve();
+	shoot(v, as, gen);
+}
+
+/* Everything of one address space, lazily. */
+static void flush_all(struct vcpu *v, struct aspace *as)
+{
+	spin_lock(&as->lock);
+	flush_locked(as, 0, 0);
+	spin_unlock(&as->lock);
+	v->stats.flushes_full++;
+	flush_done(v, as);
+}
+
+/* ---- address spaces ---- */
+
+static unsigned int hash_of(u64 id) { return (unsigned int)(id * 0x9e3779b97f4a7c15ull >> 56) % HASH; }
+
+static struct aspace *as_at(struct shadow_domain *sd, u32 index)
+{
+	return (struct aspace *)table_of(sd, index);
+}
+
+static struct aspace *as_get(struct shadow_domain *sd, u64 id)
+{
+	struct aspace *as = NULL;
+	u32 i;
+
+	spin_lock(&sd->lock);
+	for (i = sd->hash[hash_of(id)]; i; i = as->hash_next) {
+		as = as_at(sd, i);
+		if (as->id == id)
+			break;
+	}
+	if (i)
+		as->refs++;
+	spin_unlock(&sd->lock);
+	return i ? as : NULL;
+}
+
+/* Under sd->lock, refs == 0, tree empty. */
+static void as_free_locked(struct shadow_domain *sd, struct aspace *as)
+{
+	u32 *at = &sd->hash[hash_of(as->id)], index = as->index;
+
+	while (*at && *at != index)
+		at = &as_at(sd, *at)->hash_next;
+	if (*at)
+		*at = as->hash_next;
+	memset(as, 0, PAGE_SIZE);
+	sd->pages[index].level = FREE;
+	sd->pages[index].next = sd->free_head;
+	sd->free_head = index;
+	sd->free_count++;
+}
+
+static bool as_empty(const struct aspace *as)
+{
+	return !(as->used[0] | as->used[1] | as->used[2] | as->used[3]) && !as->overlays;
+}
+
+static void as_put(struct shadow_domain *sd, struct aspace *as)
+{
+	spin_lock(&sd->lock);
+	if (!--as->refs && as->dead && as_empty(as))
+		as_free_locked(sd, as);
+	spin_unlock(&sd->lock);
+}
+
+static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root, bool hashed)
+{
+	struct shadow_domain *sd = d->shadow;
+	struct aspace *as = as_at(sd, index);
+
+	as->domain = d;
+	as->id = id;
+	as->root = root;
+	as->index = index;
+	as->refs = 1;
+	as->gen = 1;
+	spin_lock(&sd->lock);
+	as->all_gen = sd->all_gen;
+	sd->pages[index].level = ASPACE;
+	sd->pages[index].as = index;
+	if (hashed) {
+		as->hash_next = sd->hash[hash_of(id)];
+		sd->hash[hash_of(id)] = index;
+	}
+	spin_unlock(&sd->lock);
+	return as;
+}
+
+/* Where the entry that points to a table lives. */
+static u64 *parent_entry(struct shadow_domain *sd, struct aspace *as, const struct shadow_page *p)
+{
+	unsigned int i;
+
+	if (p->level != 3)
+		return &table_of(sd, p->parent)[p->slot];
+	if (!p->overlay)
+		return &as->slot[p->slot];
+	for (i = 0; i < as->overlays; i++)
+		if (as->overlay[i].slot == p->slot)
+			return &as->overlay[i].entry;
+	return NULL;
+}
+
+static void unlink_table(struct shadow_domain *sd, struct aspace *as, u32 index)
+{
+	struct shadow_page *p = &sd->pages[index];
+	unsigned int i;
+
+	set(parent_entry(sd, as, p), 0);
+	if (p->level == 3 && !p->overlay) {
+		as->used[p->slot / 64] &= ~(1ull << (p->slot % 64));
+	} else if (p->level == 3) {
+		for (i = 0; as->overlay[i].slot != p->slot; i++)
+			;
+		as->overlay[i] = as->overlay[--as->overlays];
+	}
+	p->lo = p->hi = 0;
+	p->splinter = false;
+	p->overlay = false;
+	p->level = 7;	/* in nobody's tree, not free yet */
+}
+
+static bool table_empty(struct shadow_domain *sd, u32 index)
+{
+	struct shadow_page *p = &sd->pages[index];
+	u64 *t = table_of(sd, index);
+
+	while (p->lo < p->hi && !t[p->lo])
+		p->lo++;
+	while (p->hi > p->lo && !t[p->hi - 1])
+		p->hi--;
+	return p->lo >= p->hi;
+}
+
+/* ---- eviction ---- */
+
+/* Second chance by the accessed bit of the entry above, which the CPU sets when it walks. */
+static bool evict_table(struct aspace *as, u32 index)
+{
+	struct shadow_domain *sd = as->domain->shadow;
+	struct shadow_page *p = &sd->pages[index];
+	u64 *above = parent_entry(sd, as, p), e;
+
+	if (p->level == 1) {
+		e = *above;
+		if ((e & (P | A)) == (P | A)) {
+			atomic_and_u64(above, ~A);
+			return false;
+		}
+		table_clear(as->domain, index);
+	} else if (!table_empty(sd, index)) {
+		u64 *t = table_of(sd, index);
+		unsigned int i;
+
+		/* large leaves go with a table that was not used; tables below go first */
+		if ((*above & (P | A)) == (P | A)) {
+			atomic_and_u64(above, ~A);
+			return false;
+		}
+		for (i = p->lo; i < p->hi; i++)
+			if (t[i] && !is_leaf(t[i], p->level))
+				return false;
+		table_detach_children(as->domain, index);
+	}
+	unlink_table(sd, as, index);
+	atomic_inc_u64(&as->gen);
+	return true;
+}
+
+/* Take up to EVICT_BATCH pages out of trees and back to the pool. No lock is held. */
+static unsigned int evict(struct vcpu *v)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *touched[EVICT_BATCH];
+	u32 victims[EVICT_BATCH], n = 0, freed = 0, scanned, i;
+
+	for (scanned = 0; scanned < 2 * sd->count + 2 && n + freed < EVICT_BATCH; scanned++) {
+		struct aspace *as;
+		struct shadow_page *p;
+		bool taken;
+
+		spin_lock(&sd->lock);
+		i = sd->clock = sd->clock >= sd->count ? 1 : sd->clock + 1;
+		p = &sd->pages[i];
+		if (p->level == FREE || p->level > ASPACE) {
+			spin_unlock(&sd->lock);
+			continue;
+		}
+		as = as_at(sd, p->as);
+		if (p->level == ASPACE) {
+			if (!as->refs && as_empty(as)) {
+				as_free_locked(sd, as);
+				freed++;
+			}
+			spin_unlock(&sd->lock);
+			continue;
+		}
+		as->refs++;
+		spin_unlock(&sd->lock);
+		spin_lock(&as->lock);
+		taken = p->as == as->index && p->level >= 1 && p->level <= 3 && evict_table(as, i);
+		spin_unlock(&as->lock);
+		if (taken) {
+			victims[n] = i;
+			touched[n++] = as;	/* keeps the reference */
+		} else {
+			as_put(sd, as);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		flush_done(v, touched[i]);
+		as_put(sd, touched[i]);
+		page_free(sd, victims[i]);
+	}
+	v->stats.evictions += n;
+	return n + freed;
+}
+
+static u32 page_want(struct vcpu *v)
+{
+	unsigned int tries;
+	u32 i;
+
+	for (tries = 0; tries < 64; tries++) {
+		i = page_alloc(v->domain);
+		if (i)
+			return i;
+		evict(v);
+	}
+	return 0;
+}
+
+/* Tables for one fault, before any lock is taken. */
+static bool reserve_fill(struct vcpu *v)
+{
+	while (v->shadow.reserved < RESERVE) {
+		u32 i = page_want(v);
+
+		if (!i) {
+			domain_kill(v->domain, "shadow pool of %u pages exhausted", v->domain->shadow->max);
+			return false;
+		}
+		v->shadow.reserve[v->shadow.reserved++] = i;
+	}
+	return true;
+}
+
+/* ---- filling: under as->lock ---- */
+
+static u32 table_new(struct vcpu *v, struct aspace *as, u32 parent, unsigned int slot, u8 level,
+		     bool overlay)
+{
+	u32 i = v->shadow.reserve[--v->shadow.reserved];
+	struct shadow_page *p = &v->domain->shadow->pages[i];
+
+	p->as = as->index;
+	p->parent = parent;
+	p->slot = (u16)slot;
+	p->lo = p->hi = 0;
+	p->overlay = overlay;
+	p->splinter = false;
+	p->level = level;
+	return i;
+}
+
+/* The entry that a guest leaf stands for in a leaf table may stay, with today's rights, or goes. */
+static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 va, bool overlay)
+{
+	struct domain *d = v->domain;
+	struct shadow_page *p = &d->shadow->pages[index];
+	u64 *t = table_of(d->shadow, index), *guest, reserved = arch_pte_reserved();
+	struct guest_walk w;
+	unsigned int i;
+
+	v->stats.resyncs++;
+	if (p->splinter || guest_walk(d, v->shadow.root, va, 2, &w) != WALK_OK ||
+	    (w.val[2] & PS) || w.level != 2) {
+		table_clear(d, index);
+		return;
+	}
+	guest = guest_table(d, (w.val[2] & ADDR) >> PAGE_SHIFT);
+	for (i = p->lo; i < p->hi; i++) {
+		u64 e = t[i], g, m, keep;
+
+		if (!e)
+			continue;
+		g = guest ? READ_ONCE(guest[i]) : 0;
+		if ((g & (P | A)) == (P | A) && !(g & reserved) &&
+		    (as->kernel || overlay || (w.user && (g & U)))) {
+			m = gfn_get(d, (g & ADDR) >> PAGE_SHIFT);
+			if ((m & GFN_PRESENT) && (m & GFN_MFN_MASK) == (e & ADDR)) {
+				keep = (e & ADDR) | P | U | A;
+				if (w.nx || (g & NX))
+					keep |= low_nx();
+				if (w.write && (g & W) && (g & D) && (m & GFN_WRITABLE))
+					keep |= W | D;
+				set(&t[i], keep);
+				continue;
+			}
+		}
+		set(&t[i], 0);
+		leaf_drop(d, e);
+	}
+}
+
+/* Follow or make the table below an entry; a detached one is re-synced and attached. */
+static u32 table_below(struct vcpu *v, struct aspace *as, u64 *at, u32 parent, unsigned int slot,
+		       u8 level, u64 va, bool overlay)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	u64 e = *at;
+	u32 i;
+
+	if (e & P)
+		return entry_index(e);
+	if (e) {
+		i = entry_index(e);
+		if (level == 1)
+			resync_leaf_table(v, as, i, va, overlay);
+		else
+			table_detach_children(v->domain, i);
+	} else {
+		i = table_new(v, as, parent, slot, level, overlay && level == 3);
+	}
+	set(at, (u64)sd->pages[i].mfn << PAGE_SHIFT | TABLE_BITS | A);
+	return i;
+}
+
+static u64 *top_entry(struct aspace *as, unsigned int slot, bool overlay)
+{
+	unsigned int i;
+
+	if (!overlay) {
+		as->used[slot / 64] |= 1ull << (slot % 64);
+		return &as->slot[slot];
+	}
+	for (i = 0; i < as->overlays; i++)
+		if (as->overlay[i].slot == slot)
+			return &as->overlay[i].entry;
+	if (as->overlays == OVERLAYS)
+		return NULL;
+	as->overlay[i].slot = (u16)slot;
+	as->overlay[i].entry = 0;
+	as->overlays++;
+	atomic_inc_u64(&as->gen);	/* kernel roots go over to it */
+	return &as->overlay[i].entry;
+}
+
+static bool has_overlay(const struct aspace *as, unsigned int slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < as->overlays; i++)
+		if (as->overlay[i].slot == slot)
+			return true;
+	return false;
+}
+
+enum fill { FILL_DONE, FILL_NO_MEMORY, FILL_SIZE_CHANGE };
+
+/*
+ * Insert what @w found for @va into the tree. FILL_SIZE_CHANGE: a mapping of another
+ * size was in the way and has been taken out; shoot down, then come again (rule 6).
+ */
+static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct guest_walk *w,
+		      bool overlay, bool neighbours, u64 *count)
+{
+	struct domain *d = v->domain;
+	struct shadow_domain *sd = d->shadow;
+	unsigned int slot = as->kernel ? INDEX(va, 4) - 256 : INDEX(va, 4), i, first;
+	u64 *at = top_entry(as, slot, overlay), e, old, *t, *guest;
+	u32 l3, l2, l1;
+	bool large;
+
+	if (!at)
+		return FILL_NO_MEMORY;
+	l3 = table_below(v, as, at, as->index, slot, 3, va, overlay);
+	slot_sync(arch_this_cpu(), as, slot);
+	i = INDEX(va, 3);
+	range_add(&sd->pages[l3], i);
+	l2 = table_below(v, as, &table_of(sd, l3)[i], l3, i, 2, va, overlay);
+	i = INDEX(va, 2);
+	range_add(&sd->pages[l2], i);
+	at = &table_of(sd, l2)[i];
+	old = *at;
+
+	large = w->level >= 2 && (gfn_get(d, w->gfn) & GFN_EXTENT);
+	if (large && old && !is_leaf(old, 2)) {
+		l1 = entry_index(old);
+		table_clear(d, l1);
+		unlink_table(sd, as, l1);
+		v->shadow.limbo = l1;
+		atomic_inc_u64(&as->gen);
+		return FILL_SIZE_CHANGE;
+	}
+	if (large) {
+		e = leaf_make(d, w->gfn, true, w, w->val[w->level]);
+		if (!e)
+			return FILL_NO_MEMORY;
+		set(at, e);
+		if (old)
+			leaf_drop(d, old);
+		if (w->level == 3)
+			sd->pages[l2].splinter = true;
+		(*count)++;
+		return FILL_DONE;
+	}
+	if (old && is_leaf(old, 2)) {
+		set(at, 0);
+		leaf_drop(d, old);
+		atomic_inc_u64(&as->gen);
+		return FILL_SIZE_CHANGE;
+	}
+	l1 = table_below(v, as, at, l2, i, 1, va, overlay);
+	t = table_of(sd, l1);
+	i = INDEX(va, 1);
+	range_add(&sd->pages[l1], i);
+	e = leaf_make(d, w->gfn, false, w, w->val[w->level]);
+	if (!e)
+		return FILL_NO_MEMORY;
+	old = t[i];
+	set(&t[i], e);
+	if (old) {
+		leaf_drop(d, old);
+		/* another frame under a live entry: a guest that did not flush; its TLBs hold both */
+		if ((old ^ e) & ADDR)
+			atomic_inc_u64(&as->gen);
+	}
+	(*count)++;
+	if (w->level >= 2) {
+		sd->pages[l1].splinter = true;
+		return FILL_DONE;
+	}
+	if (!neighbours)
+		return FILL_DONE;
+	/* valid neighbours that were accessed: never sets A or D, never takes memory (section 8) */
+	guest = w->at[1] - i;
+	first = i & ~(PREFILL - 1);
+	for (i = first; i < first + PREFILL; i++) {
+		struct guest_walk n;
+		u64 g;
+
+		if (t[i])
+			continue;
+		g = READ_ONCE(guest[i]);
+		if ((g & (P | A)) != (P | A) || (g & arch_pte_reserved()))
+			continue;
+		if (!as->kernel && !overlay && !(g & U))
+			continue;
+		/* rights of the levels above are those of @w without its leaf */
+		n.nx = (w->val[2] | w->val[3] | w->val[4] | g) >> 63;
+		n.write = !!(w->val[2] & w->val[3] & w->val[4] & g & W);
+		e = leaf_make(d, (g & ADDR) >> PAGE_SHIFT, false, &n, g);
+		if (!e)
+			continue;
+		set(&t[i], e);
+		range_add(&sd->pages[l1], i);
+		v->stats.prefills++;
+	}
+	return FILL_DONE;
+}
+
+static bool stuck(struct vcpu *v, u64 rip, u64 va, u64 gen)
+{
+	struct vcpu_shadow *s = &v->shadow;
+
+	if (s->last_rip != rip || s->last_cr2 != va || s->last_gen != gen) {
+		s->last_rip = rip;
+		s->last_cr2 = va;
+		s->last_gen = gen;
+		s->last_count = 0;
+		return false;
+	}
+	return ++s->last_count > STUCK_LIMIT;
+}
+
+static struct aspace *as_of(struct vcpu *v, u64 va)
+{
+	return (s64)va < 0 ? v->domain->shadow->kernel : v->shadow.as;
+}
+
+/* A table taken out by a size change goes home once nobody can walk it. */
+static void limbo_done(struct vcpu *v, struct aspace *as)
+{
+	flush_done(v, as);
+	if (v->shadow.limbo) {
+		page_free(v->domain->shadow, v->shadow.limbo);
+		v->shadow.limbo = 0;
+	}
+}
+
+enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
+{
+	struct domain *d = v->domain;
+	struct aspace *as = as_of(v, va);
+	bool high = (s64)va < 0, write = access & PF_WRITE, fetch = access & PF_FETCH, overlay;
+	unsigned int slot = INDEX(va, 4), retries = 0;
+	struct guest_walk w;
+	enum walk_result r;
+	enum fill f;
+
+	*error = (access & (PF_WRITE | PF_FETCH)) | (user ? PF_USER : 0);
+	if (slot >= HOLE_FIRST && slot <= HOLE_LAST)
+		return SHADOW_GUEST_FAULT;
+again:
+	if (!reserve_fill(v))
+		return SHADOW_KILLED;
+	spin_lock(&as->lock);
+	do {
+		r = as->dead ? WALK_ABSENT : guest_walk(d, v->shadow.root, va, 1, &w);
+		if (r != WALK_OK)
+			break;
+		if ((user && (high || !w.user)) || (write && !w.write) || (fetch && w.nx) ||
+		    (fetch && !user && !high)) {
+			spin_unlock(&as->lock);
+			*error |= PF_PRESENT;
+			return SHADOW_GUEST_FAULT;
+		}
+	} while (!guest_mark(&w, write) && ++retries < 32);
+	if (r != WALK_OK) {
+		spin_unlock(&as->lock);
+		if (r == WALK_RESERVED)
+			*error |= PF_RESERVED | PF_PRESENT;
+		return SHADOW_GUEST_FAULT;
+	}
+	if (retries >= 32) {		/* somebody rewrites the entry all the time: let it run */
+		spin_unlock(&as->lock);
+		return SHADOW_DONE;
+	}
+	overlay = !high && !user && (!w.user || has_overlay(as, slot));
+	f = fill(v, as, va, &w, overlay, true, &v->stats.fills);
+	spin_unlock(&as->lock);
+	if (f == FILL_SIZE_CHANGE) {
+		limbo_done(v, as);
+		if (++retries < 32)
+			goto again;
+		return SHADOW_DONE;
+	}
+	if (f == FILL_NO_MEMORY && overlay && as->overlays == OVERLAYS) {
+		flush_all(v, as);
+		domain_kill(d, "more than %u top-level slots with kernel-only pages", OVERLAYS);
+		return SHADOW_KILLED;
+	}
+	if (f == FILL_NO_MEMORY) {
+		domain_kill(d, "access to va %lx names gfn %lx, which has no memory (rip %lx)",
+			    (unsigned long)va, (unsigned long)w.gfn, (unsigned long)rip);
+		return SHADOW_KILLED;
+	}
+	if (READ_ONCE(as->gen) != *(as->kernel ? &loaded[arch_this_cpu()].kernel_seen :
+				    &loaded[arch_this_cpu()].as_seen))
+		flush_done(v, as);
+	if (stuck(v, rip, va, as->gen)) {
+		domain_kill(d, "no progress: fault at va %lx, rip %lx, access %x again and again",
+			    (unsigned long)va, (unsigned long)rip, access);
+		return SHADOW_KILLED;
+	}
+	return SHADOW_DONE;
+}
+
+void shadow_note_fault(struct vcpu *v, u64 va)
+{
+	v->shadow.prefill_va = va;
+	v->shadow.prefill_as = as_of(v, va);
+}
+
+void shadow_prefill(struct vcpu *v)
+{
+	struct aspace *as = v->shadow.prefill_as;
+	u64 va = v->shadow.prefill_va;
+	unsigned int slot = INDEX(va, 4);
+	struct guest_walk w;
+	enum fill f = FILL_DONE;
+
+	v->shadow.prefill_as = NULL;
+	if (!as || as != as_of(v, va) || (slot >= HOLE_FIRST && slot <= HOLE_LAST))
+		return;
+	if (!reserve_fill(v))
+		return;
+	spin_lock(&as->lock);
+	if (!as->dead && guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
+	    (w.val[w.level] & A) && (as->kernel || (w.user && !has_overlay(as, slot))) &&
+	    (gfn_get(v->domain, w.gfn) & GFN_PRESENT))
+		f = fill(v, as, va, &w, false, true, &v->stats.prefills);
+	spin_unlock(&as->lock);
+	if (f == FILL_SIZE_CHANGE)
+		limbo_done(v, as);
+	if (READ_ONCE(as->gen) != *(as->kernel ? &loaded[arch_this_cpu()].kernel_seen :
+				    &loaded[arch_this_cpu()].as_seen))
+		flush_done(v, as);
+}
+
+/*
+ * A software walk for the hypervisor's own accesses at a guest address: the frame of
+ * an entry whose stack has no shadow entry yet. Sets A and D as the hardware would.
+ */
+bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa)
+{
+	struct guest_walk w;
+	struct aspace *as = as_of(v, va);
+	unsigned int slot = INDEX(va, 4), tries = 0;
+	bool ok;
+
+	if (slot >= HOLE_FIRST && slot <= HOLE_LAST)
+		return false;
+	spin_lock(&as->lock);
+	do {
+		ok = guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
+		     (!user || w.user) && (!write || w.write);
+	} while (ok && !guest_mark(&w, write) && ++tries < 32);
+	spin_unlock(&as->lock);
+	*gpa = w.gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
+	return ok && tries < 32 && (gfn_get(v->domain, w.gfn) & GFN_PRESENT);
+}
+
+/* ---- the calls ---- */
+
+void shadow_load(struct vcpu *v)
+{
+	unsigned int cpu = arch_this_cpu();
+	struct aspace *kernel = v->domain->shadow->kernel;
+	u64 gen, kgen;
+
+	smp_store_release(&loaded[cpu].as_seen, 0);
+	smp_store_release(&loaded[cpu].kernel_seen, 0);
+	WRITE_ONCE(loaded[cpu].as, v->shadow.as);
+	WRITE_ONCE(loaded[cpu].kernel, kernel);
+	gen = as_load(cpu, v->shadow.as);
+	kgen = as_load(cpu, kernel);
+	arch_tlb_flush_all();
+	smp_store_release(&loaded[cpu].as_seen, gen);
+	smp_store_release(&loaded[cpu].kernel_seen, kgen);
+}
+
+void shadow_unload(struct vcpu *v)
+{
+	unsigned int cpu = arch_this_cpu();
+
+	as_unload(cpu, v->shadow.as);
+	as_unload(cpu, v->domain->shadow->kernel);
+	WRITE_ONCE(loaded[cpu].as, NULL);
+	WRITE_ONCE(loaded[cpu].kernel, NULL);
+}
+
+/* The vCPU goes over to @as, whose reference it takes. */
+static void as_change(struct vcpu *v, struct aspace *as)
+{
+	unsigned int cpu = arch_this_cpu();
+	struct aspace *old = v->shadow.as;
+	u64 gen;
+
+	v->shadow.as = as;
+	v->shadow.prefill_as = NULL;
+	if (old == as) {
+		if (as != v->shadow.anon)
+			as_put(v->domain->shadow, old);
+		shadow_serve();
+		arch_tlb_flush_all();
+		return;
+	}
+	/* nothing is seen of the new one yet: a flusher in between asks us to serve */
+	smp_store_release(&loaded[cpu].as_seen, 0);
+	WRITE_ONCE(loaded[cpu].as, as);
+	gen = as_load(cpu, as);
+	arch_tlb_flush_all();
+	smp_store_release(&loaded[cpu].as_seen, gen);
+	atomic_and_u64(&old->loaded, ~(1ull << cpu));
+	if (old != v->shadow.anon)
+		as_put(v->domain->shadow, old);
+}
+
+static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, struct aspace **out)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *as = as_get(sd, id), *other;
+	u32 i;
+
+	if (!as) {
+		i = page_want(v);
+		if (!i)
+			return -PARVUS_ENOMEM;
+		as = as_make(v->domain, i, id, root, false);
+		as->guest_gen = tlb_gen;
+		/* two vCPUs may come with the same new id: the first one's stays */
+		spin_lock(&sd->lock);
+		for (i = sd->hash[hash_of(id)]; i; i = other->hash_next) {
+			other = as_at(sd, i);
+			if (other->id == id)
+				break;
+		}
+		if (i) {
+			as->refs = 0;
+			as_free_locked(sd, as);
+			as = other;
+			as->refs++;
+		} else {
+			as->hash_next = sd->hash[hash_of(id)];
+			sd->hash[hash_of(id)] = as->index;
+		}
+		spin_unlock(&sd->lock);
+	}
+	*out = as;
+	return 0;
+}
+
+int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen, u64 gen_gpa,
+		  u64 flags)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	gfn_t root = _gfn(root_gpa >> PAGE_SHIFT);
+	struct aspace *as = v->shadow.anon;
+	bool stale, rebound = false;
+	u64 all_gen;
+	int ret;
+
+	if ((root_gpa & (PAGE_SIZE - 1)) || kernel_view || flags > PARVUS_SWITCH_ALL)
+		return -PARVUS_EINVAL;
+	if (!guest_table(v->domain, gfn_x(root)) ||
+	    (gen_gpa && ((gen_gpa & 7) || !guest_table(v->domain, gen_gpa >> PAGE_SHIFT))))
+		return -PARVUS_EFAULT;
+	if (shadow_exact)
+		id = 0;
+	if (id) {
+		ret = as_find_or_make(v, id, root, tlb_gen, &as);
+		if (ret)
+			return ret;
+	}
+	all_gen = READ_ONCE(sd->all_gen);
+	if (unlikely(as->dead || gfn_x(as->root) != gfn_x(root))) {
+		spin_lock(&as->lock);
+		rebound = true;
+		as->dead = as->shot = false;
+		as->root = root;
+		spin_unlock(&as->lock);
+	}
+	as->gen_gpa = gen_gpa;
+	stale = rebound || !id || tlb_gen > READ_ONCE(as->guest_gen) || as->all_gen != all_gen ||
+		flags >= PARVUS_SWITCH_AS;
+	v->shadow.root = root;
+	if (stale) {
+		flush_all(v, as);
+		/* only now that every CPU is done (rule 18) */
+		spin_lock(&as->lock);
+		as->guest_gen = max(as->guest_gen, tlb_gen);
+		as->all_gen = all_gen;
+		spin_unlock(&as->lock);
+	}
+	if (flags == PARVUS_SWITCH_ALL || shadow_exact)
+		flush_all(v, sd->kernel);
+	as_change(v, as);
+	return 0;
+}
+
+static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end)
+{
+	unsigned int cpu = arch_this_cpu();
+	u64 *seen = as->kernel ? &loaded[cpu].kernel_seen : &loaded[cpu].as_seen, gen, va;
+	bool here = (as->kernel ? loaded[cpu].kernel : loaded[cpu].as) == as, tables, in_step;
+
+	spin_lock(&as->lock);
+	in_step = here && *seen == as->gen;
+	tables = flush_locked(as, start, end);
+	gen = as->gen;
+	spin_unlock(&as->lock);
+	v->stats.flushes++;
+	/* a few pages, and nothing else was missed: page by page; else all of it */
+	if (in_step && !tables && end - start <= 32 * PAGE_SIZE) {
+		for (va = start; va != end; va += PAGE_SIZE)
+			arch_tlb_flush_page(va);
+		smp_store_release(seen, gen);
+	} else {
+		shadow_serve();
+	}
+	shoot(v, as, gen);
+}
+
+static int flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *as = id && !shadow_exact ? as_get(sd, id) : v->shadow.anon;
+	u64 gen;
+
+	if (!as)
+		return 0;
+	gen = READ_ONCE(as->guest_gen);
+	if (as == v->shadow.anon || new_gen > gen) {
+		if (whole || (as != v->shadow.anon && new_gen != gen + 1))
+			flush_all(v, as);
+		else
+			flush_range(v, as, start, end);
+		spin_lock(&as->lock);
+		as->guest_gen = max(as->guest_gen, new_gen);
+		spin_unlock(&as->lock);
+	}
+	if (as != v->shadow.anon)
+		as_put(sd, as);
+	return 0;
+}
+
+/* Everything that runs now at once, the rest when it is switched to. */
+static void flush_domain(struct vcpu *v)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	unsigned int i;
+
+	atomic_inc_u64(&sd->all_gen);
+	flush_all(v, sd->kernel);
+	for (i = 0; i < v->domain->vcpu_count; i++) {
+		struct vcpu *o = v->domain->vcpus[i];
+		struct aspace *as;
+
+		spin_lock(&sd->lock);
+		as = o->shadow.as;
+		if (as)
+			as->refs++;
+		spin_unlock(&sd->lock);
+		if (!as)
+			continue;
+		flush_all(v, as);
+		as_put(sd, as);
+	}
+}
+
+int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags)
+{
+	u64 kind = flags & PARVUS_FLUSH_KIND;
+	bool ranged = kind == PARVUS_FLUSH_RANGE || kind == PARVUS_FLUSH_KERNEL ||
+		      kind == PARVUS_FLUSH_CURRENT;
+
+	if ((flags & ~(u64)(PARVUS_FLUSH_KIND | PARVUS_FLUSH_FREED_TABLES)) ||
+	    kind > PARVUS_FLUSH_CURRENT)
+		return -PARVUS_EINVAL;
+	if (ranged) {
+		if ((stride & (stride - 1)) || (start & (PAGE_SIZE - 1)) || (end & (PAGE_SIZE - 1)))
+			return -PARVUS_EINVAL;
+		if (end - 1 < start)
+			return start == end ? 0 : -PARVUS_EINVAL;
+	}
+	switch (kind) {
+	case PARVUS_FLUSH_RANGE:
+		return flush_by_gen(v, id, new_gen, start, end, false);
+	case PARVUS_FLUSH_AS:
+		return flush_by_gen(v, id, new_gen, 0, 0, true);
+	case PARVUS_FLUSH_CURRENT:
+		flush_range(v, v->shadow.as, start, end);
+		return 0;
+	case PARVUS_FLUSH_KERNEL:
+		if (id)
+			return -PARVUS_EINVAL;
+		flush_range(v, v->domain->shadow->kernel, start, end);
+		return 0;
+	case PARVUS_FLUSH_KERNEL_ALL:
+		if (id)
+			return -PARVUS_EINVAL;
+		flush_all(v, v->domain->shadow->kernel);
+		return 0;
+	default:
+		flush_domain(v);
+		return 0;
+	}
+}
+
+/* The address spaces that run on the vCPUs of the mask, up to the tlb_gen that they show. */
+int shadow_flush_batch(struct vcpu *v, u64 mask)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+
+	for (; mask; mask &= mask - 1) {
+		unsigned int i = (unsigned int)__builtin_ctzll(mask);
+		struct aspace *as;
+		u64 gen = ~0ull;
+
+		if (i >= v->domain->vcpu_count)
+			return -PARVUS_EINVAL;
+		spin_lock(&sd->lock);
+		as = v->domain->vcpus[i]->shadow.as;
+		if (as)
+			as->refs++;
+		spin_unlock(&sd->lock);
+		if (!as)
+			continue;
+		if (as->gen_gpa)
+			gen = READ_ONCE(*(u64 *)((char *)guest_table(v->domain, as->gen_gpa >> PAGE_SHIFT) +
+						 (as->gen_gpa & (PAGE_SIZE - 1))));
+		if (gen > READ_ONCE(as->guest_gen)) {
+			flush_all(v, as);
+			spin_lock(&as->lock);
+			if (gen != ~0ull)
+				as->guest_gen = max(as->guest_gen, gen);
+			spin_unlock(&as->lock);
+		}
+		as_put(sd, as);
+	}
+	return 0;
+}
+
+/* Free tables of a dead address space, leaves first. Returns true when none is left. */
+static bool release_some(struct aspace *as, unsigned int budget)
+{
+	struct shadow_domain *sd = as->domain->shadow;
+	u32 i;
+	bool empty;
+
+	spin_lock(&as->lock);
+	while (as->dead && as->shot && !as_empty(as) && budget--) {
+		unsigned int word, slot = 0;
+		u64 bits, e = 0;
+
+		if (as->overlays) {
+			e = as->overlay[0].entry;
+			slot = as->overlay[0].slot;
+			if (!e) {
+				as->overlay[0] = as->overlay[--as->overlays];
+				continue;
+			}
+		} else {
+			for_each_slot(as, word, bits, slot) {
+				e = as->slot[slot];
+				if (e)
+					break;
+				as->used[word] &= ~(1ull << (slot % 64));
+			}
+			if (!e)
+				continue;
+		}
+		i = entry_index(e);
+		while (sd->pages[i].level > 1 && !table_empty(sd, i)) {
+			u64 c = table_of(sd, i)[sd->pages[i].lo];
+
+			if (is_leaf(c, sd->pages[i].level))
+				table_detach_children(as->domain, i);
+			else
+				i = entry_index(c);
+		}
+		if (sd->pages[i].level == 1)
+			table_clear(as->domain, i);
+		unlink_table(sd, as, i);
+		page_free(sd, i);
+	}
+	empty = as_empty(as) || !as->dead || !as->shot;
+	spin_unlock(&as->lock);
+	return empty;
+}
+
+int shadow_release(struct vcpu *v, u64 id)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *as = id ? as_get(sd, id) : NULL;
+	bool done;
+	u64 gen;
+
+	if (!as)
+		return 0;
+	if (!READ_ONCE(as->dead)) {
+		spin_lock(&as->lock);
+		as->dead = true;
+		as->shot = false;
+		flush_locked(as, 0, 0);
+		gen = as->dead_gen = as->gen;
+		spin_unlock(&as->lock);
+		flush_done(v, as);
+		/* a table is free for another use only when nobody can walk it any more */
+		spin_lock(&as->lock);
+		if (as->dead && as->dead_gen == gen)
+			as->shot = true;
+		spin_unlock(&as->lock);
+	}
+	done = release_some(as, RELEASE_BATCH);
+	as_put(sd, as);
+	return done ? 0 : -PARVUS_EAGAIN;
+}
+
+int shadow_age(struct vcpu *v, u64 id)
+{
+	struct aspace *as = id && !shadow_exact ? as_get(v->domain->shadow, id) : v->shadow.anon;
+
+	if (!as)
+		return 0;
+	flush_all(v, as);
+	if (as != v->shadow.anon)
+		as_put(v->domain->shadow, as);
+	return 0;
+}
+
+/* ---- life ---- */
+
+int shadow_domain_init(struct domain *d, u64 pool)
+{
+	struct shadow_domain *sd = hv_alloc(sizeof(*sd));
+	u32 i, floor;
+
+	if (!sd)
+		return -PARVUS_ENOMEM;
+	d->shadow = sd;
+	sd->max = (u32)pool;
+	sd->pages_bytes = (pool + 1) * sizeof(struct shadow_page);
+	sd->pages = hv_alloc(sd->pages_bytes);
+	if (!sd->pages)
+		goto fail;
+	/* the floor is taken now, so that it is there when it is needed (rule 47) */
+	floor = (u32)min(pool, (u64)SHADOW_POOL_FLOOR(d->vcpu_count));
+	for (i = 0; i < floor; i++)
+		if (!page_alloc(d))
+			goto fail;
+	for (i = floor; i >= 1; i--)
+		page_free(sd, i);
+	i = page_alloc(d);
+	sd->kernel = as_make(d, i, 0, _gfn(0), false);
+	sd->kernel->kernel = true;
+	return 0;
+fail:
+	shadow_domain_destroy(d);
+	return -PARVUS_ENOMEM;
+}
+
+int shadow_vcpu_init(struct vcpu *v)
+{
+	u32 i = page_alloc(v->domain);
+
+	if (!i)
+		return -PARVUS_ENOMEM;
+	v->shadow.anon = as_make(v->domain, i, 0, _gfn(0), false);
+	v->shadow.as = v->shadow.anon;
+	return 0;
+}
+
+/* A vCPU that does not run begins with @root in its anonymous address space. */
+void shadow_start(struct vcpu *v, gfn_t root)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *old = v->shadow.as, *as = v->shadow.anon;
+
+	v->shadow.as = as;
+	v->shadow.root = root;
+	v->shadow.prefill_as = NULL;
+	spin_lock(&as->lock);
+	as->root = root;
+	flush_locked(as, 0, 0);
+	spin_unlock(&as->lock);
+	if (old != as)
+		as_put(sd, old);
+}
+
+/* No vCPU runs. Every count goes back to zero, which domain_destroy() checks. */
+void shadow_domain_destroy(struct domain *d)
+{
+	struct shadow_domain *sd = d->shadow;
+	u32 i;
+
+	if (!sd)
+		return;
+	for (i = 1; sd->pages && i <= sd->count; i++) {
+		struct shadow_page *p = &sd->pages[i];
+
+		if (p->level >= 1 && p->level <= 3)
+			table_detach_children(d, i);
+		p->lo = p->hi = 0;
+	}
+	for (i = 1; sd->pages && i <= sd->count; i++)
+		free_frames(_mfn(sd->pages[i].mfn), 0);
+	if (sd->pages)
+		hv_free(sd->pages, sd->pages_bytes);
+	hv_free(sd, sizeof(*sd));
+	d->shadow = NULL;
+}

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# What is generated from hypercalls.tbl.
+
+ABI_GEN := $(O)/gen/parvus/hypercalls.h $(O)/gen/parvus/stubs.h $(O)/gen/hv/hypercall_table.h
+
+define abi_gen
+	@mkdir -p $(@D)
+	@awk -v out=$(1) -f pv-abi/gen.awk pv-abi/hypercalls.tbl >$@.tmp && mv $@.tmp $@
+endef
+
+$(O)/gen/parvus/hypercalls.h: pv-abi/hypercalls.tbl pv-abi/gen.awk
+	$(call abi_gen,numbers)
+$(O)/gen/parvus/stubs.h: pv-abi/hypercalls.tbl pv-abi/gen.awk
+	$(call abi_gen,stubs)
+$(O)/gen/hv/hypercall_table.h: pv-abi/hypercalls.tbl pv-abi/gen.awk
+	$(call abi_gen,table)
