@@ -39,7 +39,9 @@ $(HV_O)/arch/x86/boot-pvh.o: hypervisor/arch/x86/boot.S $(HV_O)/asm-offsets.h
 # Link, take the symbols, link again with their table for backtraces.
 define hv_link
 	@echo "  LD      $@"
-	@$(HV_LINK) -o $@.tmp $(1)
+	@awk -f hypervisor/symbols.awk </dev/null >$@.sym.c
+	@$(CC) $(HV_CFLAGS) -c -o $@.sym.o $@.sym.c
+	@$(HV_LINK) -o $@.tmp $(1) $@.sym.o
 	@nm -n $@.tmp | awk -f hypervisor/symbols.awk >$@.sym.c
 	@$(CC) $(HV_CFLAGS) -c -o $@.sym.o $@.sym.c
 	@$(HV_LINK) -o $@.tmp $(1) $@.sym.o

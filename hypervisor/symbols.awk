@@ -21,5 +21,5 @@ END {
 	print "};\nconst char symbol_names[] ="
 	for (i = 0; i < n; i++)
 		printf "\"%s\\0\"\n", name[i]
-	print ";"
+	print "\"\";"
 }

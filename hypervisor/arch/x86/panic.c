@@ -3,7 +3,7 @@
  * The end by our own mistake: registers, a symbolized backtrace along the frame
  * pointers, all CPUs stopped, then power off with a record, so that a runner sees
  * a crash of the hypervisor at once. The symbols are appended by the build
- * (tools/symbols.awk): a sorted table of address and name.
+ * (symbols.awk): a sorted table of address and name.
  */
 #include <asm/boot.h>
 #include <asm/cpu.h>
@@ -15,10 +15,12 @@ struct symbol {
 	u32 offset;	/* from image_start */
 	u32 name;	/* into symbol_names */
 };
-/* weak: the first link has none yet */
-extern const struct symbol symbol_table[] __attribute__((weak));
-extern const u32 symbol_count __attribute__((weak));
-extern const char symbol_names[] __attribute__((weak));
+/* generated; empty in the first link */
+#pragma GCC visibility push(hidden)
+extern const struct symbol symbol_table[];
+extern const u32 symbol_count;
+extern const char symbol_names[];
+#pragma GCC visibility pop
 
 static u32 panic_owner;	/* CPU + 1 */
 
@@ -28,7 +30,7 @@ static void print_symbol(u64 at)
 {
 	u64 off = at - (u64)image_start;
 	char line[160];
-	u32 lo = 0, hi = &symbol_count ? symbol_count : 0;
+	u32 lo = 0, hi = symbol_count;
 
 	if (at < (u64)image_start || at >= (u64)image_end || !hi) {
 		hv_snprintf(line, sizeof(line), "  [%lx]\n", (unsigned long)at);
