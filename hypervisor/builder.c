@@ -13,7 +13,7 @@
 #include <hv/platform.h>
 #include <hv/sched.h>
 
-#define LOW_END		0xa0000ull	/* RAM is [0, 640K) and [1M, mem) */
+#define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, mem) */
 #define HIGH_START	0x100000ull
 
 u64 features_word0(void)
@@ -28,28 +28,19 @@ static int copy_in(void *arg, u64 gpa, const void *from, u64 bytes)
 	return from ? guest_write(arg, gpa, from, bytes) : 0;
 }
 
+/* Kernels look for firmware tables below 1 MiB: they find memory there, and zeroes. */
 static void memory_map(struct parvus_start_info *si, u64 mem)
 {
 	si->memory[0].start = 0;
-	si->memory[0].size = min(mem, LOW_END);
+	si->memory[0].size = LOW_END;
 	si->memory[0].type = 1;
-	si->memory_ranges = 1;
-	if (mem > HIGH_START) {
-		si->memory[1].start = HIGH_START;
-		si->memory[1].size = mem - HIGH_START;
-		si->memory[1].type = 1;
-		si->memory_ranges = 2;
-	}
-}
-
-static int populate(struct domain *d, u64 mem)
-{
-	int ret = domain_populate(d, _gfn(0), min(mem, LOW_END) >> PAGE_SHIFT);
-
-	if (!ret && mem > HIGH_START)
-		ret = domain_populate(d, _gfn(HIGH_START >> PAGE_SHIFT),
-				      (mem - HIGH_START) >> PAGE_SHIFT);
-	return ret;
+	si->memory[1].start = LOW_END;
+	si->memory[1].size = HIGH_START - LOW_END;
+	si->memory[1].type = 2;
+	si->memory[2].start = HIGH_START;
+	si->memory[2].size = mem - HIGH_START;
+	si->memory[2].type = 1;
+	si->memory_ranges = 3;
 }
 
 /* NULL, or why it cannot be. Nothing is left behind then. */
@@ -83,7 +74,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	d->control = b->control;
 	d->weight = b->weight;
 	error = "not enough memory";
-	if (populate(d, b->mem))
+	if (domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
 		goto fail;
 	error = "its kernel does not fit in its memory";
 	if (elf_load(&elf, copy_in, d))

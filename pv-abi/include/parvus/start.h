@@ -10,7 +10,8 @@
  *   rsi = gpa of struct parvus_start_info, rsp = 0, all else 0, and no vCPU area.
  * The page tables at note.root are the guest's own, inside its image.
  *
- * RAM is [0, 640 KiB) and [1 MiB, mem) in guest-physical space.
+ * RAM is [0, mem) in guest-physical space; [640 KiB, 1 MiB) is reserved in the map,
+ * zero at the start, so that a search for firmware tables finds nothing.
  */
 #ifndef PARVUS_START_H
 #define PARVUS_START_H

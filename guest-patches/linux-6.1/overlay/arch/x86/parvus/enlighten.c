@@ -61,6 +61,10 @@ static u64 parvus_read_msr_safe(unsigned int msr, int *err)
 	unsigned long flags;
 	u64 value;
 
+	if (msr == MSR_KERNEL_GS_BASE) {
+		*err = 0;
+		return this_cpu_read(parvus_area.user_gs_base);
+	}
 	flags = parvus_save_fl();
 	parvus_irq_disable();
 	*err = parvus_call1(PARVUS_HC_msr_read, msr) ? -EIO : 0;
@@ -255,6 +259,7 @@ static void __init parvus_init_platform(void)
 		pci_probe = 0;
 #endif
 	}
+	parvus_init_sched_clock();
 	atomic_notifier_chain_register(&panic_notifier_list, &parvus_panic_block);
 }
 

@@ -106,6 +106,7 @@ void parvus_init_mmu(void);
 void parvus_init_apic(void);
 void parvus_init_smp(void);
 void parvus_init_time(void);
+void parvus_init_sched_clock(void);
 void parvus_init_clock_cpu(void);
 void parvus_init_console(void);
 void parvus_start_timer_cpu(void);

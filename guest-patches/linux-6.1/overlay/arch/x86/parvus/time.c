@@ -160,13 +160,18 @@ static int __init parvus_clock_late(void)
 }
 early_initcall(parvus_clock_late);
 
+/* Static calls can be patched from setup_arch() on. */
+void __init parvus_init_sched_clock(void)
+{
+	paravirt_set_sched_clock(parvus_sched_clock);
+}
+
 void __init parvus_init_time(void)
 {
 	parvus_call2(PARVUS_HC_clock_register, 0, __pa_symbol(&parvus_clock[0].pvti));
 	pvclock_set_pvti_cpu0_va(parvus_clock);
 	pvclock_set_flags(PVCLOCK_TSC_STABLE_BIT);
 	parvus_sched_clock_offset = parvus_clock_read();
-	paravirt_set_sched_clock(parvus_sched_clock);
 
 	x86_init.timers.timer_init = parvus_timer_init;
 	x86_init.timers.setup_percpu_clockev = x86_init_noop;
