@@ -161,6 +161,7 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 	case 0x17:		/* platform id */
 	case 0x1a0:		/* misc enable */
 	case 0xc0010015:	/* HWCR */
+	case 0xc0010055:	/* interrupt pending message (AMD E400) */
 	case 0xc001001f:	/* NB_CFG */
 	case 0xc0011029:	/* DE_CFG */
 	case MSR_STAR:

@@ -89,6 +89,12 @@ DEFINE_IDTENTRY_SYSVEC(sysvec_parvus_event)
 	set_irq_regs(old);
 }
 
+/* Gates are given out before the vectors are set up; see x86_init.irqs. */
+void __init parvus_init_vectors(void)
+{
+	alloc_intr_gate(HYPERVISOR_CALLBACK_VECTOR, asm_sysvec_parvus_event);
+}
+
 static void parvus_boot_console_write(struct console *con, const char *text, unsigned int n)
 {
 	parvus_console_put(0, text, n);
@@ -119,7 +125,6 @@ static int __init parvus_console_device(void)
 {
 	if (!parvus_start)
 		return 0;
-	alloc_intr_gate(HYPERVISOR_CALLBACK_VECTOR, asm_sysvec_parvus_event);
 	return PTR_ERR_OR_ZERO(hvc_alloc(0, 1, &parvus_console_ops, 256));
 }
 device_initcall(parvus_console_device);

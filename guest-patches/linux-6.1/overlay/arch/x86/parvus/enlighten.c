@@ -23,12 +23,15 @@
 #include <asm/reboot.h>
 #include <asm/setup.h>
 #include <asm/text-patching.h>
+#include <asm/parvus.h>
 #include <asm/pci_x86.h>
+#include <asm/sections.h>
 #include <asm/tlbflush.h>
 #include "../kernel/cpu/cpu.h"
 #include "parvus.h"
 
 struct parvus_start_info *parvus_start __ro_after_init;
+static struct parvus_start_info parvus_start_copy __ro_after_init;
 
 DEFINE_PER_CPU_ALIGNED(struct parvus_vcpu_area, parvus_area) __aligned(PARVUS_VCPU_AREA_SIZE);
 
@@ -275,6 +278,7 @@ static void __init parvus_set_legacy_features(void)
 {
 	x86_platform.legacy.rtc = 0;
 	x86_platform.legacy.no_vga = 1;
+	x86_platform.legacy.reserve_bios_regions = 0;
 }
 
 static int __init parvus_pci_arch_init(void)
@@ -289,7 +293,7 @@ static void __init parvus_init_platform_ops(void)
 	x86_platform.set_legacy_features = parvus_set_legacy_features;
 	x86_init.resources.probe_roms = x86_init_noop;
 	x86_init.resources.reserve_resources = x86_init_noop;
-	x86_init.irqs.pre_vector_init = x86_init_noop;
+	x86_init.irqs.pre_vector_init = parvus_init_vectors;
 	x86_init.irqs.intr_mode_select = x86_init_noop;
 	x86_init.irqs.intr_mode_init = x86_init_noop;
 	x86_init.pci.arch_init = parvus_pci_arch_init;
@@ -324,13 +328,34 @@ static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 	strscpy(boot_command_line, __va(si->cmdline), COMMAND_LINE_SIZE);
 }
 
+/*
+ * The static tables map 1 GiB at the direct map, executable. init_mem_mapping() wants to
+ * make its own: leave it the image alone, which alloc_low_pages() touches, as data.
+ */
+static void __init parvus_trim_direct_map(void)
+{
+	unsigned long first = __pa_symbol(_text) >> PMD_SHIFT;
+	unsigned long last = (__pa_symbol(__brk_limit) - 1) >> PMD_SHIFT, i;
+
+	for (i = 0; i < PTRS_PER_PMD; i++) {
+		if (i < first || i > last)
+			level2_ident_pgt[i] = __pmd(0);
+		else
+			level2_ident_pgt[i] = __pmd((i << PMD_SHIFT) |
+				(pgprot_val(PAGE_KERNEL_LARGE) & __supported_pte_mask));
+	}
+	parvus_flush_all();
+}
+
 extern void early_xen_iret_patch(void);
 extern void this_cpu_cmpxchg16b_emu(void);
 
 asmlinkage __visible void __init parvus_start_kernel(unsigned long start_gpa)
 {
 	parvus_area_register(0, this_cpu_ptr(&parvus_area));
-	parvus_start = __va(start_gpa);
+	/* the original lies in memory that nobody reserves */
+	parvus_start_copy = *(struct parvus_start_info *)__va(start_gpa);
+	parvus_start = &parvus_start_copy;
 
 	/* Text is writable until mark_rodata_ro(): redirect what cannot run in ring 3. */
 	__text_gen_insn(&early_xen_iret_patch, JMP32_INSN_OPCODE, &early_xen_iret_patch,
@@ -360,6 +385,7 @@ asmlinkage __visible void __init parvus_start_kernel(unsigned long start_gpa)
 	parvus_init_smp();
 	parvus_init_time();
 	parvus_fill_boot_params(parvus_start);
+	parvus_trim_direct_map();
 
 	cr4_init_shadow();
 	x86_64_start_reservations((char *)__pa_symbol(&boot_params));

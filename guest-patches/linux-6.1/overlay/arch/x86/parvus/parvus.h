@@ -109,6 +109,7 @@ void parvus_init_time(void);
 void parvus_init_sched_clock(void);
 void parvus_init_clock_cpu(void);
 void parvus_init_console(void);
+void parvus_init_vectors(void);
 void parvus_start_timer_cpu(void);
 void parvus_load_traps(void);
 extern unsigned int parvus_exit_status;

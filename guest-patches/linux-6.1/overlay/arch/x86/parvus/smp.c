@@ -54,6 +54,7 @@ static void __init parvus_get_smp_config(unsigned int early)
 	if (early)
 		return;
 	n = min_t(unsigned int, parvus_start->vcpus, nr_cpu_ids);
+	smp_found_config = 1;	/* else the APIC driver is replaced by one that does nothing */
 	num_processors = 0;
 	for (i = 0; i < n; i++) {
 		num_processors++;
