@@ -371,6 +371,12 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_STI:
 		vif_set(v, true);
+		/* STI holds interrupts off for one instruction: "sti; hlt" must not lose one */
+		if (len > i.length && bytes[i.length] == 0xf4) {
+			i.length++;
+			if (!vcpu_has_pending(v) && sched_block(v))
+				p->work |= WORK_RESCHED;
+		}
 		break;
 	case INSN_HLT:
 		if (!v->area->irq_enabled) {

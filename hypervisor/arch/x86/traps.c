@@ -87,10 +87,16 @@ void trap_from_guest(struct regs *regs)
 		}
 		return;
 	case 13:
-		/* INT n that the hardware's table refuses: the guest's table decides (rule 33) */
-		if ((error & 7) == 2 && error >> 3 < 256) {
-			u8 n = (u8)(error >> 3);
+		/*
+		 * INT n that the hardware's table refuses: the guest's table decides (rule 33).
+		 * n from the instruction: QEMU 7.2 has n * 16 + 2 in the error code, not n * 8 + 2.
+		 */
+		if ((error & 7) == 2) {
+			u8 insn[2] = { 0 }, n = (u8)(error >> 3);
 
+			if (guest_va_read(v, regs->rip, insn, sizeof(insn)) && insn[0] == 0xcd)
+				n = insn[1];
+			error = (u32)n << 3 | 2;
 			if (v->domain->traps[n].address && n >= 32 &&
 			    (p->kernel_mode || v->domain->traps[n].dpl == 3)) {
 				regs->rip += 2;

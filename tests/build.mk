@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Tests: unit (native, sanitized), guest (micro guests), system (Linux).
+
+GUEST_O      := $(O)/tests/guest
+GUEST_NAMES  := $(basename $(notdir $(wildcard tests/guest/*.c)))
+GUEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
+	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -I$(O)/gen
+GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o
+
+$(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+$(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) -MMD -c -o $@ $<
+$(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
+		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
+$(GUEST_O)/canary: $(GUEST_O)/lib/canary.o $(GUEST_LIB) tests/guest/lib/guest.lds
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
+		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
+.PRECIOUS: $(GUEST_O)/%.o
+
+UNIT_O      := $(O)/tests/unit
+UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
+UNIT_HV     := decode elf bundle lib sched timer page_alloc shadow domain guest_access
+UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor/include -Ihypervisor/arch/x86/include \
+	-Ipv-abi/include -I$(O)/gen
+UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
+
+$(UNIT_O)/hv/%.o: hypervisor/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(UNIT_CFLAGS) -MMD -c -o $@ $<
+$(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(UNIT_CFLAGS) -MMD -c -o $@ $<
+$(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
+	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
+.PRECIOUS: $(UNIT_O)/%.o
+
+.PHONY: test test-full tests-built test-unit test-guest
+tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary) $(addprefix $(UNIT_O)/,$(UNIT_NAMES))
+
+# Everything, as .ci/run does it. T=PATTERN chooses tests by name.
+test: tests-built guest-kernel $(O)/initramfs.cpio
+	@O=$(O) tests/run $(T)
+test-unit: tests-built
+	@O=$(O) tests/run 'unit/*'
+test-guest: tests-built
+	@O=$(O) tests/run 'guest/*'
+# Hours of it: long stress, ten boots of each kind, Debian user space, boot loaders.
+test-full: deps-full tests-built guest-kernel $(O)/initramfs.cpio debian
+	@O=$(O) FULL=1 tests/run $(T)
+
+-include $(wildcard $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bad arguments of every call fail with the documented error, and change nothing.
+ * @hv debug=1
+ */
+#include "lib/guest.h"
+
+#define NOWHERE	0x123456789000ull	/* beyond any memory */
+#define BAD(call, err) EXPECT_EQ(call, -(s64)(err))
+
+static u8 buf[4096] __attribute__((aligned(4096)));
+
+static void callbacks(void)
+{
+	struct parvus_callbacks *c = (void *)buf;
+
+	BAD(parvus_callbacks_set(NOWHERE), PARVUS_EFAULT);
+	BAD(parvus_callbacks_set(start_info->ram_size - 8), PARVUS_EFAULT);
+	BAD(parvus_callbacks_set(~0ull), PARVUS_EFAULT);
+	for (u32 i = 0; i < sizeof(*c); i++)
+		buf[i] = 0;
+	BAD(parvus_callbacks_set(pa(c)), PARVUS_EINVAL);
+	c->size = sizeof(*c);
+	c->version = 2;
+	BAD(parvus_callbacks_set(pa(c)), PARVUS_EINVAL);
+	c->version = 1;
+	c->crit_start = 1;
+	BAD(parvus_callbacks_set(pa(c)), PARVUS_EINVAL);
+	c->crit_start = 0;
+	c->reserved[1] = 1;
+	BAD(parvus_callbacks_set(pa(c)), PARVUS_EINVAL);
+	c->reserved[1] = 0;
+	c->syscall_entry = 0x800000000000;
+	BAD(parvus_callbacks_set(pa(c)), PARVUS_EINVAL);
+}
+
+static void traps(void)
+{
+	struct parvus_trap *t = (void *)buf;
+
+	for (u32 i = 0; i < sizeof(*t); i++)
+		buf[i] = 0;
+	BAD(parvus_traps_set(NOWHERE, 1), PARVUS_EFAULT);
+	BAD(parvus_traps_set(pa(t), 257), PARVUS_E2BIG);
+	BAD(parvus_traps_set(pa(t), ~0ull), PARVUS_E2BIG);
+	EXPECT_EQ(parvus_traps_set(NOWHERE, 0), 0);
+	t->vector = 200;
+	t->dpl = 1;
+	BAD(parvus_traps_set(pa(t), 1), PARVUS_EINVAL);
+	t->dpl = 0;
+	t->flags = 2;
+	BAD(parvus_traps_set(pa(t), 1), PARVUS_EINVAL);
+	t->flags = 0;
+	t->reserved0[4] = 1;
+	BAD(parvus_traps_set(pa(t), 1), PARVUS_EINVAL);
+	t->reserved0[4] = 0;
+	t->address = 0xf000000000000000;
+	BAD(parvus_traps_set(pa(t), 1), PARVUS_EINVAL);
+}
+
+static void registrations(void)
+{
+	const u64 self = PARVUS_VCPU_SELF, size = PARVUS_VCPU_AREA_SIZE;
+
+	BAD(parvus_area_register(7, pa(buf), size, 1), PARVUS_EINVAL);
+	BAD(parvus_area_register(self, pa(buf), size + 1, 1), PARVUS_EINVAL);
+	BAD(parvus_area_register(self, pa(buf), size, 2), PARVUS_EINVAL);
+	BAD(parvus_area_register(self, pa(buf) + 8, size, 1), PARVUS_EFAULT);
+	BAD(parvus_area_register(self, pa(buf) + 4096 - 64, size, 1), PARVUS_EFAULT);
+	BAD(parvus_area_register(self, NOWHERE, size, 1), PARVUS_EFAULT);
+	BAD(parvus_area_register(self, ~0ull << 6, size, 1), PARVUS_EFAULT);
+	BAD(parvus_clock_register(9, pa(buf)), PARVUS_EINVAL);
+	BAD(parvus_clock_register(self, pa(buf) + 32), PARVUS_EFAULT);
+	BAD(parvus_clock_register(self, NOWHERE), PARVUS_EFAULT);
+}
+
+static void registers(void)
+{
+	BAD(parvus_tls_set(4, 0), PARVUS_EINVAL);
+	BAD(parvus_tls_set(~0ull, 0), PARVUS_EINVAL);
+	BAD(parvus_tls_set(0, 0x00af9b000000ffff), PARVUS_EINVAL);	/* DPL 0 code */
+	BAD(parvus_tls_set(0, 0x00affb000000ffff), PARVUS_EINVAL);	/* long mode code */
+	BAD(parvus_tls_set(0, 0x000089000000ffff), PARVUS_EINVAL);	/* a TSS */
+	BAD(parvus_tls_set(0, 0x0000ec000000ffff), PARVUS_EINVAL);	/* a call gate */
+	BAD(parvus_tls_set(0, 0x0000f3000000ffff), PARVUS_EINVAL);	/* 16-bit data */
+	BAD(parvus_tls_set(3, 0x00affb000000ffff), PARVUS_EINVAL);	/* code as CPU number */
+	BAD(parvus_base_set(9, 0), PARVUS_EINVAL);
+	BAD(parvus_base_set(PARVUS_BASE_FS, 0x800000000000), PARVUS_EINVAL);
+	BAD(parvus_base_set(PARVUS_BASE_GS_KERNEL, 0x8000000000000000), PARVUS_EINVAL);
+	BAD(parvus_base_set(PARVUS_BASE_GS_USER, 0x0100000000000000), PARVUS_EINVAL);
+	BAD(parvus_base_set(PARVUS_SEL_GS_USER, 0x10000), PARVUS_EINVAL);
+	BAD(parvus_base_set(PARVUS_SEL_GS_USER, 0x80), PARVUS_EINVAL);	/* the hypervisor's code */
+	BAD(parvus_base_set(PARVUS_SEL_GS_USER, 0x63), PARVUS_EINVAL);	/* TLS 0, not set */
+	BAD(parvus_base_set(PARVUS_SEL_GS_USER, 0x67), PARVUS_EINVAL);	/* LDT */
+	BAD(parvus_msr_read(0x100000010), PARVUS_EINVAL);
+	BAD(parvus_msr_read(0x12345678), PARVUS_EINVAL);
+	BAD(parvus_msr_write(0x12345678, 0), PARVUS_EINVAL);
+	BAD(parvus_msr_write(0x1b, 0), PARVUS_EINVAL);
+	BAD(parvus_msr_write(0xc0000100, 0x800000000000), PARVUS_EINVAL);
+	BAD(parvus_cpuid(0x100000000, 0), PARVUS_EINVAL);
+	BAD(parvus_debugreg_set(8, 0), PARVUS_EINVAL);
+	BAD(parvus_debugreg_set(4, 0), PARVUS_EINVAL);
+	BAD(parvus_debugreg_set(0, PARVUS_HOLE_START), PARVUS_EINVAL);
+	BAD(parvus_debugreg_set(1, 0x800000000000), PARVUS_EINVAL);
+	BAD(parvus_debugreg_set(7, 0x100000000), PARVUS_EINVAL);
+	BAD(parvus_debugreg_get(5), PARVUS_EINVAL);
+	BAD(parvus_debugreg_get(~0ull), PARVUS_EINVAL);
+	BAD(parvus_features(4), PARVUS_EINVAL);
+}
+
+static void mmu(void)
+{
+	BAD(parvus_mmu_switch(1, 1, 0, 0, 0, 0), PARVUS_EINVAL);
+	BAD(parvus_mmu_switch(1, pa(root), 1, 0, 0, 0), PARVUS_EINVAL);
+	BAD(parvus_mmu_switch(1, pa(root), 0, 0, 0, 4), PARVUS_EINVAL);
+	BAD(parvus_mmu_switch(1, NOWHERE, 0, 0, 0, 0), PARVUS_EFAULT);
+	BAD(parvus_mmu_switch(1, ~0ull << 12, 0, 0, 0, 0), PARVUS_EFAULT);
+	BAD(parvus_mmu_switch(1, pa(root), 0, 0, NOWHERE, 0), PARVUS_EFAULT);
+	BAD(parvus_mmu_switch(1, pa(root), 0, 0, pa(buf) + 4, 0), PARVUS_EFAULT);
+	BAD(parvus_mmu_flush(0, 0, 0, 4096, 4096, 6), PARVUS_EINVAL);
+	BAD(parvus_mmu_flush(0, 0, 0, 4096, 4096, 0x20), PARVUS_EINVAL);
+	BAD(parvus_mmu_flush(0, 0, 1, 4096, 4096, 0), PARVUS_EINVAL);
+	BAD(parvus_mmu_flush(0, 0, 8192, 4096, 4096, 0), PARVUS_EINVAL);
+	BAD(parvus_mmu_flush(0, 0, 0, 4096, 3, 0), PARVUS_EINVAL);
+	BAD(parvus_mmu_flush(5, 0, 0, 4096, 4096, PARVUS_FLUSH_KERNEL), PARVUS_EINVAL);
+	EXPECT_EQ(parvus_mmu_flush(0, 0, 4096, 4096, 4096, 0), 0);
+	EXPECT_EQ(parvus_mmu_flush(777, 1, 0, 4096, 4096, 0), 0);	/* unknown ids hold nothing */
+	EXPECT_EQ(parvus_mmu_release(777), 0);
+	EXPECT_EQ(parvus_mmu_release(0), 0);
+	EXPECT_EQ(parvus_mmu_age(777), 0);
+	BAD(parvus_mmu_flush_batch(NOWHERE, 1), PARVUS_EFAULT);
+	BAD(parvus_mmu_flush_batch(pa(buf), 0), PARVUS_EINVAL);
+	BAD(parvus_mmu_flush_batch(pa(buf), 2), PARVUS_E2BIG);
+	*(u64 *)buf = 2;
+	BAD(parvus_mmu_flush_batch(pa(buf), 1), PARVUS_EINVAL);
+}
+
+static void vcpus(void)
+{
+	struct parvus_vcpu_context *c = (void *)buf;
+
+	for (u32 i = 0; i < sizeof(*c); i++)
+		buf[i] = 0;
+	BAD(parvus_vcpu_start(1, pa(c)), PARVUS_EINVAL);
+	BAD(parvus_vcpu_start(~0ull, pa(c)), PARVUS_EINVAL);
+	BAD(parvus_vcpu_start(0, NOWHERE), PARVUS_EFAULT);
+	BAD(parvus_vcpu_start(0, pa(c)), PARVUS_EINVAL);
+	c->size = sizeof(*c);
+	c->version = 1;
+	c->rip = 0x800000000000;
+	BAD(parvus_vcpu_start(0, pa(c)), PARVUS_EINVAL);
+	c->rip = 0;
+	c->root = NOWHERE;
+	BAD(parvus_vcpu_start(0, pa(c)), PARVUS_EFAULT);
+	c->root = pa(root);
+	BAD(parvus_vcpu_start(0, pa(c)), PARVUS_EBUSY);
+	BAD(parvus_vcpu_state(3), PARVUS_EINVAL);
+	EXPECT_EQ(parvus_vcpu_state(0), 1);
+	BAD(parvus_shutdown(9, 0), PARVUS_EINVAL);
+	BAD(parvus_shutdown(PARVUS_SHUTDOWN_KILLED, 0), PARVUS_EINVAL);
+	BAD(parvus_shutdown(PARVUS_SHUTDOWN_SUSPEND, 0), PARVUS_EINVAL);
+	BAD(parvus_shutdown(0, 256), PARVUS_EINVAL);
+	BAD(parvus_ipi_send(31, pa(buf), 1), PARVUS_EINVAL);
+	BAD(parvus_ipi_send(256, pa(buf), 1), PARVUS_EINVAL);
+	BAD(parvus_ipi_send(40, NOWHERE, 1), PARVUS_EFAULT);
+	BAD(parvus_ipi_send(40, pa(buf), 3), PARVUS_E2BIG);
+	*(u64 *)buf = 1ull << 63;
+	BAD(parvus_ipi_send(40, pa(buf), 1), PARVUS_EINVAL);
+	BAD(parvus_vector_raise(1, 40), PARVUS_EINVAL);
+	BAD(parvus_vector_raise(0, 14), PARVUS_EINVAL);
+	BAD(parvus_vector_raise(0, 0x100), PARVUS_EINVAL);
+}
+
+static void buffers(void)
+{
+	struct parvus_multicall *m = (void *)buf;
+
+	BAD(parvus_console_write(NOWHERE, 10), PARVUS_EFAULT);
+	BAD(parvus_console_write(start_info->ram_size - 4, 10), PARVUS_EFAULT);
+	EXPECT_EQ(parvus_console_write(NOWHERE, 0), 0);
+	BAD(parvus_log_write(NOWHERE, 10), PARVUS_EFAULT);
+	BAD(parvus_log_write(pa(buf), 256), PARVUS_E2BIG);
+	BAD(parvus_stats_read(0, NOWHERE, 704), PARVUS_EFAULT);
+	BAD(parvus_stats_read(5, pa(buf), 704), PARVUS_EINVAL);
+	BAD(parvus_stats_read(0, pa(buf), 4), PARVUS_EINVAL);
+	BAD(parvus_multicall(NOWHERE, 1), PARVUS_EFAULT);
+	BAD(parvus_multicall(pa(buf), 65), PARVUS_E2BIG);
+	BAD(parvus_debug_hash(NOWHERE, 1), PARVUS_EFAULT);
+	BAD(parvus_debug_hash(0, 1 << 21), PARVUS_E2BIG);
+	BAD(parvus_debug_info(NOWHERE, 64), PARVUS_EFAULT);
+	m[0].nr = PARVUS_HC_multicall;
+	m[1].nr = PARVUS_HC_iret;
+	m[2].nr = PARVUS_HC_block;
+	m[3].nr = 999;
+	m[4].nr = PARVUS_HC_nop;
+	EXPECT_EQ(parvus_multicall(pa(buf), 5), 0);
+	for (int i = 0; i < 3; i++)
+		BAD(m[i].result, PARVUS_EINVAL);
+	BAD(m[3].result, PARVUS_ENOSYS);
+	EXPECT_EQ(m[4].result, 0);
+}
+
+void test(void)
+{
+	callbacks();
+	traps();
+	registrations();
+	registers();
+	mmu();
+	vcpus();
+	buffers();
+}

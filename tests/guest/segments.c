@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TLS entries, FS and GS bases, and the CPU number entry, as Linux uses them; they
+ * survive a change of vCPU on the pCPU.
+ * @vcpus 2
+ */
+#include "lib/guest.h"
+
+static volatile u64 stop;
+void secondary_main(u64 arg)
+{
+	(void)arg;
+	parvus_base_set(PARVUS_BASE_FS, 0x7777000);
+	while (!stop)
+		parvus_yield();
+	for (;;)
+		parvus_vcpu_stop();
+}
+
+static u64 fs_base(void)
+{
+	EXPECT_EQ(parvus_msr_read(0xc0000100), 0);
+	return area.ret[0];
+}
+
+static u64 limit_of(u16 sel)
+{
+	u64 v = 0;
+
+	__asm__ volatile("lsl %1, %0" : "+r"(v) : "r"((u64)sel));
+	return v;
+}
+
+void test(void)
+{
+	static u64 data = 0x1122334455667788;
+	u64 v;
+
+	EXPECT_EQ(parvus_tls_set(3, 0x0040f50000002042), 0);
+	EXPECT_EQ(limit_of(0x7b), 0x2042);
+	vcpu_begin(1, 0);
+	for (u64 i = 1; i < 300; i++) {
+		EXPECT_EQ(parvus_base_set(PARVUS_BASE_FS, (u64)&data - i), 0);
+		parvus_yield();
+		EXPECT_EQ(fs_base(), (u64)&data - i);
+		__asm__ volatile("mov %%fs:(%1), %0" : "=r"(v) : "r"(i));
+		EXPECT_EQ(v, data);
+	}
+	/* base 0x12345678, limit 4 GiB, 32-bit data, DPL 3 */
+	EXPECT_EQ(parvus_tls_set(0, 0x12cff3345678ffff), 0);
+	EXPECT_EQ(parvus_base_set(PARVUS_SEL_GS_USER, 0x63), 0);
+	EXPECT_EQ(area.user_gs_base, 0x12345678);
+	EXPECT_EQ(parvus_base_set(PARVUS_SEL_GS_USER, 0), 0);
+	EXPECT_EQ(area.user_gs_base, 0);
+	__asm__ volatile("mov %0, %%fs" : : "r"(0x63));
+	EXPECT_EQ(fs_base(), 0x12345678);
+	parvus_yield();
+	EXPECT_EQ(fs_base(), 0x12345678);
+	__asm__ volatile("mov %0, %%fs" : : "r"(0));
+	stop = 1;
+	while (parvus_vcpu_state(1))
+		parvus_yield();
+}

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# User spaces, running, images.
+
+.PHONY: run iso initramfs debian
+
+$(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init
+	@mkdir -p $(@D)
+	@echo "  CPIO    $@"
+	@tools/mkinitramfs $@
+initramfs: $(O)/initramfs.cpio
+
+run: deps-run hypervisor guest-kernel $(O)/initramfs.cpio
+	@tools/run
+
+# A bootable CD with hypervisor, kernel and the small user space.
+iso: deps-iso hypervisor guest-kernel $(O)/initramfs.cpio
+	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/initramfs.cpio "$(if $(MEM),$(MEM),512M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
+	@echo "  ISO     $(O)/parvus.iso"
+	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$(HV_ARGS)"
+
+debian: deps-debian
+	@tools/debian-image $(O)/debian.cpio
+
+.PHONY: deps-%
+deps-run:
+	@tools/deps build run
+deps-test:
+	@tools/deps build run test
+deps-iso:
+	@tools/deps build run iso
+deps-debian:
+	@tools/deps debian
+deps-full:
+	@tools/deps build run test full
