@@ -1406,7 +1406,7 @@ static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end)
 static int flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole)
 {
 	struct shadow_domain *sd = v->domain->shadow;
-	struct aspace *as = id && !shadow_exact ? as_get(sd, id) : v->shadow.anon;
+	struct aspace *as = id ? as_get(sd, id) : v->shadow.anon;
 	u64 gen;
 
 	if (!as)
@@ -1464,6 +1464,11 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 			return -PARVUS_EINVAL;
 		if (end - 1 < start)
 			return start == end ? 0 : -PARVUS_EINVAL;
+	}
+	/* exact mode: whoever runs the address space has it under an anonymous one of its own */
+	if (shadow_exact) {
+		flush_domain(v);
+		return 0;
 	}
 	switch (kind) {
 	case PARVUS_FLUSH_RANGE:

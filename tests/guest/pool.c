@@ -48,5 +48,7 @@ void test(void)
 	}
 	for (u64 id = 1; id < 20000; id += 3)
 		parvus_mmu_release(id);
+	/* id 19999 was the current one, and is gone */
+	EXPECT_EQ(parvus_mmu_switch(0, pa(root), 0, 0, 0, PARVUS_SWITCH_ALL), 0);
 	EXPECT_EQ(*(volatile u64 *)(33ull << 39), 0x5a);
 }

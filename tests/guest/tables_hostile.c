@@ -57,7 +57,7 @@ void test(void)
 	EXPECT_EQ(*(volatile u64 *)0xffff964b2592c960, root[300]);
 	saved = *l4;
 	*(volatile u64 *)0xffff964b2592c960 |= 0x200;	/* a bit that is the guest's own */
-	EXPECT(root[300] & 0x200);
+	EXPECT(*(volatile u64 *)&root[300] & 0x200);
 	for (u64 i = 256; i < 272; i++)
 		(void)*(volatile u64 *)(0xffff964b2592c000 + i * 8);
 	EXPECT_EQ(*l4, saved);

@@ -14,6 +14,7 @@
 #include <asm/hardirq.h>
 #include <asm/idtentry.h>
 #include <asm/irq_regs.h>
+#include <asm/setup.h>
 #include "../../../drivers/tty/hvc/hvc_console.h"
 #include "parvus.h"
 
@@ -109,7 +110,9 @@ static struct console parvus_boot_console = {
 
 void __init parvus_init_console(void)
 {
-	register_console(&parvus_boot_console);
+	/* "quiet" is parsed only later */
+	if (!strstr(boot_command_line, "quiet"))
+		register_console(&parvus_boot_console);
 	add_preferred_console("hvc", 0, NULL);
 }
 

@@ -11,6 +11,7 @@
 #include <linux/memblock.h>
 #include <linux/panic_notifier.h>
 #include <linux/pci.h>
+#include <linux/pm.h>
 #include <linux/reboot.h>
 #include <linux/sched/task_stack.h>
 #include <asm/bootparam.h>
@@ -304,6 +305,7 @@ static void __init parvus_init_platform_ops(void)
 	machine_ops.halt = parvus_machine_poweroff;
 	machine_ops.power_off = parvus_machine_poweroff;
 	machine_ops.shutdown = parvus_machine_shutdown;
+	pm_power_off = parvus_machine_poweroff;
 }
 
 /* The zero page that a boot loader would have filled. */
@@ -366,7 +368,6 @@ asmlinkage __visible void __init parvus_start_kernel(unsigned long start_gpa)
 	early_boot_irqs_disabled = true;
 	parvus_init_ops();
 	parvus_init_mmu();
-	parvus_init_console();
 
 	/* The hypervisor keeps no global translations of a guest. */
 	__supported_pte_mask &= ~_PAGE_GLOBAL;
@@ -385,6 +386,7 @@ asmlinkage __visible void __init parvus_start_kernel(unsigned long start_gpa)
 	parvus_init_smp();
 	parvus_init_time();
 	parvus_fill_boot_params(parvus_start);
+	parvus_init_console();
 	parvus_trim_direct_map();
 
 	cr4_init_shadow();
