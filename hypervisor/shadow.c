@@ -1465,6 +1465,8 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 		if (end - 1 < start)
 			return start == end ? 0 : -PARVUS_EINVAL;
 	}
+	if ((kind == PARVUS_FLUSH_KERNEL || kind == PARVUS_FLUSH_KERNEL_ALL) && id)
+		return -PARVUS_EINVAL;
 	/* exact mode: whoever runs the address space has it under an anonymous one of its own */
 	if (shadow_exact) {
 		flush_domain(v);
@@ -1479,13 +1481,9 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 		flush_range(v, v->shadow.as, start, end);
 		return 0;
 	case PARVUS_FLUSH_KERNEL:
-		if (id)
-			return -PARVUS_EINVAL;
 		flush_range(v, v->domain->shadow->kernel, start, end);
 		return 0;
 	case PARVUS_FLUSH_KERNEL_ALL:
-		if (id)
-			return -PARVUS_EINVAL;
 		flush_all(v, v->domain->shadow->kernel);
 		return 0;
 	default:

@@ -237,8 +237,8 @@ static int parvus_panic(struct notifier_block *nb, unsigned long event, void *te
 
 	snprintf(line, sizeof(line), "panic: %s", (char *)text);
 	parvus_call2(PARVUS_HC_log_write, __pa_symbol(line), strlen(line));
-	if (panic_timeout >= 0)
-		parvus_shutdown(PARVUS_SHUTDOWN_CRASH, 255);
+	/* What follows a crash, a restart or not, is the toolstack's to decide. */
+	parvus_shutdown(PARVUS_SHUTDOWN_CRASH, 255);
 	return NOTIFY_DONE;
 }
 

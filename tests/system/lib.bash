@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What system tests share. A test runs from the root of the tree; it exits 0 for success,
+# 77 to skip, 99 if it could not be run.
+set -u
+O=${O:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() { echo "FAILED: $*"; exit 1; }
+
+# guest COMMAND: run it under tools/run with the caller's settings; output in $out, status in
+# $rc. A hypervisor warning or lost frames fail the test.
+guest() {
+	out=$(CMD=$1 DEBUG_LOG=$work/debug TIMEOUT=${TIMEOUT:-120} tools/run 2>"$work/err")
+	rc=$?
+	[[ -s $work/err ]] && cat "$work/err"
+	if [[ -z ${NATIVE:-} && -r $work/debug ]]; then
+		grep -a 'warning:' "$work/debug" && fail "the hypervisor warned"
+		leak
+	fi
+	return 0
+}
+
+leak() {
+	local record free of
+	record=$(grep -a '^parvus: end ' "$work/debug" | tail -1)
+	[[ -n $record ]] || { tail -20 "$work/debug"; fail "no end record"; }
+	free=$(sed 's/.* free_frames=\([0-9]*\).*/\1/' <<<"$record")
+	of=$(sed 's/.* of=\([0-9]*\).*/\1/' <<<"$record")
+	[[ $free == "$of" ]] || fail "free frames: $of before the domain, $free after"
+}
+
+# What must not be in a guest's dmesg; prints what is.
+DMESG='dmesg | grep -iE -A15 "call trace|unchecked msr|unchecked (read|write)|WARNING:|BUG:|rcu:.*(stall|detected)|clocksource:.*(unstable|skew)|hung task|Oops|general protection" && exit 1; exit 0'
+
+# program NAME: build tests/system/prog/NAME.c as a static program
+program() {
+	mkdir -p "$O/tests/prog"
+	gcc -O2 -static -Wall -Werror -pthread ${2:-} -o "$O/tests/prog/$1" "tests/system/prog/$1.c" || exit 99
+}
+
+# user_space PROGRAM...: the small user space with these programs in /usr/bin, as $INITRD
+user_space() {
+	mkdir -p "$work/root/usr/bin"
+	local p
+	for p; do cp "$O/tests/prog/$p" "$work/root/usr/bin/"; done
+	pack
+}
+
+# add what is in $work/root to the small user space
+pack() {
+	cp "$O/initramfs.cpio" "$work/initrd"
+	(cd "$work/root" && find . | cpio -o -H newc --quiet) >>"$work/initrd"
+	export INITRD=$work/initrd
+}
