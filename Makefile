@@ -2,10 +2,44 @@
 # "make help" lists the targets; each folder has its rules in a build.mk.
 
 O ?= build
+MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
-.PHONY: all
-all: hypervisor
+.PHONY: all help clean
+all: deps-build hypervisor
 
 include pv-abi/build.mk
 include hypervisor/build.mk
 include $(filter-out pv-abi/build.mk hypervisor/build.mk,$(wildcard */build.mk))
+
+help:
+	@echo 'Parvus: targets of make'
+	@echo '  run              boot Linux under Parvus in QEMU; a shell, or CMD="..."'
+	@echo '  test             all tests that .ci/run runs; T=PATTERN chooses by name'
+	@echo '  test-unit, test-guest   native unit tests; micro guests'
+	@echo '  test-full        the long ones too: stress, ten boots each, boot loaders, Debian'
+	@echo '  bench            instructions per operation, native and on Parvus (docs/performance.md)'
+	@echo '  hypervisor       parvus.elf (multiboot 1 and 2) and parvus-pvh.elf'
+	@echo '  guest-kernel     the patched Linux (about 800 CPU seconds once, then cached)'
+	@echo '  refresh-patches  fit the patch series to a new linux-source of Debian'
+	@echo '  initramfs        the small BusyBox user space'
+	@echo '  debian           a small Debian user space, $(O)/debian.cpio (INITRD= for run)'
+	@echo '  iso              a CD image for BIOS and UEFI'
+	@echo '  docs             rewrite the generated parts of docs/'
+	@echo '  lines            lines of code against the budget'
+	@echo '  clean            remove $(O)/ (the kernel cache stays)'
+	@echo
+	@tools/run --help
+
+clean:
+	rm -rf $(O)
+
+# The budget: 14,000 physical lines of hypervisor, 800 of assembly code.
+.PHONY: lines
+lines:
+	@printf '  hypervisor  %6d lines of 14000\n' \
+		$$(find hypervisor -name '*.[chS]' | xargs cat | wc -l)
+	@printf '  assembly    %6d lines of code of 800\n' \
+		$$(find hypervisor -name '*.S' | xargs cat | sed 's|/\*.*\*/||; /^\/\*/,/\*\//d' | grep -cvE '^[[:space:]]*(#.*|\*.*)?$$')
+	@printf '  guest       %6d lines of new files of 3500, %d changed lines of 400\n' \
+		$$(find guest-patches/*/overlay -type f | xargs cat | wc -l) \
+		$$(cat guest-patches/*/*.patch | grep '^[-+]' | grep -cv '^[-+][-+]')
