@@ -32,3 +32,7 @@ deps-debian:
 	@tools/deps debian
 deps-full:
 	@tools/deps build run test full
+
+.PHONY: bench
+bench: deps-run hypervisor guest-kernel $(O)/initramfs.cpio
+	@tools/bench/run

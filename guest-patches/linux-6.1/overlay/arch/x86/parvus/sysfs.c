@@ -2,10 +2,12 @@
 /*
  * Parvus guest: /sys/hypervisor. type says "parvus"; parvus/exit_status is the
  * 8-bit status that the next poweroff or reboot hands to the hypervisor;
- * parvus/abi_version is the hypervisor's.
+ * parvus/abi_version is the hypervisor's; parvus/stats its event counters.
  */
+#include <linux/cpumask.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
+#include <linux/slab.h>
 #include <linux/sysfs.h>
 #include "parvus.h"
 
@@ -41,8 +43,44 @@ static ssize_t exit_status_store(struct kobject *k, struct kobj_attribute *a, co
 }
 static struct kobj_attribute exit_status_attr = __ATTR_RW(exit_status);
 
+/* The event counters of all vCPUs together, a name and a number per line. */
+static ssize_t stats_show(struct kobject *k, struct kobj_attribute *a, char *buf)
+{
+	static const struct {
+		const char *name;
+		unsigned int offset;
+	} counters[] = {
+#define COUNTER(name) { #name, offsetof(struct parvus_vcpu_stats, name) }
+		COUNTER(crossings), COUNTER(root_switches), COUNTER(page_faults), COUNTER(fills),
+		COUNTER(prefills), COUNTER(flushes), COUNTER(flushes_full), COUNTER(resyncs),
+		COUNTER(syscalls), COUNTER(user_returns), COUNTER(kernel_returns),
+		COUNTER(page_faults_guest), COUNTER(exceptions), COUNTER(vectors),
+		COUNTER(shootdowns), COUNTER(evictions), COUNTER(emulations), COUNTER(switches),
+#undef COUNTER
+	};
+	struct parvus_vcpu_stats *s = kzalloc(1024, GFP_KERNEL);
+	u64 sum[ARRAY_SIZE(counters)] = { 0 };
+	unsigned int cpu, i;
+	int len = 0;
+
+	if (!s)
+		return -ENOMEM;
+	for_each_online_cpu(cpu) {
+		if (parvus_call3(PARVUS_HC_stats_read, cpu, __pa(s), sizeof(*s)))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(counters); i++)
+			sum[i] += *(u64 *)((char *)s + counters[i].offset);
+	}
+	kfree(s);
+	for (i = 0; i < ARRAY_SIZE(counters); i++)
+		len += sysfs_emit_at(buf, len, "%s %llu\n", counters[i].name, sum[i]);
+	return len;
+}
+static struct kobj_attribute stats_attr = __ATTR_RO(stats);
+
 static struct attribute *parvus_attrs[] = {
 	&abi_version_attr.attr,
+	&stats_attr.attr,
 	&exit_status_attr.attr,
 	NULL,
 };
