@@ -336,7 +336,7 @@ HC(yield)
 	struct pcpu *p = this_pcpu();
 
 	(void)regs;
-	sched_yield(p->cpu, v, hv_now_ns());
+	sched_yield_to(p->cpu, v, hv_now_ns());
 	p->yield = true;
 	p->work |= WORK_RESCHED;
 	return 0;

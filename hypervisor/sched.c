@@ -300,7 +300,7 @@ void sched_set_affinity(struct vcpu *v, u64 mask) { WRITE_ONCE(v->sched.affinity
 void sched_set_weight(struct vcpu *v, u64 weight) { WRITE_ONCE(v->sched.weight, weight); }
 
 /* Behind the first in the queue. */
-void sched_yield(unsigned int cpu, struct vcpu *running, u64 now)
+void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now)
 {
 	struct queue *q = &queues[cpu];
 

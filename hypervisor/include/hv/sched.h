@@ -23,7 +23,7 @@ u64 sched_slice_end(unsigned int cpu, struct vcpu *running, u64 now);
 void sched_set_affinity(struct vcpu *v, u64 mask);
 void sched_set_weight(struct vcpu *v, u64 weight);
 /* Give up the slice in favour of others of equal right. */
-void sched_yield(unsigned int cpu, struct vcpu *running, u64 now);
+void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now);
 /*
  * The registers of a vCPU that lost its pCPU are in memory now: others may run it. True: it is
  * queued on this pCPU again.
