@@ -91,12 +91,30 @@ static unsigned int place(struct vcpu *v)
 	return best;
 }
 
+static u64 weighted(const struct vcpu *v, u64 ns)
+{
+	return ns * WEIGHT_ONE / (v->sched.weight ? v->sched.weight : WEIGHT_ONE);
+}
+
+/* The least virtual run time in the queue, with the time that the running vCPU is not charged yet. */
+static u64 floor_now(const struct queue *q, u64 now)
+{
+	u64 floor = q->min_vruntime, at;
+
+	if (!q->running || now <= q->running->sched.run_start)
+		return floor;
+	at = q->running->sched.vruntime + weighted(q->running, now - q->running->sched.run_start);
+	if (q->count && (s64)(at - q->head.next->vruntime) > 0)
+		at = q->head.next->vruntime;
+	return (s64)(at - floor) > 0 ? at : floor;
+}
+
 unsigned int sched_wake(struct vcpu *v, u64 now)
 {
 	struct queue *q = lock_queue_of(v);
 	unsigned int cpu;
+	u64 floor;
 
-	(void)now;
 	if (v->state != VCPU_BLOCKED) {
 		spin_unlock(&q->lock);
 		return MAX_CPUS;
@@ -119,8 +137,9 @@ unsigned int sched_wake(struct vcpu *v, u64 now)
 		spin_lock(&q->lock);
 		v->sched.vruntime += q->min_vruntime;
 	}
-	if ((s64)(q->min_vruntime - SLICE_NS - v->sched.vruntime) > 0)
-		v->sched.vruntime = q->min_vruntime - SLICE_NS;
+	floor = floor_now(q, now);
+	if ((s64)(floor - SLICE_NS - v->sched.vruntime) > 0)
+		v->sched.vruntime = floor - SLICE_NS;
 	insert(q, v);
 	spin_unlock(&q->lock);
 	return cpu;
@@ -132,7 +151,7 @@ static void charge(struct queue *q, struct vcpu *v, u64 now)
 
 	v->sched.run_start = now;
 	v->stats.run_ns += ran;
-	v->sched.vruntime += ran * WEIGHT_ONE / (v->sched.weight ? v->sched.weight : WEIGHT_ONE);
+	v->sched.vruntime += weighted(v, ran);
 	if ((s64)(v->sched.vruntime - q->min_vruntime) > 0) {
 		u64 floor = v->sched.vruntime;
 
@@ -238,8 +257,7 @@ bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now)
 
 	spin_lock(&q->lock);
 	if (q->count) {
-		u64 mine = running->sched.vruntime +
-			   ran * WEIGHT_ONE / (running->sched.weight ? running->sched.weight : WEIGHT_ONE);
+		u64 mine = running->sched.vruntime + weighted(running, ran);
 		s64 lead = (s64)(mine - q->head.next->vruntime);
 
 		yes = lead > (s64)(SLICE_NS / 4) && (ran >= SLICE_NS || lead > (s64)(SLICE_NS / 2));
@@ -310,3 +328,8 @@ void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now)
 		running->sched.vruntime = q->head.next->vruntime + 1;
 	spin_unlock(&q->lock);
 }
+
+#ifdef HV_NATIVE
+/* Another machine for the next unit test. */
+void sched_reset(void) { cpus = 0; }
+#endif

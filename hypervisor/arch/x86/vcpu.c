@@ -312,9 +312,9 @@ void schedule(struct pcpu *p, struct regs *regs)
 		__atomic_fetch_and(&p->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
 		if (prev && READ_ONCE(prev->domain->ended)) {
 			put_away(p, prev, regs);
+			sched_pick_none(p->cpu);
 			reap(prev);
 			prev = NULL;
-			sched_pick_none(p->cpu);
 		}
 		next = sched_pick(p->cpu, prev, hv_now_ns());
 		if (next && next == prev)
@@ -332,8 +332,8 @@ void schedule(struct pcpu *p, struct regs *regs)
 			prev = NULL;
 		}
 		if (next && READ_ONCE(next->domain->ended)) {
-			reap(next);
 			sched_pick_none(p->cpu);
+			reap(next);
 			continue;
 		}
 		if (next) {

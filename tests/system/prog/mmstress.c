@@ -22,6 +22,7 @@ static __thread sigjmp_buf jump;
 static __thread volatile int expecting;
 static volatile int failed;
 static int rounds = 150;
+static pthread_barrier_t start;
 
 static void segv(int sig)
 {
@@ -48,13 +49,22 @@ static int faults(volatile uint64_t *at, int write_it)
 
 #define CHECK(c) do { if (!(c)) { fprintf(stderr, "line %d: %s (round %d)\n", __LINE__, #c, r); failed = 1; return; } } while (0)
 
+/* Holes in a process are its threads' own: all mappings go to fixed places in an arena each. */
 static void work(unsigned int seed)
 {
+	char *arena = mmap(NULL, 128 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int r, i;
+
+	if (arena == MAP_FAILED) {
+		failed = 1;
+		return;
+	}
+	pthread_barrier_wait(&start);
 
 	for (r = 0; r < rounds && !failed; r++) {
 		uint64_t tag = ((uint64_t)getpid() << 32) + seed * 100000 + r;
-		char *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *q;
+		char *p = mmap(arena, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), *q;
 
 		CHECK(p != MAP_FAILED);
 #define AT(i) ((volatile uint64_t *)(p + (i) * PAGE))
@@ -70,7 +80,7 @@ static void work(unsigned int seed)
 		madvise(p + 30 * PAGE, 4 * PAGE, MADV_DONTNEED);
 		CHECK(*AT(30) == 0 && *AT(33) == 0 && *AT(34) == tag + 34);
 		q = mremap(p + 40 * PAGE, 8 * PAGE, 8 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
-			   (char *)mmap(NULL, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+			   arena + (PAGES + r % 32) * PAGE);
 		CHECK(q != MAP_FAILED && *(uint64_t *)(q + 7 * PAGE) == tag + 47);
 		CHECK(faults(AT(41), 0));
 		munmap(q, 8 * PAGE);
@@ -112,6 +122,7 @@ int main(int argc, char **argv)
 		if (!fork()) {
 			int k;
 
+			pthread_barrier_init(&start, NULL, 3);
 			for (k = 0; k < 3; k++)
 				pthread_create(&t[k], NULL, thread, (void *)(uintptr_t)(i * 10 + k));
 			for (k = 0; k < 3; k++)
