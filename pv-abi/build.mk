@@ -22,3 +22,9 @@ abi-check:
 # Only when a change of the ABI is meant.
 abi-snapshot:
 	@pv-abi/check/run snapshot
+
+# The generated part of docs/abi.md, in place.
+.PHONY: docs docs-abi
+docs: docs-abi
+docs-abi:
+	@pv-abi/check/run docs

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The ABI is the one promised (pv-abi/check/run), and a change of it does not go unseen: of a
-# call's number or arguments, a value, a member, hidden padding, a header that needs another.
+# call's number or arguments, a value, a member, hidden padding, a header that needs another,
+# what is said about a call.
 pv-abi/check/run || exit 1
 
 tmp=$(mktemp -d) || exit 99
@@ -8,7 +9,7 @@ trap 'rm -rf "$tmp"' EXIT
 seen() { # WHAT FILE SED-SCRIPT: the check of a copy changed so fails
 	rm -rf "$tmp/copy"
 	mkdir "$tmp/copy" || exit 99
-	cp -r pv-abi "$tmp/copy" || exit 99
+	cp -r pv-abi docs "$tmp/copy" || exit 99
 	sed -i "$3" "$tmp/copy/$2" || exit 99
 	if cmp -s "$2" "$tmp/copy/$2"; then
 		echo "the change does not fit $2 any more: $1"
@@ -33,4 +34,7 @@ seen "hidden padding" $h/vcpu.h 's/uint8_t reserved0\[5\];.*//'
 seen "a structure that nobody listed" $h/mmu.h '/^#endif/istruct parvus_new { uint64_t a; };'
 seen "a header that is not complete" $h/mmu.h 's/#include <parvus.types.h>//; $istatic inline uint32_t f(void) { return 1; }'
 seen "a C++ keyword" $h/vcpu.h 's/uint64_t nr;/uint64_t new;/'
+seen "another text in the table" pv-abi/hypercalls.tbl '/^24 /s/Give/Leave/'
+seen "a call without a section" docs/abi.md '/^### `yield`/d'
+seen "a table without its end" docs/abi.md '/^<!-- end -->/d'
 exit 0
