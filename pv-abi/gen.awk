@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 #
-# Reads hypercalls.tbl; -v out=numbers|table|names|doc chooses what to write:
+# Reads hypercalls.tbl; -v out=numbers|stubs|table|doc|snapshot chooses what to write:
 #   numbers  C and assembly: #define PARVUS_HC_<name>, for guests and hypervisor
 #   stubs    static inline guest stubs, freestanding C
 #   table    one HYPERCALL(nr, name, nargs, priv, path) row per call
 #   doc      the reference table of docs/abi.md
+#   snapshot one line per call, for check/abi.snapshot
 /^[ \t]*(#|$)/ { next }
 {
 	nr = $1; name = $2; args = $3; priv = $4; path = $5; since = $6
@@ -23,6 +24,9 @@
 	else if (out == "doc")
 		body = body sprintf("| %d | `%s` | %s | %s | %s | %s |\n", nr, name,
 			args == "-" ? "" : "`" args "`", priv path_note(path), since, text)
+	else if (out == "snapshot")
+		body = body sprintf("call %d %s args %s who %s %s since %s\n", nr, name, args, priv,
+			path == "none" ? "reserved" : "served", since)
 	else if (out == "stubs" && path == "c") {
 		params = ""; use = ""; regs = ""
 		split("D S d r r r", con, " ")
@@ -42,6 +46,10 @@ END {
 	if (out == "doc") {
 		print "| nr | name | arguments | who | since | |"
 		print "|--:|---|---|---|--:|---|"
+		printf "%s", body
+		exit
+	}
+	if (out == "snapshot") {
 		printf "%s", body
 		exit
 	}
