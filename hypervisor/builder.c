@@ -61,6 +61,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	error = elf_parse(kernel.data, kernel.size, &elf);
 	if (error)
 		return error;
+	if (elf.note.features_required & ~features_word0())
+		return "needs features that this hypervisor does not offer here";
 	/* start info and command line below the initrd, which ends at the top of low memory */
 	top = ROUND_DOWN(min(b->mem, GIB(1)) - initrd.size, PAGE_SIZE);
 	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);

@@ -86,11 +86,16 @@ s64 console_read(struct domain *d, u64 gpa, u64 len)
 
 	len = min(len, sizeof(buf));
 	spin_lock(&lock);
-	while (owner == d && n < len && input_out != input_in)
-		buf[n++] = input[input_out++ % INPUT];
-	spin_unlock(&lock);
+	while (owner == d && n < len && input_out + (u32)n != input_in) {
+		buf[n] = input[(input_out + (u32)n) % INPUT];
+		n++;
+	}
+	/* a bad buffer loses nothing */
 	if (n && guest_write(d, gpa, buf, n))
-		return -PARVUS_EFAULT;
+		n = (u64)-PARVUS_EFAULT;
+	else
+		input_out += (u32)n;
+	spin_unlock(&lock);
 	return (s64)n;
 }
 
@@ -105,7 +110,7 @@ void console_input(void)
 			input[input_in++ % INPUT] = (char)c;
 	d = owner;
 	/* under the lock: the owner cannot be destroyed meanwhile */
-	if (d && d->vcpus[0])
+	if (d && d->vcpus[0] && READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address))
 		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
 	spin_unlock(&lock);
 }

@@ -296,7 +296,6 @@ HC(vcpu_start)
 	/* whoever takes it from STOPPED owns it until sched_wake() */
 	if (o == v || !sched_start(o))
 		return -PARVUS_EBUSY;
-	o->area = o->area_none;
 	if (c.area_gpa) {
 		ret = area_set(o, c.area_gpa);
 		if (ret) {

@@ -1462,8 +1462,10 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 	if (ranged) {
 		if ((stride & (stride - 1)) || (start & (PAGE_SIZE - 1)) || (end & (PAGE_SIZE - 1)))
 			return -PARVUS_EINVAL;
-		if (end - 1 < start)
-			return start == end ? 0 : -PARVUS_EINVAL;
+		if (start == end)
+			return 0;
+		if (end - 1 < start)	/* end = 0: up to the top of the address space */
+			return -PARVUS_EINVAL;
 	}
 	if ((kind == PARVUS_FLUSH_KERNEL || kind == PARVUS_FLUSH_KERNEL_ALL) && id)
 		return -PARVUS_EINVAL;

@@ -20,7 +20,7 @@ $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 $(GUEST_O)/canary: $(GUEST_O)/lib/canary.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
-.PRECIOUS: $(GUEST_O)/%.o
+.SECONDARY:
 
 UNIT_O      := $(O)/tests/unit
 UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
@@ -38,7 +38,6 @@ $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 	@$(CC) $(UNIT_CFLAGS) -MMD -c -o $@ $<
 $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
-.PRECIOUS: $(UNIT_O)/%.o
 
 .PHONY: test test-full tests-built test-unit test-guest
 tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary) $(addprefix $(UNIT_O)/,$(UNIT_NAMES))

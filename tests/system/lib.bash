@@ -31,7 +31,7 @@ leak() {
 }
 
 # What must not be in a guest's dmesg; prints what is.
-DMESG='dmesg | grep -iE -A15 "call trace|unchecked msr|unchecked (read|write)|WARNING:|BUG:|rcu:.*(stall|detected)|clocksource:.*(unstable|skew)|hung task|Oops|general protection" && exit 1; exit 0'
+DMESG='dmesg | grep -iE -A15 "call trace|unchecked msr|unchecked (read|write)|WARNING:|BUG:|rcu:.*(stall|detected)|clocksource:.*(unstable|skew)|hung task|Oops:|general protection fault:.*#" && exit 1; exit 0'
 
 # program NAME: build tests/system/prog/NAME.c as a static program
 program() {

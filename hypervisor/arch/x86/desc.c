@@ -122,8 +122,7 @@ void desc_load_tls(struct pcpu *p, const u64 *tls)
 }
 
 /*
- * Present, DPL 3, code or data, and the accessed bit set (so that the CPU need not
- * write to the GDT). Long-mode code is the fixed entry's alone. 16-bit stacks leak
+ * Present, DPL 3, code or data. Long-mode code is the fixed entry's alone. 16-bit stacks leak
  * RSP bits through IRET (rule 34): writable data must be 32 bit.
  */
 bool desc_tls_valid(u64 d)

@@ -187,8 +187,10 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 			return -PARVUS_EINVAL;
 		if (msr == MSR_FS_BASE)
 			guest_fs_base_set(value);
-		else if (msr == MSR_GS_BASE)
+		else if (msr == MSR_GS_BASE) {
+			v->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
 			guest_gs_base_set(value);
+		}
 		else
 			v->area->user_gs_base = value;
 		return 0;

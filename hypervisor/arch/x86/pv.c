@@ -294,8 +294,8 @@ s64 pv_sysret(struct vcpu *v, struct regs *regs)
 
 	if (!guest_va_read(v, regs->rsp, f, sizeof(f)))
 		return frame_bad_stack(v, regs, regs->rsp);
-	regs->rcx = f[1];
-	regs->r11 = f[3];
+	regs->rcx = sign_extend(f[1]);
+	regs->r11 = (f[3] & RFLAGS_GUEST) | RFLAGS_RUN;
 	pv_return_to(v, regs, &f[1]);
 	return (s64)f[0];
 }

@@ -82,7 +82,11 @@ void trap_from_guest(struct regs *regs)
 		if (p->kernel_mode || v->domain->traps[vector].dpl == 3) {
 			guest_exception(v, regs, (u8)vector, 0);
 		} else {
-			regs->rip -= vector == 0x80 ? 2 : 1;
+			/* back to the instruction: CC is one byte, CD n two */
+			u8 before = 0;
+
+			guest_va_read(v, regs->rip - 1, &before, 1);
+			regs->rip -= before == 0xcc ? 1 : 2;
 			guest_exception(v, regs, 13, (u32)vector << 3 | 2);
 		}
 		return;

@@ -22,6 +22,21 @@ static void timer_fired(struct timer *t)
 	vcpu_raise(container_of(t, struct vcpu, timer), PARVUS_VECTOR_TIMER);
 }
 
+/* FPU, debug registers and the like as after a reset (Intel SDM vol. 3, 9.1.1). */
+static void context_reset(struct vcpu *v)
+{
+	memset(v->xsave, 0, max(cpu_features.xsave_size, 512u));
+	*(u16 *)v->xsave = 0x37f;			/* FCW */
+	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
+	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
+	v->xcr0 = cpu_features.xcr0;
+	v->tsc_aux = 0;
+	v->guest_cr4 = 0;
+	memset(v->dr, 0, sizeof(v->dr));
+	v->dr[6] = 0xffff0ff0;
+	v->dr[7] = 0x400;
+}
+
 struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 {
 	struct vcpu *v = hv_alloc(sizeof(*v));
@@ -34,9 +49,6 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 	v->sched.weight = d->weight;
 	v->sched.cpu = id % (cpus_online ? cpus_online : 1);
 	v->timer.fire = timer_fired;
-	v->xcr0 = cpu_features.xcr0;
-	v->dr[6] = 0xffff0ff0;
-	v->dr[7] = 0x400;
 	v->area_none = hv_alloc(PAGE_SIZE);
 	v->xsave = hv_alloc(max(cpu_features.xsave_size, 512u));
 	if (!v->area_none || !v->xsave || shadow_vcpu_init(v)) {
@@ -44,9 +56,7 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 		return NULL;
 	}
 	v->area = v->area_none;
-	/* FCW and MXCSR at reset (Intel SDM vol. 1, 8.1.5 and 10.2.3) */
-	*(u16 *)v->xsave = 0x37f;
-	*(u32 *)((char *)v->xsave + 24) = 0x1f80;
+	context_reset(v);
 	return v;
 }
 
@@ -63,6 +73,7 @@ void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa)
 	v->live_fs_base = v->live_gs_base = v->kernel_gs_base = 0;
 	memset(v->vectors, 0, sizeof(v->vectors));
 	memset(v->tls, 0, sizeof(v->tls));
+	context_reset(v);
 	v->area->irq_enabled = 0;
 	v->area->pending = 0;
 	shadow_start(v, _gfn(root_gpa >> PAGE_SHIFT));

@@ -41,7 +41,7 @@
 #define PARVUS_TLS_ENTRIES	4u
 
 /*
- * The vCPU area: one page-aligned-at-64 record inside one guest page, where the
+ * The vCPU area: one 64-byte aligned record inside one guest page, where the
  * guest chose it (area_register). Everything in it is the guest's to lose: the
  * hypervisor reads each member once, and checks it before use.
  */
@@ -99,7 +99,7 @@ struct parvus_vcpu_context {
 	uint64_t rip, rsp, rdi, rsi;	/* [G] */
 	uint64_t root;		/* [G] gpa of the top-level page table; address space id 0 */
 	uint64_t gs_base;	/* [G] kernel GS base */
-	uint64_t area_gpa;	/* [G] vCPU area, as by area_register; 0 = register later */
+	uint64_t area_gpa;	/* [G] vCPU area, as by area_register; 0 = as registered before */
 	uint64_t reserved[8];
 };	/* 128 bytes */
 

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# @full
+# @timeout 900
+# GRUB loads the CD image by multiboot 2, on BIOS and on UEFI.
+. tests/system/lib.bash
+command -v grub-mkrescue >/dev/null || { echo "no grub-mkrescue"; exit 77; }
+export CPUS=2 VCPUS=2 MEM=512M
+# the command is in the image, as everything else
+for BOOT in iso uefi; do
+	export BOOT
+	TIMEOUT=200 guest 'uname -r; nproc; exit 5'
+	[[ $rc == 5 && $out == *$'6.1.'*$'\n2'* ]] || fail "BOOT=$BOOT: status $rc: $out"
+done
