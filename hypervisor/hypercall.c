@@ -28,7 +28,19 @@
 
 bool debug_enabled;	/* debug=1 on the command line */
 
-HC(nop) { UNUSED; return 0; }
+/* The virtual IF was set by the guest, or is now, and something may be waiting for it. */
+static void look_for_vectors(struct vcpu *v)
+{
+	if (vcpu_has_pending(v))
+		this_pcpu()->work |= WORK_VECTORS;
+}
+
+HC(nop)
+{
+	(void)regs;
+	look_for_vectors(v);
+	return 0;
+}
 HC(iret) { return pv_iret(v, regs); }
 HC(sysret) { return pv_sysret(v, regs); }
 
@@ -570,12 +582,8 @@ HC(multicall)
 /* From entry.S: guest kernel mode, C path. */
 void hypercall_dispatch(struct regs *regs)
 {
-	struct pcpu *p = this_pcpu();
-	struct vcpu *v = p->current;
+	struct vcpu *v = this_pcpu()->current;
 	s64 ret = call(v, regs, regs->rax);
 
 	regs->rax = (u64)ret;
-	/* the virtual IF may be 1 now, with something pending */
-	if (unlikely(vcpu_has_pending(v)) && READ_ONCE(p->area->irq_enabled))
-		p->work |= WORK_VECTORS;
 }

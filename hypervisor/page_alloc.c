@@ -59,11 +59,6 @@ static void list_del(u32 *head, u64 n)
 /* Free singles per chunk; a table of its own would be smaller code, not smaller memory. */
 static u16 *chunk_free;
 
-struct frame_info *frame_info(mfn_t mfn)
-{
-	return mfn_x(mfn) < frame_table_count ? &frame_table[mfn_x(mfn)] : NULL;
-}
-
 static void mark_free(u64 n)
 {
 	frame_table[n].type = FRAME_FREE;

@@ -162,7 +162,7 @@ enum walk_result { WALK_OK, WALK_ABSENT, WALK_RESERVED };
 static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, int last,
 				   struct guest_walk *w)
 {
-	u64 reserved = arch_pte_reserved(), gfn = gfn_x(root), val, *table;
+	u64 reserved = arch_reserved_bits, gfn = gfn_x(root), val, *table;
 	int level;
 
 	w->user = w->write = true;
@@ -184,7 +184,7 @@ static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, i
 		if (level == 1)
 			break;
 		if (val & PS) {
-			if (level == 4 || (level == 3 && !arch_has_1g_pages()) ||
+			if (level == 4 || (level == 3 && !arch_1g_pages) ||
 			    (val & ADDR & (LEVEL_SIZE(level) - 1) & ~0x1000ull))
 				return WALK_RESERVED;
 			break;
@@ -327,7 +327,7 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 	}
 	e |= P | U | A;
 	if (w->nx)
-		e |= NX & ~arch_pte_reserved();
+		e |= NX & ~arch_reserved_bits;
 	if (w->write && (guest_leaf & D) && (g & GFN_WRITABLE))
 		e |= W | D;
 	return e;
@@ -479,7 +479,7 @@ static u64 overlay_entry(const struct aspace *as, unsigned int slot)
 	return as->slot[slot];
 }
 
-static u64 low_nx(void) { return NX & ~arch_pte_reserved(); }
+static u64 low_nx(void) { return NX & ~arch_reserved_bits; }
 
 /* Bring one slot of this pCPU's roots in line. */
 static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
@@ -898,7 +898,7 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 {
 	struct domain *d = v->domain;
 	struct shadow_page *p = &d->shadow->pages[index];
-	u64 *t = table_of(d->shadow, index), *guest, reserved = arch_pte_reserved();
+	u64 *t = table_of(d->shadow, index), *guest, reserved = arch_reserved_bits;
 	struct guest_walk w;
 	unsigned int i;
 
@@ -933,16 +933,14 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 	}
 }
 
-/* Follow or make the table below an entry; a detached one is re-synced and attached. */
-static u32 table_below(struct vcpu *v, struct aspace *as, u64 *at, u32 parent, unsigned int slot,
+/* Make the table below an entry, or re-sync and attach a detached one. */
+static __attribute__((noinline)) u32 table_attach(struct vcpu *v, struct aspace *as, u64 *at, u32 parent, unsigned int slot,
 		       u8 level, u64 va, bool overlay)
 {
 	struct shadow_domain *sd = v->domain->shadow;
 	u64 e = *at;
 	u32 i;
 
-	if (e & P)
-		return entry_index(e);
 	if (e) {
 		i = entry_index(e);
 		if (level == 1)
@@ -954,6 +952,14 @@ static u32 table_below(struct vcpu *v, struct aspace *as, u64 *at, u32 parent, u
 	}
 	set(at, (u64)sd->pages[i].mfn << PAGE_SHIFT | TABLE_BITS | A);
 	return i;
+}
+
+static inline u32 table_below(struct vcpu *v, struct aspace *as, u64 *at, u32 parent, unsigned int slot,
+			      u8 level, u64 va, bool overlay)
+{
+	if (likely(*at & P))
+		return entry_index(*at);
+	return table_attach(v, as, at, parent, slot, level, va, overlay);
 }
 
 static u64 *top_entry(struct aspace *as, unsigned int slot, bool overlay)
@@ -1073,7 +1079,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		if (t[i])
 			continue;
 		g = READ_ONCE(guest[i]);
-		if ((g & (P | A)) != (P | A) || (g & arch_pte_reserved()))
+		if ((g & (P | A)) != (P | A) || (g & arch_reserved_bits))
 			continue;
 		if (!as->kernel && !overlay && !(g & U))
 			continue;

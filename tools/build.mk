@@ -34,5 +34,5 @@ deps-full:
 	@tools/deps build run test full
 
 .PHONY: bench
-bench: deps-run hypervisor guest-kernel $(O)/initramfs.cpio
+bench: deps-run hypervisor guest-kernel $(O)/initramfs.cpio $(O)/tests/guest/bench-hypercall
 	@tools/bench/run

@@ -6,9 +6,6 @@
 #include "native.h"
 #include <hv/platform.h>
 
-extern struct frame_info *frame_table;
-extern u64 frame_table_count;
-
 static u8 *ram;
 static struct mmu_root roots[FAKE_CPUS];
 unsigned int this_cpu;
@@ -61,8 +58,8 @@ void machine_reset(void)
 unsigned int arch_this_cpu(void) { return this_cpu; }
 struct vcpu *arch_current(void) { return running[this_cpu]; }
 struct mmu_root *arch_mmu_root(unsigned int cpu) { return &roots[cpu]; }
-bool arch_has_1g_pages(void) { return true; }
-u64 arch_pte_reserved(void) { return 0x000fff0000000000ull; }
+bool arch_1g_pages = true;
+u64 arch_reserved_bits = 0x000fff0000000000ull;
 bool arch_cpu_exposed(unsigned int cpu) { return running[cpu] && cpu != this_cpu; }
 void arch_request(unsigned int cpu) { requested[cpu] = true; }
 

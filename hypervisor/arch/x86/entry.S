@@ -540,12 +540,19 @@ enter_first:
 guest_copy:
 	mov	%rdx, %rcx
 	xor	%eax, %eax
+	shr	$3, %rcx
+	and	$7, %edx
+9990:	rep movsq
+	mov	%edx, %ecx
 9991:	rep movsb
 	ret
-9992:	mov	%rcx, %rax
+9992:	lea	(%rdx, %rcx, 8), %rax
+	ret
+9993:	mov	%rcx, %rax
 	ret
 	.pushsection .ex_table, "a"
-	.quad	9991b, 9992b
+	.quad	9990b, 9992b
+	.quad	9991b, 9993b
 	.popsection
 
 /* int guest_store(u64 *to, u64 value), int guest_load(u64 *value, const u64 *from): 0 or 1. */

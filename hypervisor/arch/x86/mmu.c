@@ -8,7 +8,8 @@
 #include <hv/lib.h>
 #include <hv/log.h>
 
-static u64 pte_reserved;
+u64 arch_reserved_bits;
+bool arch_1g_pages;
 
 void mmu_init_cpu(struct pcpu *p)
 {
@@ -20,9 +21,10 @@ void mmu_init_cpu(struct pcpu *p)
 	p->root.user = frame_of(p->root.user_table);
 	paging_fill_root(p->root.kernel_table);
 	paging_fill_root(p->root.user_table);
-	pte_reserved = 0x000fffffffffffffull & ~((1ull << cpu_features.phys_bits) - 1);
+	arch_1g_pages = cpu_features.gb_pages;
+	arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << cpu_features.phys_bits) - 1);
 	if (!cpu_features.nx)
-		pte_reserved |= 1ull << 63;
+		arch_reserved_bits |= 1ull << 63;
 }
 
 mfn_t frame_of(const void *p) { return _mfn(virt_to_phys(p) >> PAGE_SHIFT); }
@@ -33,8 +35,6 @@ struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
 void arch_tlb_flush_page(u64 va) { invlpg(va); }
 void arch_tlb_flush_all(void) { write_cr3(read_cr3()); }
 bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed); }
-bool arch_has_1g_pages(void) { return cpu_features.gb_pages; }
-u64 arch_pte_reserved(void) { return pte_reserved; }
 
 void arch_request(unsigned int cpu)
 {

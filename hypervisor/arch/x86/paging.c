@@ -222,9 +222,6 @@ static void give_range(u64 start, u64 end)
 	}
 }
 
-extern struct frame_info *frame_table;
-extern u64 frame_table_count;
-
 void memory_init(void)
 {
 	u64 used_start, used_end;

@@ -46,8 +46,8 @@ void arch_request(unsigned int cpu);
 /* Send HV_VECTOR_KICK to the pCPUs of a mask. */
 void arch_kick(u64 cpu_mask);
 
-bool arch_has_1g_pages(void);
+extern bool arch_1g_pages;
 /* Bits of a guest entry above the physical address width: reserved (inject PF_RESERVED). */
-u64 arch_pte_reserved(void);
+extern u64 arch_reserved_bits;
 
 #endif

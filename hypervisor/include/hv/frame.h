@@ -29,8 +29,14 @@ BUILD_ASSERT(sizeof(struct frame_info) == 16);
 
 #define DOMAIN_NONE	0xffffu
 
+extern struct frame_info *frame_table;
+extern u64 frame_table_count;
+
 /* NULL beyond the end of RAM. */
-struct frame_info *frame_info(mfn_t mfn);
+static inline struct frame_info *frame_info(mfn_t mfn)
+{
+	return mfn_x(mfn) < frame_table_count ? &frame_table[mfn_x(mfn)] : NULL;
+}
 
 /* order 0 (4 KiB) or EXTENT_ORDER (2 MiB, aligned). 0 or -PARVUS_ENOMEM. Contents are stale. */
 int alloc_frames(unsigned int order, mfn_t *out);
