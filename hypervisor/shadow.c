@@ -1376,7 +1376,8 @@ int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 		flush_all(v, as);
 		/* only now that every CPU is done (rule 18) */
 		spin_lock(&as->lock);
-		as->guest_gen = max(as->guest_gen, tlb_gen);
+		/* id 0 stands for another address space each time: its number begins anew */
+		as->guest_gen = id ? max(as->guest_gen, tlb_gen) : tlb_gen;
 		as->all_gen = all_gen;
 		spin_unlock(&as->lock);
 	}
