@@ -1019,6 +1019,8 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 	range_add(&sd->pages[l2], i);
 	at = &table_of(sd, l2)[i];
 	old = *at;
+	if (w->level == 3)
+		sd->pages[l2].splinter = true;
 
 	large = w->level >= 2 && (gfn_get(d, w->gfn) & GFN_EXTENT);
 	if (large && old && !is_leaf(old, 2)) {
@@ -1036,8 +1038,6 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		set(at, e);
 		if (old)
 			leaf_drop(d, old);
-		if (w->level == 3)
-			sd->pages[l2].splinter = true;
 		(*count)++;
 		return FILL_DONE;
 	}
