@@ -53,6 +53,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	struct vcpu *v;
 	const char *error;
 	u64 top, info, pages;
+	unsigned int i;
 
 	if (!bundle_find(archive, size, b->kernel, &kernel))
 		return "no such kernel in the bundle";
@@ -75,6 +76,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		return "no memory for it, or too many domains";
 	d->control = b->control;
 	d->weight = b->weight;
+	for (i = 0; i < b->vcpus; i++)
+		sched_set_weight(d->vcpus[i], b->weight);
 	error = "not enough memory";
 	if (domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
 		goto fail;
