@@ -100,6 +100,9 @@ struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus)
 	for (i = 0; i < vcpus; i++) {
 		d->vcpus[i] = vcpu_create(d, i);
 		if (!d->vcpus[i]) {
+			d->shutdown_reason = PARVUS_SHUTDOWN_KILLED;
+			d->shutdown_status = 255;
+			hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "no memory for vCPU %u", i);
 			domain_destroy(d);
 			return NULL;
 		}
@@ -246,6 +249,7 @@ void domain_destroy(struct domain *d)
 	char name[MAX_DOMAIN_NAME], why[MAX_KILL_REASON];
 	u32 id = d->id, reason = d->shutdown_reason, status = d->shutdown_status;
 	u64 before = d->frames_free_before;
+	bool ran = d->state == DOMAIN_RUNNING;
 	unsigned int i;
 
 	memcpy(name, d->name, sizeof(name));
@@ -264,7 +268,8 @@ void domain_destroy(struct domain *d)
 	spin_unlock(&domains_lock);
 	hv_free(d, sizeof(*d));
 	end_record(name, id, reason, status, why, before);
-	if (!i)
+	/* one that could not be built is no end: the next of the bundle may be better */
+	if (!i && ran)
 		last_domain_ended(reason);
 }
 
