@@ -54,7 +54,10 @@ bool bundle_find(const void *archive, u64 size, const char *name, struct bundle_
 	return false;
 }
 
-/* name=value or name="value with blanks"; returns what follows, or NULL at the end. */
+/*
+ * name=value or name="value with blanks"; returns what follows, or NULL at the end.
+ * The value is NULL if its quote does not end.
+ */
 static const char *field(const char *s, const char *end, const char **name, size_t *name_len,
 			 const char **value, size_t *value_len)
 {
@@ -77,7 +80,7 @@ static const char *field(const char *s, const char *end, const char **name, size
 		v = ++s;
 		while (s < end && *s != '"')
 			s++;
-		*value = v;
+		*value = s < end ? v : NULL;
 		*value_len = (size_t)(s - v);
 		return s < end ? s + 1 : s;
 	}
@@ -111,6 +114,9 @@ int manifest_line(const char *s, size_t len, struct bundle_domain *d, const char
 #define IS(text) (nl == sizeof(text) - 1 && !memcmp(name, text, nl))
 	while ((s = field(s, end, &name, &nl, &v, &vl))) {
 		any = true;
+		*error = "a quote does not end";
+		if (!v)
+			return -1;
 		*error = "a value is too long";
 		if (IS("domain") ? !copy(d->name, sizeof(d->name), v, vl) :
 		    IS("kernel") ? !copy(d->kernel, sizeof(d->kernel), v, vl) :
