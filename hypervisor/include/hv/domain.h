@@ -81,7 +81,10 @@ extern struct domain *domains[MAX_DOMAINS];
  */
 struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus);
 
-/* Give [gfn, gfn + count) zeroed RAM, extents first. 0 or -PARVUS_ENOMEM (then nothing was added). */
+/*
+ * Give [gfn, gfn + count) zeroed RAM, extents first. 0, -PARVUS_EINVAL (beyond the table),
+ * -PARVUS_EEXIST or -PARVUS_ENOMEM; after these two what was added stays, until the domain goes.
+ */
 int domain_populate(struct domain *d, gfn_t gfn, u64 count);
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
