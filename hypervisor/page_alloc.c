@@ -246,13 +246,3 @@ void hv_free(void *p, size_t bytes)
 /* Frames that hv_alloc holds but has not given out count as free: leak tests compare. */
 u64 frames_free_count(void) { return READ_ONCE(frames_free) + hv_end - hv_next; }
 u64 frames_total_count(void) { return frames_total; }
-
-#ifdef HV_NATIVE
-/* Another machine for the next unit test. */
-void page_alloc_reset(void)
-{
-	frames_free = frames_total = hv_next = hv_end = 0;
-	single_head = extent_head = 0;
-	chunk_free = NULL;
-}
-#endif

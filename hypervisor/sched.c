@@ -328,8 +328,3 @@ void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now)
 		running->sched.vruntime = q->head.next->vruntime + 1;
 	spin_unlock(&q->lock);
 }
-
-#ifdef HV_NATIVE
-/* Another machine for the next unit test. */
-void sched_reset(void) { cpus = 0; }
-#endif

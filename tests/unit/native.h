@@ -1,52 +1,115 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The hypervisor's portable parts on a fake machine: RAM is an array, pCPUs are an
- * index that the test sets, and a TLB per pCPU records what an access could use.
+ * The fake machine of the unit tests: RAM that is an array, pCPUs that are entries of
+ * another, all driven from one thread. Each test of Check runs in a process of its own,
+ * so that the state of the hypervisor's files begins anew.
  */
-#ifndef NATIVE_H
-#define NATIVE_H
+#ifndef UNIT_NATIVE_H
+#define UNIT_NATIVE_H
 
+/* First of all includes: the C library knows nothing of the macros of hv/types.h. */
 #include <check.h>
+#include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <hv/arch_mmu.h>
 #include <hv/domain.h>
 #include <hv/frame.h>
-#include <hv/lib.h>
-#include <hv/log.h>
-#include <hv/sched.h>
-#include <hv/shadow.h>
-#include <hv/timer.h>
+#include <hv/vcpu.h>
 
-#define RAM_FRAMES	24576u		/* 96 MiB */
-#define FAKE_CPUS	3u
+#define NATIVE_CPUS	4u
 
-/* A fresh machine: all RAM free, no domain, empty TLBs. */
-void machine_reset(void);
+/* RAM of @frames frames; the allocator gets all but the first @hole. */
+void native_boot(u64 frames, u64 hole);
 
-extern unsigned int this_cpu;
-extern struct vcpu *running[FAKE_CPUS];
-extern u64 fake_now;
-extern unsigned int panics_expected;	/* panic() longjmps instead of aborting */
+/* What log_line() and log_raw() said last, and how many warnings there were. */
+extern char native_log[512], native_raw[512];
+extern unsigned int native_warnings;
 
-/* The TLB of a pCPU: what it may use without looking at tables again. */
-struct tlb_entry {
-	u64 va;		/* page */
-	u64 entry;	/* the leaf, 4 KiB resolved */
-	bool kernel;	/* which root */
-};
-#define TLB 64u
-extern struct tlb_entry tlb[FAKE_CPUS][TLB];
+/* Calls of the stubs. */
+extern unsigned int native_kicks, native_raises, native_last_domain_ended;
+extern u32 native_last_reason;
+
+/* vcpu_create() fails from this call on (counted down); 0 = never. */
+extern unsigned int native_vcpu_fail;
+
+/* ck_assert_msg() tells the parent of each time it holds; in hot loops only failures matter. */
+#define EXPECT(c, ...) do { \
+	if (!(c)) \
+		ck_abort_msg(__VA_ARGS__); \
+} while (0)
+
+/* Run @statement, which must end in a panic whose text has @part in it. */
+extern jmp_buf native_panic_to;
+extern bool native_panic_wanted;
+extern char native_panic_text[512];
+#define ck_assert_panics(part, statement) do { \
+	native_panic_wanted = true; \
+	if (!setjmp(native_panic_to)) { \
+		statement; \
+		ck_abort_msg("no panic"); \
+	} \
+	native_panic_wanted = false; \
+	ck_assert_msg(strstr(native_panic_text, part) != NULL, "panic: %s", native_panic_text); \
+} while (0)
 
 /*
- * A guest access on this pCPU, as the hardware does it: the TLB, then the root's tables.
- * True and the mfn if it is permitted.
+ * The TLB of a pCPU, as bad as the architecture allows: it forgets nothing by itself, keeps
+ * both roots, and caches upper levels of a walk (Intel SDM vol. 3, 4.10).
  */
-bool hw_access(u64 va, bool write, bool kernel, u64 *mfn);
+struct tlb_entry {
+	u64 va;			/* of the 4 KiB page */
+	u64 size;		/* of the mapping that it is a part of */
+	u64 mfn;
+	bool user, write, nx;	/* user: of the user root */
+};
+struct walk_entry {
+	u64 va;			/* first address that the table covers */
+	u64 table;		/* mfn */
+	int level;		/* of the table */
+	bool user, write, nx;
+};
+#define TLB_MAX		1024u
+#define WALK_MAX	64u
 
-u64 random_u64(void);
+struct native_cpu {
+	struct mmu_root root;
+	struct vcpu *current;
+	bool exposed, serve;
+	struct tlb_entry tlb[TLB_MAX];
+	unsigned int tlbs;
+	struct walk_entry walk[WALK_MAX];
+	unsigned int walks;
+};
+extern struct native_cpu native_cpus[NATIVE_CPUS];
+extern unsigned int native_this_cpu;
+
+/* Called when a pCPU is kicked, before it serves; no lock is held then. */
+extern void (*native_before_serve)(unsigned int cpu);
+
+/* The pCPU is about to run a guest, or stops running one. */
+void native_expose(unsigned int cpu);
+void native_unexpose(unsigned int cpu);
+/* shadow_serve() in the place of @cpu. */
+void native_serve(unsigned int cpu);
+
+struct access {
+	u64 va;
+	bool write, fetch, user;
+};
+/* What the hardware does with an access: true and the frame, or a page fault. */
+bool native_access(unsigned int cpu, struct access a, u64 *mfn);
+
+/* A generator of our own, so that a seed means the same everywhere. */
 void random_seed(u64 seed);
-static inline u64 random_below(u64 n) { return random_u64() % n; }
+u64 random_u64(void);
+static inline u64 below(u64 n) { return random_u64() % n; }
+static inline bool chance(u64 n) { return !below(n); }
 
-int run_suite(Suite *s);
+/* The seeds to use: SEED=n in the environment, or 1..@count. The callback prints nothing. */
+void for_seeds(unsigned int count, void (*run)(u64 seed));
+
+int native_main(Suite *suite);
 
 #endif

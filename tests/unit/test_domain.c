@@ -1,126 +1,311 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Guest-physical memory and its only door (hypervisor/domain.c, guest_access.c). */
+/*
+ * domain.c and guest_access.c: the gfn table, memory by guest-physical address, and the
+ * ways in which a domain fails to be made or ends; each must leave as many free frames as
+ * it found.
+ */
 #include "native.h"
+#include <hv/lib.h>
+#include <hv/log.h>
 
-static void setup(void) { machine_reset(); }
+#define FRAMES	(16 * EXTENT_FRAMES)
 
-START_TEST(populate_and_free)
+static u64 before;
+
+static void setup(void)
 {
-	u64 before = frames_free_count();
-	struct domain *d = domain_create("a", MIB(20) >> PAGE_SHIFT, 2);
-	u64 e, i;
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
+}
+
+static void teardown(void) { ck_assert_uint_eq(native_warnings, 0); }
+
+static void gone(void) { ck_assert_uint_eq(frames_free_count(), before); }
+
+START_TEST(create_and_destroy)
+{
+	struct domain *d = domain_create("first", 1000, 3), *e;
 
 	ck_assert_ptr_nonnull(d);
-	ck_assert_uint_eq(gfn_lookup(d, _gfn(0)), 0);
-	ck_assert_int_eq(domain_populate(d, _gfn(0), MIB(20) >> PAGE_SHIFT), 0);
-	ck_assert_uint_eq(d->frames, MIB(20) >> PAGE_SHIFT);
-	for (i = 0; i < d->frames; i++) {
-		e = gfn_lookup(d, _gfn(i));
-		ck_assert((e & GFN_PRESENT) && (e & GFN_WRITABLE));
-		ck_assert_uint_eq(frame_info(gfn_entry_mfn(e))->word, i);
-		ck_assert_int_eq(frame_info(gfn_entry_mfn(e))->type, FRAME_GUEST);
-		ck_assert_uint_eq(*(u64 *)frame_map(gfn_entry_mfn(e)), 0);
+	ck_assert_uint_eq(d->id, 0);
+	ck_assert_ptr_eq(domains[0], d);
+	ck_assert_str_eq(d->name, "first");
+	ck_assert_uint_eq(d->max_gfn, 1024);
+	ck_assert_uint_eq(d->vcpu_count, 3);
+	ck_assert_uint_eq(d->frames_free_before, before);
+	ck_assert_ptr_eq(d->vcpus[2]->domain, d);
+	e = domain_create("a name that is longer than the limit of thirty-two", 512, 1);
+	ck_assert_ptr_nonnull(e);
+	ck_assert_uint_eq(e->id, 1);
+	ck_assert_uint_eq(strlen(e->name), MAX_DOMAIN_NAME - 1);
+	ck_assert_uint_eq(domains_count(), 2);
+	domain_destroy(d);
+	ck_assert_ptr_null(domains[0]);
+	ck_assert_uint_eq(domains_count(), 1);
+	ck_assert_uint_eq(native_last_domain_ended, 0);
+	/* numbers come back */
+	d = domain_create("third", 512, 1);
+	ck_assert_uint_eq(d->id, 0);
+	e->state = DOMAIN_RUNNING;
+	domain_destroy(d);
+	domain_destroy(e);
+	ck_assert_uint_eq(native_last_domain_ended, 1);
+	gone();
+}
+END_TEST
+
+START_TEST(bad_arguments)
+{
+	ck_assert_ptr_null(domain_create("x", 512, 0));
+	ck_assert_ptr_null(domain_create("x", 512, MAX_VCPUS + 1));
+	ck_assert_ptr_null(domain_create("x", 0, 1));
+	ck_assert_ptr_null(domain_create("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
+	ck_assert_ptr_null(domain_create("x", ~0ull, 1));
+	ck_assert_uint_eq(domains_count(), 0);
+	gone();
+}
+END_TEST
+
+START_TEST(populate)
+{
+	struct domain *d = domain_create("p", 4 * EXTENT_FRAMES, 1);
+	u64 e, n;
+
+	/* 100 frames, a hole, an extent and a bit */
+	ck_assert_int_eq(domain_populate(d, _gfn(10), 100), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(EXTENT_FRAMES), EXTENT_FRAMES + 5), 0);
+	ck_assert_uint_eq(d->frames, 100 + EXTENT_FRAMES + 5);
+	for (n = 0; n < 4 * EXTENT_FRAMES; n++) {
+		bool there = (n >= 10 && n < 110) || (n >= EXTENT_FRAMES && n < 2 * EXTENT_FRAMES + 5);
+		struct frame_info *f;
+
+		e = gfn_lookup(d, _gfn(n));
+		EXPECT(!!e == there, "gfn %lu: %lx", n, e);
+		if (!e)
+			continue;
+		EXPECT((e & 15) == (GFN_PRESENT | GFN_WRITABLE |
+				    (n >= EXTENT_FRAMES && n < 2 * EXTENT_FRAMES ? GFN_EXTENT : 0)), "gfn %lu", n);
+		f = frame_info(gfn_entry_mfn(e));
+		EXPECT(f->type == FRAME_GUEST && f->owner == d->id && f->word == n && !f->count, "gfn %lu", n);
+		/* zeroed: the frames were stale */
+		EXPECT(!*(u64 *)frame_map(gfn_entry_mfn(e)), "gfn %lu is not zero", n);
 	}
-	ck_assert(gfn_lookup(d, _gfn(0)) & GFN_EXTENT);
-	ck_assert_uint_eq(gfn_lookup(d, _gfn(d->max_gfn)), 0);
-	ck_assert_uint_eq(gfn_lookup(d, _gfn(~0ull)), 0);
-	domain_destroy(d);
-	ck_assert_uint_eq(frames_free_count(), before);
-}
-END_TEST
-
-START_TEST(holes_and_pieces)
-{
-	u64 before = frames_free_count();
-	struct domain *d = domain_create("b", MIB(8) >> PAGE_SHIFT, 1);
-
-	ck_assert_int_eq(domain_populate(d, _gfn(3), 100), 0);
-	ck_assert_uint_eq(gfn_lookup(d, _gfn(2)), 0);
-	ck_assert(gfn_lookup(d, _gfn(3)) && !(gfn_lookup(d, _gfn(3)) & GFN_EXTENT));
-	ck_assert_uint_eq(gfn_lookup(d, _gfn(103)), 0);
-	ck_assert_int_eq(domain_populate(d, _gfn(102), 1), -PARVUS_EEXIST);
-	ck_assert_int_eq(domain_populate(d, _gfn(512), 512), 0);
-	ck_assert_int_eq(domain_populate(d, _gfn(600), 1), -PARVUS_EEXIST);
-	ck_assert_int_eq(domain_populate(d, _gfn(d->max_gfn - 1), 2), -PARVUS_EINVAL);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(4 * EXTENT_FRAMES)), 0);
+	ck_assert_uint_eq(gfn_lookup(d, INVALID_GFN), 0);
+	/* beyond the table, and what is there already */
+	ck_assert_int_eq(domain_populate(d, _gfn(4 * EXTENT_FRAMES), 1), -PARVUS_EINVAL);
+	ck_assert_int_eq(domain_populate(d, _gfn(4 * EXTENT_FRAMES - 1), 2), -PARVUS_EINVAL);
 	ck_assert_int_eq(domain_populate(d, _gfn(~0ull), 2), -PARVUS_EINVAL);
+	ck_assert_int_eq(domain_populate(d, _gfn(50), 1), -PARVUS_EEXIST);
+	ck_assert_int_eq(domain_populate(d, _gfn(EXTENT_FRAMES + 7), 1), -PARVUS_EEXIST);
+	ck_assert_uint_eq(d->frames, 100 + EXTENT_FRAMES + 5);
 	domain_destroy(d);
-	ck_assert_uint_eq(frames_free_count(), before);
+	gone();
 }
 END_TEST
 
-START_TEST(short_of_memory)
+/* What was added stays, is counted, and goes with the domain. */
+START_TEST(populate_fails)
 {
-	u64 before = frames_free_count();
-	struct domain *d = domain_create("c", MIB(200) >> PAGE_SHIFT, 1);
+	struct domain *d = domain_create("p", 30 * EXTENT_FRAMES, 1);
+	u64 n, there = 0;
 
-	ck_assert_ptr_nonnull(d);
-	ck_assert_int_eq(domain_populate(d, _gfn(0), MIB(200) >> PAGE_SHIFT), -PARVUS_ENOMEM);
+	ck_assert_int_eq(domain_populate(d, _gfn(600), 1), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(0), 1024), -PARVUS_EEXIST);
+	ck_assert_uint_eq(d->frames, 601);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(601)), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(1024), 20 * EXTENT_FRAMES), -PARVUS_ENOMEM);
+	for (n = 0; n < 30 * EXTENT_FRAMES; n++)
+		there += !!gfn_lookup(d, _gfn(n));
+	ck_assert_uint_eq(d->frames, there);
+	ck_assert_int_eq(spin_is_locked(&d->gfn_lock), 0);
 	domain_destroy(d);
-	ck_assert_uint_eq(frames_free_count(), before);
-	ck_assert_ptr_null(domain_create("d", 0, 1));
-	ck_assert_ptr_null(domain_create("d", 512, 0));
-	ck_assert_ptr_null(domain_create("d", 512, MAX_VCPUS + 1));
-	ck_assert_ptr_null(domain_create("d", ~0ull, 1));
-	ck_assert_uint_eq(frames_free_count(), before);
+	gone();
 }
 END_TEST
 
-START_TEST(no_half_built_domain)
+/* Without whole extents singles do. */
+START_TEST(populate_from_pieces)
 {
-	/* take memory away piece by piece until creation fails at every place */
-	for (u64 leave = 0; leave < 700; leave += 7) {
-		static mfn_t held[RAM_FRAMES];
-		u64 n = 0, before;
+	static mfn_t held[FRAMES];
+	struct domain *d = domain_create("p", 2 * EXTENT_FRAMES, 1);
+	unsigned int n = 0, i;
+
+	while (!alloc_frames(0, &held[n]))
+		n++;
+	for (i = 0; i < n; i++)
+		if (mfn_x(held[i]) % 2) {
+			free_frames(held[i], 0);
+			held[i] = INVALID_MFN;
+		}
+	ck_assert_int_eq(domain_populate(d, _gfn(0), 2 * EXTENT_FRAMES), 0);
+	for (i = 0; i < 2 * EXTENT_FRAMES; i++)
+		EXPECT((gfn_lookup(d, _gfn(i)) & 15) == (GFN_PRESENT | GFN_WRITABLE), "gfn %u", i);
+	domain_destroy(d);
+	for (i = 0; i < n; i++)
+		if (mfn_x(held[i]) != ~0ull)
+			free_frames(held[i], 0);
+	gone();
+}
+END_TEST
+
+/* Memory that runs out at any point, and a vCPU that cannot be made. */
+START_TEST(create_fails)
+{
+	static mfn_t held[FRAMES];
+	unsigned int n = 0, room, made = 0;
+
+	while (!alloc_frames(0, &held[n]))
+		n++;
+	for (room = 0; room < 1100 && room < n; room += room < 40 ? 1 : 37) {
+		unsigned int i;
+		u64 left;
 		struct domain *d;
 
-		machine_reset();
-		while (frames_free_count() > leave + EXTENT_FRAMES && !alloc_frames(0, &held[n]))
-			n++;
-		before = frames_free_count();
-		d = domain_create("e", MIB(32) >> PAGE_SHIFT, 4);
-		if (d)
+		/* singles, then extents: the frames come back in order */
+		for (i = 0; i < room; i++)
+			free_frames(held[n - 1 - i], 0);
+		left = frames_free_count();
+		d = domain_create("x", 512, 2);
+		if (d) {
+			made++;
 			domain_destroy(d);
-		ck_assert_uint_eq(frames_free_count(), before);
+		}
+		EXPECT(frames_free_count() == left, "room %u: %lu frames, %lu before", room,
+		       frames_free_count(), left);
+		EXPECT(!domains_count() && !domains[0], "room %u: a domain is left", room);
+		/* take all of them again */
+		for (i = 0; !alloc_frames(0, &held[n - room + i]); i++)
+			;
+		n = n - room + i;
 	}
+	ck_assert_uint_gt(made, 0);
 }
 END_TEST
 
-START_TEST(access)
+START_TEST(create_without_vcpu)
 {
-	struct domain *d = domain_create("f", MIB(4) >> PAGE_SHIFT, 1);
-	char out[9000], in[9000];
+	struct domain *d;
+	unsigned int n;
 
-	ck_assert_int_eq(domain_populate(d, _gfn(1), 5), 0);	/* [4096, 24576) */
-	for (unsigned int i = 0; i < sizeof(in); i++)
-		in[i] = (char)(i * 7);
-	ck_assert_int_eq(guest_write(d, 5000, in, sizeof(in)), 0);
-	ck_assert_int_eq(guest_read(d, 5000, out, sizeof(out)), 0);
-	ck_assert(!memcmp(in, out, sizeof(in)));
-	ck_assert_int_eq(guest_read(d, 4095, out, 2), -PARVUS_EFAULT);
-	ck_assert_int_eq(guest_write(d, 24575, in, 2), -PARVUS_EFAULT);
-	ck_assert_int_eq(guest_read(d, 24575, out, 1), 0);
-	ck_assert_int_eq(guest_read(d, ~0ull - 3, out, 8), -PARVUS_EFAULT);
-	ck_assert_int_eq(guest_read(d, 0, out, 0), 0);
-	ck_assert_ptr_nonnull(guest_map(d, 4096, 4096, 64));
-	ck_assert_ptr_null(guest_map(d, 4096 + 32, 64, 64));
-	ck_assert_ptr_null(guest_map(d, 8192 - 64, 128, 64));
-	ck_assert_ptr_null(guest_map(d, 0, 64, 64));
-	ck_assert_ptr_null(guest_map(d, ~63ull, 64, 64));
+	for (n = 1; n <= 3; n++) {
+		native_vcpu_fail = n;
+		ck_assert_ptr_null(domain_create("x", 512, 3));
+		ck_assert_uint_eq(domains_count(), 0);
+		ck_assert_ptr_nonnull(strstr(native_raw, "reason=killed status=255 why=\"no memory for vCPU"));
+		gone();
+	}
+	native_vcpu_fail = 0;
+	/* a domain that never was is no end of the last domain */
+	ck_assert_uint_eq(native_last_domain_ended, 0);
+	d = domain_create("x", 512, 3);
+	ck_assert_ptr_nonnull(d);
 	domain_destroy(d);
+	gone();
 }
 END_TEST
 
-START_TEST(first_reason_stays)
+START_TEST(too_many)
 {
-	struct domain *d = domain_create("g", 512, 1);
+	static struct domain *d[MAX_DOMAINS];
+	unsigned int i, n = 0;
+	u64 full;
 
-	domain_kill(d, "reason %d", 1);
-	domain_kill(d, "reason %d", 2);
+	/* small machine: the table of domains, not memory, is what we want to fill */
+	for (i = 0; i < MAX_DOMAINS; i++)
+		if (!(domains[i] = (void *)&d))
+			break;
+	full = frames_free_count();
+	ck_assert_ptr_null(domain_create("x", 512, 1));
+	ck_assert_uint_eq(frames_free_count(), full);
+	for (i = 0; i < MAX_DOMAINS; i++)
+		n += domains[i] == (void *)&d;
+	ck_assert_uint_eq(n, MAX_DOMAINS);
+}
+END_TEST
+
+START_TEST(ends)
+{
+	struct domain *d = domain_create("name", 512, 2);
+
+	d->state = DOMAIN_RUNNING;
+	d->alive_vcpus = 2;
+	domain_kill(d, "first \"reason\" %d\n", 7);
+	domain_kill(d, "second");
 	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
-	ck_assert_str_eq(d->kill_reason, "reason 1");
-	ck_assert_uint_eq(d->shutdown_reason, PARVUS_SHUTDOWN_KILLED);
-	ck_assert_uint_eq(d->shutdown_status, 255);
+	ck_assert_str_eq(d->kill_reason, "first \"reason\" 7\n");
+	ck_assert_uint_eq(native_kicks, 2);
+	domain_vcpu_gone(d);
+	ck_assert_uint_eq(domains_count(), 1);
+	domain_vcpu_gone(d);
+	ck_assert_uint_eq(domains_count(), 0);
+	ck_assert_ptr_nonnull(strstr(native_raw, "domain=0 name=name reason=killed status=255 "
+				     "why=\"first 'reason' 7'\" free_frames="));
+	ck_assert_uint_eq(native_last_reason, PARVUS_SHUTDOWN_KILLED);
+	gone();
+}
+END_TEST
+
+START_TEST(powers_off)
+{
+	struct domain *d = domain_create("name", 512, 1);
+
+	d->alive_vcpus = 1;
+	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
+	domain_kill(d, "too late");
+	domain_vcpu_gone(d);
+	ck_assert_ptr_nonnull(strstr(native_raw, "reason=poweroff status=3 why=\"\""));
+	d = domain_create("stopper", 512, 1);
+	d->alive_vcpus = 1;
+	domain_vcpu_gone(d);
+	ck_assert_ptr_nonnull(strstr(native_raw, "reason=killed status=255 why=\"all vCPUs stopped\""));
+	gone();
+}
+END_TEST
+
+START_TEST(guest_memory)
+{
+	struct domain *d = domain_create("m", 4 * EXTENT_FRAMES, 1);
+	u8 out[3 * PAGE_SIZE], in[3 * PAGE_SIZE];
+	unsigned int i;
+	u64 *map, *t;
+
+	domain_populate(d, _gfn(0), 3);
+	domain_populate(d, _gfn(EXTENT_FRAMES), EXTENT_FRAMES);
+	for (i = 0; i < sizeof(out); i++)
+		out[i] = (u8)(i * 13 + 5);
+	ck_assert_int_eq(guest_write(d, 100, out, 2 * PAGE_SIZE), 0);
+	ck_assert_int_eq(guest_read(d, 100, in, 2 * PAGE_SIZE), 0);
+	ck_assert_int_eq(memcmp(in, out, 2 * PAGE_SIZE), 0);
+	ck_assert_int_eq(guest_read(d, 0, in, 100), 0);
+	ck_assert_uint_eq(in[99], 0);
+	ck_assert_int_eq(guest_write(d, 3 * PAGE_SIZE - 1, out, 1), 0);
+	ck_assert_int_eq(guest_write(d, 3 * PAGE_SIZE - 1, out, 2), -PARVUS_EFAULT);
+	ck_assert_int_eq(guest_read(d, 3 * PAGE_SIZE, in, 1), -PARVUS_EFAULT);
+	ck_assert_int_eq(guest_read(d, 3 * PAGE_SIZE, in, 0), 0);
+	ck_assert_int_eq(guest_read(d, 4 * EXTENT_SIZE, in, 1), -PARVUS_EFAULT);
+	ck_assert_int_eq(guest_read(d, ~0ull, in, 1), -PARVUS_EFAULT);
+	ck_assert_int_eq(guest_read(d, ~0ull - 4, in, 100), -PARVUS_EFAULT);
+	ck_assert_int_eq(guest_read(d, 2 * EXTENT_SIZE - 4, in, 5), -PARVUS_EFAULT);
+	/* for good: within one page, aligned */
+	map = guest_map(d, 2 * PAGE_SIZE + 64, 512, 64);
+	ck_assert_ptr_nonnull(map);
+	*map = 0x1234567890ull;
+	ck_assert_int_eq(guest_read(d, 2 * PAGE_SIZE + 64, in, 8), 0);
+	ck_assert_int_eq(memcmp(in, map, 8), 0);
+	ck_assert_ptr_null(guest_map(d, 2 * PAGE_SIZE + 32, 64, 64));
+	ck_assert_ptr_null(guest_map(d, 2 * PAGE_SIZE - 64, 128, 64));
+	ck_assert_ptr_null(guest_map(d, 2 * PAGE_SIZE, 0, 64));
+	ck_assert_ptr_null(guest_map(d, 3 * PAGE_SIZE, 64, 64));
+	ck_assert_ptr_null(guest_map(d, ~0ull - 63, 64, 64));
+	/* a frame that is there to be read alone */
+	t = frame_map(gfn_entry_mfn(d->gfn_chunks[0]));
+	t[1] &= ~GFN_WRITABLE;
+	ck_assert_int_eq(guest_read(d, PAGE_SIZE, in, 8), 0);
+	ck_assert_int_eq(guest_write(d, PAGE_SIZE, in, 8), -PARVUS_EFAULT);
+	ck_assert_ptr_null(guest_map(d, PAGE_SIZE, 64, 64));
 	domain_destroy(d);
+	gone();
 }
 END_TEST
 
@@ -129,14 +314,18 @@ int main(void)
 	Suite *s = suite_create("domain");
 	TCase *c = tcase_create("domain");
 
-	tcase_add_checked_fixture(c, setup, NULL);
-	tcase_set_timeout(c, 60);
-	tcase_add_test(c, populate_and_free);
-	tcase_add_test(c, holes_and_pieces);
-	tcase_add_test(c, short_of_memory);
-	tcase_add_test(c, no_half_built_domain);
-	tcase_add_test(c, access);
-	tcase_add_test(c, first_reason_stays);
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, create_and_destroy);
+	tcase_add_test(c, bad_arguments);
+	tcase_add_test(c, populate);
+	tcase_add_test(c, populate_fails);
+	tcase_add_test(c, populate_from_pieces);
+	tcase_add_test(c, create_fails);
+	tcase_add_test(c, create_without_vcpu);
+	tcase_add_test(c, too_many);
+	tcase_add_test(c, ends);
+	tcase_add_test(c, powers_off);
+	tcase_add_test(c, guest_memory);
 	suite_add_tcase(s, c);
-	return run_suite(s);
+	return native_main(s);
 }

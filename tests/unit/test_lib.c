@@ -1,53 +1,150 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Formatting and sizes (hypervisor/lib.c). */
+/* lib.c: formatting against the C library's own, and sizes as people write them. */
 #include "native.h"
+#include <limits.h>
+#include <hv/lib.h>
 
-START_TEST(formats)
+/* The same format, the same arguments, the same bytes and length. */
+#define SAME(...) do { \
+	char a_[256], b_[256]; \
+	int x_ = hv_snprintf(a_, sizeof(a_), __VA_ARGS__), y_ = snprintf(b_, sizeof(b_), __VA_ARGS__); \
+	ck_assert_str_eq(a_, b_); \
+	ck_assert_int_eq(x_, y_); \
+} while (0)
+
+START_TEST(numbers)
 {
-	char b[64];
-
-	ck_assert_int_eq(hv_snprintf(b, sizeof(b), "%d %u %x", -5, 7u, 0xabcu), 8);
-	ck_assert_str_eq(b, "-5 7 abc");
-	hv_snprintf(b, sizeof(b), "%08lx|%5d|%05d|%s|%c", 0x1234ul, 42, -42, "x", 'y');
-	ck_assert_str_eq(b, "00001234|   42|-0042|x|y");
-	hv_snprintf(b, sizeof(b), "%.*s|%4s|%%", 2, "abcdef", "z");
-	ck_assert_str_eq(b, "ab|   z|%");
-	hv_snprintf(b, sizeof(b), "%lu %ld", ~0ul, (long)(1ul << 63));
-	ck_assert_str_eq(b, "18446744073709551615 -9223372036854775808");
+	SAME("%d %d %d", 0, 1, -1);
+	SAME("%d %d", INT_MAX, INT_MIN);
+	SAME("%ld %ld", LONG_MAX, LONG_MIN);
+	SAME("%u %lu", UINT_MAX, ULONG_MAX);
+	SAME("%x %lx %llx", 0xdeadbeefu, 0x123456789abcdeful, 0xffffffffffffffffull);
+	SAME("%zu", (size_t)77);
+	SAME("%lld", -5ll);
 }
 END_TEST
 
-START_TEST(cuts_at_the_end)
+START_TEST(width_and_padding)
 {
-	char b[8] = "1234567";
-
-	ck_assert_int_eq(hv_snprintf(b, 4, "%s", "abcdef"), 6);
-	ck_assert_str_eq(b, "abc");
-	ck_assert_int_eq(b[4], '5');
-	ck_assert_int_eq(hv_snprintf(b, 1, "%d", 123), 3);
-	ck_assert_str_eq(b, "");
-	ck_assert_int_eq(hv_snprintf(NULL, 0, "%d", 123), 3);
+	SAME("[%5d][%05d][%2d]", 42, 42, 12345);
+	SAME("[%6d][%06d]", -42, -42);
+	SAME("[%16lx][%016lx]", 0xabcul, 0xabcul);
+	SAME("[%10s][%2s]", "abc", "abcdef");
+	SAME("[%.*s]", 3, "abcdef");
+	SAME("[%.*s]", 0, "abcdef");
+	SAME("[%.*s]", 10, "abc");
 }
 END_TEST
+
+START_TEST(others)
+{
+	char out[64];
+
+	SAME("%c%c %%", 'a', 'z');
+	SAME("%s", "");
+	ck_assert_int_eq(hv_snprintf(out, sizeof(out), "%p", (void *)0x1234), 16);
+	ck_assert_str_eq(out, "0000000000001234");
+}
+END_TEST
+
+START_TEST(short_buffers)
+{
+	char out[8] = "xxxxxxx", one = 'x';
+	int n;
+
+	n = hv_snprintf(out, 4, "abcdef");
+	ck_assert_int_eq(n, 6);
+	ck_assert_str_eq(out, "abc");
+	ck_assert_int_eq(out[4], 'x');
+	n = hv_snprintf(&one, 1, "abc");
+	ck_assert_int_eq(n, 3);
+	ck_assert_int_eq(one, 0);
+	one = 'x';
+	n = hv_snprintf(&one, 0, "abc");
+	ck_assert_int_eq(n, 3);
+	ck_assert_int_eq(one, 'x');
+	n = hv_snprintf(out, 6, "%s", "abcde");
+	ck_assert_int_eq(n, 5);
+	ck_assert_str_eq(out, "abcde");
+}
+END_TEST
+
+/* A format that ends in the middle must not be read beyond its end (ASan sees it). */
+START_TEST(broken_formats)
+{
+	static const char *const formats[] = { "%", "a%", "%0", "%5", "%05", "%l", "%ll", "%z", "%q", "%5q" };
+	char out[32];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(formats); i++) {
+		size_t n = strlen(formats[i]) + 1;
+		char *f = malloc(n);
+		int (*print)(char *, size_t, const char *, ...) = hv_snprintf;
+
+		memcpy(f, formats[i], n);
+		print(out, sizeof(out), f);
+		ck_assert_uint_lt(strlen(out), sizeof(out));
+		free(f);
+	}
+}
+END_TEST
+
+static bool size_of(const char *s, u64 *v) { return parse_size(s, strlen(s), v); }
 
 START_TEST(sizes)
 {
-	static const struct { const char *s; u64 v; } good[] = {
-		{ "0", 0 }, { "64M", 64 << 20 }, { "2g", 2ull << 30 }, { "0x10k", 16 << 10 },
-		{ "4095", 4095 }, { "18446744073709551615", ~0ull }, { "0xffffffffffffffff", ~0ull },
+	static const struct {
+		const char *s;
+		u64 v;
+	} good[] = {
+		{ "0", 0 }, { "1", 1 }, { "007", 7 }, { "64M", MIB(64) }, { "64m", MIB(64) },
+		{ "0x10k", KIB(16) }, { "0X10K", KIB(16) }, { "2G", GIB(2) }, { "0xabcdef", 0xabcdef },
+		{ "0xABCDEF", 0xabcdef }, { "18446744073709551615", ~0ull },
+		{ "0xffffffffffffffff", ~0ull }, { "17179869183G", 17179869183ull << 30 }, { "0G", 0 },
 	};
-	static const char *const bad[] = { "", "M", "12MM", "1.5G", "-1", " 1", "1 ", "0x", "0xg",
-		"18446744073709551616", "17179869184G", "9999999999999999999999", "12T" };
-	unsigned int i;
 	u64 v;
+	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
-		ck_assert_msg(parse_size(good[i].s, strlen(good[i].s), &v), "%s", good[i].s);
+		ck_assert_msg(size_of(good[i].s, &v), "%s", good[i].s);
 		ck_assert_uint_eq(v, good[i].v);
 	}
+}
+END_TEST
+
+START_TEST(bad_sizes)
+{
+	static const char *const bad[] = {
+		"", " ", "M", "x", "0x", "0xg", "-1", "+1", " 1", "1 ", "1MM", "1MB", "1T", "1.5G", "64Mx",
+		"18446744073709551616", "0x10000000000000000", "17179869184G", "99999999999999999999999",
+		"a", "f0", "0x1h",
+	};
+	u64 v = 4711;
+	size_t i;
+
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
-		ck_assert_msg(!parse_size(bad[i], strlen(bad[i]), &v), "'%s' accepted", bad[i]);
-	ck_assert(parse_size("128M,rest", 4, &v) && v == 128 << 20);
+		ck_assert_msg(!size_of(bad[i], &v), "\"%s\" is taken as %lu", bad[i], v);
+	ck_assert_uint_eq(v, 4711);
+}
+END_TEST
+
+/* The length rules, not a zero at the end. */
+START_TEST(size_length)
+{
+	u64 v;
+	char *s = malloc(3);
+
+	memcpy(s, "123", 3);
+	ck_assert(parse_size(s, 3, &v));
+	ck_assert_uint_eq(v, 123);
+	ck_assert(parse_size(s, 1, &v));
+	ck_assert_uint_eq(v, 1);
+	ck_assert(!parse_size(s, 0, &v));
+	memcpy(s, "0x1", 3);
+	ck_assert(parse_size(s, 3, &v));
+	ck_assert_uint_eq(v, 1);
+	ck_assert(!parse_size(s, 2, &v));
+	free(s);
 }
 END_TEST
 
@@ -56,9 +153,14 @@ int main(void)
 	Suite *s = suite_create("lib");
 	TCase *t = tcase_create("lib");
 
-	tcase_add_test(t, formats);
-	tcase_add_test(t, cuts_at_the_end);
+	tcase_add_test(t, numbers);
+	tcase_add_test(t, width_and_padding);
+	tcase_add_test(t, others);
+	tcase_add_test(t, short_buffers);
+	tcase_add_test(t, broken_formats);
 	tcase_add_test(t, sizes);
+	tcase_add_test(t, bad_sizes);
+	tcase_add_test(t, size_length);
 	suite_add_tcase(s, t);
-	return run_suite(s);
+	return native_main(s);
 }

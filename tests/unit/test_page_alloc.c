@@ -1,145 +1,270 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The frame allocator (hypervisor/page_alloc.c). */
+/*
+ * page_alloc.c: extents split and form again, every frame is given once, counts agree, and
+ * our own double frees are caught.
+ */
 #include "native.h"
 
-static void setup(void) { machine_reset(); }
+#define EXTENTS	8u
+#define FRAMES	(EXTENTS * EXTENT_FRAMES)
 
-static u64 all(void)
+static u64 taken(void) { return frames_total_count() - frames_free_count(); }
+
+START_TEST(boot)
 {
-	return frames_free_count();
-}
-
-START_TEST(frames_once)
-{
-	static u8 seen[RAM_FRAMES];
-	u64 before = all(), n = 0;
-	mfn_t m;
-
-	memset(seen, 0, sizeof(seen));
-	while (!alloc_frames(0, &m)) {
-		ck_assert_uint_lt(mfn_x(m), RAM_FRAMES);
-		ck_assert_uint_eq(seen[mfn_x(m)], 0);
-		seen[mfn_x(m)] = 1;
-		n++;
-	}
-	/* what hv_alloc() keeps in stock counts as free, but is its own */
-	ck_assert_uint_ge(n + EXTENT_FRAMES, before);
-	for (u64 i = 0; i < RAM_FRAMES; i++)
-		if (seen[i])
-			free_frames(_mfn(i), 0);
-	ck_assert_uint_eq(all(), before);
+	/* RAM that begins and ends within an extent */
+	native_boot(FRAMES + 100, 300);
+	/* the chunk counters took one frame */
+	ck_assert_uint_eq(frames_total_count(), FRAMES + 100 - 300 - 1);
+	ck_assert_uint_eq(taken(), 2 * NATIVE_CPUS);
+	ck_assert_int_eq(frame_info(_mfn(0))->type, FRAME_NONE);
+	ck_assert_int_eq(frame_info(_mfn(299))->type, FRAME_NONE);
+	ck_assert_int_eq(frame_info(_mfn(300))->type, FRAME_HYPERVISOR);
+	ck_assert_int_eq(frame_info(_mfn(FRAMES + 9))->type, FRAME_FREE);
+	ck_assert_ptr_null(frame_info(_mfn(FRAMES + 100)));
+	ck_assert_ptr_null(frame_info(INVALID_MFN));
 }
 END_TEST
 
-START_TEST(extents_reform)
+START_TEST(extents)
 {
-	u64 before = all(), extents = 0, again = 0;
-	mfn_t *m = calloc(RAM_FRAMES, sizeof(*m)), e;
-	u64 n = 0;
+	mfn_t m[EXTENTS + 1];
+	unsigned int n = 0, i;
+	u64 before;
 
-	while (!alloc_frames(EXTENT_ORDER, &e)) {
-		ck_assert_uint_eq(mfn_x(e) % EXTENT_FRAMES, 0);
-		m[extents++] = e;
-	}
-	ck_assert_uint_gt(extents, 40);
-	for (u64 i = 0; i < extents; i++)
-		free_frames(m[i], EXTENT_ORDER);
-	/* all as single frames, given back in a random order */
-	while (!alloc_frames(0, &m[n]))
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
+	while (!alloc_frames(EXTENT_ORDER, &m[n])) {
+		ck_assert_uint_eq(mfn_x(m[n]) % EXTENT_FRAMES, 0);
+		for (i = 0; i < n; i++)
+			ck_assert_uint_ne(mfn_x(m[i]), mfn_x(m[n]));
+		for (i = 0; i < EXTENT_FRAMES; i++)
+			ck_assert_int_eq(frame_info(_mfn(mfn_x(m[n]) + i))->type, FRAME_HYPERVISOR);
 		n++;
-	random_seed(5);
-	for (u64 i = n; i-- > 1;) {
-		u64 k = random_below(i + 1);
-
-		e = m[i];
-		m[i] = m[k];
-		m[k] = e;
+		ck_assert_uint_eq(frames_free_count(), before - n * EXTENT_FRAMES);
 	}
-	for (u64 i = 0; i < n; i++)
-		free_frames(m[i], 0);
-	while (!alloc_frames(EXTENT_ORDER, &e))
-		m[again++] = e;
-	ck_assert_uint_eq(again, extents);
-	for (u64 i = 0; i < again; i++)
+	/* the first chunk is not whole */
+	ck_assert_uint_eq(n, EXTENTS - 1);
+	for (i = 0; i < n; i++)
 		free_frames(m[i], EXTENT_ORDER);
-	ck_assert_uint_eq(all(), before);
-	free(m);
+	ck_assert_uint_eq(frames_free_count(), before);
 }
 END_TEST
 
-START_TEST(random_mix)
+START_TEST(singles_take_no_extent)
 {
-	struct { mfn_t m; unsigned int order; } held[3000];
-	u64 before = all(), n = 0;
+	mfn_t m, e;
+	unsigned int i;
 
-	random_seed(9);
-	for (int i = 0; i < 200000; i++) {
-		if (n < ARRAY_SIZE(held) && random_below(2)) {
-			held[n].order = random_below(300) ? 0 : EXTENT_ORDER;
-			if (!alloc_frames(held[n].order, &held[n].m)) {
-				ck_assert_int_eq(frame_info(held[n].m)->type, FRAME_HYPERVISOR);
-				n++;
-			}
-		} else if (n) {
-			u64 k = random_below(n);
+	/* while the first, broken chunk has frames, extents stay whole */
+	native_boot(FRAMES, 1);
+	for (i = 0; i < 400; i++) {
+		ck_assert_int_eq(alloc_frames(0, &m), 0);
+		ck_assert_uint_lt(mfn_x(m), EXTENT_FRAMES);
+	}
+	for (i = 0; i < EXTENTS - 1; i++)
+		ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &e), 0);
+	ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &e), -PARVUS_ENOMEM);
+}
+END_TEST
 
-			free_frames(held[k].m, held[k].order);
-			held[k] = held[--n];
-		}
+START_TEST(exhaustion)
+{
+	static mfn_t m[FRAMES];
+	static u8 seen[FRAMES];
+	unsigned int n = 0, i;
+	u64 before;
+	mfn_t x;
+
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
+	while (n < FRAMES && !alloc_frames(0, &m[n])) {
+		EXPECT(!seen[mfn_x(m[n])]++, "given twice");
+		n++;
 	}
-	while (n) {
-		n--;
-		free_frames(held[n].m, held[n].order);
+	ck_assert_uint_eq(n, before);
+	ck_assert_uint_eq(frames_free_count(), 0);
+	ck_assert_int_eq(alloc_frames(0, &x), -PARVUS_ENOMEM);
+	ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &x), -PARVUS_ENOMEM);
+	ck_assert_ptr_null(hv_alloc(PAGE_SIZE));
+	ck_assert_ptr_null(hv_alloc(2 * PAGE_SIZE));
+	/* back in another order: all extents form again */
+	for (i = 0; i < n; i++) {
+		unsigned int k = (unsigned int)(i + below(n - i));
+		mfn_t t = m[k];
+
+		m[k] = m[i];
+		m[i] = t;
+		free_frames(t, 0);
 	}
-	ck_assert_uint_eq(all(), before);
+	ck_assert_uint_eq(frames_free_count(), before);
+	for (i = 0; i < EXTENTS - 1; i++)
+		ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &x), 0);
 }
 END_TEST
 
 START_TEST(double_free)
 {
-	mfn_t m;
+	mfn_t m, n;
 
+	native_boot(FRAMES, 1);
 	ck_assert_int_eq(alloc_frames(0, &m), 0);
 	free_frames(m, 0);
-	free_frames(m, 0);	/* our own mistake: panic, which is abort() here */
+	ck_assert_panics("FRAME_FREE", free_frames(m, 0));
+	ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &n), 0);
+	free_frames(n, EXTENT_ORDER);
+	ck_assert_panics("FRAME_FREE", free_frames(n, EXTENT_ORDER));
+	ck_assert_panics("frame_table_count", free_frames(_mfn(FRAMES), 0));
 }
 END_TEST
 
-START_TEST(own_memory)
+/* A frame of an extent that is free as a whole, and an extent of which a frame is free. */
+START_TEST(double_free_mixed)
 {
-	u64 before = all();
-	static const size_t sizes[] = { 1, 4096, 4097, 16384, 100000, 2097152 };
-	void *p[ARRAY_SIZE(sizes)];
+	mfn_t n;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
-		p[i] = hv_alloc(sizes[i]);
-		ck_assert_ptr_nonnull(p[i]);
-		for (size_t k = 0; k < sizes[i]; k++)
-			ck_assert_uint_eq(((u8 *)p[i])[k], 0);
-		memset(p[i], 0xff, sizes[i]);
-	}
+	native_boot(FRAMES, 1);
+	ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &n), 0);
+	free_frames(n, EXTENT_ORDER);
+	ck_assert_panics("FRAME_FREE", free_frames(_mfn(mfn_x(n) + 7), 0));
+}
+END_TEST
+
+/* An extent given in one piece may come back frame by frame: a domain that remaps does so. */
+START_TEST(extent_back_in_pieces)
+{
+	mfn_t n, m;
+	unsigned int i;
+	u64 before;
+
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
+	ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &n), 0);
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		free_frames(_mfn(mfn_x(n) + i), 0);
+	ck_assert_uint_eq(frames_free_count(), before);
+	ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &m), 0);
+	ck_assert_uint_eq(mfn_x(m), mfn_x(n));
+}
+END_TEST
+
+START_TEST(hypervisor_memory)
+{
+	static struct {
+		u8 *p;
+		size_t bytes;
+	} held[200];
+	unsigned int n, i;
+	u64 before;
+
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
 	ck_assert_ptr_null(hv_alloc(0));
 	ck_assert_ptr_null(hv_alloc(EXTENT_SIZE + 1));
-	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++)
-		hv_free(p[i], sizes[i]);
 	hv_free(NULL, 5);
-	ck_assert_uint_eq(all(), before);
-	ck_assert_ptr_null(frame_info(_mfn(RAM_FRAMES)));
+	random_seed(1);
+	for (n = 0; n < 4000; n++) {
+		size_t k = below(ARRAY_SIZE(held)), b;
+
+		if (held[k].p) {
+			for (b = 0; b < held[k].bytes; b += PAGE_SIZE)
+				EXPECT(held[k].p[b] == (u8)k, "somebody wrote to it");
+			hv_free(held[k].p, held[k].bytes);
+			held[k].p = NULL;
+			continue;
+		}
+		held[k].bytes = chance(4) ? below(20 * PAGE_SIZE) + 1 : below(PAGE_SIZE) + 1;
+		held[k].p = hv_alloc(held[k].bytes);
+		if (!held[k].p)
+			continue;
+		ck_assert_uint_eq((u64)held[k].p % PAGE_SIZE, 0);
+		for (b = 0; b < ROUND_UP(held[k].bytes, PAGE_SIZE); b++)
+			EXPECT(!held[k].p[b], "not zeroed");
+		memset(held[k].p, (u8)k, held[k].bytes);
+	}
+	for (i = 0; i < ARRAY_SIZE(held); i++)
+		if (held[i].p)
+			hv_free(held[i].p, held[i].bytes);
+	ck_assert_uint_eq(frames_free_count(), before);
+}
+END_TEST
+
+/* What a new extent for the hypervisor costs when memory is short: nothing is lost. */
+START_TEST(hypervisor_memory_fails)
+{
+	u64 before;
+	mfn_t m;
+	void *p;
+
+	native_boot(FRAMES, 1);
+	while (!alloc_frames(EXTENT_ORDER, &m))
+		;
+	before = frames_free_count();
+	p = hv_alloc(EXTENT_SIZE);
+	ck_assert_ptr_null(p);
+	ck_assert_uint_eq(frames_free_count(), before);
+	p = hv_alloc(PAGE_SIZE);
+	ck_assert_ptr_nonnull(p);
+	hv_free(p, PAGE_SIZE);
+	ck_assert_uint_eq(frames_free_count(), before);
+}
+END_TEST
+
+/* Whatever is asked and given back: no frame twice, counts right, everything whole at the end. */
+START_TEST(random_use)
+{
+	static u8 used[FRAMES];
+	static struct {
+		mfn_t m;
+		unsigned int order;
+	} held[1500];
+	unsigned int n, count = 0, i;
+	u64 before;
+
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
+	random_seed(1);
+	for (n = 0; n < 60000; n++) {
+		if (count < ARRAY_SIZE(held) && !chance(2)) {
+			unsigned int order = chance(100) ? EXTENT_ORDER : 0;
+
+			if (alloc_frames(order, &held[count].m))
+				continue;
+			for (i = 0; i < 1u << order; i++)
+				EXPECT(!used[mfn_x(held[count].m) + i]++, "given twice");
+			held[count++].order = order;
+		} else if (count) {
+			u64 k = below(count);
+
+			for (i = 0; i < 1u << held[k].order; i++)
+				used[mfn_x(held[k].m) + i]--;
+			free_frames(held[k].m, held[k].order);
+			held[k] = held[--count];
+		}
+	}
+	while (count--)
+		free_frames(held[count].m, held[count].order);
+	ck_assert_uint_eq(frames_free_count(), before);
+	for (i = 0; i < EXTENTS - 1; i++)
+		ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &held[0].m), 0);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("page_alloc");
-	TCase *c = tcase_create("page_alloc");
+	TCase *t = tcase_create("page_alloc");
 
-	tcase_add_checked_fixture(c, setup, NULL);
-	tcase_set_timeout(c, 60);
-	tcase_add_test(c, frames_once);
-	tcase_add_test(c, extents_reform);
-	tcase_add_test(c, random_mix);
-	tcase_add_test_raise_signal(c, double_free, 6);
-	tcase_add_test(c, own_memory);
-	suite_add_tcase(s, c);
-	return run_suite(s);
+	tcase_add_test(t, boot);
+	tcase_add_test(t, extents);
+	tcase_add_test(t, singles_take_no_extent);
+	tcase_add_test(t, exhaustion);
+	tcase_add_test(t, double_free);
+	tcase_add_test(t, double_free_mixed);
+	tcase_add_test(t, extent_back_in_pieces);
+	tcase_add_test(t, hypervisor_memory);
+	tcase_add_test(t, hypervisor_memory_fails);
+	tcase_add_test(t, random_use);
+	suite_add_tcase(s, t);
+	return native_main(s);
 }

@@ -1,384 +1,1259 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The model-TLB harness of the software TLB (hypervisor/shadow.c; review rule 5). Random
- * guests map, unmap, protect, move and free on several vCPUs and address spaces, with the
- * flushes that they owe. After every flush no TLB of any pCPU may hold a right that the
- * guest's tables lost, at all times no TLB or table may hold a frame that is not the
- * domain's, and an access gives exactly what the guest's tables say.
+ * shadow.c against a model: a guest with several address spaces changes its page tables
+ * and flushes as a correct kernel does, on several pCPUs whose TLBs forget nothing by
+ * themselves. After each flush that returned, no TLB and no shadow table may hold a
+ * right that the guest's tables lack; every access gives the frame that they name, or the
+ * fault; and at the end every frame is back. The other half are guests that do it wrong:
+ * nothing of theirs may reach beyond their own RAM.
+ *
+ * SEED=n runs one schedule; the seed is in every message.
  */
-#include <stdio.h>
 #include "native.h"
+#include <hv/lib.h>
+#include <hv/log.h>
 
-#define GUEST_FRAMES	2048u
-#define VCPUS		3u
-#define SPACES		6u
-#define REGION		0x7f0000000000ull
-#define KREGION		0xffff900000000000ull
-#define PAGES		1536u		/* of a space: three leaf tables */
+#define P	1ull
+#define W	2ull
+#define U	4ull
+#define A	0x20ull
+#define D	0x40ull
+#define PS	0x80ull
+#define NX	(1ull << 63)
+#define ADDR	0x000ffffffffff000ull
+
+#define SHIFT(l)	(12 + 9 * ((l) - 1))
+#define SIZE(l)		(1ull << SHIFT(l))
+#define IDX(va, l)	((va) >> SHIFT(l) & 511)
+
+#define CPUS		3u
+#define VCPUS		5u
+#define SPACES		7u
+#define TABLES		480u		/* gfns 0..479 are for page tables */
+#define GEN_GFN		500u		/* the page with the tlb_gen of each address space */
+#define GFNS		4096u		/* 0..511 single, 512..2047 extents, 2048..2559 single, rest a hole */
+
+static u64 seed;
+static unsigned int step;
+#define CHECK(c, fmt, ...) \
+	EXPECT(c, "seed %lu step %u: " fmt, (unsigned long)seed, step, ##__VA_ARGS__)
 
 static struct domain *d;
-static struct space {
-	u64 id, gen;
-	u64 root;			/* gfn */
-} spaces[SPACES];
-static unsigned int where[VCPUS];	/* the space that a vCPU has loaded */
-static u64 next_table, next_id, kernel_l3;
-static u64 table_pool[600];
-static unsigned int table_count;
+static u64 free_before;
+static bool hostile;		/* no promise to such a guest; others are to be safe from it */
 
-static u64 *gfn_ptr(u64 gfn) { return frame_map(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn)))); }
+/* ---- the guest's side ---- */
+
+/* Low addresses differ per address space; high ones, from slot 272 on, are shared. */
+static const u64 regions[] = {
+	0x400000, 0x600000, 0x40000000, 0x8000000000, 0x7fffffe00000,
+	0xffff880000000000, 0xffff880000200000, 0xffff8880c0000000, 0xffffffff80000000, 0xffffffffffe00000,
+};
+#define LOW_REGIONS	5u
+#define REGIONS		ARRAY_SIZE(regions)
+static const u16 pages[] = { 0, 1, 2, 3, 4, 5, 8, 14, 15, 16, 17, 31, 32, 100, 255, 256, 510, 511 };
+#define PAGES		ARRAY_SIZE(pages)
+
+/* Mostly the same few, so that what one makes another finds. */
+static unsigned int some_page(void) { return (unsigned int)below(chance(4) ? PAGES : 5); }
+
+struct space {
+	bool live;
+	u64 id, root;		/* root: gfn */
+};
+static struct space spaces[SPACES];
+static u64 next_id;
+static u16 table_stack[TABLES];	/* free page-table pages of the guest */
+static unsigned int tables_free;
+static unsigned int runs[VCPUS];	/* the address space of each vCPU */
+static bool anonymous[VCPUS];		/* under id 0 */
+static int cpu_of[VCPUS];		/* -1 = not running */
+
+static u64 *guest_page(u64 gfn)
+{
+	return frame_map(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn))));
+}
+
+static u64 *gen_of(unsigned int s) { return &guest_page(GEN_GFN)[s]; }
+static u64 gen_gpa(unsigned int s) { return (GEN_GFN << PAGE_SHIFT) + s * 8; }
+
+static u64 table_get(void)
+{
+	u64 k = below(tables_free), gfn = table_stack[k];
+
+	table_stack[k] = table_stack[--tables_free];
+	memset(guest_page(gfn), 0, PAGE_SIZE);
+	return gfn;
+}
+
+static void table_put(u64 gfn) { table_stack[tables_free++] = (u16)gfn; }
+
+/* What the guest's tables say: the reference. */
+struct view {
+	bool present, reserved, w, u, nx;
+	u64 gfn, leaf;
+	int level;
+};
+
+static struct view look(u64 root, u64 va)
+{
+	struct view v = { .w = true, .u = true };
+	u64 gfn = root, e;
+
+	for (v.level = 4;; v.level--) {
+		e = guest_page(gfn)[IDX(va, v.level)];
+		if (!(e & P))
+			return v;
+		if (e & arch_reserved_bits) {
+			v.reserved = true;
+			return v;
+		}
+		v.w &= !!(e & W);
+		v.u &= !!(e & U);
+		v.nx |= !!(e & NX);
+		gfn = (e & ADDR) >> 12;
+		if (v.level == 1 || e & PS)
+			break;
+	}
+	v.present = true;
+	v.leaf = e;
+	v.gfn = (((e & ADDR) & ~(SIZE(v.level) - 1)) | (va & (SIZE(v.level) - 1))) >> 12;
+	return v;
+}
+
+/* The error code of an access by that view, or -1 if it succeeds. */
+static int fault_of(const struct view *v, struct access a)
+{
+	bool high = (s64)a.va < 0;
+	int e = (a.write ? PF_WRITE : 0) | (a.fetch ? PF_FETCH : 0) | (a.user ? PF_USER : 0);
+
+	if (v->reserved)
+		return e | PF_RESERVED | PF_PRESENT;
+	if (!v->present)
+		return e;
+	if ((a.user && (high || !v->u)) || (a.write && !v->w) || (a.fetch && v->nx) ||
+	    (a.fetch && !a.user && !high))
+		return e | PF_PRESENT;
+	return -1;
+}
+
+/*
+ * Between a change and the end of its flush the old view is as good as the new one.
+ * pending: the address space whose low half changed, SPACES for the kernel half.
+ */
+#define NOTHING		(SPACES + 1)
+static unsigned int pending = NOTHING;
+static struct view old_views[REGIONS][PAGES];
+
+static void remember(unsigned int s)
+{
+	unsigned int r, p, first = s == SPACES ? LOW_REGIONS : 0, end = s == SPACES ? REGIONS : LOW_REGIONS;
+	u64 root = spaces[s == SPACES ? 0 : s].root;
+
+	for (r = first; r < end; r++)
+		for (p = 0; p < PAGES; p++)
+			old_views[r][p] = look(root, regions[r] + pages[p] * PAGE_SIZE);
+	pending = s;
+}
+
+/* ---- the hardware's side ---- */
+
 static u64 mfn_of(u64 gfn) { return mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn)))); }
 
-static u64 table_new(void)
-{
-	u64 g = table_count ? table_pool[--table_count] : next_table++;
+static u64 access_count, fault_count;
 
-	ck_assert(g < GUEST_FRAMES);
-	memset(gfn_ptr(g), 0, PAGE_SIZE);
-	return g;
+static void check_owner(const char *who, u64 va, u64 mfn)
+{
+	struct frame_info *f = frame_info(_mfn(mfn));
+
+	CHECK(f && f->type == FRAME_GUEST && f->owner == d->id, "%s: va %lx is mfn %lx, not the guest's", who,
+	      va, mfn);
 }
 
-/* The entry of a va in the guest's tables, tables made if @make. */
-static u64 *guest_entry(u64 root, u64 va, bool make, int level)
+static bool view_gives(const struct view *v, struct access a, int fault, u64 mfn)
 {
-	u64 g = root;
+	int want = fault_of(v, a);
 
-	for (int l = 4; l > level; l--) {
-		u64 *e = &gfn_ptr(g)[va >> (12 + 9 * (l - 1)) & 511];
+	return fault >= 0 ? want == fault : want < 0 && mfn_of(v->gfn) == mfn;
+}
 
-		if ((*e & 0x81) == 0x81)
-			return NULL;
-		if (!(*e & 1)) {
-			if (!make)
-				return NULL;
-			*e = table_new() << 12 | 7;
+/* One access of a running vCPU, with the page faults that it takes. */
+static void guest_access(unsigned int i, unsigned int r, unsigned int p, struct access a)
+{
+	struct vcpu *v = d->vcpus[i];
+	unsigned int cpu = (unsigned int)cpu_of[i], me = native_this_cpu, tries;
+	bool was_exposed = native_cpus[cpu].exposed, loose;
+	int fault = -1;
+	u64 mfn = 0;
+	struct view now;
+
+	a.va = regions[r] + pages[p] * PAGE_SIZE;
+	loose = pending == (r >= LOW_REGIONS ? SPACES : runs[i]);
+	access_count++;
+	native_this_cpu = cpu;
+	for (tries = 0;; tries++) {
+		u32 access = (a.write ? PF_WRITE : 0) | (a.fetch ? PF_FETCH : 0), error;
+		enum shadow_result res;
+
+		CHECK(hostile || tries < 100, "va %lx never gets there", a.va);
+		if (tries == 100)
+			break;
+		native_expose(cpu);
+		if (native_access(cpu, a, &mfn))
+			break;
+		native_unexpose(cpu);
+		fault_count++;
+		res = shadow_fault(v, a.va, access, a.user, random_u64(), &error);
+		CHECK(hostile || res != SHADOW_KILLED, "killed: %s", d->kill_reason);
+		if (res == SHADOW_KILLED) {
+			d->ended = 0;	/* for the model it goes on */
+			fault = 0;
+			break;
 		}
-		g = (*e & 0x000ffffffffff000ull) >> 12;
+		if (res == SHADOW_GUEST_FAULT) {
+			fault = (int)error;
+			shadow_note_fault(v, a.va);
+			native_expose(cpu);
+			break;
+		}
 	}
-	return &gfn_ptr(g)[va >> (12 + 9 * (level - 1)) & 511];
+	if (!was_exposed)
+		native_unexpose(cpu);
+	native_this_cpu = me;
+	if (hostile) {
+		if (fault < 0 && tries < 100)
+			check_owner("an access", a.va, mfn);
+		return;
+	}
+	now = look(spaces[runs[i]].root, a.va);
+	CHECK(view_gives(&now, a, fault, mfn) || (loose && view_gives(&old_views[r][p], a, fault, mfn)),
+	      "vcpu %u space %u va %lx %s%s%s: fault %d mfn %lx, the tables say fault %d mfn %lx", i, runs[i],
+	      a.va, a.user ? "user " : "kernel ", a.write ? "write" : "", a.fetch ? "fetch" : "",
+	      fault, mfn, fault_of(&now, a), now.present ? mfn_of(now.gfn) : 0);
+	if (fault < 0 && !loose) {
+		CHECK(now.leaf & A, "va %lx was accessed and is not marked", a.va);
+		CHECK(!a.write || now.leaf & D, "va %lx was written and is not marked", a.va);
+	}
 }
 
-/* What the guest's tables say: the leaf with the rights of all levels, or 0. */
-static u64 truth(u64 root, u64 va, bool *user)
+static void random_access(unsigned int i)
 {
-	u64 g = root, e = 0;
-	bool w = true, u = true;
+	struct access a = { .user = false };
+	unsigned int r = (unsigned int)below(REGIONS), n;
+
+	for (n = below(8) + 1; n; n--) {
+		a.user = r < LOW_REGIONS ? !chance(3) : chance(8);
+		a.write = chance(2);
+		a.fetch = !a.write && chance(3);
+		guest_access(i, r, some_page(), a);
+	}
+}
+
+/* While a flusher waits, its target goes on for a moment, and so do others. */
+static unsigned int depth;
+
+static void before_serve(unsigned int cpu)
+{
+	unsigned int i, n;
+
+	if (depth)
+		return;
+	depth++;
+	for (i = 0; i < VCPUS; i++) {
+		if (cpu_of[i] < 0 || (unsigned int)cpu_of[i] == native_this_cpu || !chance(3))
+			continue;
+		(void)cpu;
+		for (n = below(3); n; n--)
+			random_access(i);
+	}
+	depth--;
+}
+
+/* A right that a TLB or a table has must be one of the guest's. */
+static void check_right(const char *who, unsigned int cpu, unsigned int i, u64 va, bool user, u64 mfn,
+			bool w, bool nx)
+{
+	struct view v;
+
+	check_owner(who, va, mfn);
+	if (hostile)
+		return;
+	v = look(spaces[runs[i]].root, va);
+	if (pending == ((s64)va < 0 ? SPACES : runs[i]))
+		return;
+	CHECK(v.present, "%s of cpu %u: va %lx is there, the guest has nothing", who, cpu, va);
+	CHECK(mfn_of(v.gfn) == mfn, "%s of cpu %u: va %lx is mfn %lx, not %lx", who, cpu, va, mfn,
+	      mfn_of(v.gfn));
+	CHECK(v.leaf & A, "%s of cpu %u: va %lx, A is clear", who, cpu, va);
+	CHECK(!w || (v.w && v.leaf & D), "%s of cpu %u: va %lx is writable", who, cpu, va);
+	CHECK(nx || !v.nx, "%s of cpu %u: va %lx is executable", who, cpu, va);
+	CHECK(nx || user || (s64)va < 0, "%s of cpu %u: low va %lx is executable in kernel mode", who, cpu, va);
+	CHECK(!user || ((s64)va >= 0 && v.u), "%s of cpu %u: va %lx is seen by user mode", who, cpu, va);
+}
+
+static void check_table(unsigned int cpu, unsigned int i, u64 *t, int level, u64 va, bool user, bool nx,
+			bool w)
+{
+	unsigned int n;
+
+	for (n = 0; n < 512; n++) {
+		u64 e = t[n], at = va + n * SIZE(level), k;
+		bool enx = nx || e & NX, ew = w && e & W;
+
+		if (!e)
+			continue;
+		if (level == 4) {
+			at = (u64)((s64)((u64)n << 55) >> 16) & ~(SIZE(4) - 1);
+			CHECK(n < 256 || n > 271, "root of cpu %u: the hole has an entry", cpu);
+		}
+		if (!(e & P)) {		/* L1TF: no address */
+			CHECK(!(e & ADDR), "entry %lx for va %lx has an address", e, at);
+			CHECK(level < 4, "root of cpu %u: entry %lx", cpu, e);
+			continue;
+		}
+		if (level == 1 || (e & PS)) {
+			CHECK(level <= 2, "a large entry of level %d", level);
+			for (k = 0; k < (level == 2 ? 512 : 1); k += level == 2 ? 511 : 1)
+				check_right("a table", cpu, i, at + k * PAGE_SIZE, user,
+					    ((e & ADDR) >> 12) + k, ew, enx);
+			continue;
+		}
+		CHECK(frame_info(_mfn((e & ADDR) >> 12))->type == FRAME_SHADOW, "va %lx: not a shadow page", at);
+		check_table(cpu, i, frame_map(_mfn((e & ADDR) >> 12)), level - 1, at, user, enx, ew);
+	}
+}
+
+static void check_all(bool tables)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < VCPUS; i++) {
+		struct native_cpu *c;
+		unsigned int cpu = (unsigned int)cpu_of[i];
+
+		if (cpu_of[i] < 0)
+			continue;
+		c = &native_cpus[cpu];
+		if (!c->exposed && c->serve && chance(2))
+			continue;	/* it has not looked yet */
+		if (!c->exposed) {	/* what it would do before it runs the guest */
+			native_expose(cpu);
+			native_unexpose(cpu);
+		}
+		for (n = 0; n < c->tlbs; n++)
+			check_right("the TLB", cpu, i, c->tlb[n].va, c->tlb[n].user, c->tlb[n].mfn,
+				    c->tlb[n].write, c->tlb[n].nx);
+		if (!tables)
+			continue;
+		check_table(cpu, i, c->root.kernel_table, 4, 0, false, false, true);
+		check_table(cpu, i, c->root.user_table, 4, 0, true, false, true);
+	}
+}
+
+/* ---- the guest's kernel ---- */
+
+static u64 random_data_gfn(void) { return chance(8) ? 2048 + below(512) : 512 + below(1536); }
+
+static u64 random_flags(bool high)
+{
+	return P | (chance(4) ? 0 : W) | (chance(high ? 8 : 6) ? 0 : U) | (chance(3) ? NX : 0) |
+	       (chance(2) ? A : 0) | (chance(3) ? D : 0);
+}
+
+static bool is_table(u64 e) { return (e & (P | PS)) == P && !(e & arch_reserved_bits); }
+
+/* The entry of a level above @va, making tables down to it; NULL if a larger page is there. */
+static u64 *entry_for(u64 root, u64 va, int level, bool make)
+{
+	u64 gfn = root, *e;
 	int l;
 
-	for (l = 4; l >= 1; l--) {
-		e = gfn_ptr(g)[va >> (12 + 9 * (l - 1)) & 511];
-		if (!(e & 1))
-			return 0;
-		w &= e >> 1 & 1;
-		u &= e >> 2 & 1;
-		g = (e & 0x000ffffffffff000ull) >> 12;
-		if (l == 1 || (e & 0x80))
-			break;
+	for (l = 4; l > level; l--) {
+		e = &guest_page(gfn)[IDX(va, l)];
+		if (!(*e & P)) {
+			if (!make || tables_free < 20)
+				return NULL;
+			*e = table_get() << 12 | P | W | U;
+		} else if (!is_table(*e)) {
+			return NULL;
+		}
+		gfn = (*e & ADDR) >> 12;
 	}
-	if (l == 2)
-		g += va >> 12 & 511;
-	*user = u;
-	return g << 12 | 1 | (w ? 2 : 0) | (e & 0x40);
+	return &guest_page(gfn)[IDX(va, level)];
 }
 
-/* No TLB entry, and no shadow entry reachable, exceeds what the tables of its space allow. */
-static void check_tlbs(void)
-{
-	for (unsigned int c = 0; c < VCPUS; c++)
-		for (unsigned int i = 0; i < TLB; i++) {
-			struct tlb_entry *x = &tlb[c][i];
-			u64 t, mfn = (x->entry & 0x000ffffffffff000ull) >> 12;
-			bool user;
+static void lost(u64 start, u64 bytes);
 
-			if (!x->entry)
-				continue;
-			ck_assert_int_eq(frame_info(_mfn(mfn))->type, FRAME_GUEST);
-			ck_assert_int_eq(frame_info(_mfn(mfn))->owner, d->id);
-			t = truth(spaces[where[c]].root, x->va, &user);
-			ck_assert_msg(t, "cpu %u: va %lx is gone, still in the TLB", c, (unsigned long)x->va);
-			ck_assert_uint_eq(mfn_of(t >> 12), mfn);
-			ck_assert_msg(!(x->entry & 2) || ((t & 2) && (t & 0x40)), "cpu %u: va %lx writable", c,
-				      (unsigned long)x->va);
-			ck_assert_msg(x->kernel || (user && (s64)x->va >= 0), "cpu %u: va %lx seen by user mode", c,
-				      (unsigned long)x->va);
-		}
+/* A leaf loses something: any address in it will do for the flush, as for INVLPG. */
+static void lost_leaf(u64 e, u64 base, int level)
+{
+	if (level > 1 && e & PS && chance(2))
+		lost(base + below(MIB(8) < SIZE(level) ? MIB(8) >> 12 : SIZE(level) >> 12) * PAGE_SIZE, PAGE_SIZE);
+	else
+		lost(base, SIZE(level));
 }
 
-/* One access of a vCPU, faults served, and its outcome compared with the truth. */
-static void access_va(unsigned int c, u64 va, bool write, bool user)
-{
-	u64 mfn = 0, t;
-	u32 error;
-	bool allowed, u = false, done = false;
+static u16 freed[TABLES];	/* tables to give back after the flush */
+static unsigned int freed_count;
 
-	this_cpu = c;
-	t = truth(spaces[where[c]].root, va, &u);
-	allowed = t && (!write || (t & 2)) && (!user || (u && (s64)va >= 0));
-	for (int tries = 0; tries < 4 && !done; tries++) {
-		if (hw_access(va, write, !user, &mfn)) {
-			done = true;
-			break;
-		}
-		switch (shadow_fault(running[c], va, write ? PF_WRITE : 0, user, 0x1000 + random_below(1000), &error)) {
-		case SHADOW_GUEST_FAULT:
-			ck_assert_msg(!allowed, "va %lx faults, tables say %lx", (unsigned long)va, (unsigned long)t);
-			ck_assert_int_eq(!!(error & PF_PRESENT), t != 0);
-			if (random_below(2)) {
-				shadow_note_fault(running[c], va);
-				shadow_prefill(running[c]);
-			}
-			return;
-		case SHADOW_KILLED:
-			ck_abort_msg("killed: %s", d->kill_reason);
-		default:
-			break;
-		}
-	}
-	ck_assert_msg(done, "no progress at %lx", (unsigned long)va);
-	ck_assert_msg(allowed, "va %lx accessible, tables say %lx", (unsigned long)va, (unsigned long)t);
-	ck_assert_uint_eq(mfn, mfn_of(truth(spaces[where[c]].root, va, &u) >> 12));
-	/* accessed and dirty as on hardware */
-	t = truth(spaces[where[c]].root, va, &u);
-	if (write)
-		ck_assert_msg(t & 0x40, "written at %lx, not dirty", (unsigned long)va);
-}
-
-static void switch_to(unsigned int c, unsigned int s)
+static void free_below(u64 e, int level)
 {
-	this_cpu = c;
-	where[c] = s;
-	ck_assert_int_eq(shadow_switch(running[c], spaces[s].id, spaces[s].root << 12, 0, spaces[s].gen, 0,
-				       spaces[s].id ? PARVUS_SWITCH_NONE : PARVUS_SWITCH_ALL), 0);
-}
+	u64 *t;
+	unsigned int n;
 
-static u64 random_va(void)
-{
-	return REGION + random_below(PAGES) * PAGE_SIZE + (random_below(4) ? 0 : 0x8000000000ull);
-}
-
-/* Is the space loaded anywhere? If not, Linux only raises tlb_gen. */
-static bool is_loaded(unsigned int s)
-{
-	for (unsigned int c = 0; c < VCPUS; c++)
-		if (where[c] == s)
-			return true;
-	return false;
-}
-
-static void flush(unsigned int c, unsigned int s, u64 start, u64 end, bool whole)
-{
-	this_cpu = c;
-	spaces[s].gen++;
-	if (!is_loaded(s) && !shadow_exact)
+	if (!is_table(e) || level == 1)
 		return;
-	ck_assert_int_eq(shadow_flush(running[c], spaces[s].id, spaces[s].gen, start, end, PAGE_SIZE,
-				      whole ? PARVUS_FLUSH_AS : PARVUS_FLUSH_RANGE), 0);
+	t = guest_page((e & ADDR) >> 12);
+	if (level > 2)
+		for (n = 0; n < 512; n++)
+			free_below(t[n], level - 1);
+	freed[freed_count++] = (u16)((e & ADDR) >> 12);
 }
 
-static void step(void)
+static u64 flush_start, flush_end;
+static bool flush_needed;
+
+static void lost(u64 start, u64 bytes)
 {
-	unsigned int c = (unsigned int)random_below(VCPUS), s = (unsigned int)random_below(SPACES), i, n;
-	u64 va = random_va(), *e, start;
+	u64 end = start + bytes;
 
-	this_cpu = c;
-	switch (random_below(16)) {
-	case 0:		/* another address space */
-		switch_to(c, s);
-		break;
-	case 1:		/* unmap a range, flush, then use the frames otherwise */
-	case 2:
-		n = 1 + (unsigned int)random_below(random_below(8) ? 8 : 600);
-		start = va;
-		for (i = 0; i < n; i++) {
-			e = guest_entry(spaces[s].root, va + i * PAGE_SIZE, false, 1);
-			if (e)
-				*e = 0;
-		}
-		flush(c, s, start, start + n * PAGE_SIZE, n > 33);
-		break;
-	case 3:		/* write-protect, as fork does, or clean the dirty bits */
-		n = 1 + (unsigned int)random_below(random_below(6) ? 16 : PAGES);
-		for (i = 0; i < n; i++) {
-			e = guest_entry(spaces[s].root, va + i * PAGE_SIZE, false, 1);
-			if (e)
-				*e &= random_below(2) ? ~2ull : ~0x40ull;
-		}
-		flush(c, s, va, va + n * PAGE_SIZE, n > 33);
-		break;
-	case 4:		/* a 2 MiB page, or back to small ones; tables are freed and reused */
-		e = guest_entry(spaces[s].root, va, true, 2);
-		if (e) {
-			u64 old = *e;
-
-			*e = 0;
-			flush(c, s, va & ~0x1fffffull, (va & ~0x1fffffull) + 0x200000, true);
-			if ((old & 0x81) == 1 && table_count < ARRAY_SIZE(table_pool))
-				table_pool[table_count++] = (old & 0x000ffffffffff000ull) >> 12;
-			if (random_below(2))
-				*e = 512 << 12 | 0x87 | (random_below(2) ? 0x40 : 0);
-		}
-		break;
-	case 5:		/* exec: a new id for the space, the old one released */
-		if (!random_below(8) && !is_loaded(s)) {
-			while (shadow_release(running[c], spaces[s].id) == -PARVUS_EAGAIN)
-				;
-			spaces[s].id = next_id++;
-			spaces[s].gen = 1;
-		}
-		break;
-	case 6:		/* the kernel half: vmalloc and vfree */
-		va = KREGION + random_below(64) * PAGE_SIZE;
-		e = guest_entry(spaces[0].root, va, true, 1);
-		if (*e) {
-			*e = 0;
-			ck_assert_int_eq(shadow_flush(running[c], 0, 0, va, va + PAGE_SIZE, PAGE_SIZE,
-						      PARVUS_FLUSH_KERNEL), 0);
-		} else {
-			*e = (1024 + random_below(512)) << 12 | 3;
-		}
-		break;
-	case 7:		/* age */
-		shadow_age(running[c], spaces[s].id);
-		break;
-	case 8:		/* a low page that user mode must not see */
-		e = guest_entry(spaces[where[c]].root, va, true, 1);
-		if (e && !*e)
-			*e = (1024 + random_below(512)) << 12 | 3;
-		break;
-	default:	/* map pages (no flush: they were absent) and touch */
-		for (i = 0; i < 8; i++) {
-			e = guest_entry(spaces[where[c]].root, va + i * PAGE_SIZE, true, 1);
-			if (e && !*e)
-				*e = (1024 + random_below(512)) << 12 | 5 | (random_below(3) ? 2 : 0) |
-				     (random_below(2) ? 0x20 : 0);
-		}
-	}
-	check_tlbs();
-	for (i = 0; i < 6; i++) {
-		bool user = random_below(4);
-
-		va = random_below(6) ? random_va() : KREGION + random_below(64) * PAGE_SIZE;
-		access_va((unsigned int)random_below(VCPUS), va, random_below(2), user);
-	}
-	check_tlbs();
+	if (!flush_needed || start < flush_start)
+		flush_start = start;
+	/* the end of the address space is 0 */
+	if (!flush_needed || end - 1 > flush_end - 1)
+		flush_end = end;
+	flush_needed = true;
 }
 
-static void run(u64 seed, u64 pool_frames, unsigned int steps)
+/* One change of the tables below @root. */
+static void change(u64 root, unsigned int r)
 {
-	u64 before;
+	u64 va = regions[r] + pages[some_page()] * PAGE_SIZE, *e, flags = random_flags(r >= LOW_REGIONS);
+	int level = chance(24) ? 3 : chance(10) ? 2 : 1;
+	u64 base = va & ~(SIZE(level) - 1);
+
+	e = entry_for(root, va, level, !chance(4));
+	if (!e)
+		return;
+	switch (below(level == 1 ? 8 : 10)) {
+	case 0:		/* unmap */
+		if (level > 1 && chance(2))
+			break;
+		if (*e & P)
+			lost_leaf(*e, base, level);
+		free_below(*e, level);
+		*e = 0;
+		break;
+	case 1:		/* take rights away, of a leaf or of a table */
+		if (!(*e & P))
+			break;
+		*e = (*e & ~(chance(2) ? W : chance(2) ? U : A | D)) | (chance(4) ? NX : 0);
+		lost_leaf(*e, base, level);
+		break;
+	case 2:		/* give rights: no flush */
+		if (*e & P)
+			*e = (*e | (chance(2) ? W : U)) & (chance(2) ? ~NX : ~0ull);
+		break;
+	case 3:		/* forget A or D */
+		if (!(*e & P) || (level > 1 && !(*e & PS)))
+			break;
+		*e &= chance(2) ? ~D : ~(A | D);
+		lost_leaf(*e, base, level);
+		break;
+	case 4:		/* a reserved bit */
+		if (!chance(6))
+			break;
+		if (*e & P)
+			lost_leaf(*e, base, level);
+		free_below(*e, level);
+		*e = flags | 1ull << 50;
+		break;
+	case 8:		/* a large page in place of whatever was there */
+	case 9:
+		if (level == 3 && (va & (SIZE(3) - 1)) >= MIB(8))
+			break;		/* there is no RAM for it */
+		if (*e & P)
+			lost_leaf(*e, base, level);
+		free_below(*e, level);
+		if (level == 3)
+			*e = flags | PS;	/* all RAM that there is, at once */
+		else
+			*e = flags | PS | (512 + 512 * below(4)) << 12;
+		break;
+	default:	/* a page of another frame, or the same table moved */
+		if (level == 1) {
+			if (*e & P)
+				lost_leaf(*e, base, level);
+			*e = flags | random_data_gfn() << 12;
+		} else if (is_table(*e) && tables_free > 20) {
+			u64 to = table_get();
+
+			memcpy(guest_page(to), guest_page((*e & ADDR) >> 12), PAGE_SIZE);
+			freed[freed_count++] = (u16)((*e & ADDR) >> 12);
+			*e = (*e & ~ADDR) | to << 12;
+			lost_leaf(*e, base, level);
+		} else if (!(*e & P)) {
+			entry_for(root, va, 1, true);
+		}
+	}
+}
+
+/* A vCPU that runs: it makes the hypercalls. */
+static unsigned int somebody(void)
+{
 	unsigned int i;
 
-	machine_reset();
-	random_seed(seed);
-	before = frames_free_count();
-	d = domain_create("harness", pool_frames, VCPUS);
+	do
+		i = (unsigned int)below(VCPUS);
+	while (cpu_of[i] < 0);
+	return i;
+}
+
+#define CALL(i, call) ({ \
+	unsigned int me_ = native_this_cpu, cpu_ = (unsigned int)cpu_of[i]; \
+	bool exposed_ = native_cpus[cpu_].exposed; \
+	int ret_; \
+	native_unexpose(cpu_); \
+	native_this_cpu = cpu_; \
+	ret_ = (call); \
+	if (exposed_) \
+		native_expose(cpu_); \
+	native_this_cpu = me_; \
+	ret_; \
+})
+
+static void ok(int ret, const char *what) { CHECK(!ret, "%s: %d", what, ret); }
+
+/* A flush of everything hides what went wrong before it: rare in half of the schedules. */
+static u64 all_rarely(void) { return seed & 1 ? 8 : 400; }
+
+static void flush_kernel(unsigned int i)
+{
+	struct vcpu *v = d->vcpus[i];
+
+	if (chance(all_rarely()))
+		ok(CALL(i, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
+	else if (chance(4))
+		ok(CALL(i, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL)), "flush");
+	else
+		ok(CALL(i, shadow_flush(v, 0, 0, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_KERNEL |
+					(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))), "flush");
+}
+
+/* The low half of address space @s: by its id, and wherever it runs under id 0. */
+static void flush_space(unsigned int i, unsigned int s)
+{
+	struct vcpu *v = d->vcpus[i];
+	u64 gen = ++*gen_of(s), id = spaces[s].id, users = 0;
+	unsigned int k;
+	bool nameless = false;
+
+	for (k = 0; k < VCPUS; k++)
+		if (runs[k] == s) {
+			users |= 1ull << k;
+			nameless |= anonymous[k];
+		}
+	if (nameless || chance(all_rarely())) {
+		if (chance(2))		/* "all" needs no number */
+			--*gen_of(s);
+		ok(CALL(i, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
+		return;
+	}
+	if (!users && chance(2))
+		return;			/* tlb_gen alone does it, at the next switch */
+	if (chance(6))
+		ok(CALL(i, shadow_flush_batch(v, users | (chance(2) ? 1ull << below(VCPUS) : 0))), "batch");
+	else if (chance(6) && runs[i] == s)
+		ok(CALL(i, shadow_flush(v, 77, gen, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_CURRENT)),
+		   "flush");
+	else if (chance(5))
+		ok(CALL(i, shadow_flush(v, id, gen, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
+	else
+		ok(CALL(i, shadow_flush(v, id, gen, flush_start, flush_end, chance(2) ? EXTENT_SIZE : 0,
+					PARVUS_FLUSH_RANGE)), "flush");
+}
+
+static void change_and_flush(void)
+{
+	bool kernel = chance(3);
+	unsigned int s = kernel ? SPACES : (unsigned int)below(SPACES), n, r, i = somebody();
+
+	if (!kernel && !spaces[s].live)
+		return;
+	remember(s);
+	flush_needed = false;
+	freed_count = 0;
+	r = (unsigned int)(kernel ? LOW_REGIONS + below(REGIONS - LOW_REGIONS) : below(LOW_REGIONS));
+	for (n = below(4) + 1; n; n--) {
+		change(spaces[kernel ? 0 : s].root, r);
+		if (chance(4))
+			r = (unsigned int)(kernel ? LOW_REGIONS + below(REGIONS - LOW_REGIONS) :
+					   below(LOW_REGIONS));
+	}
+	for (n = below(3); n; n--)
+		random_access(somebody());
+	if (flush_needed && kernel)
+		flush_kernel(i);
+	else if (flush_needed)
+		flush_space(i, s);
+	pending = NOTHING;
+	while (freed_count)
+		table_put(freed[--freed_count]);
+	check_all(chance(4));
+}
+
+static void space_new(unsigned int s)
+{
+	u64 n;
+
+	spaces[s].live = true;
+	spaces[s].id = next_id++;
+	spaces[s].root = table_get();
+	/* what the guest has in the hole is nobody's business */
+	guest_page(spaces[s].root)[260] = random_u64() | P;
+	for (n = 272; s && n < 512; n++)
+		guest_page(spaces[s].root)[n] = guest_page(spaces[0].root)[n];
+	*gen_of(s) = below(5);
+}
+
+static void space_end(unsigned int s)
+{
+	struct space *sp = &spaces[s];
+	unsigned int k, i = somebody();
+	u64 n;
+
+	for (k = 0; k < VCPUS; k++)
+		if (runs[k] == s)
+			return;
+	for (k = 0; k < 200; k++)
+		if (CALL(i, shadow_release(d->vcpus[i], sp->id)) != -PARVUS_EAGAIN)
+			break;
+	CHECK(k < 200, "release never ends");
+	freed_count = 0;
+	for (n = 0; n < 256; n++)
+		free_below(guest_page(sp->root)[n], 4);
+	while (freed_count)
+		table_put(freed[--freed_count]);
+	table_put(sp->root);
+	sp->live = false;
+	space_new(s);
+}
+
+static void switch_space(unsigned int i)
+{
+	unsigned int s = (unsigned int)below(SPACES);
+	bool anon = seed & 2 && chance(8);
+
+	/* a vCPU that changes is not seen by flushes of others half-way: one thread */
+	ok(CALL(i, shadow_switch(d->vcpus[i], anon ? 0 : spaces[s].id, spaces[s].root << 12, 0, *gen_of(s),
+				 chance(8) ? 0 : gen_gpa(s), chance(4) ? below(4) : 0)), "switch");
+	runs[i] = s;
+	anonymous[i] = anon;
+}
+
+static void put_away(unsigned int i)
+{
+	unsigned int cpu = (unsigned int)cpu_of[i];
+
+	native_unexpose(cpu);
+	native_this_cpu = cpu;
+	shadow_unload(d->vcpus[i]);
+	CHECK(!native_cpus[cpu].tlbs && !native_cpus[cpu].walks, "the TLB of cpu %u after unload", cpu);
+	native_cpus[cpu].current = NULL;
+	cpu_of[i] = -1;
+}
+
+static void run_on(unsigned int i, unsigned int cpu)
+{
+	native_this_cpu = cpu;
+	shadow_load(d->vcpus[i]);
+	native_cpus[cpu].current = d->vcpus[i];
+	cpu_of[i] = (int)cpu;
+	native_expose(cpu);
+}
+
+static void reschedule(void)
+{
+	unsigned int i = somebody(), k, cpu = (unsigned int)cpu_of[i];
+
+	do
+		k = (unsigned int)below(VCPUS);
+	while (cpu_of[k] >= 0);
+	put_away(i);
+	run_on(k, cpu);
+}
+
+static void translate(unsigned int i)
+{
+	unsigned int r = (unsigned int)below(REGIONS);
+	u64 va = regions[r] + pages[some_page()] * PAGE_SIZE + below(PAGE_SIZE), gpa = 0;
+	bool write = chance(2), user = chance(2), got;
+	struct view v = look(spaces[runs[i]].root, va);
+
+	native_this_cpu = (unsigned int)cpu_of[i];
+	got = shadow_translate(d->vcpus[i], va, write, user, &gpa);
+	CHECK(got == (v.present && (!write || v.w) && (!user || v.u)), "translate %lx", va);
+	CHECK(!got || gpa == (v.gfn << 12 | (va & 0xfff)), "translate %lx gives %lx", va, gpa);
+	v = look(spaces[runs[i]].root, va);
+	CHECK(!got || !write || v.leaf & D, "translate %lx leaves D clear", va);
+}
+
+static void age(unsigned int i)
+{
+	ok(CALL(i, shadow_age(d->vcpus[i], spaces[below(SPACES)].id)), "age");
+}
+
+/* ---- a domain for it ---- */
+
+static void domain_up(u64 pool)
+{
+	unsigned int i;
+
+	free_before = frames_free_count();
+	d = domain_create("model", GFNS, VCPUS);
 	ck_assert_ptr_nonnull(d);
-	/* odd seeds: the large pages of the guest lie on scattered frames (splinters) */
-	ck_assert_int_eq(domain_populate(d, _gfn(0), 512), 0);
-	ck_assert_int_eq(domain_populate(d, _gfn(512), seed & 1 ? 1 : 512), 0);
-	if (seed & 1)
-		ck_assert_int_eq(domain_populate(d, _gfn(513), 511), 0);
-	ck_assert_int_eq(domain_populate(d, _gfn(1024), GUEST_FRAMES - 1024), 0);
-	next_table = 1;
-	table_count = 0;
-	next_id = 100;
-	kernel_l3 = table_new();
-	for (i = 0; i < SPACES; i++) {
-		spaces[i].root = table_new();
-		spaces[i].id = next_id++;
-		spaces[i].gen = 1;
-		gfn_ptr(spaces[i].root)[KREGION >> 39 & 511] = kernel_l3 << 12 | 7;
-	}
+	/* a pool of the size that we want in place of the usual one */
+	shadow_domain_destroy(d);
+	ck_assert_int_eq(shadow_domain_init(d, pool), 0);
 	for (i = 0; i < VCPUS; i++) {
-		this_cpu = i;
-		running[i] = d->vcpus[i];
-		shadow_start(running[i], _gfn(spaces[0].root));
-		shadow_load(running[i]);
-		where[i] = 0;
-		switch_to(i, i);
+		memset(&d->vcpus[i]->shadow, 0, sizeof(d->vcpus[i]->shadow));
+		ck_assert_int_eq(shadow_vcpu_init(d->vcpus[i]), 0);
 	}
-	for (i = 0; i < steps; i++)
-		step();
-	for (i = 0; i < VCPUS; i++) {
-		this_cpu = i;
-		shadow_unload(running[i]);
-		running[i] = NULL;
-	}
-	domain_destroy(d);	/* warns, and so fails, if a count is not back at zero */
-	ck_assert_uint_eq(frames_free_count(), before);
+	ck_assert_int_eq(domain_populate(d, _gfn(0), 511), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(511), 1), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(512), 1536), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(2048), 511), 0);
+	ck_assert_int_eq(domain_populate(d, _gfn(2559), 1), 0);
 }
 
-START_TEST(random_guests)
+static void domain_down(void)
 {
-	shadow_exact = false;
-	run(1000 + (u64)_i, GUEST_FRAMES, 500);
-}
-END_TEST
+	unsigned int i;
 
-START_TEST(random_guests_exact)
-{
-	shadow_exact = true;
-	run(2000 + (u64)_i, GUEST_FRAMES, 200);
-	shadow_exact = false;
-}
-END_TEST
-
-/* More leaf tables than the pool has pages. */
-START_TEST(small_pool)
-{
-	u64 va, mfn, before;
-	u32 error;
-
-	machine_reset();
-	before = frames_free_count();
-	d = domain_create("pool", GUEST_FRAMES, 1);
-	ck_assert_int_eq(domain_populate(d, _gfn(0), GUEST_FRAMES), 0);
-	next_table = 1;
-	table_count = 0;
-	spaces[0].root = table_new();
-	running[0] = d->vcpus[0];
-	this_cpu = 0;
-	shadow_start(running[0], _gfn(spaces[0].root));
-	shadow_load(running[0]);
-	/* one guest leaf table seen at 4000 places */
-	{
-		u64 l1 = table_new(), l2 = table_new();
-
-		gfn_ptr(l1)[3] = 1500 << 12 | 0x67;
-		for (int i = 0; i < 512; i++)
-			gfn_ptr(l2)[i] = l1 << 12 | 7;
-		for (int i = 0; i < 8; i++) {
-			u64 l3 = table_new();
-
-			gfn_ptr(spaces[0].root)[i] = l3 << 12 | 7;
-			for (int k = 0; k < 512; k++)
-				gfn_ptr(l3)[k] = l2 << 12 | 7;
-		}
-	}
-	for (u64 i = 0; i < 4000; i++) {
-		va = (i % 8) << 39 | (i * 5 % 512) << 30 | (i * 3 % 512) << 21 | 3 << 12;
-		if (!hw_access(va, true, true, &mfn)) {
-			ck_assert_int_eq(shadow_fault(running[0], va, PF_WRITE, false, i, &error), SHADOW_DONE);
-			ck_assert(hw_access(va, true, true, &mfn));
-		}
-		ck_assert_uint_eq(mfn, mfn_of(1500));
-	}
-	ck_assert_uint_gt(running[0]->stats.evictions, 1000);
-	shadow_unload(running[0]);
+	for (i = 0; i < VCPUS; i++)
+		if (cpu_of[i] >= 0)
+			put_away(i);
 	domain_destroy(d);
-	ck_assert_uint_eq(frames_free_count(), before);
+	CHECK(native_warnings == 0, "%s", native_log);
+	CHECK(frames_free_count() == free_before, "%lu frames, %lu before", frames_free_count(), free_before);
+}
+
+static u64 stats(size_t offset)
+{
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < VCPUS; i++)
+		sum += *(u64 *)((char *)&d->vcpus[i]->stats + offset);
+	return sum;
+}
+#define STAT(name)	stats(offsetof(struct parvus_vcpu_stats, name))
+
+static void guest_up(void)
+{
+	unsigned int i, r;
+
+	tables_free = 0;
+	for (i = 0; i < TABLES; i++)
+		table_stack[tables_free++] = (u16)i;
+	next_id = 1;
+	memset(cpu_of, 0xff, sizeof(cpu_of));
+	pending = NOTHING;
+	space_new(0);
+	for (r = LOW_REGIONS; r < REGIONS; r++)	/* top-level entries of the kernel half stay */
+		entry_for(spaces[0].root, regions[r], 3, true);
+	for (i = 1; i < SPACES; i++)
+		space_new(i);
+	for (i = 0; i < VCPUS; i++) {
+		shadow_start(d->vcpus[i], _gfn(spaces[0].root));
+		runs[i] = 0;
+		anonymous[i] = true;
+		if (i < CPUS)
+			run_on(i, i);
+	}
+}
+
+static unsigned int steps = 12000;
+static u64 pool_size;
+static u64 evictions, prefills, shootdowns, resyncs;
+
+static void schedule_of(u64 s)
+{
+	seed = s;
+	domain_up(pool_size);
+	guest_up();
+	for (step = 0; step < steps; step++) {
+		unsigned int i = somebody();
+
+		switch (below(20)) {
+		case 0:
+			switch_space(i);
+			break;
+		case 1:
+			reschedule();
+			break;
+		case 2:
+			if (chance(8))
+				space_end((unsigned int)(1 + below(SPACES - 1)));
+			break;
+		case 3:
+			if (native_cpus[cpu_of[i]].exposed)
+				native_unexpose((unsigned int)cpu_of[i]);
+			else
+				native_expose((unsigned int)cpu_of[i]);
+			break;
+		case 4:
+			translate(i);
+			break;
+		case 5:
+			native_this_cpu = (unsigned int)cpu_of[i];
+			(void)CALL(i, (shadow_prefill(d->vcpus[i]), 0));
+			break;
+		case 6:
+			if (chance(all_rarely()))
+				age(i);
+			break;
+		case 7:
+			switch_space(i);
+			break;
+		case 8:
+		case 9:
+		case 10:
+			change_and_flush();
+			break;
+		default:
+			random_access(i);
+		}
+		if (chance(64))
+			check_all(true);
+	}
+	check_all(true);
+	evictions += STAT(evictions);
+	prefills += STAT(prefills);
+	shootdowns += STAT(shootdowns);
+	resyncs += STAT(resyncs);
+	domain_down();
+}
+
+static void model(u64 pool, bool exact, unsigned int seeds)
+{
+	native_boot(20 * EXTENT_FRAMES, 1);
+	native_before_serve = before_serve;
+	pool_size = pool;
+	shadow_exact = exact;
+	for_seeds(seeds, schedule_of);
+	/* what was not exercised was not tested */
+	ck_assert_uint_gt(prefills, 0);
+	ck_assert_uint_gt(shootdowns, 0);
+	ck_assert_uint_gt(fault_count, 0);
+	ck_assert(exact || resyncs > 0);
+}
+
+/* ---- a guest that does it all wrong ---- */
+
+static u64 any_gfn(void) { return chance(3) ? below(TABLES) : chance(8) ? random_u64() >> 24 : below(GFNS); }
+
+static u64 any_entry(void)
+{
+	switch (below(6)) {
+	case 0:
+		return 0;
+	case 1:
+		return random_u64();
+	case 2:
+		return any_gfn() << 12 | random_flags(false) | PS;
+	case 3:
+		return (any_gfn() & ~511ull) << 12 | random_flags(false) | PS;
+	default:
+		return any_gfn() << 12 | random_flags(false);
+	}
+}
+
+static void change_anything(void)
+{
+	u64 va = regions[below(REGIONS)] + pages[some_page()] * PAGE_SIZE, *e;
+
+	if (tables_free < 40) {
+		while (tables_free < TABLES) {	/* all over again, the old ones still in use */
+			table_stack[tables_free] = (u16)tables_free;
+			tables_free++;
+		}
+	}
+	e = entry_for(spaces[below(SPACES)].root, va, chance(8) ? 3 : chance(4) ? 2 : 1, true);
+	if (e)
+		*e = any_entry();
+	if (chance(4))
+		guest_page(below(TABLES))[below(512)] = any_entry();
+}
+
+static u64 any_id(void) { return chance(20) ? random_u64() : below(SPACES + 2); }
+
+static void call_anything(unsigned int i)
+{
+	struct vcpu *v = d->vcpus[i];
+	u64 start = regions[below(REGIONS)] + pages[below(PAGES)] * PAGE_SIZE;
+	u64 end = chance(8) ? random_u64() : start + (below(40) << (chance(4) ? 21 : 12));
+
+	switch (below(8)) {
+	case 0:
+	case 1:
+		(void)CALL(i, shadow_switch(v, any_id(), chance(10) ? random_u64() : any_gfn() << 12, 0,
+					    chance(2) ? below(8) : random_u64(),
+					    chance(4) ? 0 : any_gfn() << 12 | (below(512) * 8), below(5)));
+		runs[i] = (unsigned int)below(SPACES);
+		break;
+	case 2:
+		(void)CALL(i, shadow_flush_batch(v, below(1 << VCPUS)));
+		break;
+	case 3:
+	case 4:
+		(void)CALL(i, shadow_release(v, any_id()));
+		break;
+	case 5:
+		age(i);
+		break;
+	default:
+		(void)CALL(i, shadow_flush(v, any_id(), below(16), start, end, chance(4) ? random_u64() : 0,
+					   chance(8) ? random_u64() : below(8)));
+	}
+}
+
+static void hostile_schedule(u64 s)
+{
+	unsigned int i;
+	u64 gpa;
+
+	seed = s;
+	hostile = true;
+	domain_up(pool_size);
+	guest_up();
+	for (step = 0; step < steps; step++) {
+		i = somebody();
+		switch (below(12)) {
+		case 0:
+		case 1:
+			call_anything(i);
+			break;
+		case 2:
+		case 3:
+		case 4:
+			change_anything();
+			break;
+		case 5:
+			reschedule();
+			break;
+		case 6:
+			if (native_cpus[cpu_of[i]].exposed)
+				native_unexpose((unsigned int)cpu_of[i]);
+			break;
+		case 7:
+			(void)CALL(i, (shadow_prefill(d->vcpus[i]), 0));
+			break;
+		case 8:
+			(void)CALL(i, shadow_translate(d->vcpus[i], random_u64() >> below(24), chance(2),
+						       chance(2), &gpa));
+			break;
+		default:
+			random_access(i);
+		}
+		if (chance(8))
+			check_all(chance(4));
+	}
+	check_all(true);
+	evictions += STAT(evictions);
+	domain_down();
+}
+
+START_TEST(hostile_small_pool)
+{
+	native_boot(20 * EXTENT_FRAMES, 1);
+	native_before_serve = before_serve;
+	pool_size = 48;
+	for_seeds(8, hostile_schedule);
+	ck_assert_uint_gt(evictions, 0);
+}
+END_TEST
+
+START_TEST(hostile_large_pool)
+{
+	native_boot(20 * EXTENT_FRAMES, 1);
+	native_before_serve = before_serve;
+	pool_size = 400;
+	for_seeds(8, hostile_schedule);
+}
+END_TEST
+
+START_TEST(hostile_exact)
+{
+	native_boot(20 * EXTENT_FRAMES, 1);
+	native_before_serve = before_serve;
+	pool_size = 48;
+	shadow_exact = true;
+	for_seeds(4, hostile_schedule);
+}
+END_TEST
+
+START_TEST(model_large_pool) { model(600, false, 8); }
+END_TEST
+
+START_TEST(model_small_pool)
+{
+	model(48, false, 8);
+	ck_assert_uint_gt(evictions, 0);
+}
+END_TEST
+
+START_TEST(model_exact) { model(600, true, 4); }
+END_TEST
+
+START_TEST(model_exact_small_pool)
+{
+	model(40, true, 4);
+	ck_assert_uint_gt(evictions, 0);
+}
+END_TEST
+
+/* ---- one thing at a time ---- */
+
+static void setup(void)
+{
+	native_boot(20 * EXTENT_FRAMES, 1);
+	seed = 1;
+	step = 0;
+	random_seed(1);
+	domain_up(400);
+	guest_up();
+}
+
+static void teardown(void) { domain_down(); }
+
+static void map(u64 va, u64 gfn, u64 flags)
+{
+	u64 *e = entry_for(spaces[0].root, va, 1, true);
+
+	ck_assert_ptr_nonnull(e);
+	*e = gfn << 12 | flags;
+}
+
+/* The fault itself: result, error code. */
+static enum shadow_result fault(u64 va, u32 access, bool user, u32 *error)
+{
+	enum shadow_result r;
+
+	native_unexpose(0);
+	native_this_cpu = 0;
+	r = shadow_fault(d->vcpus[0], va, access, user, 0x1000, error);
+	native_expose(0);
+	return r;
+}
+
+static bool hits(u64 va, bool write, bool user)
+{
+	u64 mfn;
+
+	native_this_cpu = 0;
+	arch_tlb_flush_all();
+	return native_access(0, (struct access){ .va = va, .write = write, .user = user }, &mfn);
+}
+
+START_TEST(overlay)
+{
+	u32 e;
+
+	/* two neighbours, one of them the kernel's alone */
+	map(0x400000, 600, P | W);
+	map(0x401000, 601, P | W | U);
+	ck_assert_int_eq(fault(0x401000, PF_WRITE, true, &e), SHADOW_DONE);
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_PRESENT | PF_WRITE | PF_USER);
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert(hits(0x400000, true, false));
+	ck_assert(!hits(0x400000, false, true));
+	ck_assert(hits(0x401000, true, true));
+	/* the kernel sees both, the one filled for user mode after a fault of its own */
+	if (!hits(0x401000, true, false))
+		ck_assert_int_eq(fault(0x401000, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert(hits(0x401000, true, false));
+	ck_assert(!hits(0x400000, false, true));
+}
+END_TEST
+
+START_TEST(too_many_overlays)
+{
+	u64 slot;
+	u32 e;
+
+	for (slot = 0; slot < 16; slot++) {
+		map(slot << 39, 600, P | W);
+		ck_assert_int_eq(fault(slot << 39, 0, false, &e), SHADOW_DONE);
+	}
+	map(slot << 39, 600, P | W);
+	ck_assert_int_eq(fault(slot << 39, 0, false, &e), SHADOW_KILLED);
+	ck_assert_ptr_nonnull(strstr(d->kill_reason, "kernel-only pages"));
+}
+END_TEST
+
+START_TEST(faults)
+{
+	u32 e;
+
+	/* the hole, whatever the guest's root says */
+	ck_assert_int_eq(fault(PARVUS_HOLE_START + (4ull << 39), 0, false, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, 0);
+	ck_assert_int_eq(fault(PARVUS_HOLE_END - 1, PF_WRITE, true, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_WRITE | PF_USER);
+	/* absent, read-only, no-execute, reserved */
+	ck_assert_int_eq(fault(0x400000, 0, true, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_USER);
+	map(0x400000, 600, P | U);
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, false, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_WRITE | PF_PRESENT);
+	ck_assert_int_eq(fault(0x400000, PF_FETCH, false, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_FETCH | PF_PRESENT);
+	ck_assert_int_eq(fault(0x400000, PF_FETCH, true, &e), SHADOW_DONE);
+	map(0x401000, 600, P | U | NX);
+	ck_assert_int_eq(fault(0x401000, PF_FETCH, true, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_FETCH | PF_PRESENT | PF_USER);
+	map(0x402000, 600, P | U | 1ull << 51);
+	ck_assert_int_eq(fault(0x402000, 0, true, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_RESERVED | PF_PRESENT | PF_USER);
+	/* a table outside the domain's memory reads as absent */
+	*entry_for(spaces[0].root, 0x40000000, 2, true) = 3000ull << 12 | P | W | U;
+	ck_assert_int_eq(fault(0x40000000, 0, true, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_USER);
+	ck_assert_uint_eq(d->ended, 0);
+	/* a page outside it is the end: there is nothing to give */
+	map(0x403000, 3000, P | U);
+	ck_assert_int_eq(fault(0x403000, 0, true, &e), SHADOW_KILLED);
+	ck_assert_ptr_nonnull(strstr(d->kill_reason, "gfn bb8, which has no memory"));
+}
+END_TEST
+
+START_TEST(no_progress)
+{
+	unsigned int n;
+	u32 e;
+
+	map(0x400000, 600, P | W | U);
+	for (n = 0; n < 1000 && fault(0x400000, PF_WRITE, true, &e) == SHADOW_DONE; n++)
+		;
+	ck_assert_uint_gt(n, 50);
+	ck_assert_uint_lt(n, 100);
+	ck_assert_ptr_nonnull(strstr(d->kill_reason, "no progress"));
+}
+END_TEST
+
+/* Filled ahead: the page of the last fault, if the guest made it; never A or D by itself. */
+START_TEST(prefill)
+{
+	struct vcpu *v = d->vcpus[0];
+	u64 *leaf;
+	u32 e;
+
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_GUEST_FAULT);
+	shadow_note_fault(v, 0x400000);
+	map(0x400000, 600, P | W | U | A | D);
+	map(0x401000, 601, P | W | U | A);
+	map(0x402000, 602, P | W | U);
+	ck_assert_int_eq(CALL(0, (shadow_prefill(v), 0)), 0);
+	ck_assert(hits(0x400000, true, true));
+	ck_assert(hits(0x401000, false, true));
+	ck_assert(!hits(0x401000, true, true));
+	ck_assert(!hits(0x402000, false, true));
+	leaf = entry_for(spaces[0].root, 0x402000, 1, false);
+	ck_assert_uint_eq(*leaf & (A | D), 0);
+	/* once */
+	map(0x600000, 603, P | W | U | A | D);
+	(void)CALL(0, (shadow_prefill(v), 0));
+	ck_assert(!hits(0x600000, false, true));
+}
+END_TEST
+
+START_TEST(bad_calls)
+{
+	struct vcpu *v = d->vcpus[0];
+	u64 root = spaces[0].root << 12;
+
+#define REFUSED(error, call) ck_assert_int_eq(CALL(0, call), -(error))
+	REFUSED(PARVUS_EINVAL, shadow_switch(v, 1, root + 8, 0, 0, 0, 0));
+	REFUSED(PARVUS_EINVAL, shadow_switch(v, 1, root, 1, 0, 0, 0));
+	REFUSED(PARVUS_EINVAL, shadow_switch(v, 1, root, 0, 0, 0, PARVUS_SWITCH_ALL + 1));
+	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, 3000ull << 12, 0, 0, 0, 0));
+	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, ~0xfffull, 0, 0, 0, 0));
+	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, root, 0, 0, 4, 0));
+	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, root, 0, 0, 3000ull << 12, 0));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0, 0, 6));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0, 0, 0x20));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x1000, 0x2000, 3, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x1001, 0x2000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x1000, 0x2001, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x3000, 0x2000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0x1000, 0, PARVUS_FLUSH_KERNEL));
+	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL));
+	REFUSED(PARVUS_EINVAL, shadow_flush_batch(v, 1ull << VCPUS));
+	/* hints about what is not there are no mistake */
+	REFUSED(0, shadow_flush(v, 99, 1, 0, 0x1000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(0, shadow_flush(v, 99, 1, 0x1000, 0x1000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(0, shadow_flush(v, 0, 0, 0xffffffffffe00000, 0, 0, PARVUS_FLUSH_KERNEL));
+	REFUSED(0, shadow_release(v, 99));
+	REFUSED(0, shadow_release(v, 0));
+	REFUSED(0, shadow_age(v, 99));
+	REFUSED(0, shadow_flush_batch(v, 0));
+	ck_assert_uint_eq(d->ended, 0);
+}
+END_TEST
+
+/* Pages of the pool come back when an address space is released, a few per call. */
+START_TEST(release)
+{
+	struct vcpu *v = d->vcpus[0];
+	u64 free_pages, n;
+	unsigned int calls = 1;
+	u32 e;
+
+	map(0x400000, 600, P | W | U);
+	ck_assert_int_eq(fault(0x400000, 0, true, &e), SHADOW_DONE);	/* the reserve is taken */
+	free_pages = shadow_pool_free(d);
+	ok(CALL(0, shadow_switch(v, 50, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
+	for (n = 0; n < 40; n++) {
+		map(0x40000000 + (n << 21), 600, P | W | U);
+		ck_assert_int_eq(fault(0x40000000 + (n << 21), 0, true, &e), SHADOW_DONE);
+	}
+	/* the reserve is filled up before each fault, so what it lacks now counts as taken */
+	ck_assert_uint_lt(shadow_pool_free(d), free_pages - 30);
+	ok(CALL(0, shadow_switch(v, 51, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
+	while (CALL(0, shadow_release(v, 50)) == -PARVUS_EAGAIN)
+		calls++;
+	ck_assert_uint_ge(calls, 2);
+	ck_assert_uint_lt(calls, 10);
+	/* left: the aspace of id 51, and what one fault keeps in reserve */
+	ck_assert_uint_ge(shadow_pool_free(d) + 1 + SHADOW_RESERVE, free_pages);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("shadow");
-	TCase *c = tcase_create("shadow");
+	TCase *t = tcase_create("model");
 
-	tcase_set_timeout(c, 120);
-	tcase_add_loop_test(c, random_guests, 0, 8);
-	tcase_add_loop_test(c, random_guests_exact, 0, 2);
-	tcase_add_test(c, small_pool);
-	suite_add_tcase(s, c);
-	return run_suite(s);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, model_large_pool);
+	tcase_add_test(t, model_small_pool);
+	tcase_add_test(t, model_exact);
+	tcase_add_test(t, model_exact_small_pool);
+	tcase_add_test(t, hostile_small_pool);
+	tcase_add_test(t, hostile_large_pool);
+	tcase_add_test(t, hostile_exact);
+	suite_add_tcase(s, t);
+	t = tcase_create("single");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, overlay);
+	tcase_add_test(t, too_many_overlays);
+	tcase_add_test(t, faults);
+	tcase_add_test(t, no_progress);
+	tcase_add_test(t, prefill);
+	tcase_add_test(t, bad_calls);
+	tcase_add_test(t, release);
+	suite_add_tcase(s, t);
+	return native_main(s);
 }

@@ -1,105 +1,194 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The timer heap (hypervisor/timer.c). */
+/* timer.c: against a plain array of deadlines; heap order, cancel, re-arm, other pCPU, full. */
 #include "native.h"
+#include <hv/timer.h>
 
-#define N 500
-static struct timer t[N];
-static u64 fired_at[N];
-static unsigned int fired;
-static u64 last;
+static struct timer t[TIMERS_PER_CPU + 2];
+static unsigned int fired[64], fires;
 
 static void fire(struct timer *x)
 {
-	u64 i = (u64)(x - t);
-
 	ck_assert_uint_eq(x->deadline, 0);
-	ck_assert_uint_ge(fired_at[i], last);
-	last = fired_at[i];
-	fired++;
+	ck_assert_uint_eq(x->heap_index, 0);
+	if (fires < ARRAY_SIZE(fired))
+		fired[fires] = (unsigned int)(x - t);
+	fires++;
 }
 
 static void setup(void)
 {
-	machine_reset();
-	memset(t, 0, sizeof(t));
-	fired = 0;
-	last = 0;
-	for (unsigned int c = 0; c < FAKE_CPUS; c++)
-		ck_assert_int_eq(timer_init_cpu(c), 0);
-	for (int i = 0; i < N; i++)
+	unsigned int i;
+
+	native_boot(2 * EXTENT_FRAMES, 1);
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(timer_init_cpu(i), 0);
+	for (i = 0; i < ARRAY_SIZE(t); i++)
 		t[i].fire = fire;
 }
 
 START_TEST(order)
 {
-	random_seed(1);
-	for (int i = 0; i < N; i++) {
-		fired_at[i] = 1 + random_below(100000);
-		ck_assert_int_eq(timer_set(&t[i], 0, fired_at[i]), 0);
+	static const u64 deadlines[] = { 50, 10, 40, 30, 20, 60, 5, 45 };
+	unsigned int i;
+	u64 last = 0;
+
+	ck_assert_uint_eq(timer_next(0), 0);
+	for (i = 0; i < ARRAY_SIZE(deadlines); i++)
+		ck_assert_int_eq(timer_set(&t[i], 0, deadlines[i]), 0);
+	ck_assert_uint_eq(timer_next(0), 5);
+	timer_run(0, 4);
+	ck_assert_uint_eq(fires, 0);
+	timer_run(0, 30);
+	ck_assert_uint_eq(fires, 4);
+	for (i = 0; i < 4; i++) {
+		ck_assert_uint_gt(deadlines[fired[i]], last);
+		last = deadlines[fired[i]];
 	}
-	for (u64 now = 0; now <= 100000; now += 1000) {
-		timer_run(0, now);
-		ck_assert(!timer_next(0) || timer_next(0) > now);
-	}
-	ck_assert_uint_eq(fired, N);
+	ck_assert_uint_eq(timer_next(0), 40);
+	timer_run(0, 1000);
+	ck_assert_uint_eq(fires, 8);
 	ck_assert_uint_eq(timer_next(0), 0);
 }
 END_TEST
 
-START_TEST(rearm_cancel_move)
+START_TEST(cancel)
 {
-	unsigned int armed = 0;
-
-	random_seed(2);
-	for (int n = 0; n < 50000; n++) {
-		u64 i = random_below(N);
-
-		switch (random_below(4)) {
-		case 0:
-			timer_cancel(&t[i]);
-			ck_assert_uint_eq(t[i].heap_index, 0);
-			break;
-		default:
-			fired_at[i] = 1 + random_below(1000000);
-			ck_assert_int_eq(timer_set(&t[i], (unsigned int)random_below(FAKE_CPUS), fired_at[i]), 0);
-		}
-	}
-	for (int i = 0; i < N; i++)
-		armed += t[i].heap_index != 0;
-	for (unsigned int c = 0; c < FAKE_CPUS; c++) {
-		last = 0;
-		timer_run(c, ~0ull);
-		ck_assert_uint_eq(timer_next(c), 0);
-	}
-	ck_assert_uint_eq(fired, armed);
+	timer_cancel(&t[0]);		/* never armed */
+	timer_set(&t[0], 0, 10);
+	timer_set(&t[1], 0, 20);
+	timer_cancel(&t[0]);
+	ck_assert_uint_eq(timer_next(0), 20);
+	timer_cancel(&t[0]);		/* twice */
+	timer_run(0, 100);
+	ck_assert_uint_eq(fires, 1);
+	ck_assert_uint_eq(fired[0], 1);
+	timer_cancel(&t[1]);		/* has fired */
+	ck_assert_int_eq(timer_set(&t[1], 0, 200), 0);
+	timer_run(0, 200);
+	ck_assert_uint_eq(fires, 2);
 }
 END_TEST
 
-START_TEST(not_early)
+START_TEST(rearm)
 {
-	fired_at[0] = 100;
-	timer_set(&t[0], 1, 100);
-	timer_run(1, 99);
-	timer_run(0, 1000);
-	ck_assert_uint_eq(fired, 0);
-	timer_run(1, 100);
-	ck_assert_uint_eq(fired, 1);
-	timer_run(1, 1000);
-	ck_assert_uint_eq(fired, 1);
+	timer_set(&t[0], 0, 10);
+	timer_set(&t[1], 0, 20);
+	timer_set(&t[2], 0, 30);
+	timer_set(&t[0], 0, 25);	/* later */
+	ck_assert_uint_eq(timer_next(0), 20);
+	timer_set(&t[2], 0, 5);		/* earlier */
+	ck_assert_uint_eq(timer_next(0), 5);
+	timer_run(0, 100);
+	ck_assert_uint_eq(fires, 3);
+	ck_assert_uint_eq(fired[0], 2);
+	ck_assert_uint_eq(fired[1], 1);
+	ck_assert_uint_eq(fired[2], 0);
+}
+END_TEST
+
+START_TEST(other_cpu)
+{
+	timer_set(&t[0], 0, 10);
+	timer_set(&t[1], 0, 15);
+	timer_set(&t[0], 2, 20);
+	ck_assert_uint_eq(timer_next(0), 15);
+	ck_assert_uint_eq(timer_next(2), 20);
+	ck_assert_uint_eq(timer_next(1), 0);
+	timer_run(0, 100);
+	ck_assert_uint_eq(fires, 1);
+	timer_run(2, 100);
+	ck_assert_uint_eq(fires, 2);
+	ck_assert_uint_eq(fired[1], 0);
+	timer_set(&t[0], 1, 30);
+	timer_cancel(&t[0]);
+	ck_assert_uint_eq(timer_next(1), 0);
 }
 END_TEST
 
 START_TEST(full)
 {
-	struct timer *many = calloc(TIMERS_PER_CPU + 1, sizeof(*many));
+	unsigned int i;
 
-	for (unsigned int i = 0; i < TIMERS_PER_CPU; i++)
-		ck_assert_int_eq(timer_set(&many[i], 0, i + 1), 0);
-	ck_assert_int_eq(timer_set(&many[TIMERS_PER_CPU], 0, 1), -PARVUS_ENOMEM);
-	timer_cancel(&many[17]);
-	ck_assert_int_eq(timer_set(&many[TIMERS_PER_CPU], 0, 1), 0);
-	free(many);
+	for (i = 0; i < TIMERS_PER_CPU; i++)
+		ck_assert_int_eq(timer_set(&t[i], 0, 1000 + (i * 7919u) % 4096), 0);
+	ck_assert_int_eq(timer_set(&t[i], 0, 1), -PARVUS_ENOMEM);
+	ck_assert_uint_eq(t[i].heap_index, 0);
+	ck_assert_uint_eq(timer_next(0), 1000);
+	/* one that is in may move; one that leaves makes room */
+	ck_assert_int_eq(timer_set(&t[5], 0, 2), 0);
+	ck_assert_uint_eq(timer_next(0), 2);
+	timer_cancel(&t[7]);
+	ck_assert_int_eq(timer_set(&t[i], 0, 1), 0);
+	ck_assert_uint_eq(timer_next(0), 1);
+	/* from a pCPU with room to a full one: refused, and armed nowhere */
+	ck_assert_int_eq(timer_set(&t[i + 1], 1, 50), 0);
+	ck_assert_int_eq(timer_set(&t[i + 1], 0, 50), -PARVUS_ENOMEM);
+	ck_assert_uint_eq(timer_next(1), 0);
+	timer_cancel(&t[i + 1]);
+	timer_run(0, ~0ull);
+	ck_assert_uint_eq(fires, TIMERS_PER_CPU);
+	ck_assert_uint_eq(timer_next(0), 0);
 }
+END_TEST
+
+#define MODEL	200u
+
+static u64 model[MODEL];	/* 0 = not armed */
+static unsigned int model_cpu[MODEL];
+static u64 now;
+
+static void fire_model(struct timer *x)
+{
+	size_t k = (size_t)(x - t);
+
+	ck_assert_uint_ne(model[k], 0);
+	ck_assert_uint_le(model[k], now);
+	model[k] = 0;
+}
+
+static u64 model_next(unsigned int cpu)
+{
+	u64 best = 0;
+	unsigned int i;
+
+	for (i = 0; i < MODEL; i++)
+		if (model[i] && model_cpu[i] == cpu && (!best || model[i] < best))
+			best = model[i];
+	return best;
+}
+
+static void random_run(u64 seed)
+{
+	unsigned int n, i, cpu;
+
+	(void)seed;
+	for (i = 0; i < MODEL; i++)
+		t[i].fire = fire_model;
+	for (n = 0; n < 20000; n++) {
+		u64 k = below(MODEL);
+
+		cpu = (unsigned int)below(3);
+		switch (below(5)) {
+		case 0:
+			timer_cancel(&t[k]);
+			model[k] = 0;
+			break;
+		case 1:
+			now += below(50);
+			timer_run(cpu, now);
+			ck_assert(!model_next(cpu) || model_next(cpu) > now);
+			break;
+		default:
+			model[k] = now + 1 + below(1000);
+			model_cpu[k] = cpu;
+			ck_assert_int_eq(timer_set(&t[k], cpu, model[k]), 0);
+		}
+		for (cpu = 0; cpu < 3; cpu++)
+			EXPECT(timer_next(cpu) == model_next(cpu), "next on %u", cpu);
+	}
+}
+
+START_TEST(random_use) { for_seeds(2, random_run); }
 END_TEST
 
 int main(void)
@@ -109,9 +198,11 @@ int main(void)
 
 	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_test(c, order);
-	tcase_add_test(c, rearm_cancel_move);
-	tcase_add_test(c, not_early);
+	tcase_add_test(c, cancel);
+	tcase_add_test(c, rearm);
+	tcase_add_test(c, other_cpu);
 	tcase_add_test(c, full);
+	tcase_add_test(c, random_use);
 	suite_add_tcase(s, c);
-	return run_suite(s);
+	return native_main(s);
 }

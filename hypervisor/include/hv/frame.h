@@ -48,7 +48,6 @@ u64 frames_free_count(void);
 u64 frames_total_count(void);
 
 #ifdef HV_NATIVE
-void page_alloc_reset(void);
 void *frame_map(mfn_t mfn);
 #else
 /* The direct map (arch/x86/paging.c). */

@@ -35,8 +35,4 @@ bool sched_block(struct vcpu *v);
 void sched_stop(struct vcpu *v);
 bool sched_start(struct vcpu *v);
 
-#ifdef HV_NATIVE
-void sched_reset(void);
-#endif
-
 #endif
