@@ -5,6 +5,11 @@ O ?= build
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .PHONY: all help clean
+ifeq ($(filter help clean lines,$(MAKECMDGOALS)),)
+ifneq ($(shell mkdir -p $(O) 2>/dev/null && test -w $(O) && echo ok),ok)
+$(error cannot write to the build folder $(O))
+endif
+endif
 all: deps-build hypervisor
 
 include pv-abi/build.mk

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # User spaces, running, images.
 
-.PHONY: run iso initramfs debian
+.PHONY: check-settings run iso initramfs debian
 
 $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init
 	@mkdir -p $(@D)
@@ -9,8 +9,12 @@ $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init
 	@tools/mkinitramfs $@
 initramfs: $(O)/initramfs.cpio
 
-run: deps-run hypervisor guest-kernel $(O)/initramfs.cpio
+run: check-settings deps-run hypervisor guest-kernel $(O)/initramfs.cpio
 	@tools/run
+
+# Before minutes are spent on building.
+check-settings:
+	@tools/run --check
 
 # A bootable CD with hypervisor, kernel and the small user space.
 iso: deps-iso hypervisor guest-kernel $(O)/initramfs.cpio
