@@ -32,7 +32,7 @@ bool debug_enabled;	/* debug=1 on the command line */
 static void look_for_vectors(struct vcpu *v)
 {
 	if (vcpu_has_pending(v))
-		this_pcpu()->work |= WORK_VECTORS;
+		pcpu_add_work(this_pcpu(), WORK_VECTORS);
 }
 
 HC(nop)
@@ -329,7 +329,7 @@ HC(vcpu_stop)
 	(void)regs;
 	timer_cancel(&v->timer);
 	sched_stop(v);
-	this_pcpu()->work |= WORK_RESCHED;
+	pcpu_add_work(this_pcpu(), WORK_RESCHED);
 	return 0;
 }
 
@@ -349,7 +349,7 @@ HC(yield)
 	(void)regs;
 	sched_yield_to(p->cpu, v, hv_now_ns());
 	p->yield = true;
-	p->work |= WORK_RESCHED;
+	pcpu_add_work(p, WORK_RESCHED);
 	return 0;
 }
 
@@ -358,9 +358,9 @@ HC(block)
 	(void)regs;
 	v->area->irq_enabled = 1;
 	if (vcpu_has_pending(v))
-		this_pcpu()->work |= WORK_VECTORS;
+		pcpu_add_work(this_pcpu(), WORK_VECTORS);
 	else if (sched_block(v))
-		this_pcpu()->work |= WORK_RESCHED;
+		pcpu_add_work(this_pcpu(), WORK_RESCHED);
 	return 0;
 }
 

@@ -83,6 +83,8 @@ void apic_init_cpu(void)
 void apic_send(u32 dest, u32 low)
 {
 	if (!apic) {
+		/* this WRMSR does not serialize: it may overtake earlier stores. SDM vol. 3, 11.12.3 */
+		__asm__ volatile("mfence; lfence" : : : "memory");
 		wrmsr(0x830, (u64)dest << 32 | low);
 		return;
 	}

@@ -344,7 +344,7 @@ static void vif_set(struct vcpu *v, bool on)
 {
 	v->area->irq_enabled = on;
 	if (on && vcpu_has_pending(v))
-		this_pcpu()->work |= WORK_VECTORS;
+		pcpu_add_work(this_pcpu(), WORK_VECTORS);
 }
 
 bool emulate(struct vcpu *v, struct regs *r)
@@ -377,7 +377,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 		if (len > i.length && bytes[i.length] == 0xf4) {
 			i.length++;
 			if (!vcpu_has_pending(v) && sched_block(v))
-				p->work |= WORK_RESCHED;
+				pcpu_add_work(p, WORK_RESCHED);
 		}
 		break;
 	case INSN_HLT:
@@ -386,9 +386,9 @@ bool emulate(struct vcpu *v, struct regs *r)
 			break;
 		}
 		if (vcpu_has_pending(v))
-			p->work |= WORK_VECTORS;
+			pcpu_add_work(p, WORK_VECTORS);
 		else if (sched_block(v))
-			p->work |= WORK_RESCHED;
+			pcpu_add_work(p, WORK_RESCHED);
 		break;
 	case INSN_IN:	/* no device: the bus floats */
 		if (i.size == 4)

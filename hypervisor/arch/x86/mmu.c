@@ -38,7 +38,7 @@ bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed);
 
 void arch_request(unsigned int cpu)
 {
-	__atomic_fetch_or(&pcpus[cpu]->work, WORK_SERVE, __ATOMIC_SEQ_CST);
+	pcpu_add_work(pcpus[cpu], WORK_SERVE);
 }
 
 void arch_kick(u64 mask)

@@ -85,7 +85,7 @@ static void begin(const char *fmt, va_list ap)
 	log_panic_mode();
 	for (i = 0; i < cpus_online; i++)
 		if (pcpus[i] && i + 1 != me) {
-			pcpus[i]->work |= WORK_STOP;
+			pcpu_add_work(pcpus[i], WORK_STOP);
 			apic_send(pcpus[i]->apic_id, 0x4400);	/* NMI */
 		}
 	hv_vsnprintf(line, sizeof(line), fmt, ap);

@@ -271,7 +271,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 	}
 	exit_slow_update(p, v);
 	if (vcpu_has_pending(v))
-		p->work |= WORK_VECTORS;
+		pcpu_add_work(p, WORK_VECTORS);
 }
 
 /* rax rcx r11, rip cs rflags rsp ss at the guest's rsp. */

@@ -25,7 +25,7 @@ static void interrupt(struct pcpu *p, u64 vector)
 		apic_eoi();
 	switch (vector) {
 	case HV_VECTOR_TIMER:
-		__atomic_fetch_or(&p->work, WORK_TIMER, __ATOMIC_SEQ_CST);
+		pcpu_add_work(p, WORK_TIMER);
 		p->timer_deadline = 0;
 		break;
 	case HV_VECTOR_CONSOLE:

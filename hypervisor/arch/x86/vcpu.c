@@ -100,7 +100,7 @@ void pcpu_work(unsigned int cpu, u32 bits)
 {
 	struct pcpu *p = pcpus[cpu];
 
-	__atomic_fetch_or(&p->work, bits, __ATOMIC_SEQ_CST);
+	pcpu_add_work(p, bits);
 	if (p != this_pcpu() && (READ_ONCE(p->exposed) || READ_ONCE(p->idle)))
 		apic_send_kick(cpu);
 }
@@ -259,7 +259,7 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 		write_cr3(p->user_cr3);
 	v->stats.switches++;
 	if (vcpu_has_pending(v))
-		p->work |= WORK_VECTORS;
+		pcpu_add_work(p, WORK_VECTORS);
 	exit_slow_update(p, v);
 }
 
@@ -338,7 +338,7 @@ void schedule(struct pcpu *p, struct regs *regs)
 				smp_store_release(&prev->on_cpu, false);
 				domain_vcpu_gone(prev->domain);
 			} else if (sched_left(prev)) {
-				p->work |= WORK_RESCHED;
+				pcpu_add_work(p, WORK_RESCHED);
 			}
 			prev = NULL;
 		}
@@ -399,7 +399,7 @@ void idle_forever(void)
 	struct pcpu *p = this_pcpu();
 
 	p->current = NULL;
-	p->work |= WORK_RESCHED;
+	pcpu_add_work(p, WORK_RESCHED);
 	enter_first((struct regs *)p->stack_top - 1);
 }
 

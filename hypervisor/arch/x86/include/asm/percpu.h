@@ -61,6 +61,12 @@ static inline struct pcpu *this_pcpu(void)
 	__asm__("mov %%gs:0, %0" : "=r"(p));
 	return p;
 }
+
+/* Also for one's own word: an OR without LOCK can lose a bit that another CPU sets meanwhile. */
+static inline void pcpu_add_work(struct pcpu *p, u32 bits)
+{
+	__atomic_fetch_or(&p->work, bits, __ATOMIC_SEQ_CST);
+}
 #endif
 
 #endif
