@@ -103,6 +103,41 @@ static void start_one(u8 *page, u64 pa, struct pcpu *p)
 	}
 }
 
+#define TSC_ROUNDS	32u
+
+/*
+ * Is the TSC of a CPU in step with ours? Its sample must lie between two of ours, each
+ * round; guests get a clock without traps only then (review rule 45).
+ */
+static bool tsc_in_step(struct pcpu *p)
+{
+	bool ok = true;
+	u32 i;
+
+	for (i = 1; i <= TSC_ROUNDS; i++) {
+		u64 before = rdtsc(), after;
+
+		smp_store_release(&p->tsc_ask, i);
+		while (smp_load_acquire(&p->tsc_answer) != i)
+			cpu_relax();
+		after = rdtsc();
+		ok &= p->tsc_sample >= before && p->tsc_sample <= after;
+	}
+	return ok;
+}
+
+static void tsc_answer(struct pcpu *p)
+{
+	u32 i;
+
+	for (i = 1; i <= TSC_ROUNDS; i++) {
+		while (smp_load_acquire(&p->tsc_ask) != i)
+			cpu_relax();
+		p->tsc_sample = rdtsc();
+		smp_store_release(&p->tsc_answer, i);
+	}
+}
+
 void secondary_main(struct pcpu *p);
 
 void secondary_main(struct pcpu *p)
@@ -112,6 +147,7 @@ void secondary_main(struct pcpu *p)
 	desc_init_cpu(p);
 	apic_init_cpu();
 	smp_store_release(&p->online, true);
+	tsc_answer(p);
 	while (!READ_ONCE(smp_go))
 		cpu_relax();
 	idle_forever();
@@ -143,6 +179,11 @@ void smp_init(void)
 			continue;
 		}
 		cpus_online++;
+		if (!tsc_in_step(p)) {
+			if (tsc_stable)
+				log_info("smp: the TSC of CPU %u is not in step", p->cpu);
+			tsc_stable = false;
+		}
 	}
 	paging_identity(false);
 	log_info("smp: %u CPUs", cpus_online);

@@ -46,6 +46,8 @@ struct pcpu {
 	u64 xcr0;		/* what the register holds */
 	bool debug_live;	/* debug registers are not at rest */
 	bool online;
+	u32 tsc_ask, tsc_answer;	/* bring-up: is its TSC in step? */
+	u64 tsc_sample;
 	bool idle;		/* [any reads] */
 	bool yield;		/* the next reschedule lets others go first */
 } __attribute__((aligned(64)));

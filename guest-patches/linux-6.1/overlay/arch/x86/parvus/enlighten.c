@@ -204,6 +204,11 @@ static void __init parvus_init_caps(void)
 	setup_force_cpu_cap(X86_FEATURE_PV_GUEST);
 	setup_force_cpu_cap(X86_FEATURE_PARVUS);
 	setup_force_cpu_cap(X86_FEATURE_CX16);
+	/* The hypervisor vouches for TSCs in step; CPUID of an emulated CPU does not. */
+	if (parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE) {
+		setup_force_cpu_cap(X86_FEATURE_CONSTANT_TSC);
+		setup_force_cpu_cap(X86_FEATURE_TSC_RELIABLE);
+	}
 	for (i = 0; i < ARRAY_SIZE(hidden); i++)
 		setup_clear_cpu_cap(hidden[i]);
 }
