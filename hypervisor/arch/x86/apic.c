@@ -44,6 +44,13 @@ static void apic_write(u32 reg, u32 v)
 		wrmsr(0x800 + (reg >> 4), v);
 }
 
+static void timer_mode_set(void)
+{
+	apic_write(APIC_LVT_TIMER, HV_VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
+	/* the memory-mapped write comes before the first deadline (SDM vol. 3, 11.5.4.1) */
+	__asm__ volatile("mfence" : : : "memory");
+}
+
 u32 apic_id(void)
 {
 	u32 a, b, c, d;
@@ -62,6 +69,8 @@ void apic_init_cpu(void)
 	u64 base = rdmsr(MSR_APIC_BASE);
 
 	if (cpu_features.x2apic) {
+		/* in two steps: from disabled straight to x2APIC is a #GP (SDM vol. 3, 11.12.5) */
+		wrmsr(MSR_APIC_BASE, base | 1u << 11);
 		wrmsr(MSR_APIC_BASE, base | 3u << 10);
 	} else {
 		wrmsr(MSR_APIC_BASE, base | 1u << 11);
@@ -75,8 +84,7 @@ void apic_init_cpu(void)
 	apic_write(APIC_LVT_PERF, LVT_MASKED);
 	apic_write(APIC_LVT_ERROR, LVT_MASKED);
 	apic_write(APIC_DIVIDE, 0xb);		/* by 1 */
-	apic_write(APIC_LVT_TIMER, HV_VECTOR_TIMER |
-		   (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
+	timer_mode_set();
 	apic_write(APIC_INITIAL, 0);
 }
 
@@ -111,7 +119,7 @@ u32 apic_timer_stop_count(void)
 	u32 ticks = 0xffffffff - apic_read(APIC_CURRENT);
 
 	apic_write(APIC_INITIAL, 0);
-	apic_write(APIC_LVT_TIMER, HV_VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
+	timer_mode_set();
 	return ticks;
 }
 
