@@ -29,6 +29,7 @@ help:
 	@echo '  initramfs        the small BusyBox user space'
 	@echo '  debian           a small Debian user space, $(O)/debian.cpio (INITRD= for run)'
 	@echo '  iso              a CD image for BIOS and UEFI'
+	@echo '  abi-check        headers, layout and numbers against the snapshot; abi-snapshot renews it'
 	@echo '  docs             rewrite the generated parts of docs/'
 	@echo '  lines            lines of code against the budget'
 	@echo '  clean            remove $(O)/ (the kernel cache stays)'
