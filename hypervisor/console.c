@@ -13,7 +13,7 @@
 
 #define INPUT	1024u		/* power of two */
 #define LINE	200u
-#define WRITE_MAX 1024u		/* bytes taken by one call: bounds its time */
+#define WRITE_MAX 16u		/* bytes taken by one call: what the UART's FIFO holds */
 
 static struct spinlock lock = SPINLOCK_INIT;
 static struct domain *owner;

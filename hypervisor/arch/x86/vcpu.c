@@ -107,15 +107,13 @@ void pcpu_work(unsigned int cpu, u32 bits)
 
 void vcpu_kick(struct vcpu *v)
 {
-	unsigned int cpu;
+	/* first of all awake: it may be on its way to sleep and still on a pCPU */
+	unsigned int cpu = sched_wake(v, hv_now_ns());
 
-	if (READ_ONCE(v->on_cpu)) {
-		pcpu_work(READ_ONCE(v->sched.cpu), WORK_RESCHED | WORK_VECTORS);
-		return;
-	}
-	cpu = sched_wake(v, hv_now_ns());
 	if (cpu != MAX_CPUS)
 		pcpu_work(cpu, WORK_RESCHED);
+	else if (READ_ONCE(v->on_cpu))
+		pcpu_work(READ_ONCE(v->sched.cpu), WORK_RESCHED | WORK_VECTORS);
 }
 
 void vcpu_raise(struct vcpu *v, u8 vector)
