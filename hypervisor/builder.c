@@ -109,12 +109,13 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		goto fail;
 
 	v = d->vcpus[0];
+	sched_start(v);
 	vcpu_reset(v, elf.note.entry, 0, elf.note.root);
 	v->regs.rsi = info;
 	console_domain_new(d);
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
 	d->alive_vcpus = 1;
-	sched_start(v);
+	sched_started(v);
 	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name,
 		 (unsigned long)(b->mem >> 20), b->vcpus, b->vcpus > 1 ? "s" : "", b->kernel);
 	return NULL;

@@ -305,7 +305,7 @@ HC(vcpu_start)
 		return -PARVUS_EINVAL;
 	if (!guest_map(v->domain, c.root, PAGE_SIZE, PAGE_SIZE))
 		return -PARVUS_EFAULT;
-	/* whoever takes it from STOPPED owns it until sched_wake() */
+	/* whoever takes it from STOPPED owns it until sched_started() */
 	if (o == v || !sched_start(o))
 		return -PARVUS_EBUSY;
 	if (c.area_gpa) {
@@ -320,6 +320,7 @@ HC(vcpu_start)
 	o->regs.rdi = c.rdi;
 	o->regs.rsi = c.rsi;
 	o->kernel_gs_base = o->live_gs_base = c.gs_base;
+	sched_started(o);
 	vcpu_kick(o);
 	return 0;
 }

@@ -232,7 +232,13 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 	return v;
 }
 
-void sched_pick_none(unsigned int cpu) { WRITE_ONCE(queues[cpu].running, NULL); }
+void sched_pick_none(unsigned int cpu)
+{
+	/* locked: a wake-up may be looking at what runs, which is about to be freed */
+	spin_lock(&queues[cpu].lock);
+	queues[cpu].running = NULL;
+	spin_unlock(&queues[cpu].lock);
+}
 
 /* A wake-up that came between sched_pick() and now left it RUNNING: queue it here. */
 bool sched_left(struct vcpu *prev)
@@ -300,18 +306,26 @@ void sched_stop(struct vcpu *v)
 	spin_unlock(&q->lock);
 }
 
-/* A stopped vCPU becomes runnable. False: it was not stopped. */
+/* A stopped vCPU becomes the caller's to set up. False: it was not stopped. */
 bool sched_start(struct vcpu *v)
 {
 	struct queue *q = lock_queue_of(v);
 	bool ok = v->state == VCPU_STOPPED && !v->on_cpu;
 
 	if (ok) {
-		v->state = VCPU_BLOCKED;
+		v->state = VCPU_STARTING;
 		v->sched.vruntime = q->min_vruntime;
 	}
 	spin_unlock(&q->lock);
 	return ok;
+}
+
+void sched_started(struct vcpu *v)
+{
+	struct queue *q = lock_queue_of(v);
+
+	v->state = VCPU_BLOCKED;
+	spin_unlock(&q->lock);
 }
 
 void sched_set_affinity(struct vcpu *v, u64 mask) { WRITE_ONCE(v->sched.affinity, mask); }

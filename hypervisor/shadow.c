@@ -1368,7 +1368,7 @@ int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 		as->root = root;
 		spin_unlock(&as->lock);
 	}
-	as->gen_gpa = gen_gpa;
+	WRITE_ONCE(as->gen_gpa, gen_gpa);
 	stale = rebound || !id || tlb_gen > READ_ONCE(as->guest_gen) || as->all_gen != all_gen ||
 		flags >= PARVUS_SWITCH_AS;
 	v->shadow.root = root;
@@ -1509,7 +1509,7 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 	for (; mask; mask &= mask - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(mask);
 		struct aspace *as;
-		u64 gen = ~0ull;
+		u64 gen = ~0ull, gpa, *page;
 
 		if (i >= v->domain->vcpu_count)
 			return -PARVUS_EINVAL;
@@ -1520,9 +1520,10 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 		spin_unlock(&sd->lock);
 		if (!as)
 			continue;
-		if (as->gen_gpa)
-			gen = READ_ONCE(*(u64 *)((char *)guest_table(v->domain, as->gen_gpa >> PAGE_SHIFT) +
-						 (as->gen_gpa & (PAGE_SIZE - 1))));
+		gpa = READ_ONCE(as->gen_gpa);	/* once: a switch elsewhere may change it */
+		page = gpa ? guest_table(v->domain, gpa >> PAGE_SHIFT) : NULL;
+		if (page)
+			gen = READ_ONCE(page[(gpa & (PAGE_SIZE - 1)) / 8]);
 		if (gen > READ_ONCE(as->guest_gen)) {
 			flush_all(v, as);
 			spin_lock(&as->lock);

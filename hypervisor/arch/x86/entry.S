@@ -135,6 +135,7 @@ hypercall_slow:
 	POP_CALLER_SAVED
 	mov	32(%rsp), %r11			/* vector error rip cs rflags rsp */
 	mov	16(%rsp), %rcx
+	CANONICAL %rcx
 	mov	40(%rsp), %rsp
 	swapgs
 	sysretq
@@ -158,6 +159,9 @@ exit_to_guest:
 	xchg	%al, %gs:PCPU_exposed
 	cmpl	$0, %gs:PCPU_work
 	jne	exit_with_work
+	/* an interrupt behind the last canonical address leaves a rip that IRET refuses, in ring 0 */
+	shlq	$16, REGS_rip(%rsp)
+	sarq	$16, REGS_rip(%rsp)
 	POP_REGS
 	add	$16, %rsp
 	swapgs

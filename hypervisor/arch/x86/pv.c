@@ -210,7 +210,7 @@ static void leave_kernel(struct pcpu *p)
 }
 
 /*
- * A frame whose selectors the hardware would refuse: a general protection fault with
+ * A frame whose selectors, or rip beyond a 32-bit segment, the hardware would refuse: a general protection fault with
  * the frame as the interrupted user context (review rule 28; Linux calls it bad_iret).
  */
 static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
@@ -218,10 +218,11 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 	struct pcpu *p = this_pcpu();
 	u64 handler = READ_ONCE(v->domain->traps[13].address), stack = READ_ONCE(p->area->sp0);
 	bool bad_cs = cs != SEL_USER_CS && cs != SEL_USER_CS32;
+	u64 error = bad_cs ? cs : ss != SEL_USER_SS ? ss : 0;
 
 	regs->cs = cs | 3;
 	regs->ss = ss;
-	if (!handler || !push_frame(v, regs, stack, true, true, (bad_cs ? cs : ss) & 0xfffc)) {
+	if (!handler || !push_frame(v, regs, stack, true, true, error & 0xfffc)) {
 		double_fault(v, regs, 13, true);
 		return;
 	}
@@ -262,7 +263,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 	if (cs == VSEL_KERNEL_CS) {
 		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
 		p->n_kernel_returns++;
-	} else if ((cs == SEL_USER_CS || cs == SEL_USER_CS32) && ss == SEL_USER_SS) {
+	} else if ((cs == SEL_USER_CS || (cs == SEL_USER_CS32 && !(f[0] >> 32))) && ss == SEL_USER_SS) {
 		regs->cs = cs;
 		p->n_user_returns++;
 		leave_kernel(p);

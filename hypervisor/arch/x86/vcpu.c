@@ -156,6 +156,14 @@ static void fpu_load(struct vcpu *v)
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave) : "memory");
 }
 
+static void xcr0_want(struct pcpu *p, u64 value)
+{
+	if (cpu_features.xsave && p->xcr0 != value) {
+		xcr0_set(value);
+		p->xcr0 = value;
+	}
+}
+
 u64 guest_gs_base(void)
 {
 	u64 v;
@@ -203,6 +211,7 @@ static void context_save(struct pcpu *p, struct vcpu *v, const struct regs *regs
 	__asm__ volatile("mov %%es, %0" : "=m"(v->es));
 	__asm__ volatile("mov %%fs, %0" : "=m"(v->fs));
 	__asm__ volatile("mov %%gs, %0" : "=m"(v->gs));
+	xcr0_want(p, cpu_features.xcr0);	/* all of it, whatever the guest enabled (rule 37) */
 	fpu_save(v);
 	vcpu_fold_stats(p, v);
 	shadow_unload(v);
@@ -210,13 +219,22 @@ static void context_save(struct pcpu *p, struct vcpu *v, const struct regs *regs
 	write_cr3(hv_root);
 }
 
-/* Selectors were loaded by this vCPU from this GDT with these TLS entries: they load again. */
+/* The guest may have changed the TLS entry of a selector in use: then it does not load, and is 0. */
+#define SELECTOR_LOAD(sreg, value) \
+	__asm__ volatile("1: mov %w0, %%" sreg "\n2:\n" \
+			 ".pushsection .text.fixup, \"ax\"\n" \
+			 "3: xor %k0, %k0\n mov %w0, %%" sreg "\n jmp 2b\n.popsection\n" \
+			 ".pushsection .ex_table, \"a\"\n.quad 1b, 3b\n.popsection" \
+			 : "+r"(value))
+
 static void selectors_load(struct pcpu *p, const struct vcpu *v)
 {
-	__asm__ volatile("mov %0, %%ds" : : "m"(v->ds));
-	__asm__ volatile("mov %0, %%es" : : "m"(v->es));
-	__asm__ volatile("mov %0, %%fs" : : "m"(v->fs));
-	__asm__ volatile("mov %0, %%gs" : : "m"(v->gs));
+	u32 ds = v->ds, es = v->es, fs = v->fs, gs = v->gs;
+
+	SELECTOR_LOAD("ds", ds);
+	SELECTOR_LOAD("es", es);
+	SELECTOR_LOAD("fs", fs);
+	SELECTOR_LOAD("gs", gs);
 	wrmsr(MSR_GS_BASE, (u64)p);	/* the selector load changed it */
 }
 
@@ -239,14 +257,12 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, v->tsc_aux);
 	if (p->fpu_owner != v || v->fpu_cpu != p->cpu) {
-		if (cpu_features.xsave && p->xcr0 != v->xcr0) {
-			xcr0_set(v->xcr0);
-			p->xcr0 = v->xcr0;
-		}
+		xcr0_want(p, cpu_features.xcr0);
 		fpu_load(v);
 		p->fpu_owner = v;
 		v->fpu_cpu = p->cpu;
 	}
+	xcr0_want(p, v->xcr0);
 	if (p->debug_live || v->dr[7] != 0x400) {
 		debug_load(v);
 		p->debug_live = v->dr[7] != 0x400;

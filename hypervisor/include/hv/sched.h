@@ -31,8 +31,12 @@ void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now);
 bool sched_left(struct vcpu *prev);
 /* Sleep unless a vector is pending. True: the caller reschedules. */
 bool sched_block(struct vcpu *v);
-/* The vCPU stops for good; and the way back, which leaves it BLOCKED for sched_wake(). */
+/*
+ * The vCPU stops for good; and the way back: sched_start() gives it to the caller alone,
+ * who sets it up, calls sched_started() (BLOCKED from then on) and sched_wake().
+ */
 void sched_stop(struct vcpu *v);
 bool sched_start(struct vcpu *v);
+void sched_started(struct vcpu *v);
 
 #endif

@@ -21,6 +21,7 @@ struct regs {
 
 enum vcpu_state {
 	VCPU_STOPPED,		/* never started, or vcpu_stop */
+	VCPU_STARTING,		/* being set up by its starter: nothing wakes it */
 	VCPU_RUNNABLE,
 	VCPU_RUNNING,
 	VCPU_BLOCKED,
