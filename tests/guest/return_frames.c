@@ -63,6 +63,12 @@ void test(void)
 	f.rsp = 0x8000000000000000;	/* pushf there: a stack fault */
 	go();
 	EXPECT(user_trap.vector == 12 || user_trap.vector == 13);
+	fresh();
+	f.cs = PARVUS_USER_CS32;	/* beyond a 32-bit segment: IRET itself would fault */
+	f.rip = 0x100400000;
+	go();
+	EXPECT_EQ(user_trap.vector, 13);
+	EXPECT_EQ(user_trap.error, 0);
 	/* TF: a single step, reported to the guest */
 	fresh();
 	f.rflags |= 0x100;

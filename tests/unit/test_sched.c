@@ -39,6 +39,9 @@ static void start(struct vcpu *x, unsigned int cpu)
 {
 	x->sched.cpu = cpu;
 	ck_assert(sched_start(x));
+	ck_assert_int_eq(x->state, VCPU_STARTING);
+	ck_assert_uint_eq(sched_wake(x, now), MAX_CPUS);	/* not before it is set up */
+	sched_started(x);
 	ck_assert_int_eq(x->state, VCPU_BLOCKED);
 	ck_assert_uint_ne(sched_wake(x, now), MAX_CPUS);
 }
@@ -228,6 +231,7 @@ START_TEST(start_and_stop)
 	ck_assert(!sched_start(&v[0]));		/* its registers are still on the stack */
 	ck_assert_ptr_null(pick(0));
 	ck_assert(sched_start(&v[0]));
+	sched_started(&v[0]);
 	ck_assert_uint_eq(sched_wake(&v[0], now), 0);
 	ck_assert_ptr_eq(pick(0), &v[0]);
 }
@@ -241,12 +245,14 @@ START_TEST(wakes_on_an_idle_cpu)
 	/* its own is busy: another one */
 	v[1].sched.cpu = 0;
 	ck_assert(sched_start(&v[1]));
+	sched_started(&v[1]);
 	ck_assert_uint_eq(sched_wake(&v[1], now), 1);
 	pick(1);
 	ck_assert_ptr_eq(running[1], &v[1]);
 	v[2].sched.cpu = 0;
 	v[2].sched.affinity = 3;
 	ck_assert(sched_start(&v[2]));
+	sched_started(&v[2]);
 	ck_assert_uint_eq(sched_wake(&v[2], now), 0);	/* the idle one is not allowed */
 }
 END_TEST
