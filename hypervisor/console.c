@@ -67,9 +67,11 @@ s64 console_write(struct domain *d, u64 gpa, u64 len)
 		for (i = 0; i < n; i++) {
 			if (owner == d) {
 				serial_putc(0, buf[i]);
-			} else if (buf[i] == '\n' || lines[d->id].len == LINE) {
+				continue;
+			}
+			if (buf[i] == '\n' || lines[d->id].len == LINE)
 				line_out(d);
-			} else if (buf[i] >= ' ') {
+			if (buf[i] >= ' ') {
 				lines[d->id].text[lines[d->id].len++] = buf[i];
 			}
 		}

@@ -18,20 +18,6 @@ struct domain *domains[MAX_DOMAINS];
 static struct spinlock domains_lock = SPINLOCK_INIT;
 static u32 domains_alive;
 
-u64 gfn_lookup(const struct domain *d, gfn_t gfn)
-{
-	u64 e, n = gfn_x(gfn);
-
-	if (n >= d->max_gfn)
-		return 0;
-	e = READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]);
-	if (e & GFN_EXTENT)
-		return e + ((n & (EXTENT_FRAMES - 1)) << PAGE_SHIFT);
-	if (e & GFN_TABLE)
-		return READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[n & (EXTENT_FRAMES - 1)]);
-	return 0;
-}
-
 static void free_gfn_table(struct domain *d)
 {
 	u64 chunk, i, chunks = d->max_gfn >> EXTENT_ORDER, held = 0;

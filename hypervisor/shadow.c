@@ -124,24 +124,10 @@ bool shadow_exact;	/* mmu=exact: every id is 0 */
 
 /* ---- guest-physical side ---- */
 
-static inline u64 gfn_get(const struct domain *d, u64 gfn)
-{
-	u64 e;
-
-	if (unlikely(gfn >= d->max_gfn))
-		return 0;
-	e = READ_ONCE(d->gfn_chunks[gfn >> EXTENT_ORDER]);
-	if (likely(e & GFN_EXTENT))
-		return e + ((gfn & (EXTENT_FRAMES - 1)) << PAGE_SHIFT);
-	if (e & GFN_TABLE)
-		return READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[gfn & (EXTENT_FRAMES - 1)]);
-	return 0;
-}
-
 /* The only way to a guest page table: plain RAM of the domain, writable (rule 9). */
 static inline u64 *guest_table(const struct domain *d, u64 gfn)
 {
-	u64 e = gfn_get(d, gfn);
+	u64 e = gfn_lookup(d, _gfn(gfn));
 
 	if ((e & (GFN_PRESENT | GFN_WRITABLE)) != (GFN_PRESENT | GFN_WRITABLE))
 		return NULL;
@@ -308,7 +294,7 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 	u32 *count;
 
 	for (;;) {
-		g = gfn_get(d, gfn);
+		g = gfn_lookup(d, _gfn(gfn));
 		if (!(g & GFN_PRESENT))
 			return 0;
 		if (large) {
@@ -321,7 +307,7 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 			e = g & GFN_MFN_MASK;
 		}
 		atomic_inc_u32(count);
-		if (likely(gfn_get(d, gfn) == g))
+		if (likely(gfn_lookup(d, _gfn(gfn)) == g))
 			break;
 		atomic_dec_u32(count);
 	}
@@ -917,7 +903,7 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 		g = guest ? READ_ONCE(guest[i]) : 0;
 		if ((g & (P | A)) == (P | A) && !(g & reserved) &&
 		    (as->kernel || overlay || (w.user && (g & U)))) {
-			m = gfn_get(d, (g & ADDR) >> PAGE_SHIFT);
+			m = gfn_lookup(d, _gfn((g & ADDR) >> PAGE_SHIFT));
 			if ((m & GFN_PRESENT) && (m & GFN_MFN_MASK) == (e & ADDR)) {
 				keep = (e & ADDR) | P | U | A;
 				if (w.nx || (g & NX))
@@ -1022,7 +1008,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 	if (w->level == 3)
 		sd->pages[l2].splinter = true;
 
-	large = w->level >= 2 && (gfn_get(d, w->gfn) & GFN_EXTENT);
+	large = w->level >= 2 && (gfn_lookup(d, _gfn(w->gfn)) & GFN_EXTENT);
 	if (large && old && !is_leaf(old, 2)) {
 		l1 = entry_index(old);
 		table_clear(d, l1);
@@ -1215,7 +1201,7 @@ void shadow_prefill(struct vcpu *v)
 	spin_lock(&as->lock);
 	if (!as->dead && guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
 	    (w.val[w.level] & A) && (as->kernel || (w.user && !has_overlay(as, slot))) &&
-	    (gfn_get(v->domain, w.gfn) & GFN_PRESENT))
+	    (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT))
 		f = fill(v, as, va, &w, false, true, &v->stats.prefills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE)
@@ -1245,7 +1231,7 @@ bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa)
 	} while (ok && !guest_mark(&w, write) && ++tries < 32);
 	spin_unlock(&as->lock);
 	*gpa = w.gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
-	return ok && tries < 32 && (gfn_get(v->domain, w.gfn) & GFN_PRESENT);
+	return ok && tries < 32 && (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT);
 }
 
 /* ---- the calls ---- */

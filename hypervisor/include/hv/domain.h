@@ -97,14 +97,26 @@ unsigned int domains_count(void);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
 
+static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
+
 /**
  * gfn_lookup - the entry that stands for a gfn
  * Return: an entry of the form above for the *frame* (never GFN_TABLE;
  * GFN_EXTENT set if the whole 2 MiB chunk is one uniform extent), or 0.
  */
-u64 gfn_lookup(const struct domain *d, gfn_t gfn);
+static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
+{
+	u64 e, n = gfn_x(gfn);
 
-static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
+	if (unlikely(n >= d->max_gfn))
+		return 0;
+	e = READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]);
+	if (likely(e & GFN_EXTENT))
+		return e + ((n & (EXTENT_FRAMES - 1)) << PAGE_SHIFT);
+	if (e & GFN_TABLE)
+		return READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[n & (EXTENT_FRAMES - 1)]);
+	return 0;
+}
 
 /* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
