@@ -18,6 +18,30 @@ struct domain *domains[MAX_DOMAINS];
 static struct spinlock domains_lock = SPINLOCK_INIT;
 static u32 domains_alive;
 
+struct domain *domain_get(u32 id)
+{
+	struct domain *d = NULL;
+
+	spin_lock(&domains_lock);
+	if (id < MAX_DOMAINS)
+		d = domains[id];
+	if (d)
+		d->refs++;
+	spin_unlock(&domains_lock);
+	return d;
+}
+
+void domain_put(struct domain *d)
+{
+	bool last;
+
+	spin_lock(&domains_lock);
+	last = !--d->refs;
+	spin_unlock(&domains_lock);
+	if (last)
+		hv_free(d, sizeof(*d));
+}
+
 static void free_gfn_table(struct domain *d)
 {
 	u64 chunk, i, chunks = d->max_gfn >> EXTENT_ORDER, held = 0;
@@ -77,6 +101,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus)
 		;
 	if (i < MAX_DOMAINS) {
 		d->id = (u16)i;
+		d->refs = 1;
 		domains[i] = d;
 		domains_alive++;
 	}
@@ -252,7 +277,7 @@ void domain_destroy(struct domain *d)
 	domains_alive--;
 	i = domains_alive;
 	spin_unlock(&domains_lock);
-	hv_free(d, sizeof(*d));
+	domain_put(d);
 	end_record(name, id, reason, status, why, before);
 	/* one that could not be built is no end: the next of the bundle may be better */
 	if (!i && ran)

@@ -15,7 +15,7 @@ static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 		size_t n = min(len, (size_t)(PAGE_SIZE - off));
 		u8 *p;
 
-		if (!(e & GFN_PRESENT) || (write && !(e & GFN_WRITABLE)))
+		if (!gfn_is_ram(e) || (write && !(e & GFN_WRITABLE)))
 			return -PARVUS_EFAULT;
 		p = frame_map(gfn_entry_mfn(e));
 		if (write)
@@ -45,7 +45,7 @@ void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align)
 	u64 e = gfn_lookup(d, _gfn(gpa >> PAGE_SHIFT));
 
 	if (!len || (gpa & (align - 1)) || (gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE ||
-	    (e & (GFN_PRESENT | GFN_WRITABLE)) != (GFN_PRESENT | GFN_WRITABLE))
+	    !gfn_is_writable_ram(e))
 		return NULL;
 	return (char *)frame_map(gfn_entry_mfn(e)) + (gpa & (PAGE_SIZE - 1));
 }

@@ -129,7 +129,7 @@ static inline u64 *guest_table(const struct domain *d, u64 gfn)
 {
 	u64 e = gfn_lookup(d, _gfn(gfn));
 
-	if ((e & (GFN_PRESENT | GFN_WRITABLE)) != (GFN_PRESENT | GFN_WRITABLE))
+	if (!gfn_is_writable_ram(e))
 		return NULL;
 	return frame_map(gfn_entry_mfn(e));
 }

@@ -23,12 +23,17 @@ enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_DYING, DOMAIN_DEAD }
  * One entry per 2 MiB of guest-physical space, and, where the chunk is not one
  * extent, a page of 512 entries of the same form for its frames.
  * Bits: 0 present, 1 writable, 2 extent (chunk entries: one 2 MiB extent),
- * 3 table (chunk entries: the mfn is a page of gfn entries), 12..51 mfn.
+ * 3 table (chunk entries: the mfn is a page of gfn entries), 4 demand (RAM without a
+ * frame: one comes at the first touch; not present), 5 foreign (present: the frame of
+ * another domain, by a grant), 6 mmio (present: no RAM; domain 0 alone), 12..51 mfn.
  */
 #define GFN_PRESENT	1ull
 #define GFN_WRITABLE	2ull
 #define GFN_EXTENT	4ull
 #define GFN_TABLE	8ull
+#define GFN_DEMAND	16ull
+#define GFN_FOREIGN	32ull
+#define GFN_MMIO	64ull
 #define GFN_MFN_MASK	0x000ffffffffff000ull
 
 struct domain {
@@ -46,6 +51,9 @@ struct domain {
 	u64 frames;			/* frames charged as RAM */
 
 	struct shadow_domain *shadow;	/* shadow.c's */
+	struct event_domain *events;	/* event.c's */
+	struct grant_domain *grants;	/* grant.c's */
+	u32 refs;			/* domain_get() and 1 while it is in domains[] */
 
 	unsigned int vcpu_count;
 	struct vcpu *vcpus[MAX_VCPUS];
@@ -72,6 +80,13 @@ struct domain {
 /* [d]s by number, NULL = free. Changes under the build/destroy path alone. */
 extern struct domain *domains[MAX_DOMAINS];
 
+/*
+ * The domain of that number, or NULL. It may end meanwhile, but its structure stays
+ * until domain_put(). Not with a lock of events, grants or devices held.
+ */
+struct domain *domain_get(u32 id);
+void domain_put(struct domain *d);
+
 /**
  * domain_create - allocate an empty domain
  * @name: shown in logs; cut at MAX_DOMAIN_NAME
@@ -96,6 +111,13 @@ void domain_vcpu_gone(struct domain *d);
 unsigned int domains_count(void);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
+
+/* Plain RAM of the domain itself: the only memory that the hypervisor reads and writes for it. */
+static inline bool gfn_is_ram(u64 e)
+{
+	return (e & (GFN_PRESENT | GFN_FOREIGN | GFN_MMIO)) == GFN_PRESENT;
+}
+static inline bool gfn_is_writable_ram(u64 e) { return gfn_is_ram(e) && (e & GFN_WRITABLE); }
 
 static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
 

@@ -10,8 +10,12 @@
  *   rsi = gpa of struct parvus_start_info, rsp = 0, all else 0, and no vCPU area.
  * The page tables at note.root are the guest's own, inside its image.
  *
- * RAM is [0, mem) in guest-physical space; [640 KiB, 1 MiB) is reserved in the map,
- * zero at the start, so that a search for firmware tables finds nothing.
+ * RAM of a domain U is [0, mem) in guest-physical space; [640 KiB, 1 MiB) is reserved
+ * in the map, zero at the start, so that a search for firmware tables finds nothing.
+ *
+ * Domain 0 (PARVUS_START_CONTROL) lives in machine address space: its guest-physical
+ * addresses are the machine's, its RAM is what memory[] says, and what is neither its
+ * RAM nor the hypervisor's (firmware tables, devices) is there as on the bare machine.
  */
 #ifndef PARVUS_START_H
 #define PARVUS_START_H
@@ -61,7 +65,10 @@ struct parvus_start_info {
 	uint32_t memory_ranges;	/* entries used in memory[] */
 	uint64_t generation_id[2];
 	uint64_t rsdp;		/* gpa of the ACPI root pointer, 0 = no ACPI */
-	uint64_t reserved[8];
+	uint64_t console_gpa;	/* struct parvus_console_page, 0 = console_write instead */
+	uint32_t console_port;	/* event port of it */
+	uint32_t reserved0;
+	uint64_t reserved[6];
 	struct parvus_memory_range memory[PARVUS_MEMORY_RANGES];
 };
 #define PARVUS_START_CONTROL	1ull	/* this is domain 0 */

@@ -34,11 +34,14 @@
 #define PARVUS_EBUSY	16	/* the object is in a state that forbids it */
 #define PARVUS_EEXIST	17	/* already there */
 #define PARVUS_EINVAL	22	/* malformed argument, or a reserved one not zero */
+#define PARVUS_ENOSPC	28	/* a table of fixed size is full */
 #define PARVUS_ENOSYS	38	/* no such hypercall in this version */
 
 /* A domain has at most this many vCPUs in ABI 1. */
 #define PARVUS_MAX_VCPUS	64u
 /* In place of a vCPU number: the calling one. */
 #define PARVUS_VCPU_SELF	0xffffffffu
+/* In place of a domain number: the calling one. */
+#define PARVUS_DOMAIN_SELF	0xffffffffu
 
 #endif

@@ -56,7 +56,8 @@ struct parvus_vcpu_area {
 	uint64_t ret[4];	/* [H] results of calls that have more than rax */
 	/* 64 */
 	uint64_t steal_ns;	/* [H] time runnable but not running */
-	uint64_t reserved1[7];
+	uint64_t event_selector;	/* [H,G] bit n: look at word n of the event page (parvus/event.h) */
+	uint64_t reserved1[6];
 	/* 128 */
 	uint64_t reserved2[48];
 };	/* 512 bytes */

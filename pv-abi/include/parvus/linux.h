@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parvus on Linux: the ioctls of /dev/parvus/. Not part of the hypercall ABI; here
+ * because the kernel (guest-patches) and programs (libparvus) share them.
+ *
+ * control  domain 0 alone. CALL passes one control_op; CREATE makes the domain belong
+ *          to this open file: if it is closed (also by a kill) before COMMIT, the
+ *          domain is destroyed. poll() says readable, and read() gives a uint64_t count,
+ *          when any domain's state changed since the last read().
+ * event    ports for programs. BIND makes one, AUTO_MASKed; read() gives uint32_t
+ *          numbers of ports that were signalled, write() of them unmasks; close() closes
+ *          all. poll() works.
+ * grant    MAP maps offers of one other domain: it returns an offset for one mmap() of
+ *          count pages; munmap() or close() unmaps. OFFER makes pages of our own, zeroed,
+ *          offers them to a domain, and returns refs and an offset for mmap().
+ * device   device_op for programs that serve a back end: CALL passes one. What this open
+ *          file SET to another state than CLOSED becomes CLOSED when it is closed. read()
+ *          gives uint32_t ids of devices that changed whose back or front end this
+ *          domain is and which no kernel driver has; poll() works.
+ */
+#ifndef PARVUS_LINUX_H
+#define PARVUS_LINUX_H
+
+#include <parvus/control.h>
+#include <parvus/device.h>
+#include <parvus/event.h>
+#include <parvus/grant.h>
+
+/* A control_op or device_op: @bytes of the op's structure at @data are copied in and out. */
+struct parvus_ioctl_call {
+	uint32_t op;
+	uint32_t bytes;
+	uint64_t data;		/* address in the program */
+};
+
+/* PARVUS_CONTROL_COPY with a buffer in the program, of any length. */
+struct parvus_ioctl_copy {
+	uint32_t domain;
+	uint32_t flags;		/* PARVUS_COPY_OUT */
+	uint64_t gpa;
+	uint64_t data;		/* address in the program */
+	uint64_t bytes;		/* in: how many; out: how many are left */
+};
+
+struct parvus_ioctl_commit {
+	uint32_t domain;
+	uint32_t flags;		/* PARVUS_COMMIT_UNPAUSE */
+};
+#define PARVUS_COMMIT_UNPAUSE	1u
+
+struct parvus_ioctl_grant {
+	uint32_t domain;
+	uint32_t count;		/* 1 to 256 */
+	uint32_t flags;		/* PARVUS_GRANT_READONLY */
+	uint32_t reserved;
+	uint64_t refs;		/* address of count uint32_t: MAP in, OFFER out */
+	uint64_t offset;	/* out: for mmap() */
+};
+
+#define PARVUS_IOC_CALL		_IOWR('P', 0x80, struct parvus_ioctl_call)
+#define PARVUS_IOC_COPY		_IOWR('P', 0x81, struct parvus_ioctl_copy)
+#define PARVUS_IOC_COMMIT	_IOW('P', 0x82, struct parvus_ioctl_commit)
+#define PARVUS_IOC_BIND		_IOWR('P', 0x83, struct parvus_event_bind)
+#define PARVUS_IOC_CLOSE	_IOW('P', 0x84, uint32_t)
+#define PARVUS_IOC_SEND		_IOW('P', 0x85, uint32_t)
+#define PARVUS_IOC_GRANT_MAP	_IOWR('P', 0x86, struct parvus_ioctl_grant)
+#define PARVUS_IOC_GRANT_OFFER	_IOWR('P', 0x87, struct parvus_ioctl_grant)
+
+#endif
