@@ -24,23 +24,79 @@ u64 features_word0(void)
 
 static int copy_in(void *arg, u64 gpa, const void *from, u64 bytes)
 {
-	/* fresh memory is zero already, and segments do not overlap what was loaded */
-	return from ? guest_write(arg, gpa, from, bytes) : 0;
+	static const u8 zero[PAGE_SIZE];
+	struct domain *d = arg;
+	int ret = 0;
+
+	if (from)
+		return guest_write(d, gpa, from, bytes);
+	/* fresh memory is zero already, but domain 0's is as the firmware left it */
+	for (; d->control && bytes && !ret; gpa += min(bytes, PAGE_SIZE), bytes -= min(bytes, PAGE_SIZE))
+		ret = guest_write(d, gpa, zero, min(bytes, PAGE_SIZE));
+	return ret;
 }
 
-/* Kernels look for firmware tables below 1 MiB: they find memory there, and zeroes. */
-static void memory_map(struct parvus_start_info *si, u64 mem)
+static void add_memory(struct parvus_start_info *si, u64 start, u64 end, u32 type)
 {
-	si->memory[0].start = 0;
-	si->memory[0].size = LOW_END;
-	si->memory[0].type = 1;
-	si->memory[1].start = LOW_END;
-	si->memory[1].size = HIGH_START - LOW_END;
-	si->memory[1].type = 2;
-	si->memory[2].start = HIGH_START;
-	si->memory[2].size = mem - HIGH_START;
-	si->memory[2].type = 1;
-	si->memory_ranges = 3;
+	struct parvus_memory_range *last = &si->memory[si->memory_ranges - 1];
+
+	if (si->memory_ranges && last->type == type && last->start + last->size == start) {
+		last->size += end - start;
+		return;
+	}
+	if (start >= end || si->memory_ranges == PARVUS_MEMORY_RANGES)
+		return;
+	last = &si->memory[si->memory_ranges++];
+	last->start = start;
+	last->size = end - start;
+	last->type = type;
+}
+
+/*
+ * Domain U: kernels look for firmware tables below 1 MiB and find memory there, and zeroes.
+ * Domain 0: the machine's map; RAM that is not its own is reserved.
+ */
+static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem)
+{
+	unsigned int i;
+
+	if (!d->control) {
+		add_memory(si, 0, LOW_END, 1);
+		add_memory(si, LOW_END, HIGH_START, 2);
+		add_memory(si, HIGH_START, mem, 1);
+		return;
+	}
+	for (i = 0; i < boot_info.ranges; i++) {
+		struct boot_range *r = &boot_info.range[i];
+		u64 at = ROUND_UP(r->start, PAGE_SIZE), end = ROUND_DOWN(r->end, PAGE_SIZE);
+
+		if (r->type != 1 || r->start < HIGH_START) {
+			/* the first MiB is the firmware's: to be looked at, not used */
+			add_memory(si, r->start, r->end, r->type == 1 ? 2 : r->type);
+			continue;
+		}
+		for (; at < end; at += PAGE_SIZE)
+			add_memory(si, at, at + PAGE_SIZE,
+				   gfn_is_ram(gfn_lookup(d, _gfn(at >> PAGE_SHIFT))) ? 1 : 2);
+	}
+}
+
+/* Domain 0 gets RAM from 1 MiB up, where the machine has it, as far as it is free. */
+static int claim_memory(struct domain *d, u64 frames)
+{
+	unsigned int i;
+
+	for (i = 0; i < boot_info.ranges; i++) {
+		u64 n = max(ROUND_UP(boot_info.range[i].start, PAGE_SIZE), HIGH_START) >> PAGE_SHIFT;
+		u64 end = boot_info.range[i].end >> PAGE_SHIFT, step;
+
+		for (; boot_info.range[i].type == 1 && n < end && d->frames < frames; n += step) {
+			step = min(end - n, frames - d->frames);
+			if (domain_claim(d, n, step))
+				return -PARVUS_ENOMEM;
+		}
+	}
+	return d->frames < frames ? -PARVUS_ENOMEM : 0;
 }
 
 /* NULL, or why it cannot be. Nothing is left behind then. */
@@ -50,11 +106,12 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	struct bundle_file kernel, initrd = { NULL, 0 };
 	struct elf_image elf;
 	struct domain *d;
-	struct vcpu *v;
 	const char *error;
-	u64 top, info, pages;
+	u64 top, info, pages, max_gfn = b->control ? frame_table_count : b->mem >> PAGE_SHIFT;
 	unsigned int i;
 
+	if (b->control && control_domain())
+		return "there is a control domain already";
 	if (!bundle_find(archive, size, b->kernel, &kernel))
 		return "no such kernel in the bundle";
 	if (b->initrd[0] && !bundle_find(archive, size, b->initrd, &initrd))
@@ -64,22 +121,31 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		return error;
 	if (elf.note.features_required & ~features_word0())
 		return "needs features that this hypervisor does not offer here";
-	/* start info and command line below the initrd, which ends at the top of low memory */
-	top = ROUND_DOWN(min(b->mem, GIB(1)) - initrd.size, PAGE_SIZE);
-	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
-	if (initrd.size + pages > b->mem || elf.high > top - pages ||
-	    (elf.low < HIGH_START && elf.high > LOW_END))
-		return "kernel and initrd do not fit in its memory";
-	info = top - pages;
-	d = domain_create(b->name, b->mem >> PAGE_SHIFT, b->vcpus);
+	if (elf.low < HIGH_START && elf.high > LOW_END)
+		return "its kernel lies across [640K, 1M)";
+	d = domain_create(b->name, max_gfn, b->mem >> PAGE_SHIFT, b->vcpus);
 	if (!d)
 		return "no memory for it, or too many domains";
-	d->control = b->control;
+	if (b->control)
+		domain_set_control(d);
 	d->weight = b->weight;
 	for (i = 0; i < b->vcpus; i++)
 		sched_set_weight(d->vcpus[i], b->weight);
 	error = "not enough memory";
-	if (domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
+	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) :
+	    domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
+		goto fail;
+	/* start info and command line below the initrd, at the top of what follows the kernel */
+	for (top = ROUND_UP(elf.high, PAGE_SIZE); top < GIB(1); top += PAGE_SIZE)
+		if (!gfn_is_ram(gfn_lookup(d, _gfn(top >> PAGE_SHIFT))))
+			break;
+	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
+	error = "kernel and initrd do not fit in its memory";
+	if (elf.high > top || initrd.size + pages > top - ROUND_UP(elf.high, PAGE_SIZE))
+		goto fail;
+	top = ROUND_DOWN(top - initrd.size, PAGE_SIZE);
+	info = top - pages;
+	if (info < elf.high)
 		goto fail;
 	error = "its kernel does not fit in its memory";
 	if (elf_load(&elf, copy_in, d))
@@ -100,22 +166,19 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	si.max_gfn = d->max_gfn;
 	si.tsc_khz = tsc_khz;
 	si.wall_sec = wall_sec;
-	si.generation_id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
-	si.generation_id[1] = (rdtsc() ^ wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
-	memory_map(&si, b->mem);
+	si.generation_id[0] = d->generation_id[0];
+	si.generation_id[1] = d->generation_id[1];
+	si.rsdp = b->control ? acpi_rsdp : 0;
+	memory_map(&si, d, b->mem);
 	if (guest_write(d, info, &si, sizeof(si)) ||
 	    guest_write(d, si.cmdline, b->cmdline, sizeof(b->cmdline)) ||
 	    (initrd.size && guest_write(d, top, initrd.data, initrd.size)))
 		goto fail;
 
-	v = d->vcpus[0];
-	sched_start(v);
-	vcpu_reset(v, elf.note.entry, 0, elf.note.root);
-	v->regs.rsi = info;
 	console_domain_new(d);
-	WRITE_ONCE(d->state, DOMAIN_RUNNING);
-	d->alive_vcpus = 1;
-	sched_started(v);
+	error = "its entry point is not canonical";
+	if (domain_start(d, elf.note.entry, elf.note.root, info))
+		goto fail;
 	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name,
 		 (unsigned long)(b->mem >> 20), b->vcpus, b->vcpus > 1 ? "s" : "", b->kernel);
 	return NULL;
@@ -127,13 +190,31 @@ fail:
 	return error;
 }
 
+int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
+{
+	struct vcpu *v = d->vcpus[0];
+
+	if (!canonical(entry) || (root & (PAGE_SIZE - 1)))
+		return -PARVUS_EINVAL;
+	if (!gfn_is_writable_ram(gfn_touch(d, _gfn(root >> PAGE_SHIFT), true)))
+		return -PARVUS_EFAULT;
+	if (!sched_start(v))
+		return -PARVUS_EBUSY;
+	vcpu_reset(v, entry, 0, root);
+	v->regs.rsi = info;
+	WRITE_ONCE(d->state, DOMAIN_RUNNING);
+	d->alive_vcpus = 1;
+	sched_started(v);
+	return 0;
+}
+
 /* Build all domains of a manifest, then start them. Returns how many. */
 static unsigned int build_bundle(const void *archive, u64 size)
 {
 	static struct bundle_domain b;
 	struct bundle_file manifest;
 	const char *at, *end, *eol, *error;
-	unsigned int n = 0, i;
+	unsigned int n = 0;
 
 	if (!bundle_find(archive, size, "manifest", &manifest)) {
 		log_err("boot: a module is not a bundle with a manifest");
@@ -157,18 +238,22 @@ static unsigned int build_bundle(const void *archive, u64 size)
 			n++;
 		error = NULL;
 	}
-	for (i = 0; i < MAX_DOMAINS; i++)
-		if (domains[i])
-			vcpu_kick(domains[i]->vcpus[0]);
 	return n;
 }
 
 unsigned int build_domains(void)
 {
 	unsigned int i, n = 0;
+	u64 freed;
 
 	for (i = 0; i < boot_info.modules; i++)
 		n += build_bundle(phys_to_virt(boot_info.module[i].start),
 				  boot_info.module[i].end - boot_info.module[i].start);
+	freed = free_modules();
+	for (i = 0; i < MAX_DOMAINS; i++)
+		if (domains[i]) {
+			domains[i]->frames_free_before += freed;
+			vcpu_kick(domains[i]->vcpus[0]);
+		}
 	return n;
 }

@@ -31,15 +31,15 @@ void console_domain_new(struct domain *d)
 	spin_lock(&lock);
 	if (!owner)
 		owner = d;
-	lines[d->id].len = 0;
+	lines[d->id % MAX_DOMAINS].len = 0;
 	spin_unlock(&lock);
 }
 
 static void line_out(struct domain *d)
 {
-	if (lines[d->id].len)
-		log_guest("d%u: %.*s", d->id, (int)lines[d->id].len, lines[d->id].text);
-	lines[d->id].len = 0;
+	if (lines[d->id % MAX_DOMAINS].len)
+		log_guest("d%u: %.*s", d->id, (int)lines[d->id % MAX_DOMAINS].len, lines[d->id % MAX_DOMAINS].text);
+	lines[d->id % MAX_DOMAINS].len = 0;
 }
 
 void console_domain_gone(struct domain *d)
@@ -69,10 +69,10 @@ s64 console_write(struct domain *d, u64 gpa, u64 len)
 				serial_putc(0, buf[i]);
 				continue;
 			}
-			if (buf[i] == '\n' || lines[d->id].len == LINE)
+			if (buf[i] == '\n' || lines[d->id % MAX_DOMAINS].len == LINE)
 				line_out(d);
 			if (buf[i] >= ' ') {
-				lines[d->id].text[lines[d->id].len++] = buf[i];
+				lines[d->id % MAX_DOMAINS].text[lines[d->id % MAX_DOMAINS].len++] = buf[i];
 			}
 		}
 		spin_unlock(&lock);

@@ -17,19 +17,29 @@
 struct domain *domains[MAX_DOMAINS];
 static struct spinlock domains_lock = SPINLOCK_INIT;
 static u32 domains_alive;
+static u32 last_id;		/* numbers go up, so that an old one does not soon mean another domain */
+static struct domain *control;	/* domain 0, if there is one */
+static bool control_over;
 
-struct domain *domain_get(u32 id)
+#define ANY		0xffffffffu
+#define DOMAIN_IDS	0x7ff0u	/* as many as Xen has */
+
+static struct domain *get_slot(unsigned int slot, u32 id)
 {
-	struct domain *d = NULL;
+	struct domain *d;
 
 	spin_lock(&domains_lock);
-	if (id < MAX_DOMAINS)
-		d = domains[id];
-	if (d)
+	d = domains[slot];
+	if (d && (id == ANY || d->id == id))
 		d->refs++;
+	else
+		d = NULL;
 	spin_unlock(&domains_lock);
 	return d;
 }
+
+struct domain *domain_get(u32 id) { return id < DOMAIN_IDS ? get_slot(id % MAX_DOMAINS, id) : NULL; }
+struct domain *domain_get_slot(unsigned int slot) { return get_slot(slot, ANY); }
 
 void domain_put(struct domain *d)
 {
@@ -42,45 +52,54 @@ void domain_put(struct domain *d)
 		hv_free(d, sizeof(*d));
 }
 
-static void free_gfn_table(struct domain *d)
+/* Free up to @budget chunks of memory; true when all is gone. */
+static bool free_gfn_table(struct domain *d, u64 budget)
 {
-	u64 chunk, i, chunks = d->max_gfn >> EXTENT_ORDER, held = 0;
+	u64 chunk, i, chunks = d->max_gfn >> EXTENT_ORDER;
 
-	for (chunk = 0; d->gfn_chunks && chunk < chunks; chunk++) {
-		u64 e = d->gfn_chunks[chunk];
+	for (; d->freed_chunks < chunks && budget; d->freed_chunks++) {
+		u64 e;
 
-		held += d->gfn_chunk_maps[chunk];
+		chunk = d->freed_chunks;
+		e = d->gfn_chunks[chunk];
+		d->held += d->gfn_chunk_maps[chunk];
 		if (e & GFN_EXTENT) {
 			for (i = 0; i < EXTENT_FRAMES; i++)
-				held += frame_info(_mfn(mfn_x(gfn_entry_mfn(e)) + i))->count;
+				d->held += frame_info(_mfn(mfn_x(gfn_entry_mfn(e)) + i))->count;
 			free_frames(gfn_entry_mfn(e), EXTENT_ORDER);
+			budget--;
 		} else if (e & GFN_TABLE) {
 			u64 *t = frame_map(gfn_entry_mfn(e));
 
 			for (i = 0; i < EXTENT_FRAMES; i++) {
-				if (!(t[i] & GFN_PRESENT))
+				if (!gfn_is_ram(t[i]))
 					continue;
-				held += frame_info(gfn_entry_mfn(t[i]))->count;
+				d->held += frame_info(gfn_entry_mfn(t[i]))->count;
 				free_frames(gfn_entry_mfn(t[i]), 0);
 			}
 			hv_free(t, PAGE_SIZE);
+			budget--;
 		}
 	}
-	if (held)
-		log_warn("d%u: %lu shadow entries unaccounted for", d->id, (unsigned long)held);
+	if (d->freed_chunks < chunks)
+		return false;
+	if (d->held)
+		log_warn("d%u: %lu shadow entries unaccounted for", d->id, (unsigned long)d->held);
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
 	d->gfn_chunks = NULL;
+	return true;
 }
 
-struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus)
+struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
 {
 	u64 before = frames_free_count(), chunks = ROUND_UP(max_gfn, EXTENT_FRAMES) >> EXTENT_ORDER;
 	u64 pool;
 	struct domain *d;
 	unsigned int i;
 
-	if (!vcpus || vcpus > MAX_VCPUS || !max_gfn || max_gfn > MAX_GUEST_MEM >> PAGE_SHIFT)
+	if (!vcpus || vcpus > MAX_VCPUS || !ram || max_gfn < ram || ram > MAX_GUEST_MEM >> PAGE_SHIFT ||
+	    max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return NULL;
 	d = hv_alloc(sizeof(*d));
 	if (!d)
@@ -90,19 +109,23 @@ struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus)
 	d->vcpu_count = vcpus;
 	d->weight = 256;
 	d->max_gfn = chunks << EXTENT_ORDER;
+	d->max_frames = d->target_frames = ram;
+	d->created_ns = hv_now_ns();
+	domain_generation(d->generation_id);
 	d->gfn_chunks_bytes = chunks * sizeof(u64);
 	d->gfn_chunks = hv_alloc(d->gfn_chunks_bytes);
 	d->gfn_chunk_maps = hv_alloc(chunks * sizeof(u32));
-	pool = max((u64)SHADOW_POOL_FLOOR(vcpus), d->max_gfn / 100);
+	pool = max((u64)SHADOW_POOL_FLOOR(vcpus), ram / 100);
 	if (!d->gfn_chunks || !d->gfn_chunk_maps || shadow_domain_init(d, pool))
 		goto fail;
 	spin_lock(&domains_lock);
-	for (i = 0; i < MAX_DOMAINS && domains[i]; i++)
+	for (i = 0; i < MAX_DOMAINS && domains[(last_id + i) % DOMAIN_IDS % MAX_DOMAINS]; i++)
 		;
 	if (i < MAX_DOMAINS) {
-		d->id = (u16)i;
+		d->id = (u16)((last_id + i) % DOMAIN_IDS);
+		last_id = d->id + 1u;
 		d->refs = 1;
-		domains[i] = d;
+		domains[d->id % MAX_DOMAINS] = d;
 		domains_alive++;
 	}
 	spin_unlock(&domains_lock);
@@ -121,8 +144,8 @@ struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus)
 	return d;
 fail:
 	shadow_domain_destroy(d);
-	if (d->gfn_chunks && d->gfn_chunk_maps)
-		free_gfn_table(d);
+	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
+	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
 	hv_free(d, sizeof(*d));
 	return NULL;
 }
@@ -137,64 +160,186 @@ static void own(struct domain *d, u64 mfn, u64 gfn)
 	f->word = gfn;
 }
 
-static int populate_frame(struct domain *d, u64 gfn)
+/* The table of a chunk, made if there is none, its entries as the chunk was. gfn_lock is held. */
+static u64 *chunk_table(struct domain *d, u64 gfn)
+{
+	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t, i;
+
+	if (!(*chunk & GFN_TABLE)) {
+		t = hv_alloc(PAGE_SIZE);
+		if (!t)
+			return NULL;
+		for (i = 0; (*chunk & GFN_DEMAND) && i < EXTENT_FRAMES; i++)
+			t[i] = GFN_DEMAND;
+		smp_store_release(chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
+	}
+	return frame_map(gfn_entry_mfn(*chunk));
+}
+
+static int populate_frame(struct domain *d, u64 gfn, bool now)
 {
 	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t;
 	mfn_t mfn;
 
-	if (!*chunk) {
-		t = hv_alloc(PAGE_SIZE);
-		if (!t)
-			return -PARVUS_ENOMEM;
-		WRITE_ONCE(*chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
+	if (*chunk & (GFN_EXTENT | GFN_DEMAND))
+		return -PARVUS_EEXIST;
+	t = chunk_table(d, gfn);
+	if (!t)
+		return -PARVUS_ENOMEM;
+	t += gfn & (EXTENT_FRAMES - 1);
+	if (*t)
+		return -PARVUS_EEXIST;
+	if (!now) {
+		WRITE_ONCE(*t, GFN_DEMAND);
+		d->frames++;
+		return 0;
 	}
-	if (*chunk & GFN_EXTENT)
-		return -PARVUS_EEXIST;
-	t = frame_map(gfn_entry_mfn(*chunk));
-	if (t[gfn & (EXTENT_FRAMES - 1)])
-		return -PARVUS_EEXIST;
 	if (alloc_frames(0, &mfn))
 		return -PARVUS_ENOMEM;
 	memset(frame_map(mfn), 0, PAGE_SIZE);
 	own(d, mfn_x(mfn), gfn);
-	WRITE_ONCE(t[gfn & (EXTENT_FRAMES - 1)],
-		   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+	WRITE_ONCE(*t, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
 	d->frames++;
+	d->touched++;
 	return 0;
 }
 
-int domain_populate(struct domain *d, gfn_t first, u64 count)
+static void extent_set(struct domain *d, u64 gfn, mfn_t mfn)
 {
-	u64 gfn = gfn_x(first), end = gfn + count, i;
+	u64 i;
+
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		own(d, mfn_x(mfn) + i, gfn + i);
+	WRITE_ONCE(d->gfn_chunks[gfn >> EXTENT_ORDER],
+		   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_EXTENT);
+	d->touched += EXTENT_FRAMES;
+}
+
+static int populate(struct domain *d, u64 gfn, u64 count, bool now)
+{
+	u64 end = gfn + count;
 	mfn_t mfn;
-	int ret;
+	int ret = 0;
 
 	if (end > d->max_gfn || end < gfn)
 		return -PARVUS_EINVAL;
 	spin_lock(&d->gfn_lock);
-	while (gfn < end) {
+	while (gfn < end && !ret) {
 		u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
+		bool whole = !(gfn % EXTENT_FRAMES) && gfn + EXTENT_FRAMES <= end && !*chunk;
 
-		if (!(gfn % EXTENT_FRAMES) && gfn + EXTENT_FRAMES <= end && !*chunk &&
-		    !alloc_frames(EXTENT_ORDER, &mfn)) {
-			memset(frame_map(mfn), 0, EXTENT_SIZE);
-			for (i = 0; i < EXTENT_FRAMES; i++)
-				own(d, mfn_x(mfn) + i, gfn + i);
-			WRITE_ONCE(*chunk, mfn_x(mfn) << PAGE_SHIFT |
-				   GFN_PRESENT | GFN_WRITABLE | GFN_EXTENT);
+		if (whole && !now) {
+			WRITE_ONCE(*chunk, GFN_DEMAND);
 			d->frames += EXTENT_FRAMES;
 			gfn += EXTENT_FRAMES;
-			continue;
+		} else if (whole && !alloc_frames(EXTENT_ORDER, &mfn)) {
+			memset(frame_map(mfn), 0, EXTENT_SIZE);
+			extent_set(d, gfn, mfn);
+			d->frames += EXTENT_FRAMES;
+			gfn += EXTENT_FRAMES;
+		} else {
+			ret = populate_frame(d, gfn++, now);
 		}
-		ret = populate_frame(d, gfn);
-		if (ret) {
-			spin_unlock(&d->gfn_lock);
-			return ret;
-		}
-		gfn++;
 	}
 	spin_unlock(&d->gfn_lock);
-	return 0;
+	return ret;
+}
+
+int domain_populate(struct domain *d, gfn_t first, u64 count)
+{
+	return populate(d, gfn_x(first), count, true);
+}
+
+int domain_promise(struct domain *d, gfn_t first, u64 count)
+{
+	return populate(d, gfn_x(first), count, false);
+}
+
+struct claim {
+	struct domain *d;
+	int error;
+};
+
+static void claimed(void *arg, mfn_t mfn, unsigned int order)
+{
+	struct claim *c = arg;
+	u64 *t;
+
+	if (order) {
+		extent_set(c->d, mfn_x(mfn), mfn);
+		c->d->frames += EXTENT_FRAMES;
+		return;
+	}
+	t = chunk_table(c->d, mfn_x(mfn));
+	if (!t) {
+		free_frames(mfn, 0);
+		c->error = -PARVUS_ENOMEM;
+		return;
+	}
+	own(c->d, mfn_x(mfn), mfn_x(mfn));
+	WRITE_ONCE(t[mfn_x(mfn) & (EXTENT_FRAMES - 1)],
+		   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+	c->d->frames++;
+	c->d->touched++;
+}
+
+int domain_claim(struct domain *d, u64 first, u64 count)
+{
+	struct claim c = { d, 0 };
+
+	spin_lock(&d->gfn_lock);
+	claim_frames(_mfn(first), count, claimed, &c);
+	spin_unlock(&d->gfn_lock);
+	return c.error;
+}
+
+u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
+{
+	if (likely(!d->control) || !machine_frame_open(gfn))
+		return 0;
+	return gfn << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_MMIO;
+}
+
+/* Frames are cleared before any lock is taken; who loses a race gives its frame back. */
+u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
+{
+	u64 gfn = gfn_x(g), e = gfn_lookup(d, g), *chunk, *t;
+	u64 keep = reserve ? 0 : FRAMES_RESERVE;
+	bool used = false;
+	mfn_t mfn;
+
+	if (likely(!(e & GFN_DEMAND)))
+		return e;
+	chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
+	if (READ_ONCE(*chunk) == GFN_DEMAND && frames_free_count() >= EXTENT_FRAMES + FRAMES_RESERVE &&
+	    !alloc_frames(EXTENT_ORDER, &mfn)) {
+		memset(frame_map(mfn), 0, EXTENT_SIZE);
+		spin_lock(&d->gfn_lock);
+		if (*chunk == GFN_DEMAND) {
+			extent_set(d, ROUND_DOWN(gfn, EXTENT_FRAMES), mfn);
+			used = true;
+		}
+		spin_unlock(&d->gfn_lock);
+		if (!used)
+			free_frames(mfn, EXTENT_ORDER);
+		return gfn_lookup(d, g);
+	}
+	if (frames_free_count() <= keep || alloc_frames(0, &mfn))
+		return GFN_DEMAND;
+	memset(frame_map(mfn), 0, PAGE_SIZE);
+	spin_lock(&d->gfn_lock);
+	t = *chunk & (GFN_TABLE | GFN_DEMAND) ? chunk_table(d, gfn) : NULL;
+	if (t && t[gfn & (EXTENT_FRAMES - 1)] == GFN_DEMAND) {
+		own(d, mfn_x(mfn), gfn);
+		WRITE_ONCE(t[gfn & (EXTENT_FRAMES - 1)],
+			   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+		d->touched++;
+		used = true;
+	}
+	spin_unlock(&d->gfn_lock);
+	if (!used)
+		free_frames(mfn, 0);
+	return gfn_lookup(d, g);
 }
 
 /* ---- the end ---- */
@@ -255,43 +400,145 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 	log_raw(line);
 }
 
-void domain_destroy(struct domain *d)
+/* What a domain has besides memory goes at once, its memory in steps. True: it is gone. */
+bool domain_destroy_some(struct domain *d, u64 chunks)
 {
 	char name[MAX_DOMAIN_NAME], why[MAX_KILL_REASON];
 	u32 id = d->id, reason = d->shutdown_reason, status = d->shutdown_status;
 	u64 before = d->frames_free_before;
-	bool ran = d->state == DOMAIN_RUNNING;
 	unsigned int i;
 
+	if (d->shadow) {
+		console_domain_gone(d);
+		for (i = 0; i < d->vcpu_count; i++)
+			if (d->vcpus[i])
+				vcpu_destroy(d->vcpus[i]);
+		shadow_domain_destroy(d);
+	}
+	if (!free_gfn_table(d, chunks))
+		return false;
 	memcpy(name, d->name, sizeof(name));
 	memcpy(why, d->kill_reason, sizeof(why));
-	WRITE_ONCE(d->state, DOMAIN_DYING);
-	console_domain_gone(d);
-	for (i = 0; i < d->vcpu_count; i++)
-		if (d->vcpus[i])
-			vcpu_destroy(d->vcpus[i]);
-	shadow_domain_destroy(d);
-	free_gfn_table(d);
 	spin_lock(&domains_lock);
-	domains[id] = NULL;
+	domains[id % MAX_DOMAINS] = NULL;
 	domains_alive--;
-	i = domains_alive;
 	spin_unlock(&domains_lock);
 	domain_put(d);
 	end_record(name, id, reason, status, why, before);
+	return true;
+}
+
+void domain_destroy(struct domain *d)
+{
+	bool ran = d->state == DOMAIN_RUNNING;
+	u32 reason = d->shutdown_reason;
+
+	WRITE_ONCE(d->state, DOMAIN_DYING);
+	domain_destroy_some(d, ~0ull);
 	/* one that could not be built is no end: the next of the bundle may be better */
-	if (!i && ran)
+	if (!domains_count() && ran)
 		last_domain_ended(reason);
 }
 
-/* A vCPU left for good; the last one takes the domain with it. */
+/* The state changes only under the lock; false: it was not @from. */
+bool domain_state_change(struct domain *d, enum domain_state from, enum domain_state to)
+{
+	bool ok;
+
+	spin_lock(&domains_lock);
+	ok = d->state == from;
+	if (ok)
+		WRITE_ONCE(d->state, to);
+	spin_unlock(&domains_lock);
+	if (ok)
+		domain_changed(d);
+	return ok;
+}
+
+/* Domain 0 goes last: when nobody else is left. */
+static void control_finish(void)
+{
+	struct domain *d = NULL;
+
+	spin_lock(&domains_lock);
+	if (control_over && control && domains_alive == 1) {
+		d = control;
+		control = NULL;
+	}
+	spin_unlock(&domains_lock);
+	if (d)
+		domain_destroy(d);
+}
+
+/*
+ * Domain 0's last vCPU is gone: so is everything. No control call runs any more. Domains
+ * that run are destroyed by their own last vCPU, the others here.
+ */
+static void control_ends(void)
+{
+	unsigned int i;
+
+	spin_lock(&domains_lock);
+	control_over = true;
+	spin_unlock(&domains_lock);
+	for (i = 0; i < MAX_DOMAINS; i++) {
+		struct domain *d = domain_get_slot(i);
+
+		if (!d)
+			continue;
+		if (!d->control) {
+			domain_kill(d, "domain 0 ended");
+			if (domain_state_change(d, DOMAIN_BUILDING, DOMAIN_DYING) ||
+			    domain_state_change(d, DOMAIN_SHUTDOWN, DOMAIN_DYING) ||
+			    d->state == DOMAIN_DYING)
+				domain_destroy_some(d, ~0ull);
+		}
+		domain_put(d);
+	}
+	control_finish();
+}
+
+/* A vCPU left for good. With the last one the domain ends: it is kept for domain 0 to look at. */
 void domain_vcpu_gone(struct domain *d)
 {
-	if (!atomic_dec_u32(&d->alive_vcpus)) {
-		if (!READ_ONCE(d->ended))
-			domain_kill(d, "all vCPUs stopped");
-		domain_destroy(d);
+	bool keep;
+
+	if (atomic_dec_u32(&d->alive_vcpus))
+		return;
+	if (!READ_ONCE(d->ended))
+		domain_kill(d, "all vCPUs stopped");
+	if (d->control) {
+		control_ends();
+		return;
 	}
+	spin_lock(&domains_lock);
+	keep = control && !control_over;
+	if (keep) {
+		d->refs++;	/* from now on domain 0 may destroy it */
+		WRITE_ONCE(d->state, DOMAIN_SHUTDOWN);
+	}
+	spin_unlock(&domains_lock);
+	if (keep) {
+		domain_changed(d);
+		domain_put(d);
+		return;
+	}
+	domain_destroy(d);
+	control_finish();
+}
+
+void domain_set_control(struct domain *d)
+{
+	d->control = true;
+	control = d;
+}
+
+struct domain *control_domain(void) { return READ_ONCE(control); }
+
+/* Domain 0 hears of it. */
+void domain_changed(struct domain *d)
+{
+	atomic_inc_u32(&d->changes);
 }
 
 unsigned int domains_count(void) { return READ_ONCE(domains_alive); }

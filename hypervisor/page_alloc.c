@@ -121,9 +121,9 @@ void frames_add(mfn_t mfn, u64 count)
 	spin_unlock(&frames_lock);
 }
 
-static void split_extent(void)
+static void split_extent(u64 n)
 {
-	u64 n = extent_head - 1, i;
+	u64 i;
 
 	list_del(&extent_head, n);
 	frame_table[n].flags = 0;
@@ -161,7 +161,7 @@ int alloc_frames(unsigned int order, mfn_t *out)
 		frames_free -= EXTENT_FRAMES;
 	} else {
 		if (!single_head && extent_head)
-			split_extent();
+			split_extent(extent_head - 1);
 		if (!single_head)
 			goto out;
 		n = single_head - 1;
@@ -175,6 +175,44 @@ int alloc_frames(unsigned int order, mfn_t *out)
 out:
 	spin_unlock(&frames_lock);
 	return ret;
+}
+
+void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
+		  void *arg)
+{
+	u64 n = mfn_x(first), end = min(n + count, frame_table_count), i;
+	unsigned int order;
+
+	while (n < end) {
+		struct frame_info *f = &frame_table[n];
+		u64 chunk = ROUND_DOWN(n, EXTENT_FRAMES);
+
+		spin_lock(&frames_lock);
+		if (f->type != FRAME_FREE) {
+			spin_unlock(&frames_lock);
+			n++;
+			continue;
+		}
+		order = 0;
+		if (frame_table[chunk].flags & FRAME_EXTENT) {
+			if (n == chunk && n + EXTENT_FRAMES <= end)
+				order = EXTENT_ORDER;
+			else
+				split_extent(chunk);
+		}
+		if (order) {
+			list_del(&extent_head, n);
+		} else {
+			list_del(&single_head, n);
+			chunk_free[n / EXTENT_FRAMES]--;
+		}
+		for (i = 0; i < 1ull << order; i++)
+			take(n + i);
+		frames_free -= 1ull << order;
+		spin_unlock(&frames_lock);
+		got(arg, _mfn(n), order);
+		n += 1ull << order;
+	}
 }
 
 void free_frames(mfn_t mfn, unsigned int order)

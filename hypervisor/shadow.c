@@ -39,6 +39,7 @@
 #define A		0x20ull
 #define D		0x40ull
 #define PS		0x80ull
+#define CACHE		0x18ull		/* PWT, PCD */
 #define NX		(1ull << 63)
 #define ADDR		0x000ffffffffff000ull
 #define TABLE_BITS	(P | W | U)
@@ -297,6 +298,10 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 		g = gfn_lookup(d, _gfn(gfn));
 		if (!(g & GFN_PRESENT))
 			return 0;
+		if (unlikely(g & GFN_MMIO)) {	/* nobody's frame: not counted; cached as the guest says */
+			e = (g & GFN_MFN_MASK) | (guest_leaf & CACHE);
+			break;
+		}
 		if (large) {
 			if (!(g & GFN_EXTENT))
 				return 0;
@@ -323,6 +328,8 @@ static void leaf_drop(struct domain *d, u64 e)
 {
 	struct frame_info *f = frame_info(_mfn((e & ADDR) >> PAGE_SHIFT));
 
+	if (unlikely(!f || f->type == FRAME_NONE))
+		return;
 	if (e & PS)
 		atomic_dec_u32(&d->gfn_chunk_maps[f->word >> EXTENT_ORDER]);
 	else
@@ -906,6 +913,8 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 			m = gfn_lookup(d, _gfn((g & ADDR) >> PAGE_SHIFT));
 			if ((m & GFN_PRESENT) && (m & GFN_MFN_MASK) == (e & ADDR)) {
 				keep = (e & ADDR) | P | U | A;
+				if (m & GFN_MMIO)
+					keep |= g & CACHE;
 				if (w.nx || (g & NX))
 					keep |= low_nx();
 				if (w.write && (g & W) && (g & D) && (m & GFN_WRITABLE))
@@ -978,14 +987,15 @@ static bool has_overlay(const struct aspace *as, unsigned int slot)
 	return false;
 }
 
-enum fill { FILL_DONE, FILL_NO_MEMORY, FILL_SIZE_CHANGE };
+enum fill { FILL_DONE, FILL_NO_MEMORY, FILL_SIZE_CHANGE, FILL_WAIT };
 
 /*
  * Insert what @w found for @va into the tree. FILL_SIZE_CHANGE: a mapping of another
  * size was in the way and has been taken out; shoot down, then come again (rule 6).
+ * FILL_WAIT: the machine has no frame for a first touch.
  */
 static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct guest_walk *w,
-		      bool overlay, bool neighbours, u64 *count)
+		      bool overlay, bool reserve, u64 *count)
 {
 	struct domain *d = v->domain;
 	struct shadow_domain *sd = d->shadow;
@@ -996,6 +1006,8 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 
 	if (!at)
 		return FILL_NO_MEMORY;
+	if (unlikely(gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND))
+		return FILL_WAIT;
 	l3 = table_below(v, as, at, as->index, slot, 3, va, overlay);
 	slot_sync(arch_this_cpu(), as, slot);
 	i = INDEX(va, 3);
@@ -1053,8 +1065,6 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		sd->pages[l1].splinter = true;
 		return FILL_DONE;
 	}
-	if (!neighbours)
-		return FILL_DONE;
 	/* valid neighbours that were accessed: never sets A or D, never takes memory (section 8) */
 	guest = w->at[1] - i;
 	first = i & ~(PREFILL - 1);
@@ -1150,7 +1160,7 @@ again:
 		return SHADOW_DONE;
 	}
 	overlay = !high && !user && (!w.user || has_overlay(as, slot));
-	f = fill(v, as, va, &w, overlay, true, &v->stats.fills);
+	f = fill(v, as, va, &w, overlay, access & PF_RESERVE, &v->stats.fills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE) {
 		limbo_done(v, as);
@@ -1158,6 +1168,8 @@ again:
 			goto again;
 		return SHADOW_DONE;
 	}
+	if (f == FILL_WAIT)
+		return SHADOW_WAIT;
 	if (f == FILL_NO_MEMORY && overlay && as->overlays == OVERLAYS) {
 		flush_all(v, as);
 		domain_kill(d, "more than %u top-level slots with kernel-only pages", OVERLAYS);
@@ -1202,7 +1214,7 @@ void shadow_prefill(struct vcpu *v)
 	if (!as->dead && guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
 	    (w.val[w.level] & A) && (as->kernel || (w.user && !has_overlay(as, slot))) &&
 	    (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT))
-		f = fill(v, as, va, &w, false, true, &v->stats.prefills);
+		f = fill(v, as, va, &w, false, false, &v->stats.prefills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE)
 		limbo_done(v, as);

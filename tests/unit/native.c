@@ -120,6 +120,14 @@ void last_domain_ended(u32 reason)
 	native_last_reason = reason;
 }
 
+u64 native_now;
+u64 hv_now_ns(void) { return native_now; }
+
+void domain_generation(u64 id[2]) { id[0] = id[1] = 0; }
+
+u64 native_open_frame = ~0ull;	/* the one device of the fake machine */
+bool machine_frame_open(u64 mfn) { return mfn == native_open_frame; }
+
 void vcpu_kick(struct vcpu *v)
 {
 	(void)v;

@@ -31,6 +31,9 @@ extern unsigned int native_warnings;
 extern unsigned int native_kicks, native_raises, native_last_domain_ended;
 extern u32 native_last_reason;
 
+/* What hv_now_ns() says, and the frame that is a device (machine_frame_open()). */
+extern u64 native_now, native_open_frame;
+
 /* vcpu_create() fails from this call on (counted down); 0 = never. */
 extern unsigned int native_vcpu_fail;
 

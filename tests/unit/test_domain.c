@@ -24,7 +24,7 @@ static void gone(void) { ck_assert_uint_eq(frames_free_count(), before); }
 
 START_TEST(create_and_destroy)
 {
-	struct domain *d = domain_create("first", 1000, 3), *e;
+	struct domain *d = domain_create("first", 1000, 1000, 3), *e;
 
 	ck_assert_ptr_nonnull(d);
 	ck_assert_uint_eq(d->id, 0);
@@ -34,7 +34,7 @@ START_TEST(create_and_destroy)
 	ck_assert_uint_eq(d->vcpu_count, 3);
 	ck_assert_uint_eq(d->frames_free_before, before);
 	ck_assert_ptr_eq(d->vcpus[2]->domain, d);
-	e = domain_create("a name that is longer than the limit of thirty-two", 512, 1);
+	e = domain_create("a name that is longer than the limit of thirty-two", 512, 512, 1);
 	ck_assert_ptr_nonnull(e);
 	ck_assert_uint_eq(e->id, 1);
 	ck_assert_uint_eq(strlen(e->name), MAX_DOMAIN_NAME - 1);
@@ -43,9 +43,12 @@ START_TEST(create_and_destroy)
 	ck_assert_ptr_null(domains[0]);
 	ck_assert_uint_eq(domains_count(), 1);
 	ck_assert_uint_eq(native_last_domain_ended, 0);
-	/* numbers come back */
-	d = domain_create("third", 512, 1);
-	ck_assert_uint_eq(d->id, 0);
+	/* numbers go up, and do not come back soon */
+	d = domain_create("third", 512, 512, 1);
+	ck_assert_uint_eq(d->id, 2);
+	ck_assert_ptr_eq(domain_get(2), d);
+	ck_assert_ptr_null(domain_get(0));
+	domain_put(d);
 	e->state = DOMAIN_RUNNING;
 	domain_destroy(d);
 	domain_destroy(e);
@@ -56,11 +59,11 @@ END_TEST
 
 START_TEST(bad_arguments)
 {
-	ck_assert_ptr_null(domain_create("x", 512, 0));
-	ck_assert_ptr_null(domain_create("x", 512, MAX_VCPUS + 1));
-	ck_assert_ptr_null(domain_create("x", 0, 1));
-	ck_assert_ptr_null(domain_create("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
-	ck_assert_ptr_null(domain_create("x", ~0ull, 1));
+	ck_assert_ptr_null(domain_create("x", 512, 512, 0));
+	ck_assert_ptr_null(domain_create("x", 512, 512, MAX_VCPUS + 1));
+	ck_assert_ptr_null(domain_create("x", 0, 0, 1));
+	ck_assert_ptr_null(domain_create("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
+	ck_assert_ptr_null(domain_create("x", ~0ull, ~0ull, 1));
 	ck_assert_uint_eq(domains_count(), 0);
 	gone();
 }
@@ -68,7 +71,7 @@ END_TEST
 
 START_TEST(populate)
 {
-	struct domain *d = domain_create("p", 4 * EXTENT_FRAMES, 1);
+	struct domain *d = domain_create("p", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
 	u64 e, n;
 
 	/* 100 frames, a hole, an extent and a bit */
@@ -107,7 +110,7 @@ END_TEST
 /* What was added stays, is counted, and goes with the domain. */
 START_TEST(populate_fails)
 {
-	struct domain *d = domain_create("p", 30 * EXTENT_FRAMES, 1);
+	struct domain *d = domain_create("p", 30 * EXTENT_FRAMES, 30 * EXTENT_FRAMES, 1);
 	u64 n, there = 0;
 
 	ck_assert_int_eq(domain_populate(d, _gfn(600), 1), 0);
@@ -128,7 +131,7 @@ END_TEST
 START_TEST(populate_from_pieces)
 {
 	static mfn_t held[FRAMES];
-	struct domain *d = domain_create("p", 2 * EXTENT_FRAMES, 1);
+	struct domain *d = domain_create("p", 2 * EXTENT_FRAMES, 2 * EXTENT_FRAMES, 1);
 	unsigned int n = 0, i;
 
 	while (!alloc_frames(0, &held[n]))
@@ -166,7 +169,7 @@ START_TEST(create_fails)
 		for (i = 0; i < room; i++)
 			free_frames(held[n - 1 - i], 0);
 		left = frames_free_count();
-		d = domain_create("x", 512, 2);
+		d = domain_create("x", 512, 512, 2);
 		if (d) {
 			made++;
 			domain_destroy(d);
@@ -190,7 +193,7 @@ START_TEST(create_without_vcpu)
 
 	for (n = 1; n <= 3; n++) {
 		native_vcpu_fail = n;
-		ck_assert_ptr_null(domain_create("x", 512, 3));
+		ck_assert_ptr_null(domain_create("x", 512, 512, 3));
 		ck_assert_uint_eq(domains_count(), 0);
 		ck_assert_ptr_nonnull(strstr(native_raw, "reason=killed status=255 why=\"no memory for vCPU"));
 		gone();
@@ -198,7 +201,7 @@ START_TEST(create_without_vcpu)
 	native_vcpu_fail = 0;
 	/* a domain that never was is no end of the last domain */
 	ck_assert_uint_eq(native_last_domain_ended, 0);
-	d = domain_create("x", 512, 3);
+	d = domain_create("x", 512, 512, 3);
 	ck_assert_ptr_nonnull(d);
 	domain_destroy(d);
 	gone();
@@ -216,7 +219,7 @@ START_TEST(too_many)
 		if (!(domains[i] = (void *)&d))
 			break;
 	full = frames_free_count();
-	ck_assert_ptr_null(domain_create("x", 512, 1));
+	ck_assert_ptr_null(domain_create("x", 512, 512, 1));
 	ck_assert_uint_eq(frames_free_count(), full);
 	for (i = 0; i < MAX_DOMAINS; i++)
 		n += domains[i] == (void *)&d;
@@ -226,7 +229,7 @@ END_TEST
 
 START_TEST(ends)
 {
-	struct domain *d = domain_create("name", 512, 2);
+	struct domain *d = domain_create("name", 512, 512, 2);
 
 	d->state = DOMAIN_RUNNING;
 	d->alive_vcpus = 2;
@@ -248,14 +251,14 @@ END_TEST
 
 START_TEST(powers_off)
 {
-	struct domain *d = domain_create("name", 512, 1);
+	struct domain *d = domain_create("name", 512, 512, 1);
 
 	d->alive_vcpus = 1;
 	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
 	domain_kill(d, "too late");
 	domain_vcpu_gone(d);
 	ck_assert_ptr_nonnull(strstr(native_raw, "reason=poweroff status=3 why=\"\""));
-	d = domain_create("stopper", 512, 1);
+	d = domain_create("stopper", 512, 512, 1);
 	d->alive_vcpus = 1;
 	domain_vcpu_gone(d);
 	ck_assert_ptr_nonnull(strstr(native_raw, "reason=killed status=255 why=\"all vCPUs stopped\""));
@@ -265,7 +268,7 @@ END_TEST
 
 START_TEST(guest_memory)
 {
-	struct domain *d = domain_create("m", 4 * EXTENT_FRAMES, 1);
+	struct domain *d = domain_create("m", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
 	u8 out[3 * PAGE_SIZE], in[3 * PAGE_SIZE];
 	unsigned int i;
 	u64 *map, *t;

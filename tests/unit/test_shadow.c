@@ -710,7 +710,7 @@ static void domain_up(u64 pool)
 	unsigned int i;
 
 	free_before = frames_free_count();
-	d = domain_create("model", GFNS, VCPUS);
+	d = domain_create("model", GFNS, GFNS, VCPUS);
 	ck_assert_ptr_nonnull(d);
 	/* a pool of the size that we want in place of the usual one */
 	shadow_domain_destroy(d);

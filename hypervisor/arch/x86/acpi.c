@@ -21,6 +21,8 @@ u32 cpu_apic_ids[MAX_CPUS];
 unsigned int cpus_present;
 u64 lapic_phys = 0xfee00000, ioapic_phys;
 u32 ioapic_gsi_base;
+unsigned int ioapics;
+u64 ioapic_list[MAX_IOAPICS], acpi_rsdp;
 u32 irq_override[16];	/* gsi | polarity and trigger flags << 16 */
 
 static u16 pm1a_control, pm1b_control, reset_port, s5_a, s5_b;
@@ -82,6 +84,8 @@ static void parse_madt(const struct sdt *t)
 			add_cpu(p[3], *(const u32 *)(p + 4));
 			break;
 		case 1:
+			if (ioapics < MAX_IOAPICS)
+				ioapic_list[ioapics++] = *(const u32 *)(p + 4);
 			if (!ioapic_phys) {
 				ioapic_phys = *(const u32 *)(p + 4);
 				ioapic_gsi_base = *(const u32 *)(p + 8);
@@ -156,6 +160,7 @@ void acpi_init(void)
 				 ((u64)*(u16 *)phys_to_virt(0x40e) << 4) + 1024);
 	if (!rsdp)
 		rsdp = scan_rsdp(0xe0000, 0x100000);
+	acpi_rsdp = rsdp;
 	r = rsdp ? ram_or_mmio_map(rsdp, 36) : NULL;
 	width = r && r[15] >= 2 && *(const u64 *)(r + 24) ? 8 : 4;
 	root = r ? table_map(width == 8 ? *(const u64 *)(r + 24) : *(const u32 *)(r + 16)) : NULL;

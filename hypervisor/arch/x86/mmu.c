@@ -7,6 +7,7 @@
 #include <hv/frame.h>
 #include <hv/lib.h>
 #include <hv/log.h>
+#include <hv/platform.h>
 
 u64 arch_reserved_bits;
 bool arch_1g_pages;
@@ -25,6 +26,20 @@ void mmu_init_cpu(struct pcpu *p)
 	arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << cpu_features.phys_bits) - 1);
 	if (!cpu_features.nx)
 		arch_reserved_bits |= 1ull << 63;
+}
+
+bool machine_frame_open(u64 n)
+{
+	const struct frame_info *f = frame_info(_mfn(n));
+	u64 lapic = (rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & 0x000ffffffffff000ull) >> PAGE_SHIFT;
+	unsigned int i;
+
+	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
+		return false;
+	for (i = 0; i < ioapics; i++)
+		if (n == ioapic_list[i] >> PAGE_SHIFT)
+			return false;
+	return n != lapic && n != lapic_phys >> PAGE_SHIFT;
 }
 
 mfn_t frame_of(const void *p) { return _mfn(virt_to_phys(p) >> PAGE_SHIFT); }

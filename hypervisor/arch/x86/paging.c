@@ -26,6 +26,20 @@ static u64 *root;
 static u64 boot_free;		/* next free physical address for boot_alloc */
 static u64 boot_limit;
 
+static bool is_ram(u64 pa)
+{
+	unsigned int i;
+	bool ram = false;
+
+	for (i = 0; i < boot_info.ranges; i++)
+		if (pa >= boot_info.range[i].start && pa < boot_info.range[i].end) {
+			if (boot_info.range[i].type != 1)
+				return false;
+			ram = true;
+		}
+	return ram;
+}
+
 /* Does [start, end) touch what must be kept? Returns where that ends, or 0. */
 static u64 reserved_until(u64 start, u64 end)
 {
@@ -44,8 +58,11 @@ static u64 reserved_until(u64 start, u64 end)
 	return 0;
 }
 
-/* Boot memory comes from the largest free piece below 4 GiB, which the first tables map. */
-static void find_boot_memory(void)
+/*
+ * Boot memory comes from the top of the largest free piece below 4 GiB, which the first
+ * tables map: the low range is left to domain 0, whose kernel is not relocated.
+ */
+static void find_boot_memory(u64 bytes)
 {
 	unsigned int i;
 	u64 best = 0;
@@ -77,6 +94,34 @@ static void find_boot_memory(void)
 	}
 	if (!best)
 		panic("boot: no free memory below 4 GiB");
+	if (best > bytes + MIB(2))
+		boot_free = ROUND_DOWN(boot_limit - bytes, MIB(2));
+}
+
+/* Modules go below boot memory, out of domain 0's way, if there is room for all of them. */
+static void move_modules(void)
+{
+	u64 bytes = 0, at;
+	unsigned int i;
+
+	for (i = 0; i < boot_info.modules; i++)
+		bytes += ROUND_UP(boot_info.module[i].end - boot_info.module[i].start, PAGE_SIZE);
+	at = boot_free - ROUND_UP(bytes, MIB(2));
+	if (at > boot_free || !bytes)
+		return;
+	/* free from there up to boot memory? In steps, as reserved_until() sees one thing at a time */
+	for (bytes = at; bytes < boot_free; bytes += PAGE_SIZE)
+		if (reserved_until(bytes, bytes + PAGE_SIZE) || !is_ram(bytes))
+			return;
+	for (i = 0; i < boot_info.modules; i++) {
+		struct boot_module *m = &boot_info.module[i];
+		u64 size = m->end - m->start;
+
+		memcpy(phys_to_virt(at), phys_to_virt(m->start), size);
+		m->start = at;
+		m->end = at + size;
+		at += ROUND_UP(size, PAGE_SIZE);
+	}
 }
 
 void *boot_alloc(u64 bytes, u64 align)
@@ -144,12 +189,14 @@ void paging_init(void)
 	u64 image = ROUND_DOWN(virt_to_phys(image_start), MIB(2));
 	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
 
-	find_boot_memory();
-	root = boot_alloc(PAGE_SIZE, PAGE_SIZE);
-	hv_root = virt_to_phys(root);
 	top = max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1));
 	if (top > GIB(512))
 		top = GIB(512);
+	/* frame table; page tables down to 2 MiB, some to 4 KiB; devices */
+	find_boot_memory((top >> PAGE_SHIFT) * sizeof(struct frame_info) + (top >> 18) + MIB(1));
+	move_modules();
+	root = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	hv_root = virt_to_phys(root);
 	map_range(0, image, data, MIB(2));
 	map_range(image, image_top, data, PAGE_SIZE);
 	for (pa = image_top; pa < top;) {
@@ -222,6 +269,25 @@ static void give_range(u64 start, u64 end)
 	}
 }
 
+/* The modules are built: their memory, above the first MiB, is anybody's. Returns frames. */
+u64 free_modules(void)
+{
+	u64 total = 0;
+	unsigned int i;
+
+	for (i = 0; i < boot_info.modules; i++) {
+		u64 start = ROUND_UP(boot_info.module[i].start, PAGE_SIZE);
+		u64 end = ROUND_DOWN(boot_info.module[i].end, PAGE_SIZE);
+
+		if (start >= MIB(1) && start < end) {
+			frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);
+			total += (end - start) >> PAGE_SHIFT;
+		}
+	}
+	boot_info.modules = 0;
+	return total;
+}
+
 void memory_init(void)
 {
 	u64 used_start, used_end;
@@ -229,6 +295,17 @@ void memory_init(void)
 
 	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
 	frame_table = boot_alloc(frame_table_count * sizeof(struct frame_info), PAGE_SIZE);
+	/*
+	 * RAM is ours until somebody gets it, but for the first MiB, which belongs to the
+	 * firmware and is domain 0's to look at; FRAME_NONE is what is no RAM.
+	 */
+	for (i = 0; i < boot_info.ranges; i++) {
+		u64 n = max(boot_info.range[i].start, MIB(1)) >> PAGE_SHIFT;
+
+		for (; boot_info.range[i].type == 1 && n < frame_table_count &&
+		       n < boot_info.range[i].end >> PAGE_SHIFT; n++)
+			frame_table[n].type = FRAME_HYPERVISOR;
+	}
 	/* from here on boot_alloc is closed; its piece starts where the first table went */
 	used_start = hv_root;
 	used_end = boot_free;

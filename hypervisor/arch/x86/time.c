@@ -8,6 +8,7 @@
 #include <asm/cpu.h>
 #include <hv/atomic.h>
 #include <hv/lib.h>
+#include <hv/domain.h>
 #include <hv/log.h>
 
 u64 tsc_khz, wall_sec;
@@ -137,6 +138,12 @@ void time_init(void)
 	wall_sec = cmos_time();
 	log_info("time: TSC %lu kHz%s", (unsigned long)tsc_khz,
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
+}
+
+void domain_generation(u64 id[2])
+{
+	id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
+	id[1] = (rdtsc() ^ wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
 }
 
 void clock_fill(void *record)

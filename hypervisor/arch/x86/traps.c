@@ -43,8 +43,16 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	v->stats.page_faults++;
 	if (unlikely(p->work & WORK_SERVE))
 		shadow_serve();
-	if (shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error) == SHADOW_GUEST_FAULT)
+	switch (shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error)) {
+	case SHADOW_GUEST_FAULT:
 		guest_page_fault(v, regs, va, guest_error);
+		break;
+	case SHADOW_WAIT:
+		domain_wait_memory(v->domain);
+		break;
+	default:
+		break;
+	}
 }
 
 static void debug_exception(struct vcpu *v, struct regs *regs)
@@ -147,7 +155,8 @@ void trap_from_hypervisor(struct regs *regs)
 		/* a guest stack without a shadow entry: as the guest kernel itself would touch it */
 		WRITE_ONCE(p->exposed, 0);
 		p->current->stats.page_faults++;
-		switch (shadow_fault(p->current, va, (u32)regs->error & PF_WRITE, false, regs->rip, &error)) {
+		switch (shadow_fault(p->current, va, ((u32)regs->error & PF_WRITE) | PF_RESERVE, false,
+				     regs->rip, &error)) {
 		case SHADOW_DONE:
 			fixup = regs->rip;
 			break;

@@ -17,7 +17,8 @@
 struct vcpu;
 struct shadow_domain;
 
-enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_DYING, DOMAIN_DEAD };
+/* As PARVUS_DOMAIN_* of parvus/control.h says. */
+enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_SHUTDOWN, DOMAIN_DYING };
 
 /*
  * One entry per 2 MiB of guest-physical space, and, where the chunk is not one
@@ -38,7 +39,7 @@ enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_DYING, DOMAIN_DEAD }
 
 struct domain {
 	u16 id;
-	u8 state;			/* enum domain_state; WRITE_ONCE */
+	u8 state;			/* enum domain_state: domain_state_change() */
 	bool control;			/* domain 0's privilege */
 	char name[MAX_DOMAIN_NAME];
 
@@ -48,7 +49,9 @@ struct domain {
 	u64 *gfn_chunks;		/* max_gfn / 512 entries */
 	u32 *gfn_chunk_maps;		/* per chunk: large shadow entries that map it */
 	u64 gfn_chunks_bytes;
-	u64 frames;			/* frames charged as RAM */
+	u64 frames;			/* frames charged as RAM, touched or not */
+	u64 touched;			/* of these, those that exist */
+	u64 max_frames, target_frames;	/* memory_op and control MEMORY */
 
 	struct shadow_domain *shadow;	/* shadow.c's */
 	struct event_domain *events;	/* event.c's */
@@ -74,10 +77,17 @@ struct domain {
 	u32 alive_vcpus;		/* vCPUs not stopped for good; the last to go destroys */
 	char kill_reason[MAX_KILL_REASON];
 	u64 frames_free_before;		/* free frames before it was built */
+	u64 freed_chunks, held;		/* progress of its destruction */
+	struct spinlock control_lock;	/* building and destroying it by control calls */
+	u64 created_ns;
+	u32 changes;			/* of what control INFO shows */
+	u32 request;			/* PARVUS_REQUEST_* not seen yet by the guest */
+	u32 cap;			/* percent of a CPU, 0 = none */
+	u64 generation_id[2];
 	u64 weight;			/* scheduler share, 256 = 1 */
 };
 
-/* [d]s by number, NULL = free. Changes under the build/destroy path alone. */
+/* By number modulo MAX_DOMAINS, NULL = free. Changes under the build/destroy path alone. */
 extern struct domain *domains[MAX_DOMAINS];
 
 /*
@@ -85,25 +95,33 @@ extern struct domain *domains[MAX_DOMAINS];
  * until domain_put(). Not with a lock of events, grants or devices held.
  */
 struct domain *domain_get(u32 id);
+struct domain *domain_get_slot(unsigned int slot);	/* 0 .. MAX_DOMAINS - 1, for walking all */
 void domain_put(struct domain *d);
 
 /**
  * domain_create - allocate an empty domain
  * @name: shown in logs; cut at MAX_DOMAIN_NAME
  * @max_gfn: size of its guest-physical space in frames, rounded up to chunks
+ * @ram: frames that it may ever have
  * @vcpus: number of vCPUs, 1..MAX_VCPUS
  * Return: the domain, or NULL when memory is short or the arguments are bad.
  */
-struct domain *domain_create(const char *name, u64 max_gfn, unsigned int vcpus);
+struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
 
 /*
  * Give [gfn, gfn + count) zeroed RAM, extents first. 0, -PARVUS_EINVAL (beyond the table),
  * -PARVUS_EEXIST or -PARVUS_ENOMEM; after these two what was added stays, until the domain goes.
  */
 int domain_populate(struct domain *d, gfn_t gfn, u64 count);
+/* The same, with frames at the first touch. -PARVUS_ENOMEM: none for the table itself. */
+int domain_promise(struct domain *d, gfn_t gfn, u64 count);
+/* Domain 0: the free frames of [first, first + count) become its RAM, where they are. */
+int domain_claim(struct domain *d, u64 first, u64 count);
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
+/* A first touch found no frame in the machine: the domain sleeps until there is one. */
+void domain_wait_memory(struct domain *d);
 /* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
 void domain_shutdown(struct domain *d, u32 reason, u32 status);
 /* A vCPU stopped for good; the last one destroys the domain, if need be after killing it. */
@@ -111,6 +129,18 @@ void domain_vcpu_gone(struct domain *d);
 unsigned int domains_count(void);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
+/* In steps, for control DESTROY: state DYING, one caller at a time. True: it is gone. */
+bool domain_destroy_some(struct domain *d, u64 chunks);
+bool domain_state_change(struct domain *d, enum domain_state from, enum domain_state to);
+/* It becomes domain 0: the others' end is its business, and they end with it. */
+void domain_set_control(struct domain *d);
+struct domain *control_domain(void);
+/* builder.c: the first vCPU begins at @entry with @root and rsi = @info; it is not kicked. */
+int domain_start(struct domain *d, u64 entry, u64 root, u64 info);
+/* arch/x86/time.c: a number that no other domain has (generation_id). */
+void domain_generation(u64 id[2]);
+/* What control INFO shows changed: domain 0 gets PARVUS_VIRQ_DOMAIN. */
+void domain_changed(struct domain *d);
 
 /* Plain RAM of the domain itself: the only memory that the hypervisor reads and writes for it. */
 static inline bool gfn_is_ram(u64 e)
@@ -120,6 +150,9 @@ static inline bool gfn_is_ram(u64 e)
 static inline bool gfn_is_writable_ram(u64 e) { return gfn_is_ram(e) && (e & GFN_WRITABLE); }
 
 static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
+
+/* What the table does not name is the machine's own for domain 0, and nothing for others. */
+u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
 
 /**
  * gfn_lookup - the entry that stands for a gfn
@@ -131,14 +164,20 @@ static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
 	u64 e, n = gfn_x(gfn);
 
 	if (unlikely(n >= d->max_gfn))
-		return 0;
+		return gfn_lookup_machine(d, n);
 	e = READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]);
 	if (likely(e & GFN_EXTENT))
 		return e + ((n & (EXTENT_FRAMES - 1)) << PAGE_SHIFT);
 	if (e & GFN_TABLE)
-		return READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[n & (EXTENT_FRAMES - 1)]);
-	return 0;
+		e = READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[n & (EXTENT_FRAMES - 1)]);
+	return likely(e) ? e : gfn_lookup_machine(d, n);
 }
+
+/*
+ * The same, but RAM without a frame gets one now. 0: no RAM there. GFN_DEMAND: the machine
+ * has no frame to give; @reserve lets calls of the guest use the last ones.
+ */
+u64 gfn_touch(struct domain *d, gfn_t gfn, bool reserve);
 
 /* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);

@@ -44,6 +44,14 @@ int alloc_frames(unsigned int order, mfn_t *out);
 void free_frames(mfn_t mfn, unsigned int order);
 /* At boot: give [first, first + count) to the allocator. */
 void frames_add(mfn_t first, u64 count);
+/*
+ * Take what is free in [first, first + count), frame by frame: domain 0 lives where the
+ * machine's memory is. @got is told each piece: an aligned extent or a single frame.
+ */
+void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
+		  void *arg);
+/* Frames that a first touch must leave for calls of the hypervisor and its guests. */
+#define FRAMES_RESERVE	64u
 u64 frames_free_count(void);
 u64 frames_total_count(void);
 

@@ -11,6 +11,7 @@
 #define MAX_CMDLINE		2048
 #define MAX_KILL_REASON		120
 #define MAX_GUEST_MEM		GIB(64)
+#define MAX_MACHINE_MEM		GIB(512)
 
 /* Shadow pool: max(floor, 1 % of RAM) pages (review rule 47). */
 #define SHADOW_POOL_FLOOR(vcpus)	(128 + 64 * (vcpus))

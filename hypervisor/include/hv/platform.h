@@ -13,6 +13,11 @@ void console_domain_gone(struct domain *d);
 /* Characters arrived. */
 void console_input(void);
 
+/* Is this machine frame a device or firmware table that domain 0 may have? (arch/x86/mmu.c) */
+bool machine_frame_open(u64 mfn);
+/* Nanoseconds since boot (arch/x86/time.c). */
+u64 hv_now_ns(void);
+
 /* start.c: power off, or reboot if that was the reason and "reboot=yes" is set. */
 void last_domain_ended(u32 reason);
 /* builder.c: every domain of the boot modules; returns how many run. */

@@ -22,6 +22,7 @@ struct aspace;
 #define PF_USER		4u
 #define PF_RESERVED	8u
 #define PF_FETCH	16u
+#define PF_RESERVE	(1u << 31)	/* not the hardware's: a first touch may use the last frames */
 
 #define SHADOW_RESERVE	4u
 
@@ -29,6 +30,7 @@ enum shadow_result {
 	SHADOW_DONE,		/* an entry that permits the access is in place: resume */
 	SHADOW_GUEST_FAULT,	/* deliver #PF with *error (U from the virtual mode) */
 	SHADOW_KILLED,		/* the domain was killed, reason kept */
+	SHADOW_WAIT,		/* no frame for a first touch: the domain has to wait */
 };
 
 /* Part of struct vcpu that belongs to shadow.c. */

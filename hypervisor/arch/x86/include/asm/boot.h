@@ -54,6 +54,7 @@ extern char boot_l4[];
 /* boot memory: whole zeroed pages, before the frame allocator is there */
 void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
+u64 free_modules(void);		/* and the modules, when all is built */
 
 void acpi_init(void);
 void apic_init_cpu(void);

@@ -130,6 +130,10 @@ void pic_disable(void);
 extern bool tsc_stable;
 void ioapic_route(unsigned int irq, u8 vector);
 extern u64 lapic_phys, ioapic_phys;
+#define MAX_IOAPICS	8u
+extern unsigned int ioapics;		/* all of them, for keeping domain 0 out */
+extern u64 ioapic_list[MAX_IOAPICS];
+extern u64 acpi_rsdp;			/* physical address as found, 0 = none */
 extern u32 ioapic_gsi_base;
 extern u32 irq_override[16];
 
