@@ -145,7 +145,7 @@ static void take(u64 n)
 	f->word = 0;
 }
 
-int alloc_frames(unsigned int order, mfn_t *out)
+static int take_frames(unsigned int order, mfn_t *out)
 {
 	u64 n, i;
 	int ret = -PARVUS_ENOMEM;
@@ -238,6 +238,22 @@ void free_frames(mfn_t mfn, unsigned int order)
 static struct spinlock hv_lock = SPINLOCK_INIT;
 static u64 hv_next, hv_end;
 
+int alloc_frames(unsigned int order, mfn_t *out)
+{
+	int ret = take_frames(order, out);
+
+	if (likely(!ret) || order)
+		return ret;
+	/* the very last are in the hypervisor's extent */
+	spin_lock(&hv_lock);
+	if (hv_next < hv_end) {
+		*out = _mfn(hv_next++);
+		ret = 0;
+	}
+	spin_unlock(&hv_lock);
+	return ret;
+}
+
 void *hv_alloc(size_t bytes)
 {
 	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
@@ -248,13 +264,13 @@ void *hv_alloc(size_t bytes)
 		return NULL;
 	spin_lock(&hv_lock);
 	if (frames == 1 && hv_next == hv_end) {
-		if (alloc_frames(0, &mfn))
+		if (take_frames(0, &mfn))
 			goto fail;
 	} else {
 		if (hv_end - hv_next < frames) {
 			for (; hv_next < hv_end; hv_next++)
 				free_frames(_mfn(hv_next), 0);
-			if (alloc_frames(EXTENT_ORDER, &mfn))
+			if (take_frames(EXTENT_ORDER, &mfn))
 				goto fail;
 			hv_next = mfn_x(mfn);
 			hv_end = hv_next + EXTENT_FRAMES;

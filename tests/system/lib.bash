@@ -8,9 +8,12 @@ trap 'rm -rf "$work"' EXIT
 
 fail() { echo "FAILED: $*"; exit 1; }
 
-# guest COMMAND: run it under tools/run with the caller's settings; output in $out, status in
-# $rc. A hypervisor warning or lost frames fail the test.
-guest() {
+# guest COMMAND: run it in a guest without a domain 0 under tools/run with the caller's settings;
+# output in $out, status in $rc. A hypervisor warning or lost frames fail the test.
+guest() { GUEST=1 domain0 "$1"; }
+
+# domain0 COMMAND: the same in domain 0
+domain0() {
 	out=$(CMD=$1 DEBUG_LOG=$work/debug TIMEOUT=${TIMEOUT:-120} tools/run 2>"$work/err")
 	rc=$?
 	[[ -s $work/err ]] && cat "$work/err"

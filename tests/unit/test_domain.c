@@ -312,6 +312,155 @@ START_TEST(guest_memory)
 }
 END_TEST
 
+/* RAM without frames: none is taken until it is touched, then an extent at a time. */
+START_TEST(promises)
+{
+	struct domain *d = domain_create("p", 8 * EXTENT_FRAMES, 8 * EXTENT_FRAMES, 1);
+	u8 buf[64] = { 1, 2, 3 }, in[64];
+	u64 free, e;
+
+	ck_assert_int_eq(domain_promise(d, _gfn(0), 4 * EXTENT_FRAMES), 0);
+	free = frames_free_count();
+	ck_assert_int_eq(domain_promise(d, _gfn(5 * EXTENT_FRAMES + 3), 10), 0);	/* one table */
+	ck_assert_uint_eq(free - frames_free_count(), 1);
+	ck_assert_uint_eq(d->frames, 4 * EXTENT_FRAMES + 10);
+	ck_assert_uint_eq(d->touched, 0);
+	ck_assert_int_eq(domain_promise(d, _gfn(7), 1), -PARVUS_EEXIST);
+	ck_assert_int_eq(domain_populate(d, _gfn(EXTENT_FRAMES), EXTENT_FRAMES), -PARVUS_EEXIST);
+	ck_assert_int_eq(domain_populate(d, _gfn(5 * EXTENT_FRAMES + 4), 1), -PARVUS_EEXIST);
+	ck_assert_int_eq(domain_promise(d, _gfn(8 * EXTENT_FRAMES - 1), 2), -PARVUS_EINVAL);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(600)), GFN_DEMAND);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(5 * EXTENT_FRAMES + 3)), GFN_DEMAND);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(5 * EXTENT_FRAMES + 2)), 0);
+	/* reading finds zeroes and takes nothing; across the end of RAM it fails */
+	memset(in, 0xff, sizeof(in));
+	ck_assert_int_eq(guest_read(d, 600 * PAGE_SIZE - 32, in, 64), 0);
+	for (e = 0; e < 64; e++)
+		ck_assert_uint_eq(in[e], 0);
+	ck_assert_int_eq(guest_read(d, 4 * EXTENT_SIZE - 32, in, 64), -PARVUS_EFAULT);
+	ck_assert_uint_eq(d->touched, 0);
+	/* writing takes an extent, or a frame where there is a table */
+	ck_assert_int_eq(guest_write(d, 600 * PAGE_SIZE, buf, 64), 0);
+	ck_assert_uint_eq(d->touched, EXTENT_FRAMES);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(601)) & (GFN_PRESENT | GFN_EXTENT), GFN_PRESENT | GFN_EXTENT);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(1024)), GFN_DEMAND);
+	ck_assert_int_eq(guest_write(d, (5 * EXTENT_FRAMES + 4) * PAGE_SIZE, buf, 64), 0);
+	ck_assert_uint_eq(d->touched, EXTENT_FRAMES + 1);
+	e = gfn_touch(d, _gfn(5 * EXTENT_FRAMES + 5), false);
+	ck_assert(gfn_is_writable_ram(e) && !(e & GFN_EXTENT));
+	ck_assert_uint_eq(gfn_touch(d, _gfn(5 * EXTENT_FRAMES + 20), false), 0);
+	ck_assert_ptr_nonnull(guest_map(d, 3 * EXTENT_SIZE, 64, 64));
+	ck_assert_uint_eq(d->touched, 2 * EXTENT_FRAMES + 2);
+	ck_assert_int_eq(guest_read(d, 600 * PAGE_SIZE, in, 64), 0);
+	ck_assert_int_eq(memcmp(in, buf, 64), 0);
+	/* what was held for an access is let go */
+	ck_assert_uint_eq(frame_info(gfn_entry_mfn(gfn_lookup(d, _gfn(600))))->count, 0);
+	domain_destroy(d);
+	gone();
+}
+END_TEST
+
+/* No extent left: frames one by one; the last ones are for calls, not for touches. */
+START_TEST(promises_when_short)
+{
+	struct domain *d = domain_create("p", 2 * EXTENT_FRAMES, 2 * EXTENT_FRAMES, 1);
+	static mfn_t held[FRAMES];
+	u64 n = 0, e;
+
+	ck_assert_int_eq(domain_promise(d, _gfn(0), 2 * EXTENT_FRAMES), 0);
+	while (frames_free_count() > FRAMES_RESERVE + 10)
+		ck_assert_int_eq(alloc_frames(0, &held[n++]), 0);
+	for (e = 0; e < 9; e++)	/* and one for the table of the chunk */
+		ck_assert(gfn_is_writable_ram(gfn_touch(d, _gfn(e), false)));
+	ck_assert_uint_eq(frames_free_count(), FRAMES_RESERVE);
+	ck_assert_uint_eq(gfn_touch(d, _gfn(e), false), GFN_DEMAND);
+	ck_assert(gfn_is_writable_ram(gfn_touch(d, _gfn(e), true)));
+	while (gfn_touch(d, _gfn(++e), true) != GFN_DEMAND)
+		;
+	ck_assert_uint_eq(frames_free_count(), 0);
+	ck_assert_int_eq(guest_write(d, e * PAGE_SIZE, &n, 8), -PARVUS_EFAULT);
+	while (n)
+		free_frames(held[--n], 0);
+	ck_assert(gfn_is_writable_ram(gfn_touch(d, _gfn(e), false)));
+	domain_destroy(d);
+	gone();
+}
+END_TEST
+
+/* Domain 0's frames are where the machine's are; the device is seen, nothing else is. */
+START_TEST(machine_addresses)
+{
+	struct domain *d = domain_create("0", FRAMES, 3 * EXTENT_FRAMES, 1);
+	u64 n, owned = 0;
+	mfn_t taken;
+
+	ck_assert_int_eq(alloc_frames(0, &taken), 0);
+	native_open_frame = FRAMES + 77;
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(native_open_frame)), 0);	/* not for a domain U */
+	domain_set_control(d);
+	ck_assert_int_eq(domain_claim(d, 0, 4 * EXTENT_FRAMES + 100), 0);
+	for (n = 0; n < FRAMES; n++) {
+		u64 e = gfn_lookup(d, _gfn(n));
+
+		if (!e)
+			continue;
+		owned++;
+		EXPECT(gfn_is_writable_ram(e) && mfn_x(gfn_entry_mfn(e)) == n, "gfn %lu: %lx", n, e);
+		EXPECT(frame_info(_mfn(n))->owner == d->id && frame_info(_mfn(n))->word == n, "gfn %lu", n);
+	}
+	ck_assert_uint_eq(owned, d->frames);
+	ck_assert_uint_eq(owned, d->touched);
+	ck_assert(owned > 3 * EXTENT_FRAMES);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(mfn_x(taken))), 0);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(native_open_frame)),
+			  native_open_frame << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_MMIO);
+	/* a device is no RAM: calls do not go there */
+	ck_assert_int_eq(guest_read(d, native_open_frame << PAGE_SHIFT, &n, 8), -PARVUS_EFAULT);
+	ck_assert_int_eq(guest_write(d, native_open_frame << PAGE_SHIFT, &n, 8), -PARVUS_EFAULT);
+	ck_assert_ptr_null(guest_map(d, native_open_frame << PAGE_SHIFT, 64, 64));
+	free_frames(taken, 0);
+	d->state = DOMAIN_RUNNING;
+	domain_kill(d, "over");
+	domain_vcpu_gone((d->alive_vcpus = 1, d));
+	ck_assert_uint_eq(native_last_domain_ended, 1);
+	gone();
+}
+END_TEST
+
+/* While there is a domain 0, an ended domain stays; with domain 0 all end, it last. */
+START_TEST(kept_for_domain_0)
+{
+	struct domain *zero = domain_create("0", FRAMES, 512, 1), *a, *b, *c;
+
+	domain_set_control(zero);
+	ck_assert_ptr_eq(control_domain(), zero);
+	zero->state = DOMAIN_RUNNING;
+	zero->alive_vcpus = 1;
+	a = domain_create("a", 512, 512, 1);
+	b = domain_create("b", 512, 512, 1);
+	c = domain_create("c", 512, 512, 1);
+	ck_assert_int_eq(domain_populate(a, _gfn(0), 512), 0);
+	ck_assert_int_eq(domain_promise(b, _gfn(0), 512), 0);
+	a->state = c->state = DOMAIN_RUNNING;
+	a->alive_vcpus = c->alive_vcpus = 1;
+	domain_shutdown(a, PARVUS_SHUTDOWN_POWEROFF, 5);
+	domain_vcpu_gone(a);
+	ck_assert_uint_eq(a->state, DOMAIN_SHUTDOWN);
+	ck_assert_uint_eq(domains_count(), 4);
+	ck_assert_uint_eq(a->shutdown_status, 5);
+	domain_shutdown(zero, PARVUS_SHUTDOWN_REBOOT, 0);
+	domain_vcpu_gone(zero);
+	/* a was over, b half built; c still has a vCPU to lose */
+	ck_assert_uint_eq(domains_count(), 2);
+	ck_assert_uint_eq(native_last_domain_ended, 0);
+	ck_assert_uint_eq(c->ended, 2);
+	domain_vcpu_gone(c);
+	ck_assert_uint_eq(native_last_domain_ended, 1);
+	ck_assert_uint_eq(native_last_reason, PARVUS_SHUTDOWN_REBOOT);
+	gone();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("domain");
@@ -329,6 +478,10 @@ int main(void)
 	tcase_add_test(c, ends);
 	tcase_add_test(c, powers_off);
 	tcase_add_test(c, guest_memory);
+	tcase_add_test(c, promises);
+	tcase_add_test(c, promises_when_short);
+	tcase_add_test(c, machine_addresses);
+	tcase_add_test(c, kept_for_domain_0);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }

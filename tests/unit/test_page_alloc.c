@@ -250,6 +250,41 @@ START_TEST(random_use)
 }
 END_TEST
 
+static u64 claimed_frames;
+static void claimed(void *arg, mfn_t mfn, unsigned int order)
+{
+	(void)arg;
+	ck_assert(!(mfn_x(mfn) & ((1ull << order) - 1)));
+	claimed_frames += 1ull << order;
+}
+
+/* What is free in a range, whole extents where the range holds them. */
+START_TEST(claims)
+{
+	u64 free, n;
+	mfn_t m;
+
+	native_boot(8 * EXTENT_FRAMES, 1);
+	free = frames_free_count();
+	claim_frames(_mfn(EXTENT_FRAMES + 5), EXTENT_FRAMES + 10, claimed, NULL);
+	ck_assert_uint_eq(claimed_frames, EXTENT_FRAMES + 10);
+	ck_assert_uint_eq(frames_free_count(), free - EXTENT_FRAMES - 10);
+	for (n = EXTENT_FRAMES; n < 3 * EXTENT_FRAMES; n++)
+		EXPECT((frame_table[n].type == FRAME_FREE) == (n < EXTENT_FRAMES + 5 || n >= 2 * EXTENT_FRAMES + 15),
+		       "frame %lu", n);
+	/* a second time there is nothing; nor beyond the end */
+	claim_frames(_mfn(EXTENT_FRAMES + 5), EXTENT_FRAMES + 10, claimed, NULL);
+	claim_frames(_mfn(8 * EXTENT_FRAMES), 100, claimed, NULL);
+	ck_assert_uint_eq(claimed_frames, EXTENT_FRAMES + 10);
+	for (n = EXTENT_FRAMES + 5; n < 2 * EXTENT_FRAMES + 15; n++)
+		free_frames(_mfn(n), 0);
+	ck_assert_uint_eq(frames_free_count(), free);
+	/* all extents but the first are whole again */
+	for (n = 0; n < 7; n++)
+		ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &m), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("page_alloc");
@@ -265,6 +300,7 @@ int main(void)
 	tcase_add_test(t, hypervisor_memory);
 	tcase_add_test(t, hypervisor_memory_fails);
 	tcase_add_test(t, random_use);
+	tcase_add_test(t, claims);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }
