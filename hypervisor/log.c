@@ -11,12 +11,9 @@
 #include <asm/cpu.h>
 #include <asm/percpu.h>
 
-#define LOG_RING	16384u
 #define GUEST_LINES	200u		/* per second, all guests together */
 
 static struct spinlock log_lock = SPINLOCK_INIT;
-static char log_ring[LOG_RING];
-static u64 log_pos;
 static u64 warnings;
 static u64 guest_second;
 static u32 guest_lines;
@@ -28,7 +25,7 @@ u64 log_warnings(void) { return READ_ONCE(warnings); }
 static void emit(const char *s)
 {
 	for (; *s; s++) {
-		log_ring[log_pos++ % LOG_RING] = *s;
+		log_ring_put(*s);
 		outb(0xe9, (u8)*s);
 		if (log_to_serial)
 			serial_putc(0, *s);
@@ -90,6 +87,16 @@ void log_raw(const char *s)
 	spin_lock(&log_lock);
 	emit(s);
 	spin_unlock(&log_lock);
+}
+
+u32 log_read(u64 *from, char *out, u32 size, u64 *end)
+{
+	u32 n;
+
+	spin_lock(&log_lock);
+	n = log_ring_read(from, out, size, end);
+	spin_unlock(&log_lock);
+	return n;
 }
 
 /* After this nobody else logs: the lock is not taken, so a panic inside emit() still prints. */

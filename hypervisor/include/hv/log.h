@@ -35,6 +35,17 @@ void log_panic_mode(void);
 extern bool log_to_serial;
 extern enum log_level log_limit;
 
+/*
+ * The last LOG_RING bytes of the log by position, which counts all ever written. Copies up
+ * to @size from *@from on, moved up to the oldest kept and down to *@end, what is written
+ * so far. Returns how many.
+ */
+#define LOG_RING	65536u
+u32 log_read(u64 *from, char *out, u32 size, u64 *end);
+/* log_ring.c, under the lock of log.c */
+void log_ring_put(char c);
+u32 log_ring_read(u64 *from, char *out, u32 size, u64 *end);
+
 /* Warnings (log_warn and worse) since boot; debug_info shows it. */
 u64 log_warnings(void);
 
