@@ -173,6 +173,9 @@ struct native_cpu native_cpus[NATIVE_CPUS];
 unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
 
+u64 native_resched;
+void pcpu_resched(unsigned int cpu) { native_resched |= 1ull << cpu; }
+unsigned int arch_cpus(void) { return NATIVE_CPUS; }
 unsigned int arch_this_cpu(void) { return native_this_cpu; }
 struct vcpu *arch_current(void) { return native_cpus[native_this_cpu].current; }
 struct mmu_root *arch_mmu_root(unsigned int cpu) { return &native_cpus[cpu].root; }

@@ -27,6 +27,9 @@ void native_boot(u64 frames, u64 hole);
 extern char native_log[512], native_raw[512];
 extern unsigned int native_warnings;
 
+/* pCPUs that pcpu_resched() named. */
+extern u64 native_resched;
+
 /* Calls of the stubs. */
 extern unsigned int native_kicks, native_raises, native_last_domain_ended;
 extern u32 native_last_reason;

@@ -44,6 +44,7 @@ bool machine_frame_open(u64 n)
 
 mfn_t frame_of(const void *p) { return _mfn(virt_to_phys(p) >> PAGE_SHIFT); }
 
+unsigned int arch_cpus(void) { return cpus_online; }
 unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
 struct vcpu *arch_current(void) { return this_pcpu()->current; }
 struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }

@@ -11,6 +11,7 @@
 #include <hv/frame.h>
 #include <hv/lib.h>
 #include <hv/log.h>
+#include <hv/trace.h>
 
 #define HAS_ERROR	(1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | \
 			 1u << 17 | 1u << 21 | 1u << 29 | 1u << 30)
@@ -168,6 +169,7 @@ void vector_deliver(struct vcpu *v, struct regs *regs)
 	bit = 63 - (unsigned int)__builtin_clzll(v->vectors[word]);
 	atomic_and_u64(&v->vectors[word], ~(1ull << bit));
 	v->stats.vectors++;
+	trace(PARVUS_TRACE_VECTOR, v, word * 64 + bit, 0);
 	guest_exception(v, regs, (u8)(word * 64 + bit), 0);
 	v->stats.exceptions--;
 	p->area->pending = vcpu_has_pending(v);

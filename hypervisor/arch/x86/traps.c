@@ -12,6 +12,7 @@
 #include <hv/log.h>
 #include <hv/platform.h>
 #include <hv/timer.h>
+#include <hv/trace.h>
 
 extern const struct { u64 at, fixup; } ex_table_start[], ex_table_end[];
 
@@ -41,6 +42,7 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	u32 error = (u32)regs->error, access = error & (PF_WRITE | PF_FETCH), guest_error;
 
 	v->stats.page_faults++;
+	trace(PARVUS_TRACE_FAULT, v, va, error);
 	if (unlikely(p->work & WORK_SERVE))
 		shadow_serve();
 	switch (shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error)) {

@@ -32,6 +32,7 @@ struct mmu_root {
 };
 
 unsigned int arch_this_cpu(void);
+unsigned int arch_cpus(void);	/* online: 0 .. arch_cpus() - 1 */
 /* The vCPU that runs on this pCPU, or NULL. */
 struct vcpu *arch_current(void);
 struct mmu_root *arch_mmu_root(unsigned int cpu);
