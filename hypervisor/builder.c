@@ -12,6 +12,7 @@
 #include <hv/log.h>
 #include <hv/platform.h>
 #include <hv/sched.h>
+#include <hv/trace.h>
 
 #define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, mem) */
 #define HIGH_START	0x100000ull
@@ -108,7 +109,6 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	struct domain *d;
 	const char *error;
 	u64 top, info, pages, max_gfn = b->control ? frame_table_count : b->mem >> PAGE_SHIFT;
-	unsigned int i;
 
 	if (b->control && control_domain())
 		return "there is a control domain already";
@@ -128,9 +128,9 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		return "no memory for it, or too many domains";
 	if (b->control)
 		domain_set_control(d);
-	d->weight = b->weight;
-	for (i = 0; i < b->vcpus; i++)
-		sched_set_weight(d->vcpus[i], b->weight);
+	sched_set_weight(d, b->weight);
+	if (b->cap)
+		sched_set_cap(d, b->cap, hv_now_ns());
 	error = "not enough memory";
 	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) :
 	    domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
@@ -203,6 +203,7 @@ int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
 	vcpu_reset(v, entry, 0, root);
 	v->regs.rsi = info;
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
+	trace_domain(d, PARVUS_DOMAIN_RUNNING);
 	d->alive_vcpus = 1;
 	sched_started(v);
 	return 0;

@@ -141,6 +141,10 @@ int manifest_line(const char *s, size_t len, struct bundle_domain *d, const char
 			d->weight = (u32)number;
 			if (!number || number > 65536)
 				return -1;
+		} else if (IS("cap")) {
+			d->cap = (u32)number;
+			if (number > 100 * MAX_CPUS)
+				return -1;
 		} else if (IS("control")) {
 			d->control = number == 1;
 			if (number > 1)

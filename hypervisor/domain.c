@@ -13,6 +13,7 @@
 #include <hv/sched.h>
 #include <hv/shadow.h>
 #include <hv/timer.h>
+#include <hv/trace.h>
 
 struct domain *domains[MAX_DOMAINS];
 static struct spinlock domains_lock = SPINLOCK_INIT;
@@ -350,6 +351,7 @@ static bool end_begins(struct domain *d, u32 reason, u32 status)
 		return false;
 	d->shutdown_reason = reason;
 	d->shutdown_status = status;
+	trace_domain(d, PARVUS_DOMAIN_SHUTDOWN);
 	return true;
 }
 
@@ -409,6 +411,10 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	unsigned int i;
 
 	if (d->shadow) {
+		trace_domain(d, PARVUS_DOMAIN_DYING);
+		if (d->control)
+			trace_off();	/* its reader */
+		sched_domain_gone(d);
 		console_domain_gone(d);
 		for (i = 0; i < d->vcpu_count; i++)
 			if (d->vcpus[i])

@@ -14,6 +14,7 @@
 #include <hv/platform.h>
 #include <hv/sched.h>
 #include <hv/timer.h>
+#include <hv/trace.h>
 #include <parvus/hypercalls.h>
 #include <parvus/start.h>
 
@@ -439,6 +440,7 @@ HC(stats_read)
 		return -PARVUS_EINVAL;
 	vcpu_fold_stats(this_pcpu(), v);
 	s = o->stats;
+	s.run_ns = sched_run_ns(o, hv_now_ns());
 	s.size = sizeof(s);
 	s.version = 1;
 	return guest_write(v->domain, A1, &s, min(A2, sizeof(s)));
@@ -584,7 +586,9 @@ HC(multicall)
 void hypercall_dispatch(struct regs *regs)
 {
 	struct vcpu *v = this_pcpu()->current;
-	s64 ret = call(v, regs, regs->rax);
+	s64 ret;
 
+	trace(PARVUS_TRACE_HYPERCALL, v, regs->rax, A0);
+	ret = call(v, regs, regs->rax);
 	regs->rax = (u64)ret;
 }

@@ -184,14 +184,16 @@ START_TEST(good_lines)
 	ck_assert_uint_eq(d.mem, MIB(256));
 	ck_assert_uint_eq(d.vcpus, 1);
 	ck_assert_uint_eq(d.weight, 256);
+	ck_assert_uint_eq(d.cap, 0);
 	ck_assert(!d.control);
-	ck_assert_int_eq(line("  kernel=k\tdomain=two initrd=i mem=0x40M vcpus=64 weight=65536 "
+	ck_assert_int_eq(line("  kernel=k\tdomain=two initrd=i mem=0x40M vcpus=64 weight=65536 cap=150 "
 			      "control=1 cmdline=\"a=b  c # d\" # rest=1", &d, &e), 1);
 	ck_assert_str_eq(d.name, "two");
 	ck_assert_str_eq(d.initrd, "i");
 	ck_assert_uint_eq(d.mem, MIB(64));
 	ck_assert_uint_eq(d.vcpus, 64);
 	ck_assert_uint_eq(d.weight, 65536);
+	ck_assert_uint_eq(d.cap, 150);
 	ck_assert(d.control);
 	ck_assert_str_eq(d.cmdline, "a=b  c # d");
 	ck_assert_int_eq(line("domain=x kernel=k control=0 mem=2097153 cmdline=\"\"", &d, &e), 1);
@@ -237,6 +239,9 @@ START_TEST(bad_lines)
 	refused("domain=x kernel=k vcpus=65", "range");
 	refused("domain=x kernel=k vcpus=4294967297", "range");
 	refused("domain=x kernel=k weight=0", "range");
+	refused("domain=x kernel=k cap=6401", "range");
+	refused("domain=x kernel=k cap=4294967346", "range");
+	refused("domain=x kernel=k cap=half", "number");
 	refused("domain=x kernel=k weight=65537", "range");
 	refused("domain=x kernel=k weight=4294967552", "range");
 	refused("domain=x kernel=k control=2", "range");

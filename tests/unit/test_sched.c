@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * sched.c over simulated time: shares by weight, bounded credit of sleepers, the race of
- * block and wake, stealing, affinity, yield.
+ * block and wake, stealing, balance between pCPUs, affinity, yield, pauses, caps, figures.
  */
 #include "native.h"
 #include <hv/limits.h>
@@ -11,6 +11,7 @@
 #define MAX_V		16u
 
 static struct vcpu v[MAX_V];
+static struct domain d[MAX_V];		/* one for each vCPU unless a test joins them */
 static struct vcpu *running[4];
 static u64 now = 1000 * MS;
 
@@ -20,6 +21,11 @@ static void setup(void)
 
 	for (i = 0; i < MAX_V; i++) {
 		memset(&v[i], 0, sizeof(v[i]));
+		memset(&d[i], 0, sizeof(d[i]));
+		d[i].id = (u16)i;
+		d[i].vcpu_count = 1;
+		d[i].vcpus[0] = &v[i];
+		v[i].domain = &d[i];
 		v[i].id = i;
 		v[i].sched.affinity = ~0ull;
 		v[i].sched.weight = 256;
@@ -46,6 +52,35 @@ static void start(struct vcpu *x, unsigned int cpu)
 	ck_assert_uint_ne(sched_wake(x, now), MAX_CPUS);
 }
 
+/* The same, of a domain that is paused. */
+static void start_held(struct vcpu *x)
+{
+	ck_assert(sched_start(x));
+	sched_started(x);
+	ck_assert_uint_eq(sched_wake(x, now), MAX_CPUS);
+	ck_assert(x->state == VCPU_RUNNABLE && x->sched.held);
+}
+
+/* All vCPUs of [from, from + n) into the domain of the first. */
+static struct domain *join(unsigned int from, unsigned int n)
+{
+	unsigned int i;
+
+	d[from].vcpu_count = n;
+	for (i = 0; i < n; i++) {
+		d[from].vcpus[i] = &v[from + i];
+		v[from + i].domain = &d[from];
+		v[from + i].id = i;
+	}
+	return &d[from];
+}
+
+static void kick(unsigned int cpu)
+{
+	if (cpu != MAX_CPUS)
+		pcpu_resched(cpu);
+}
+
 /* What schedule() of arch/x86/vcpu.c does. */
 static struct vcpu *pick(unsigned int cpu)
 {
@@ -55,9 +90,11 @@ static struct vcpu *pick(unsigned int cpu)
 		if (prev->state == VCPU_STOPPED)
 			__atomic_store_n(&prev->on_cpu, false, __ATOMIC_SEQ_CST);
 		else
-			sched_left(prev);
+			kick(sched_left(cpu, prev, now));
 	}
 	if (next) {
+		EXPECT(next->sched.affinity >> cpu & 1, "vcpu %u is picked outside its mask", next->id);
+		EXPECT(!next->domain->sched.paused || next->domain->ended, "vcpu %u runs paused", next->id);
 		EXPECT(next->state == VCPU_RUNNING && next->on_cpu && next->sched.cpu == cpu,
 		       "vcpu %u is picked, state %u", next->id, next->state);
 	}
@@ -65,16 +102,34 @@ static struct vcpu *pick(unsigned int cpu)
 	return next;
 }
 
-/* Time passes in small steps; each pCPU looks at its slice as the timer would make it. */
+/*
+ * Time passes in small steps; each pCPU looks at its queue when its timer says so or when it
+ * is kicked, and not before.
+ */
+static u64 timer[4];
+static u64 step = MS / 4;
 static void run(unsigned int ncpus, u64 ns)
 {
 	u64 end = now + ns;
 	unsigned int cpu;
 
-	for (; now < end; now += MS / 4)
-		for (cpu = 0; cpu < ncpus; cpu++)
+	for (cpu = 0; cpu < ncpus; cpu++)
+		native_resched |= 1ull << cpu;
+	for (; now < end; now += step)
+		for (cpu = 0; cpu < ncpus; cpu++) {
+			bool kicked = native_resched >> cpu & 1, due = timer[cpu] && timer[cpu] <= now;
+
+			native_resched &= ~(1ull << cpu);
+			if (due)
+				sched_tick(cpu, now);
+			kicked |= native_resched >> cpu & 1;
+			if (!kicked && !due)
+				continue;
+			native_resched &= ~(1ull << cpu);
 			if (!running[cpu] || sched_should_preempt(cpu, running[cpu], now))
 				pick(cpu);
+			timer[cpu] = sched_slice_end(cpu, running[cpu], now);
+		}
 	/* charge what runs */
 	for (cpu = 0; cpu < ncpus; cpu++)
 		pick(cpu);
@@ -102,9 +157,9 @@ END_TEST
 START_TEST(shares_by_weight)
 {
 	cpus(1);
-	sched_set_weight(&v[0], 512);
-	sched_set_weight(&v[1], 256);
-	sched_set_weight(&v[2], 128);
+	sched_set_weight(&d[0], 512);
+	sched_set_weight(&d[1], 256);
+	sched_set_weight(&d[2], 128);
 	start(&v[0], 0);
 	start(&v[1], 0);
 	start(&v[2], 0);
@@ -203,7 +258,7 @@ START_TEST(block_and_wake)
 	ck_assert(sched_block(&v[0]));
 	ck_assert_ptr_null(sched_pick(0, &v[0], now));
 	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
-	ck_assert(sched_left(&v[0]));
+	ck_assert_uint_eq(sched_left(0, &v[0], now), 0);
 	ck_assert(!v[0].on_cpu);
 	running[0] = NULL;
 	ck_assert_ptr_eq(pick(0), &v[0]);
@@ -265,7 +320,7 @@ START_TEST(steals)
 	for (i = 0; i < 4; i++) {
 		v[i].sched.affinity = 1;
 		start(&v[i], 0);
-		sched_set_affinity(&v[i], i == 1 ? 1 : 3);
+		ck_assert_int_eq(sched_set_affinity(&v[i], i == 1 ? 1 : 3, now), 0);
 	}
 	pick(0);
 	ck_assert_ptr_nonnull(pick(1));
@@ -287,13 +342,13 @@ START_TEST(no_theft_of_a_running_context)
 	start(&v[0], 0);
 	start(&v[1], 0);
 	pick(0);
-	sched_set_affinity(&v[0], 3);
-	sched_set_affinity(&v[1], 1);
+	sched_set_affinity(&v[0], 3, now);
+	sched_set_affinity(&v[1], 1, now);
 	now += 10 * SLICE_NS;
 	/* pCPU 0 went over to v1, v0 is queued and its registers not saved yet */
 	ck_assert_ptr_eq(sched_pick(0, &v[0], now), &v[1]);
 	ck_assert_ptr_null(sched_pick(1, NULL, now));
-	sched_left(&v[0]);
+	sched_left(0, &v[0], now);
 	ck_assert_ptr_eq(sched_pick(1, NULL, now), &v[0]);
 	ck_assert_uint_eq(v[0].sched.cpu, 1);
 }
@@ -354,7 +409,9 @@ START_TEST(slices)
 	start(&v[0], 0);
 	pick(0);
 	ck_assert_uint_eq(sched_slice_end(0, &v[0], now), 0);
-	ck_assert(!sched_should_preempt(0, &v[0], now + 100 * SLICE_NS));
+	now += 100 * SLICE_NS;
+	ck_assert(!sched_should_preempt(0, &v[0], now));
+	v[0].sched.run_start = now;
 	start(&v[1], 0);
 	end = sched_slice_end(0, &v[0], now);
 	ck_assert_uint_eq(end, now + SLICE_NS);
@@ -364,16 +421,459 @@ START_TEST(slices)
 }
 END_TEST
 
-/* Anything at any time: nobody runs twice, nobody who is runnable is forgotten. */
+/* Three hogs, two pCPUs: each gets two thirds, nobody is left behind on a shared one. */
+START_TEST(three_on_two)
+{
+	unsigned int i;
+	struct sched_cpu_stats c;
+
+	cpus(2);
+	for (i = 0; i < 3; i++)
+		start(&v[i], i % 2);
+	run(2, 20000 * MS);
+	for (i = 0; i < 3; i++)
+		near(v[i].stats.run_ns, 20000 * MS * 2 / 3, 10);
+	sched_cpu_stats(0, now, &c);
+	near(c.busy_ns, 20000 * MS, 1);
+	/* balance is no storm of migrations */
+	ck_assert_uint_le(c.switches, 20000 / 5 * 2);
+}
+END_TEST
+
+/* Two domains of two vCPUs, weights 1 : 2, all of them hogs, on one pCPU and on two. */
+START_TEST(domains_by_weight)
+{
+	unsigned int i, n = (unsigned int)_i;
+
+	cpus(n);
+	join(0, 2);
+	join(2, 2);
+	sched_set_weight(&d[0], 256);
+	sched_set_weight(&d[2], 512);
+	for (i = 0; i < 4; i++)
+		start(&v[i], i % n);
+	run(n, 20000 * MS);
+	near((v[2].stats.run_ns + v[3].stats.run_ns) * 3, 40000 * MS * n, 5);
+	for (i = 0; i < 4; i++)
+		near(v[i].stats.run_ns * 6, (i < 2 ? 20000 : 40000) * MS * n, 10);
+}
+END_TEST
+
+/* A weight that no pCPU can fulfil: it has one to itself, the others share what is left. */
+START_TEST(heavy_one)
+{
+	unsigned int i;
+
+	cpus(2);
+	sched_set_weight(&d[0], 16384);
+	for (i = 0; i < 3; i++)
+		start(&v[i], i % 2);
+	run(2, 20000 * MS);
+	near(v[0].stats.run_ns, 20000 * MS, 3);
+	near(v[1].stats.run_ns, 10000 * MS, 5);
+	near(v[2].stats.run_ns, 10000 * MS, 5);
+	/* it goes: both share both, none has to make good for the time before */
+	ck_assert(running[0] == &v[0] || running[1] == &v[0]);
+	i = running[1] == &v[0];
+	ck_assert(sched_block(&v[0]));
+	pick(i);
+	start(&v[3], 0);
+	for (i = 0; i < 4; i++)
+		v[i].stats.run_ns = 0;
+	run(2, 3000 * MS);
+	for (i = 1; i < 4; i++)
+		near(v[i].stats.run_ns, 2000 * MS, 10);
+}
+END_TEST
+
+START_TEST(weight_changes)
+{
+	unsigned int i;
+
+	cpus(1);
+	for (i = 0; i < 3; i++)
+		start(&v[i], 0);
+	run(1, 1000 * MS);
+	sched_set_weight(&d[0], 1024);	/* running or queued, all of them some time */
+	sched_set_weight(&d[1], 16);
+	run(1, 5 * MS);
+	sched_set_weight(&d[1], 1024);
+	sched_set_weight(&d[2], 512);
+	for (i = 0; i < 3; i++)
+		v[i].stats.run_ns = 0;
+	run(1, 5000 * MS);
+	near(v[0].stats.run_ns, 2000 * MS, 5);
+	near(v[1].stats.run_ns, 2000 * MS, 5);
+	near(v[2].stats.run_ns, 1000 * MS, 5);
+}
+END_TEST
+
+/* What a light one ran ahead is less time for a heavy one. */
+START_TEST(weight_grows)
+{
+	cpus(1);
+	sched_set_weight(&d[0], 16);
+	start(&v[0], 0);
+	start(&v[1], 0);
+	while (v[0].stats.run_ns < 20 * MS || running[0] != &v[1])
+		run(1, MS);
+	sched_set_weight(&d[0], 4096);
+	v[0].stats.run_ns = 0;
+	run(1, 8 * SLICE_NS);
+	ck_assert_msg(v[0].stats.run_ns >= 5 * SLICE_NS, "%lu us", v[0].stats.run_ns / 1000);
+}
+END_TEST
+
+/* Queues drifted apart: who comes from one ahead, or to one whose time stood still, does not pay. */
+START_TEST(queues_apart)
+{
+	cpus(2);
+	v[0].sched.affinity = 1;
+	v[1].sched.affinity = v[2].sched.affinity = 2;
+	start(&v[0], 0);
+	start(&v[1], 1);
+	start(&v[2], 1);
+	run(2, 10000 * MS);
+	if (_i == 0) {
+		ck_assert_int_eq(sched_set_affinity(&v[0], 2, now), 0);
+		v[0].stats.run_ns = 0;
+		run(2, 900 * MS);
+		near(v[0].stats.run_ns, 300 * MS, 20);
+		return;
+	}
+	ck_assert(sched_block(&v[0]));
+	if (_i == 1) {
+		pick(0);	/* idle; then one is moved there, or taken by it */
+		while (running[1] != &v[2])
+			run(2, MS);
+		ck_assert_int_eq(sched_set_affinity(&v[1], 1, now), 0);
+	} else {
+		ck_assert_int_eq(sched_set_affinity(&v[1], 3, now), 0);
+		ck_assert_int_eq(sched_set_affinity(&v[2], 3, now), 0);
+		ck_assert_ptr_nonnull(pick(0));
+	}
+	v[3].sched.affinity = 1;
+	start(&v[3], 0);
+	run(2, 600 * MS);
+	ck_assert_msg(v[3].stats.run_ns >= 200 * MS, "%lu us", v[3].stats.run_ns / 1000);
+}
+END_TEST
+
+START_TEST(pause)
+{
+	u64 ran;
+
+	cpus(1);
+	join(0, 3);
+	start(&v[0], 0);
+	start(&v[1], 0);
+	start(&v[3], 0);
+	run(1, 100 * MS);
+	while (running[0] != &v[0])
+		run(1, MS);
+	native_resched = 0;
+	sched_pause(&d[0]);
+	ck_assert_uint_eq(native_resched, 1);		/* v0 is told */
+	ck_assert(v[1].sched.held && !v[1].sched.queued);
+	ck_assert(domain_any_running(&d[0]));
+	ck_assert(sched_should_preempt(0, &v[0], now));
+	pick(0);
+	ck_assert_ptr_eq(running[0], &v[3]);
+	ck_assert(!domain_any_running(&d[0]));
+	ran = v[0].stats.run_ns + v[1].stats.run_ns;
+	/* wake-ups are remembered, one that is started too */
+	start_held(&v[2]);
+	ck_assert_uint_eq(sched_wake(&v[1], now), MAX_CPUS);
+	run(1, 1000 * MS);
+	ck_assert_uint_eq(ran, v[0].stats.run_ns + v[1].stats.run_ns + v[2].stats.run_ns);
+	native_resched = 0;
+	sched_unpause(&d[0], now);
+	ck_assert_uint_eq(native_resched, 1);
+	v[2].sched.steal_ns = 0;
+	run(1, 400 * MS);
+	near(v[0].stats.run_ns + v[1].stats.run_ns - ran, 200 * MS, 15);
+	near(v[2].stats.run_ns, 100 * MS, 15);
+	near(v[2].sched.steal_ns, 300 * MS, 10);	/* the pause is not stolen time */
+	/* unpaused before it left: it stays */
+	while (running[0] != &v[0])
+		run(1, MS);
+	sched_pause(&d[0]);
+	sched_unpause(&d[0], now);
+	ck_assert_int_eq(v[0].state, VCPU_RUNNING);
+	ck_assert(v[1].sched.queued && v[2].sched.queued);
+	/* between sched_pick() and sched_left(): the pCPU that has its registers gets it back */
+	sched_pause(&d[0]);
+	sched_stop(&v[3]);
+	ck_assert_ptr_null(sched_pick(0, &v[0], now));
+	ck_assert(domain_any_running(&d[0]));
+	native_resched = 0;
+	sched_unpause(&d[0], now);
+	ck_assert(v[0].sched.queued);
+	ck_assert_uint_eq(native_resched, 1);
+	sched_left(0, &v[0], now);
+	running[0] = NULL;
+	ck_assert_ptr_nonnull(pick(0));
+}
+END_TEST
+
+/* Paused before it ran; a sleeper that is woken while paused; a sleeper that is not. */
+START_TEST(paused_from_the_start)
+{
+	cpus(2);
+	join(0, 3);
+	d[0].sched.paused = true;
+	start_held(&v[0]);
+	ck_assert_ptr_null(pick(0));
+	ck_assert_ptr_null(pick(1));
+	sched_unpause(&d[0], now);
+	ck_assert_ptr_eq(pick(0), &v[0]);
+	start(&v[1], 1);
+	ck_assert_ptr_eq(pick(1), &v[1]);
+	ck_assert(sched_block(&v[0]) && sched_block(&v[1]));
+	pick(0);
+	pick(1);
+	sched_pause(&d[0]);
+	sched_pause(&d[0]);	/* twice is once */
+	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
+	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
+	ck_assert_ptr_null(pick(0));
+	sched_unpause(&d[0], now);
+	ck_assert_ptr_eq(pick(0), &v[0]);
+	ck_assert_int_eq(v[1].state, VCPU_BLOCKED);
+	/* about to sleep when the pause comes, woken before it left */
+	ck_assert(sched_block(&v[0]));
+	sched_pause(&d[0]);
+	sched_wake(&v[0], now);
+	ck_assert_ptr_null(pick(0));
+	ck_assert(v[0].sched.held);
+	sched_unpause(&d[0], now);
+	ck_assert_ptr_eq(pick(0), &v[0]);
+}
+END_TEST
+
+/* A domain that ends while it is paused, or out of its cap: vcpu_kick() gets all of it out. */
+START_TEST(end_of_the_paused)
+{
+	unsigned int i;
+
+	cpus(1);
+	join(0, 3);
+	for (i = 0; i < 3; i++)
+		start(&v[i], 0);
+	ck_assert_ptr_eq(pick(0), &v[0]);
+	ck_assert(sched_block(&v[0]));		/* one sleeps, two are held */
+	if (_i)
+		sched_pause(&d[0]);
+	else
+		d[0].sched.out = true;
+	pick(0);
+	ck_assert_ptr_null(running[0]);
+	d[0].ended = 2;
+	for (i = 0; i < 3; i++) {
+		sched_wake(&v[i], now);
+		ck_assert_ptr_nonnull(pick(0));
+		sched_stop(running[0]);
+		ck_assert(!running[0]->sched.held && !running[0]->sched.queued);
+	}
+	ck_assert_ptr_null(pick(0));
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(v[i].state, VCPU_STOPPED);
+}
+END_TEST
+
+static const struct { u32 percent; unsigned int vcpus, cpus; u64 want; } cap_table[] = {
+	{ 50, 1, 1, 50 }, { 1, 1, 1, 1 }, { 7, 2, 1, 7 }, { 150, 3, 2, 150 }, { 150, 4, 4, 150 },
+	{ 25, 4, 4, 25 }, { 90, 4, 4, 90 }, { 300, 2, 4, 200 }, { 200, 2, 2, 200 }, { 6400, 1, 1, 100 },
+};
+
+/* Alone on the machine and beside hogs that would take all they get. */
+START_TEST(caps)
+{
+	unsigned int i, n, vcpus = cap_table[_i].vcpus, ncpus = cap_table[_i].cpus;
+	u64 sum, hogs;
+
+	step = MS / 16;
+	cpus(ncpus);
+	join(0, vcpus);
+	sched_set_cap(&d[0], cap_table[_i].percent, now);
+	for (i = 0; i < vcpus; i++)
+		start(&v[i], i % ncpus);
+	for (n = 0; n < 2; n++) {
+		run(ncpus, 1000 * MS);
+		for (sum = i = 0; i < vcpus; i++)
+			sum += v[i].stats.run_ns;
+		near(sum, cap_table[_i].want * 10 * MS, 5);
+		/* idle for a while: nothing is saved up */
+		sched_pause(&d[0]);
+		run(ncpus, 5000 * MS);
+		sched_unpause(&d[0], now);
+		for (i = 0; i < vcpus; i++)
+			v[i].stats.run_ns = 0;
+	}
+	if (cap_table[_i].want >= 50 * ncpus)
+		return;
+	for (i = 0; i < ncpus; i++)
+		start(&v[8 + i], i);
+	run(ncpus, 1000 * MS);
+	for (sum = hogs = i = 0; i < vcpus; i++)
+		sum += v[i].stats.run_ns;
+	for (i = 0; i < ncpus; i++)
+		hogs += v[8 + i].stats.run_ns;
+	near(sum, cap_table[_i].want * 10 * MS, 5);
+	near(hogs + sum, ncpus * 1000 * MS, 1);
+	for (i = 0; i < vcpus; i++)	/* nor do some of them have it all */
+		near(v[i].stats.run_ns * vcpus, sum, 25);
+}
+END_TEST
+
+START_TEST(cap_changes)
+{
+	cpus(1);
+	start(&v[0], 0);
+	sched_set_cap(&d[0], 10, now);
+	run(1, 1003 * MS);
+	near(v[0].stats.run_ns, 100 * MS, 5);
+	ck_assert(d[0].sched.out);
+	native_resched = 0;
+	sched_set_cap(&d[0], 0, now);		/* out of budget: on at once */
+	ck_assert_uint_eq(native_resched, 1);
+	v[0].stats.run_ns = 0;
+	run(1, 1000 * MS);
+	near(v[0].stats.run_ns, 1000 * MS, 1);
+	sched_set_cap(&d[0], 40, now);
+	v[0].stats.run_ns = 0;
+	run(1, 1000 * MS);
+	near(v[0].stats.run_ns, 400 * MS, 5);
+	sched_domain_gone(&d[0]);
+	sched_tick(0, now + 1000 * MS);		/* looks at it no more */
+	ck_assert(d[0].sched.out || !v[0].sched.held);
+}
+END_TEST
+
+START_TEST(affinity_changes)
+{
+	cpus(3);
+	v[0].sched.affinity = v[1].sched.affinity = 1;
+	start(&v[0], 0);
+	start(&v[1], 0);
+	ck_assert_int_eq(sched_set_affinity(&v[0], 0, now), -PARVUS_EINVAL);
+	ck_assert_int_eq(sched_set_affinity(&v[0], 8, now), -PARVUS_EINVAL);
+	ck_assert_uint_eq(v[0].sched.affinity, 1);
+	run(1, 20 * MS);
+	while (running[0] != &v[1])
+		run(1, MS);
+	/* queued: it moves at once, and its new pCPU is told */
+	native_resched = 0;
+	ck_assert_int_eq(sched_set_affinity(&v[0], 4, now), 0);
+	ck_assert_uint_eq(native_resched, 4);
+	ck_assert_ptr_eq(pick(2), &v[0]);
+	/* running: it is told to leave; who leaves last says where it is */
+	native_resched = 0;
+	ck_assert_int_eq(sched_set_affinity(&v[0], 2, now), 0);
+	ck_assert_uint_eq(native_resched, 4);
+	ck_assert(sched_should_preempt(2, &v[0], now));
+	ck_assert_ptr_null(sched_pick(2, &v[0], now));
+	ck_assert_ptr_null(sched_pick(1, NULL, now));
+	ck_assert_uint_eq(sched_left(2, &v[0], now), 1);
+	running[2] = NULL;
+	ck_assert_ptr_eq(pick(1), &v[0]);
+	/* queued with its registers still on the stack: the pCPU that gets it is told afterwards */
+	now += SLICE_NS;
+	v[2].sched.affinity = 2;
+	start(&v[2], 1);
+	now += 10 * SLICE_NS;
+	ck_assert_ptr_eq(sched_pick(1, &v[0], now), &v[2]);
+	running[1] = &v[2];
+	ck_assert_int_eq(sched_set_affinity(&v[0], 4, now), 0);
+	ck_assert_ptr_null(sched_pick(2, NULL, now));
+	ck_assert_uint_eq(sched_left(1, &v[0], now), 2);
+	ck_assert_ptr_eq(pick(2), &v[0]);
+	/* asleep, even on its way: where it wakes is where it may */
+	ck_assert(sched_block(&v[0]));
+	ck_assert_int_eq(sched_set_affinity(&v[0], 3, now), 0);
+	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
+	pick(2);
+	ck_assert_uint_le(v[0].sched.cpu, 1);
+	ck_assert(v[0].sched.queued);
+}
+END_TEST
+
+START_TEST(figures)
+{
+	struct sched_cpu_stats c;
+
+	cpus(1);
+	pick(0);
+	now += 100 * MS;
+	start(&v[0], 0);
+	start(&v[1], 0);
+	now += 2 * MS;
+	pick(0);
+	now += 5 * MS;
+	/* in the middle of a run */
+	ck_assert_uint_eq(running[0]->stats.run_ns, 0);
+	ck_assert_uint_eq(sched_run_ns(running[0], now), 5 * MS);
+	sched_cpu_stats(0, now, &c);
+	ck_assert_uint_eq(c.idle_ns, 102 * MS);
+	ck_assert_uint_eq(c.busy_ns, 5 * MS);
+	ck_assert_uint_eq(c.switches, 1);
+	ck_assert_uint_eq(v[0].sched.steal_ns + v[1].sched.steal_ns, 2 * MS);
+	pick(0);
+	pick(0);	/* equal: whoever it is, one switch at most is one more */
+	now += 8 * MS;
+	pick(0);
+	sched_cpu_stats(0, now, &c);
+	ck_assert_uint_eq(c.busy_ns, 13 * MS);
+	ck_assert_uint_eq(v[0].stats.run_ns + v[1].stats.run_ns, 13 * MS);
+	/* each ns since the start is run or stolen, of both */
+	ck_assert_uint_eq(v[0].stats.run_ns + v[0].sched.steal_ns + v[1].stats.run_ns + v[1].sched.steal_ns +
+			  (now - v[running[0] == &v[0]].sched.ready), 30 * MS);
+}
+END_TEST
+
+/* A domain that slept has its pCPU within a slice though hogs fill all of them. */
+START_TEST(timer_beside_hogs)
+{
+	unsigned int i, n;
+	u64 worst = 0, from;
+
+	step = MS / 16;
+	cpus(2);
+	for (i = 0; i < 6; i++)
+		start(&v[i], i % 2);
+	start(&v[6], 0);
+	sched_set_weight(&d[0], 4096);
+	for (n = 0; n < 300; n++) {
+		for (from = now; running[0] != &v[6] && running[1] != &v[6];)
+			run(2, step);
+		worst = n > 3 ? max(worst, now - from) : 0;
+		i = running[1] == &v[6];
+		now += MS / 10;
+		ck_assert(sched_block(&v[6]));
+		pick(i);
+		run(2, MS);
+		kick(sched_wake(&v[6], now));
+	}
+	ck_assert_msg(worst <= SLICE_NS, "%lu us", worst / 1000);
+}
+END_TEST
+
+/* Anything at any time: nobody runs twice, outside its mask or paused, nobody is forgotten. */
 static void random_run(u64 seed)
 {
+	static struct vcpu *leaving[3];
 	unsigned int n, i, cpu;
 
 	memset(running, 0, sizeof(running));
+	memset(leaving, 0, sizeof(leaving));
+	for (i = 0; i < MAX_V; i++)
+		sched_domain_gone(&d[i]);
 	setup();
 	cpus(3);
+	join(0, 3);
+	join(4, 2);
 	for (i = 0; i < 8; i++) {
-		sched_set_weight(&v[i], 64 << below(5));
+		sched_set_weight(v[i].domain, 64 << below(5));
 		start(&v[i], i % 3);
 	}
 	for (n = 0; n < 30000; n++) {
@@ -381,10 +881,15 @@ static void random_run(u64 seed)
 
 		now += below(MS);
 		cpu = (unsigned int)below(3);
-		switch (below(8)) {
+		/* one that was about to leave does, some time before its pCPU picks again */
+		if (leaving[cpu] && chance(2)) {
+			kick(sched_left(cpu, leaving[cpu], now));
+			leaving[cpu] = NULL;
+		}
+		switch (below(14)) {
 		case 0:
-			if (running[cpu] && sched_block(running[cpu]) && chance(2))
-				pick(cpu);
+			if (running[cpu] && running[cpu]->state == VCPU_RUNNING)
+				sched_block(running[cpu]);
 			break;
 		case 1:
 		case 2:
@@ -395,30 +900,72 @@ static void random_run(u64 seed)
 				sched_yield_to(cpu, running[cpu], now);
 			break;
 		case 4:
-			sched_set_affinity(x, 1 + below(7));
+			ck_assert_int_eq(sched_set_affinity(x, 1 + below(7), now), 0);
+			break;
+		case 5:
+			sched_pause(x->domain);
+			break;
+		case 6:
+		case 7:
+			sched_unpause(x->domain, now);
+			break;
+		case 8:
+			sched_set_cap(x->domain, chance(2) ? 0 : 1 + (u32)below(200), now);
+			break;
+		case 9:
+			sched_set_weight(x->domain, 16 << below(9));
+			break;
+		case 10:
+			sched_tick(cpu, now);
 			break;
 		default:
-			pick(cpu);
+			if (!leaving[cpu]) {
+				struct vcpu *prev = running[cpu];
+
+				running[cpu] = sched_pick(cpu, prev, now);
+				leaving[cpu] = prev != running[cpu] ? prev : NULL;
+				x = running[cpu];
+				EXPECT(!x || (x->sched.affinity >> cpu & 1 && !x->domain->sched.paused),
+				       "seed %lu step %u: may not run here", (unsigned long)seed, n);
+			}
 		}
 		for (cpu = 0; cpu < 3; cpu++)
-			EXPECT(!running[cpu] || (running[cpu] != running[(cpu + 1) % 3] &&
-						 !running[cpu]->sched.queued),
-			       "seed %lu step %u: runs twice", (unsigned long)seed, n);
+			for (i = 0; i < 3; i++)
+				EXPECT(!running[cpu] || ((i == cpu || running[cpu] != running[i]) &&
+							 running[cpu] != leaving[i] &&
+							 !running[cpu]->sched.queued),
+				       "seed %lu step %u: runs twice", (unsigned long)seed, n);
+		for (i = 0; i < 8; i++) {
+			x = &v[i];
+			EXPECT(!x->sched.queued || (x->sched.affinity >> x->sched.cpu & 1),
+			       "seed %lu step %u: queued outside its mask", (unsigned long)seed, n);
+			EXPECT(!(x->sched.queued && x->domain->sched.paused),
+			       "seed %lu step %u: queued and paused", (unsigned long)seed, n);
+			EXPECT(x->state != VCPU_RUNNABLE || x->sched.queued != x->sched.held,
+			       "seed %lu step %u: lost", (unsigned long)seed, n);
+		}
 	}
+	for (cpu = 0; cpu < 3; cpu++)
+		if (leaving[cpu])
+			kick(sched_left(cpu, leaving[cpu], now));
 	for (i = 0; i < 8; i++) {
-		sched_set_affinity(&v[i], 7);
-		sched_set_weight(&v[i], 256);
+		sched_set_affinity(&v[i], 7, now);
+		sched_set_weight(v[i].domain, 256);
+		sched_set_cap(v[i].domain, 0, now);
+		sched_unpause(v[i].domain, now);
 	}
-	/* all awake: all run within a while */
+	/* all awake: all run within a while, and soon as fairly as if nothing had been */
 	for (cpu = 0; cpu < 3; cpu++)
 		pick(cpu);
-	for (i = 0; i < 8; i++) {
-		sched_wake(&v[i], now);
-		v[i].stats.run_ns = 0;
-	}
-	run(3, 20000 * MS);
 	for (i = 0; i < 8; i++)
-		EXPECT(v[i].stats.run_ns > 100 * MS, "seed %lu: vcpu %u ran %lu us, state %u", (unsigned long)seed,
+		sched_wake(&v[i], now);
+	run(3, 5000 * MS);
+	for (i = 0; i < 8; i++)
+		v[i].stats.run_ns = 0;
+	run(3, 8000 * MS);
+	for (i = 0; i < 8; i++)
+		EXPECT(v[i].stats.run_ns > 2700 * MS && v[i].stats.run_ns < 3300 * MS,
+		       "seed %lu: vcpu %u ran %lu us, state %u", (unsigned long)seed,
 		       i, v[i].stats.run_ns / 1000, v[i].state);
 }
 
@@ -468,7 +1015,22 @@ int main(void)
 	tcase_add_test(c, affinity);
 	tcase_add_test(c, yields);
 	tcase_add_test(c, slices);
+	tcase_add_test(c, three_on_two);
+	tcase_add_loop_test(c, domains_by_weight, 1, 3);
+	tcase_add_test(c, heavy_one);
+	tcase_add_test(c, weight_changes);
+	tcase_add_test(c, weight_grows);
+	tcase_add_loop_test(c, queues_apart, 0, 3);
+	tcase_add_test(c, pause);
+	tcase_add_test(c, paused_from_the_start);
+	tcase_add_loop_test(c, end_of_the_paused, 0, 2);
+	tcase_add_loop_test(c, caps, 0, ARRAY_SIZE(cap_table));
+	tcase_add_test(c, cap_changes);
+	tcase_add_test(c, affinity_changes);
+	tcase_add_test(c, figures);
+	tcase_add_test(c, timer_beside_hogs);
 	tcase_add_test(c, random_use);
+	tcase_set_timeout(c, 60);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }

@@ -16,6 +16,7 @@
 #include <hv/platform.h>
 #include <hv/sched.h>
 #include <hv/timer.h>
+#include <hv/trace.h>
 
 static void timer_fired(struct timer *t)
 {
@@ -105,21 +106,29 @@ void pcpu_work(unsigned int cpu, u32 bits)
 		apic_send_kick(cpu);
 }
 
+void pcpu_resched(unsigned int cpu) { pcpu_work(cpu, WORK_RESCHED); }
+
+static bool wake(struct vcpu *v)
+{
+	unsigned int cpu = sched_wake(v, hv_now_ns());
+
+	if (cpu == MAX_CPUS)
+		return false;
+	trace(PARVUS_TRACE_WAKE, v, cpu, 0);
+	pcpu_resched(cpu);
+	return true;
+}
+
 void vcpu_kick(struct vcpu *v)
 {
 	/* first of all awake: it may be on its way to sleep and still on a pCPU */
-	unsigned int cpu = sched_wake(v, hv_now_ns());
-
-	if (cpu != MAX_CPUS)
-		pcpu_work(cpu, WORK_RESCHED);
-	else if (READ_ONCE(v->on_cpu))
+	if (!wake(v) && READ_ONCE(v->on_cpu))
 		pcpu_work(READ_ONCE(v->sched.cpu), WORK_RESCHED | WORK_VECTORS);
 }
 
 void vcpu_raise(struct vcpu *v, u8 vector)
 {
 	u64 bit = 1ull << (vector % 64);
-	unsigned int cpu;
 
 	if (atomic_or_u64(&v->vectors[vector / 64], bit) & bit)
 		return;
@@ -129,9 +138,7 @@ void vcpu_raise(struct vcpu *v, u8 vector)
 		pcpu_work(READ_ONCE(v->sched.cpu), WORK_VECTORS);
 		break;
 	case VCPU_BLOCKED:
-		cpu = sched_wake(v, hv_now_ns());
-		if (cpu != MAX_CPUS)
-			pcpu_work(cpu, WORK_RESCHED);
+		wake(v);
 		break;
 	}
 }
@@ -271,6 +278,7 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	shadow_load(v);
 	if (!p->kernel_mode)
 		write_cr3(p->user_cr3);
+	v->area->steal_ns = v->sched.steal_ns;
 	v->stats.switches++;
 	if (vcpu_has_pending(v))
 		pcpu_add_work(p, WORK_VECTORS);
@@ -283,14 +291,19 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 void timer_rearm(void)
 {
 	struct pcpu *p = this_pcpu();
-	u64 next = timer_next(p->cpu), slice;
+	u64 next = timer_next(p->cpu), slice = sched_slice_end(p->cpu, p->current, hv_now_ns());
 
-	if (p->current) {
-		slice = sched_slice_end(p->cpu, p->current, hv_now_ns());
-		if (slice && (!next || slice < next))
-			next = slice;
-	}
+	if (slice && (!next || slice < next))
+		next = slice;
 	apic_timer_arm(next ? ns_to_tsc(next) : 0);
+}
+
+static void timers_due(struct pcpu *p)
+{
+	u64 now = hv_now_ns();
+
+	timer_run(p->cpu, now);
+	sched_tick(p->cpu, now);
 }
 
 static void idle(struct pcpu *p)
@@ -301,7 +314,7 @@ static void idle(struct pcpu *p)
 		timer_rearm();
 		if (READ_ONCE(p->work) & WORK_TIMER) {
 			__atomic_fetch_and(&p->work, ~WORK_TIMER, __ATOMIC_SEQ_CST);
-			timer_run(p->cpu, hv_now_ns());
+			timers_due(p);
 			continue;
 		}
 		if (!READ_ONCE(p->work))
@@ -339,6 +352,8 @@ static void put_away(struct pcpu *p, struct vcpu *v, const struct regs *regs)
 void schedule(struct pcpu *p, struct regs *regs)
 {
 	struct vcpu *prev = p->current, *next;
+	u64 before = prev ? (u64)prev->domain->id << 16 | prev->id : 0xffffffff;
+	unsigned int there;
 
 	for (;;) {
 		__atomic_fetch_and(&p->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
@@ -358,8 +373,10 @@ void schedule(struct pcpu *p, struct regs *regs)
 			if (stopped) {
 				smp_store_release(&prev->on_cpu, false);
 				domain_vcpu_gone(prev->domain);
-			} else if (sched_left(prev)) {
-				pcpu_add_work(p, WORK_RESCHED);
+			} else {
+				there = sched_left(p->cpu, prev, hv_now_ns());
+				if (there != MAX_CPUS)
+					pcpu_resched(there);
 			}
 			prev = NULL;
 		}
@@ -370,8 +387,11 @@ void schedule(struct pcpu *p, struct regs *regs)
 		}
 		if (next) {
 			context_load(p, next, regs);
+			trace(PARVUS_TRACE_SCHED, next, before, 0);
 			break;
 		}
+		trace(PARVUS_TRACE_SCHED, NULL, before, 0);
+		before = 0xffffffff;
 		idle(p);
 	}
 	timer_rearm();
@@ -392,7 +412,7 @@ void exit_work(struct regs *regs)
 			shadow_serve();
 		if (work & WORK_TIMER) {
 			p->timer_deadline = 0;
-			timer_run(p->cpu, hv_now_ns());
+			timers_due(p);
 			if (!p->current || sched_should_preempt(p->cpu, p->current, hv_now_ns()))
 				work |= WORK_RESCHED;
 			else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Boot bundles: a newc cpio archive whose file "manifest" has one line per domain,
- *   domain=NAME kernel=FILE [initrd=FILE] [mem=SIZE] [vcpus=N] [weight=N] [control=1]
- *   [cmdline="..."]
+ *   domain=NAME kernel=FILE [initrd=FILE] [mem=SIZE] [vcpus=N] [weight=N] [cap=PERCENT]
+ *   [control=1] [cmdline="..."]
  * "#" begins a comment. Portable.
  */
 #ifndef HV_BUNDLE_H
@@ -21,7 +21,7 @@ struct bundle_domain {
 	char kernel[64], initrd[64];
 	char cmdline[MAX_CMDLINE];
 	u64 mem;
-	u32 vcpus, weight;
+	u32 vcpus, weight, cap;
 	bool control;
 };
 

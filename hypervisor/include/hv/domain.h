@@ -37,6 +37,18 @@ enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_SHUTDOWN, DOMAIN_DYI
 #define GFN_MMIO	64ull
 #define GFN_MFN_MASK	0x000ffffffffff000ull
 
+/* What the scheduler keeps per domain; sched.c's. */
+struct sched_domain {
+	bool paused;		/* see sched_pause() */
+	bool out;		/* of its cap, until back */
+	u32 cap;		/* percent of one CPU, 0 = none */
+	u32 cpu;		/* the pCPU that lets it run again */
+	u64 back;
+	struct spinlock lock;	/* of what follows */
+	u64 period;		/* start of the period, ns */
+	s64 used;		/* run in it by all vCPUs, ns; below 0: not used in the one before */
+};
+
 struct domain {
 	u16 id;
 	u8 state;			/* enum domain_state: domain_state_change() */
@@ -85,6 +97,7 @@ struct domain {
 	u32 cap;			/* percent of a CPU, 0 = none */
 	u64 generation_id[2];
 	u64 weight;			/* scheduler share, 256 = 1 */
+	struct sched_domain sched;
 };
 
 /* By number modulo MAX_DOMAINS, NULL = free. Changes under the build/destroy path alone. */

@@ -19,6 +19,13 @@ struct regs {
 	u64 rip, cs, rflags, rsp, ss;
 };
 
+/*
+ * STOPPED -> STARTING -> BLOCKED <-> RUNNABLE <-> RUNNING -> BLOCKED or STOPPED.
+ * RUNNABLE is one of: in a queue (sched.queued); held (sched.held: its domain is paused
+ * or has used up its cap, and a queue must not have it); for a moment neither, on its way
+ * from one queue to another. A wake-up of a vCPU whose domain is barred makes it held, so
+ * none is lost. The end of a domain lifts every bar: what is held is queued, and reaped.
+ */
 enum vcpu_state {
 	VCPU_STOPPED,		/* never started, or vcpu_stop */
 	VCPU_STARTING,		/* being set up by its starter: nothing wakes it */
@@ -32,9 +39,12 @@ struct sched_entity {
 	struct sched_entity *next, *prev;	/* run queue */
 	u64 vruntime;		/* weighted ns */
 	u64 run_start;		/* ns at which it got the pCPU */
+	u64 charged;		/* ns up to which its run is accounted for */
+	u64 ready;		/* ns since which it is runnable */
+	u64 steal_ns;		/* time runnable but not running */
 	u64 weight;
 	u32 cpu;		/* the pCPU whose queue it is (or was last) on */
-	bool queued;
+	bool queued, held;	/* RUNNABLE; never both */
 	u64 affinity;		/* mask of pCPUs */
 };
 
