@@ -24,6 +24,8 @@ bad BOOT=floppy
 bad INITRD=/nonexistent
 bad KERNEL=/nonexistent
 bad BUNDLE=/nonexistent
+bad ICOUNT=shift=11
+bad ICOUNT=shift=x
 bad TIMEOUT=x
 err=$(QEMU=qemu-system-nowhere CMD=true tools/run 2>&1) && fail "a missing QEMU is accepted"
 [[ $(wc -l <<<"$err") == 1 && $err == *missing* ]] || fail "a missing QEMU: $err"
