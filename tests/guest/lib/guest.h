@@ -6,6 +6,9 @@
  *   @expect poweroff 0            the default: every EXPECT() held
  *   @expect killed TEXT           the hypervisor ends it, the reason contains TEXT
  *   @vcpus N  @mem SIZE  @hv ARGUMENTS  @timeout SECONDS
+ *   @domains N                    N copies, NAME, NAME-1...: start_info->domain tells which; all
+ *                                 must end as expected
+ *   @control 1                    the (first) domain is the control domain
  *   @beside canary                a second domain runs beside it and must stay intact
  */
 #ifndef GUEST_H
