@@ -5,11 +5,13 @@
  */
 #include <asm/boot.h>
 #include <asm/cpu.h>
+#include <hv/event.h>
 #include <hv/lib.h>
 #include <hv/lock.h>
 #include <hv/log.h>
 #include <hv/platform.h>
 #include <hv/vcpu.h>
+#include <parvus/event.h>
 
 #define INPUT	1024u		/* power of two */
 #define LINE	200u
@@ -114,5 +116,7 @@ void console_input(void)
 	/* under the lock: the owner cannot be destroyed meanwhile */
 	if (d && d->vcpus[0] && READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address))
 		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
+	if (d)
+		event_virq(d, PARVUS_VIRQ_CONSOLE);
 	spin_unlock(&lock);
 }

@@ -6,6 +6,7 @@
  * runners read it.
  */
 #include <hv/domain.h>
+#include <hv/event.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
 #include <hv/log.h>
@@ -117,7 +118,8 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	d->gfn_chunks = hv_alloc(d->gfn_chunks_bytes);
 	d->gfn_chunk_maps = hv_alloc(chunks * sizeof(u32));
 	pool = max((u64)SHADOW_POOL_FLOOR(vcpus), ram / 100);
-	if (!d->gfn_chunks || !d->gfn_chunk_maps || shadow_domain_init(d, pool))
+	if (!d->gfn_chunks || !d->gfn_chunk_maps || shadow_domain_init(d, pool) ||
+	    event_domain_init(d))
 		goto fail;
 	spin_lock(&domains_lock);
 	for (i = 0; i < MAX_DOMAINS && domains[(last_id + i) % DOMAIN_IDS % MAX_DOMAINS]; i++)
@@ -144,6 +146,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	}
 	return d;
 fail:
+	event_domain_destroy(d);
 	shadow_domain_destroy(d);
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
@@ -416,6 +419,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 			trace_off();	/* its reader */
 		sched_domain_gone(d);
 		console_domain_gone(d);
+		event_domain_destroy(d);
 		for (i = 0; i < d->vcpu_count; i++)
 			if (d->vcpus[i])
 				vcpu_destroy(d->vcpus[i]);

@@ -8,6 +8,7 @@
 #include <asm/cpu.h>
 #include <asm/desc.h>
 #include <asm/pv.h>
+#include <hv/event.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
 #include <hv/log.h>
@@ -413,6 +414,8 @@ HC(vector_raise)
 
 HC(console_write) { return console_write(v->domain, A0, A1); }
 HC(console_read) { return console_read(v->domain, A0, A1); }
+
+HC(event_op) { return event_op(v, A0, A1); }
 
 HC(log_write)
 {

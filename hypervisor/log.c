@@ -7,6 +7,7 @@
 #include <hv/lib.h>
 #include <hv/lock.h>
 #include <hv/log.h>
+#include <hv/platform.h>
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/percpu.h>

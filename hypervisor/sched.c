@@ -338,7 +338,7 @@ void sched_set_cap(struct domain *d, u32 percent, u64 now)
 	WRITE_ONCE(d->sched.cap, percent);
 	WRITE_ONCE(d->sched.out, false);
 	spin_unlock(&d->sched.lock);
-	capped[d->id] = percent ? d : NULL;
+	capped[d->id % MAX_DOMAINS] = percent ? d : NULL;
 	release(d, now, false);
 	spin_unlock(&capped_lock);
 }
@@ -346,8 +346,8 @@ void sched_set_cap(struct domain *d, u32 percent, u64 now)
 void sched_domain_gone(struct domain *d)
 {
 	spin_lock(&capped_lock);
-	if (capped[d->id] == d)
-		capped[d->id] = NULL;
+	if (capped[d->id % MAX_DOMAINS] == d)
+		capped[d->id % MAX_DOMAINS] = NULL;
 	spin_unlock(&capped_lock);
 }
 

@@ -86,7 +86,7 @@ void timer_cancel(struct timer *t)
 	spin_unlock(&h->lock);
 }
 
-/* One caller at a time per timer: its vCPU. */
+/* One caller at a time per timer: its vCPU, or a lock. */
 int timer_set(struct timer *t, unsigned int cpu, u64 deadline)
 {
 	struct heap *h = &heaps[cpu];
@@ -114,6 +114,15 @@ int timer_set(struct timer *t, unsigned int cpu, u64 deadline)
 	return ret;
 }
 
+int timer_set_before(struct timer *t, unsigned int cpu, u64 deadline)
+{
+	struct heap *h = lock_heap_of(t);
+	bool enough = t->heap_index && t->deadline <= deadline;
+
+	spin_unlock(&h->lock);
+	return enough ? 0 : timer_set(t, cpu, deadline);
+}
+
 void timer_run(unsigned int cpu, u64 now)
 {
 	struct heap *h = &heaps[cpu];
@@ -130,6 +139,10 @@ void timer_run(unsigned int cpu, u64 now)
 		heap_remove(h, t);
 		/* locked, so that timer_cancel() also means: it is not firing */
 		t->fire(t);
+		if (t->deadline) {
+			put(h, h->count, t);	/* there is room: its own place */
+			sift_up(h, h->count++);
+		}
 		spin_unlock(&h->lock);
 	}
 }

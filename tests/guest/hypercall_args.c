@@ -4,6 +4,7 @@
  * @hv debug=1
  */
 #include "lib/guest.h"
+#include <parvus/event.h>
 
 #define NOWHERE	0x123456789000ull	/* beyond any memory */
 #define BAD(call, err) EXPECT_EQ(call, -(s64)(err))
@@ -200,6 +201,31 @@ static void buffers(void)
 	EXPECT_EQ(m[4].result, 0);
 }
 
+/* The members of the structures are for event_bad.c. */
+static void events(void)
+{
+	for (u64 op = PARVUS_EVENT_REGISTER; op <= PARVUS_EVENT_SET; op++) {
+		bool port = op == PARVUS_EVENT_CLOSE || op == PARVUS_EVENT_SEND || op == PARVUS_EVENT_UNMASK;
+
+		BAD(parvus_event_op(op, ~0ull), port ? PARVUS_EINVAL : PARVUS_EFAULT);
+		BAD(parvus_event_op(op, NOWHERE), port ? PARVUS_EINVAL : PARVUS_EFAULT);
+		BAD(parvus_event_op(op, start_info->ram_size - 8), port ? PARVUS_EINVAL : PARVUS_EFAULT);
+		if (port) {
+			BAD(parvus_event_op(op, 0), PARVUS_EINVAL);
+			BAD(parvus_event_op(op, PARVUS_EVENT_PORTS), PARVUS_EINVAL);
+			BAD(parvus_event_op(op, 1), PARVUS_ENOENT);
+		}
+	}
+	for (u32 i = 0; i < sizeof(struct parvus_event_bind); i++)
+		buf[i] = 0;
+	BAD(parvus_event_op(PARVUS_EVENT_REGISTER, pa(buf) + 512), PARVUS_EFAULT);
+	BAD(parvus_event_op(PARVUS_EVENT_BIND, pa(buf)), PARVUS_EINVAL);
+	BAD(parvus_event_op(PARVUS_EVENT_STATUS, pa(buf)), PARVUS_EINVAL);
+	BAD(parvus_event_op(PARVUS_EVENT_SET, pa(buf)), PARVUS_EINVAL);
+	BAD(parvus_event_op(PARVUS_EVENT_SET + 1, pa(buf)), PARVUS_ENOSYS);
+	BAD(parvus_event_op(~0ull, pa(buf)), PARVUS_ENOSYS);
+}
+
 void test(void)
 {
 	callbacks();
@@ -209,4 +235,5 @@ void test(void)
 	mmu();
 	vcpus();
 	buffers();
+	events();
 }

@@ -112,6 +112,12 @@ void panic(const char *fmt, ...)
 unsigned int native_kicks, native_raises, native_last_domain_ended, native_vcpu_fail;
 u32 native_last_reason;
 
+u64 native_now;
+u64 hv_now_ns(void) { return native_now; }
+
+unsigned int native_rearms;
+void timer_rearm(void) { native_rearms++; }
+
 void console_domain_gone(struct domain *d) { (void)d; }
 
 void last_domain_ended(u32 reason)
@@ -119,9 +125,6 @@ void last_domain_ended(u32 reason)
 	native_last_domain_ended++;
 	native_last_reason = reason;
 }
-
-u64 native_now;
-u64 hv_now_ns(void) { return native_now; }
 
 void domain_generation(u64 id[2]) { id[0] = id[1] = 0; }
 
@@ -153,7 +156,9 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 	v->id = id;
 	v->sched.affinity = ~0ull;
 	v->sched.weight = d->weight;
-	if (shadow_vcpu_init(v)) {
+	v->area = v->area_none = hv_alloc(PAGE_SIZE);
+	if (!v->area || shadow_vcpu_init(v)) {
+		hv_free(v->area_none, PAGE_SIZE);
 		hv_free(v, sizeof(*v));
 		return NULL;
 	}
@@ -163,6 +168,7 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 void vcpu_destroy(struct vcpu *v)
 {
 	timer_cancel(&v->timer);
+	hv_free(v->area_none, PAGE_SIZE);
 	v->domain->vcpus[v->id] = NULL;
 	hv_free(v, sizeof(*v));
 }

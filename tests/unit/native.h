@@ -34,8 +34,9 @@ extern u64 native_resched;
 extern unsigned int native_kicks, native_raises, native_last_domain_ended;
 extern u32 native_last_reason;
 
-/* What hv_now_ns() says, and the frame that is a device (machine_frame_open()). */
+/* The clock, the frame that is a device, and how often the hardware was to learn of a deadline. */
 extern u64 native_now, native_open_frame;
+extern unsigned int native_rearms;
 
 /* vcpu_create() fails from this call on (counted down); 0 = never. */
 extern unsigned int native_vcpu_fail;

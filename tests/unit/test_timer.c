@@ -191,6 +191,51 @@ static void random_run(u64 seed)
 START_TEST(random_use) { for_seeds(2, random_run); }
 END_TEST
 
+/* Armed for the earlier of two times, wherever it was armed. */
+START_TEST(before)
+{
+	ck_assert_int_eq(timer_set_before(&t[0], 0, 50), 0);
+	ck_assert_int_eq(timer_set_before(&t[0], 2, 60), 0);
+	ck_assert_uint_eq(timer_next(0), 50);
+	ck_assert_uint_eq(timer_next(2), 0);
+	ck_assert_int_eq(timer_set_before(&t[0], 2, 40), 0);
+	ck_assert_uint_eq(timer_next(0), 0);
+	ck_assert_uint_eq(timer_next(2), 40);
+	timer_run(2, 40);
+	ck_assert_uint_eq(fires, 1);
+	ck_assert_int_eq(timer_set_before(&t[0], 2, 90), 0);
+	ck_assert_uint_eq(timer_next(2), 90);
+}
+END_TEST
+
+static void again(struct timer *x)
+{
+	fires++;
+	x->deadline = fires < 5 ? fires * 10 : 0;
+}
+
+/* fire() asks for more, among others. */
+START_TEST(fires_again)
+{
+	t[0].fire = again;
+	timer_set(&t[0], 0, 1);
+	timer_set(&t[1], 0, 25);
+	timer_run(0, 1);
+	ck_assert_uint_eq(fires, 1);
+	ck_assert_uint_eq(timer_next(0), 10);
+	timer_run(0, 25);
+	ck_assert_uint_eq(fires, 4);
+	ck_assert_uint_eq(fired[3], 1);
+	ck_assert_uint_eq(timer_next(0), 30);
+	timer_cancel(&t[0]);
+	ck_assert_uint_eq(timer_next(0), 0);
+	timer_set(&t[0], 0, 50);
+	timer_run(0, 100);
+	ck_assert_uint_eq(fires, 5);
+	ck_assert_uint_eq(timer_next(0), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("timer");
@@ -200,6 +245,8 @@ int main(void)
 	tcase_add_test(c, order);
 	tcase_add_test(c, cancel);
 	tcase_add_test(c, rearm);
+	tcase_add_test(c, before);
+	tcase_add_test(c, fires_again);
 	tcase_add_test(c, other_cpu);
 	tcase_add_test(c, full);
 	tcase_add_test(c, random_use);

@@ -10,6 +10,7 @@
 #include <hv/lib.h>
 #include <hv/domain.h>
 #include <hv/log.h>
+#include <hv/platform.h>
 
 u64 tsc_khz, wall_sec;
 bool tsc_stable = true;

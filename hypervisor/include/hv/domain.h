@@ -66,7 +66,8 @@ struct domain {
 	u64 max_frames, target_frames;	/* memory_op and control MEMORY */
 
 	struct shadow_domain *shadow;	/* shadow.c's */
-	struct event_domain *events;	/* event.c's */
+	struct spinlock event_lock;	/* event.c's: ports of it, and that events is there */
+	struct event_domain *events;
 	struct grant_domain *grants;	/* grant.c's */
 	u32 refs;			/* domain_get() and 1 while it is in domains[] */
 

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the portable code asks of the machine besides the MMU: the console and the end. */
+/* What the portable code asks of the machine besides the MMU: time, the console, the end. */
 #ifndef HV_PLATFORM_H
 #define HV_PLATFORM_H
 
 #include <hv/domain.h>
+
+/* time.c: nanoseconds since boot */
+u64 hv_now_ns(void);
+/* vcpu.c: a timer of this pCPU was set; let the hardware know. */
+void timer_rearm(void);
 
 /* console.c: the first domain owns the serial line; others write to the log. */
 s64 console_write(struct domain *d, u64 gpa, u64 len);
@@ -15,8 +20,6 @@ void console_input(void);
 
 /* Is this machine frame a device or firmware table that domain 0 may have? (arch/x86/mmu.c) */
 bool machine_frame_open(u64 mfn);
-/* Nanoseconds since boot (arch/x86/time.c). */
-u64 hv_now_ns(void);
 
 /* start.c: power off, or reboot if that was the reason and "reboot=yes" is set. */
 void last_domain_ended(u32 reason);

@@ -107,9 +107,8 @@ void cpu_init(void);
 int msr_read_safe(u32 msr, u64 *value);
 int msr_write_safe(u32 msr, u64 value);
 
-/* time.c: nanoseconds since boot, and the TSC's rate */
+/* time.c: the TSC's rate */
 extern u64 tsc_khz;
-u64 hv_now_ns(void);
 u64 ns_to_tsc(u64 ns);
 struct pvclock;
 void clock_fill(void *record);	/* 32 bytes, pvclock-abi */

@@ -28,7 +28,6 @@ u64 guest_fs_base(void);
 void guest_fs_base_set(u64 v);
 void pcpu_work(unsigned int cpu, u32 bits);
 void schedule(struct pcpu *p, struct regs *regs);
-void timer_rearm(void);
 void vcpu_fold_stats(struct pcpu *p, struct vcpu *v);
 noreturn void idle_forever(void);
 
