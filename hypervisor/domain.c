@@ -5,6 +5,7 @@
  * go frees everything and writes the end record to the debug port, where test
  * runners read it.
  */
+#include <hv/device.h>
 #include <hv/domain.h>
 #include <hv/event.h>
 #include <hv/frame.h>
@@ -419,6 +420,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 			trace_off();	/* its reader */
 		sched_domain_gone(d);
 		console_domain_gone(d);
+		device_domain_gone(d);
 		event_domain_destroy(d);
 		for (i = 0; i < d->vcpu_count; i++)
 			if (d->vcpus[i])
@@ -529,6 +531,7 @@ void domain_vcpu_gone(struct domain *d)
 	}
 	spin_unlock(&domains_lock);
 	if (keep) {
+		device_domain_gone(d);
 		domain_changed(d);
 		domain_put(d);
 		return;

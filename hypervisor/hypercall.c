@@ -8,6 +8,7 @@
 #include <asm/cpu.h>
 #include <asm/desc.h>
 #include <asm/pv.h>
+#include <hv/device.h>
 #include <hv/event.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
@@ -416,6 +417,7 @@ HC(console_write) { return console_write(v->domain, A0, A1); }
 HC(console_read) { return console_read(v->domain, A0, A1); }
 
 HC(event_op) { return event_op(v, A0, A1); }
+HC(device_op) { return device_op(v, A0, A1); }
 
 HC(log_write)
 {

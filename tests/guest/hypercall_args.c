@@ -4,6 +4,7 @@
  * @hv debug=1
  */
 #include "lib/guest.h"
+#include <parvus/device.h>
 #include <parvus/event.h>
 
 #define NOWHERE	0x123456789000ull	/* beyond any memory */
@@ -201,7 +202,7 @@ static void buffers(void)
 	EXPECT_EQ(m[4].result, 0);
 }
 
-/* The members of the structures are for event_bad.c. */
+/* The members of the structures are for event_bad.c and device.c. */
 static void events(void)
 {
 	for (u64 op = PARVUS_EVENT_REGISTER; op <= PARVUS_EVENT_SET; op++) {
@@ -226,6 +227,23 @@ static void events(void)
 	BAD(parvus_event_op(~0ull, pa(buf)), PARVUS_ENOSYS);
 }
 
+static void devices(void)
+{
+	for (u64 op = PARVUS_DEVICE_CREATE; op <= PARVUS_DEVICE_CONFIGURE; op++) {
+		bool control = op == PARVUS_DEVICE_CREATE || op == PARVUS_DEVICE_REMOVE ||
+			       op == PARVUS_DEVICE_CONFIGURE;
+
+		BAD(parvus_device_op(op, NOWHERE), control ? PARVUS_EPERM : PARVUS_EFAULT);
+		BAD(parvus_device_op(op, ~0ull), control ? PARVUS_EPERM : PARVUS_EFAULT);
+		BAD(parvus_device_op(op, start_info->ram_size - 8), control ? PARVUS_EPERM : PARVUS_EFAULT);
+		for (u32 i = 0; i < sizeof(struct parvus_device); i++)
+			buf[i] = 0;
+		BAD(parvus_device_op(op, pa(buf)), control ? PARVUS_EPERM : PARVUS_EINVAL);
+	}
+	BAD(parvus_device_op(PARVUS_DEVICE_CONFIGURE + 1, pa(buf)), PARVUS_ENOSYS);
+	BAD(parvus_device_op(~0ull, pa(buf)), PARVUS_ENOSYS);
+}
+
 void test(void)
 {
 	callbacks();
@@ -236,4 +254,5 @@ void test(void)
 	vcpus();
 	buffers();
 	events();
+	devices();
 }
