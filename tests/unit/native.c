@@ -180,7 +180,7 @@ unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
 
 u64 native_resched;
-void pcpu_resched(unsigned int cpu) { native_resched |= 1ull << cpu; }
+void pcpu_resched(unsigned int cpu) { atomic_or_u64(&native_resched, 1ull << cpu); }
 unsigned int arch_cpus(void) { return NATIVE_CPUS; }
 unsigned int arch_this_cpu(void) { return native_this_cpu; }
 struct vcpu *arch_current(void) { return native_cpus[native_this_cpu].current; }

@@ -4,6 +4,8 @@
  * block and wake, stealing, balance between pCPUs, affinity, yield, pauses, caps, figures.
  */
 #include "native.h"
+#include <pthread.h>
+#include <time.h>
 #include <hv/limits.h>
 #include <hv/sched.h>
 
@@ -995,6 +997,120 @@ START_TEST(credit_against_a_lone_hog)
 }
 END_TEST
 
+/*
+ * The same with a thread for each pCPU, which sleeps until it is kicked or its timer is due,
+ * and one for the rest of the world: the races of moves, pauses and kicks.
+ */
+static u32 stop, owners[MAX_V];
+
+static u64 clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
+static void *cpu_thread(void *arg)
+{
+	unsigned int cpu = (unsigned int)(u64)arg, n = 0;
+	struct vcpu *prev = NULL, *next;
+	u64 due = 0;
+
+	while (!READ_ONCE(stop)) {
+		bool kicked = atomic_and_u64(&native_resched, ~(1ull << cpu)) >> cpu & 1;
+
+		if (!kicked && !(due && due <= clock_ns()) && !(prev && n++ % 64 == 0)) {
+			sched_yield();
+			continue;
+		}
+		sched_tick(cpu, clock_ns());
+		if (prev && n % 7 == 0)
+			sched_block(prev);
+		if (!prev || prev->state != VCPU_RUNNING || sched_should_preempt(cpu, prev, clock_ns())) {
+			next = sched_pick(cpu, prev, clock_ns());
+			if (prev && prev != next) {
+				EXPECT(atomic_xchg_u32(&owners[prev - v], 0) == cpu + 1, "owner");
+				kick(sched_left(cpu, prev, clock_ns()));
+			}
+			if (next && next != prev)
+				EXPECT(!atomic_xchg_u32(&owners[next - v], cpu + 1), "vcpu %ld runs twice",
+				       next - v);
+			prev = next;
+		}
+		due = sched_slice_end(cpu, prev, clock_ns());
+	}
+	running[cpu] = prev;
+	return NULL;
+}
+
+START_TEST(threads)
+{
+	pthread_t thread[3];
+	u64 end, rounds = 0, quiet = 0;
+	unsigned int i;
+
+	now = clock_ns();
+	cpus(3);
+	join(0, 4);
+	join(4, 2);
+	for (i = 0; i < 8; i++)
+		start(&v[i], i % 3);
+	native_resched = 7;
+	for (i = 0; i < 3; i++)
+		pthread_create(&thread[i], NULL, cpu_thread, (void *)(u64)i);
+	for (end = clock_ns() + 3000 * MS; clock_ns() < end; rounds++) {
+		struct vcpu *x = &v[below(8)];
+		struct domain *dom = x->domain;
+		u64 patience = clock_ns() + 2000 * MS;
+
+		kick(sched_wake(x, clock_ns()));
+		switch (below(6)) {
+		case 0:
+			sched_pause(dom);
+			while (domain_any_running(dom)) {
+				EXPECT(clock_ns() < patience, "it does not leave");
+				sched_yield();
+			}
+			for (i = 0; i < dom->vcpu_count; i++) {
+				kick(sched_wake(dom->vcpus[i], clock_ns()));
+				EXPECT(!READ_ONCE(owners[dom->vcpus[i] - v]) && !dom->vcpus[i]->sched.queued,
+				       "runs or is queued though paused");
+			}
+			EXPECT(!domain_any_running(dom), "runs again");
+			quiet++;
+			sched_unpause(dom, clock_ns());
+			break;
+		case 1:
+			sched_set_affinity(x, 1 + below(7), clock_ns());
+			break;
+		case 2:
+			sched_set_weight(dom, 16 << below(9));
+			break;
+		case 3:
+			sched_set_cap(dom, chance(2) ? 0 : 1 + (u32)below(200), clock_ns());
+			break;
+		}
+	}
+	ck_assert_uint_gt(rounds, 100);
+	ck_assert_uint_gt(quiet, 10);
+	/* every bar lifted, all are awake again and again: each of them runs */
+	for (i = 0; i < 8; i++) {
+		sched_set_cap(v[i].domain, 0, clock_ns());
+		sched_set_weight(v[i].domain, 256);
+		v[i].sched.steal_ns = v[i].stats.run_ns = 0;
+	}
+	for (end = clock_ns() + 1500 * MS; clock_ns() < end; sched_yield())
+		kick(sched_wake(&v[below(8)], clock_ns()));
+	WRITE_ONCE(stop, 1);
+	for (i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	for (i = 0; i < 8; i++)
+		ck_assert_msg(v[i].stats.run_ns > 0, "vcpu %u ran no more, state %u, cpu %u, queued %d", i,
+			      v[i].state, v[i].sched.cpu, v[i].sched.queued);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("sched");
@@ -1030,6 +1146,7 @@ int main(void)
 	tcase_add_test(c, figures);
 	tcase_add_test(c, timer_beside_hogs);
 	tcase_add_test(c, random_use);
+	tcase_add_test(c, threads);
 	tcase_set_timeout(c, 60);
 	suite_add_tcase(s, c);
 	return native_main(s);
