@@ -38,7 +38,8 @@ BUILD_ASSERT(sizeof(struct port) == 32);
 
 #define PORTS_PER_PAGE	(u32)(PAGE_SIZE / sizeof(struct port))
 #define WORDS		PARVUS_EVENT_WORDS
-BUILD_ASSERT(MAX_VCPUS <= 256 && PARVUS_EVENT_PORTS <= 65536 && WORDS <= 64);
+#define MAX_VIRQS	8u	/* a power of two */
+BUILD_ASSERT(PARVUS_VIRQS <= MAX_VIRQS && MAX_VCPUS <= 256 && PARVUS_EVENT_PORTS <= 65536 && WORDS <= 64);
 
 struct event_domain {
 	struct domain *domain;
@@ -47,7 +48,7 @@ struct event_domain {
 	bool dying;		/* no new ports; under bind_lock */
 	u32 used;
 	u32 virqs;		/* sources that fired and have no port, bit n = source n */
-	u16 virq_port[PARVUS_VIRQS];
+	u16 virq_port[MAX_VIRQS];
 	struct spinlock timer_lock;	/* one caller of timer_set() */
 	struct timer timer;	/* for the deferred ports */
 	u64 deferred[WORDS];	/* ports that wait until their interval is over */
@@ -218,17 +219,6 @@ static int port_new(struct event_domain *ev, u32 *port)
 	return *ports ? 0 : -PARVUS_ENOMEM;
 }
 
-/* It is in use from here on; its own domain may send. */
-static void port_publish(struct event_domain *ev, u32 port, const struct port *p)
-{
-	spin_lock(&ev->domain->event_lock);
-	*port_at(ev, port) = *p;
-	ev->taken[port / 64] |= bit_of(port);
-	WRITE_ONCE(ev->used, ev->used + 1);
-	ports_total++;
-	spin_unlock(&ev->domain->event_lock);
-}
-
 static void port_close(struct event_domain *ev, u32 port)
 {
 	struct domain *d = ev->domain;
@@ -250,91 +240,79 @@ static void port_close(struct event_domain *ev, u32 port)
 	atomic_and_u64(&ev->page->pending[port / 64], ~bit_of(port));
 	memset(p, 0, sizeof(*p));
 	ev->taken[port / 64] &= ~bit_of(port);
-	WRITE_ONCE(ev->used, ev->used - 1);
-	ports_total--;
+	ev->used--;
+	WRITE_ONCE(ports_total, ports_total - 1);
 	spin_unlock(&d->event_lock);
 }
 
-static int bind_unbound(struct event_domain *ev, struct domain *remote, struct port *p, u32 *port)
+/*
+ * Make a port of @p's kind and settings. @n: port of @remote, or source. Which ports of
+ * another domain are in use, and for whom, is not our business: one error for all.
+ */
+static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, struct port *p, u32 *port)
 {
+	struct event_domain *rev = remote ? remote->events : NULL;
+	u32 virq = n & (MAX_VIRQS - 1);
+	struct port *r = NULL;
 	int ret;
 
-	if (!remote->events || remote->events->dying)
+	if (p->kind == PARVUS_EVENT_VIRQ) {
+		if (n >= PARVUS_VIRQS)
+			return -PARVUS_EINVAL;
+		if (n == PARVUS_VIRQ_DOMAIN && !ev->domain->control)
+			return -PARVUS_EPERM;
+		if (ev->virq_port[virq])
+			return -PARVUS_EEXIST;
+	} else if (ev->dying || !rev || rev->dying) {
 		return -PARVUS_ENOENT;
+	} else if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
+		if (port_find(rev, n, &r) || r->kind != PARVUS_EVENT_UNBOUND || r->serial != ev->serial)
+			return -PARVUS_ENOENT;
+	}
 	ret = port_new(ev, port);
 	if (ret)
 		return ret;
-	p->domain = remote->id;
-	p->serial = remote->events->serial;
-	port_publish(ev, *port, p);
-	return 0;
-}
+	p->domain = remote ? remote->id : 0;
+	if (p->kind == PARVUS_EVENT_UNBOUND)
+		p->serial = rev->serial;
+	else
+		p->other = (u16)n;
+	if (r)
+		p->peer = remote;
 
-static int bind_interdomain(struct event_domain *ev, struct domain *remote, u32 remote_port,
-			    struct port *p, u32 *port)
-{
-	struct event_domain *rev = remote->events;
-	struct port *r;
-	int ret;
-
-	/* which of its ports are in use, and for whom, is not our business: one error for all */
-	if (!rev || rev->dying || port_find(rev, remote_port, &r) ||
-	    r->kind != PARVUS_EVENT_UNBOUND || r->serial != ev->serial)
-		return -PARVUS_ENOENT;
-	ret = port_new(ev, port);
-	if (ret)
-		return ret;
-	p->domain = remote->id;
-	p->other = (u16)remote_port;
-	p->peer = remote;
-	port_publish(ev, *port, p);
-	spin_lock(&remote->event_lock);
-	r->other = (u16)*port;
-	r->peer = ev->domain;
-	r->kind = PARVUS_EVENT_INTERDOMAIN;
-	spin_unlock(&remote->event_lock);
-	return 0;
-}
-
-static int bind_virq(struct event_domain *ev, u32 virq, struct port *p, u32 *port)
-{
-	int ret;
-
-	if (virq >= PARVUS_VIRQS)
-		return -PARVUS_EINVAL;
-	if (virq == PARVUS_VIRQ_DOMAIN && !ev->domain->control)
-		return -PARVUS_EPERM;
-	if (ev->virq_port[virq])
-		return -PARVUS_EEXIST;
-	ret = port_new(ev, port);
-	if (ret)
-		return ret;
-	p->other = (u16)virq;
-	port_publish(ev, *port, p);
 	spin_lock(&ev->domain->event_lock);
-	ev->virq_port[virq] = (u16)*port;
-	if (ev->virqs & 1u << virq)
-		signal(ev, *port);
-	ev->virqs &= ~(1u << virq);
+	*port_at(ev, *port) = *p;
+	ev->taken[*port / 64] |= bit_of(*port);
+	ev->used++;
+	WRITE_ONCE(ports_total, ports_total + 1);
+	if (p->kind == PARVUS_EVENT_VIRQ) {
+		ev->virq_port[virq] = (u16)*port;
+		if (ev->virqs & 1u << virq)
+			signal(ev, *port);
+		ev->virqs &= ~(1u << virq);
+	}
 	spin_unlock(&ev->domain->event_lock);
+	if (r) {
+		spin_lock(&remote->event_lock);
+		r->other = (u16)*port;
+		r->peer = ev->domain;
+		r->kind = PARVUS_EVENT_INTERDOMAIN;
+		spin_unlock(&remote->event_lock);
+	}
 	return 0;
 }
 
 /* ---- the operations of a guest ---- */
 
-static int bind_read(struct domain *d, u64 gpa, struct parvus_event_bind *b)
+/* @settings: the members that BIND and SET take are looked at. */
+static int bind_read(struct domain *d, u64 gpa, struct parvus_event_bind *b, bool settings)
 {
 	if (guest_read(d, gpa, b, sizeof(*b)))
 		return -PARVUS_EFAULT;
-	if (b->size != sizeof(*b) || b->version != 1 || b->reserved[0] || b->reserved[1])
+	if (b->size != sizeof(*b) || b->version != 1 || b->reserved[0] || b->reserved[1] ||
+	    (settings && (b->vcpu >= d->vcpu_count || b->flags & ~PARVUS_EVENT_AUTO_MASK)))
 		return -PARVUS_EINVAL;
 	return 0;
-}
-
-/* The members that BIND and SET have in common. */
-static bool settings_good(const struct domain *d, const struct parvus_event_bind *b)
-{
-	return b->vcpu < d->vcpu_count && !(b->flags & ~PARVUS_EVENT_AUTO_MASK);
 }
 
 static s64 event_register(struct domain *d, u64 gpa)
@@ -368,17 +346,20 @@ out:
 
 static s64 event_bind(struct domain *d, u64 gpa)
 {
-	struct event_domain *ev = d->events;
+	const u64 answer = gpa + offsetof(struct parvus_event_bind, port);
 	struct domain *remote = NULL;
 	struct parvus_event_bind b;
 	struct port p = { 0 };
 	u32 port = 0;
-	int ret = bind_read(d, gpa, &b);
+	int ret = bind_read(d, gpa, &b, true);
 
 	if (ret)
 		return ret;
-	if (!settings_good(d, &b) || b.kind < PARVUS_EVENT_UNBOUND || b.kind > PARVUS_EVENT_VIRQ)
+	if (b.kind < PARVUS_EVENT_UNBOUND || b.kind > PARVUS_EVENT_VIRQ)
 		return -PARVUS_EINVAL;
+	/* no port is made, and no event taken, if the caller cannot be told */
+	if (guest_write(d, answer, &port, sizeof(port)))
+		return -PARVUS_EFAULT;
 	if (b.kind != PARVUS_EVENT_VIRQ) {
 		remote = domain_get(b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain);
 		if (!remote)
@@ -389,20 +370,11 @@ static s64 event_bind(struct domain *d, u64 gpa)
 	p.vcpu = (u8)b.vcpu;
 	p.interval_ns = b.interval_ns;
 	spin_lock(&bind_lock);
-	if (b.kind == PARVUS_EVENT_UNBOUND)
-		ret = bind_unbound(ev, remote, &p, &port);
-	else if (b.kind == PARVUS_EVENT_INTERDOMAIN)
-		ret = bind_interdomain(ev, remote, b.remote_port, &p, &port);
-	else
-		ret = bind_virq(ev, b.virq, &p, &port);
-	if (!ret && guest_write(d, gpa + offsetof(struct parvus_event_bind, port), &port, sizeof(port))) {
-		port_close(ev, port);
-		ret = -PARVUS_EFAULT;
-	}
+	ret = port_bind(d->events, remote, b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
 	spin_unlock(&bind_lock);
 	if (remote)
 		domain_put(remote);
-	return ret;
+	return ret ? ret : guest_write(d, answer, &port, sizeof(port));
 }
 
 static s64 event_close(struct domain *d, u64 port)
@@ -435,20 +407,21 @@ static s64 event_send(struct domain *d, u64 port)
 	return ret;
 }
 
-static s64 event_unmask(struct domain *d, u64 port)
+static s64 event_unmask(struct domain *d, u64 n)
 {
+	u32 port = n & (PARVUS_EVENT_PORTS - 1);
 	struct event_domain *ev = d->events;
 	struct port *p;
 	int ret;
 
 	spin_lock(&d->event_lock);
-	ret = port_find(ev, port, &p);
+	ret = port_find(ev, n, &p);
 	if (!ret) {
-		atomic_and_u64(&ev->page->mask[port / 64], ~bit_of((u32)port));
-		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of((u32)port)) {
+		atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
+		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
 			if (p->interval_ns)
 				__atomic_store_n(&p->next, hv_now_ns() + p->interval_ns, __ATOMIC_SEQ_CST);
-			tell(ev, ev->page, p, (u32)port);
+			tell(ev, ev->page, p, port);
 		}
 	}
 	spin_unlock(&d->event_lock);
@@ -459,7 +432,7 @@ static s64 event_status(struct domain *d, u64 gpa)
 {
 	struct parvus_event_bind b, s = { .size = sizeof(s), .version = 1 };
 	struct port *p;
-	int ret = bind_read(d, gpa, &b);
+	int ret = bind_read(d, gpa, &b, false);
 
 	if (ret)
 		return ret;
@@ -488,27 +461,29 @@ static s64 event_set(struct domain *d, u64 gpa)
 	struct event_domain *ev = d->events;
 	struct parvus_event_bind b;
 	struct port *p;
-	int ret = bind_read(d, gpa, &b);
+	u32 port;
+	int ret = bind_read(d, gpa, &b, true);
 
 	if (ret)
 		return ret;
-	if (!settings_good(d, &b))
-		return -PARVUS_EINVAL;
 	spin_lock(&d->event_lock);
 	ret = port_find(ev, b.port, &p);
 	if (!ret) {
-		u64 bit = bit_of(b.port), *pending = &ev->page->pending[b.port / 64];
+		u64 bit, *pending;
 
+		port = b.port & (PARVUS_EVENT_PORTS - 1);
+		bit = bit_of(port);
+		pending = &ev->page->pending[port / 64];
 		WRITE_ONCE(p->flags, (u8)b.flags);
 		WRITE_ONCE(p->vcpu, (u8)b.vcpu);
 		WRITE_ONCE(p->interval_ns, b.interval_ns);
 		/* the new interval begins now; what the old one held back comes first */
 		__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
-		if (atomic_and_u64(&ev->deferred[b.port / 64], ~bit) & bit)
+		if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
 			atomic_or_u64(pending, bit);
 		/* whoever told the old vCPU set the bit before: the new one has to know */
 		if (READ_ONCE(*pending) & bit)
-			tell(ev, ev->page, p, b.port);
+			tell(ev, ev->page, p, port);
 	}
 	spin_unlock(&d->event_lock);
 	return ret;
@@ -551,8 +526,8 @@ int event_alloc_unbound(struct domain *d, u32 remote, u32 vcpu, u32 *port)
 	if (!r)
 		return ret;
 	spin_lock(&bind_lock);
-	if (d->events && !d->events->dying)
-		ret = bind_unbound(d->events, r, &p, port);
+	if (d->events)
+		ret = port_bind(d->events, r, 0, &p, port);
 	spin_unlock(&bind_lock);
 	domain_put(r);
 	return ret;
@@ -599,7 +574,7 @@ void event_domain_destroy(struct domain *d)
 	spin_lock(&bind_lock);
 	ev->dying = true;
 	spin_unlock(&bind_lock);
-	for (i = 1; i < PARVUS_EVENT_PORTS && READ_ONCE(ev->used); i++) {
+	for (i = 1; i < PARVUS_EVENT_PORTS && ev->used; i++) {
 		spin_lock(&bind_lock);
 		if (!port_find(ev, i, &p))
 			port_close(ev, i);
