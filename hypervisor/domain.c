@@ -109,10 +109,10 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 		return NULL;
 	hv_snprintf(d->name, sizeof(d->name), "%s", name);
 	d->frames_free_before = before;
-	d->vcpu_count = vcpus;
+	d->vcpu_count = d->vcpus_target = vcpus;
 	d->weight = 256;
 	d->max_gfn = chunks << EXTENT_ORDER;
-	d->max_frames = d->target_frames = ram;
+	d->ram_frames = d->max_frames = d->target_frames = ram;
 	d->created_ns = hv_now_ns();
 	domain_generation(d->generation_id);
 	d->gfn_chunks_bytes = chunks * sizeof(u64);
@@ -347,6 +347,67 @@ u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 	return gfn_lookup(d, g);
 }
 
+/* ---- pauses ---- */
+
+void domain_pause(struct domain *d, u32 why)
+{
+	spin_lock(&d->pause_lock);
+	if (!d->pauses)
+		sched_pause(d);
+	d->pauses |= why;
+	spin_unlock(&d->pause_lock);
+}
+
+void domain_unpause(struct domain *d, u32 why)
+{
+	spin_lock(&d->pause_lock);
+	if (d->pauses && !(d->pauses & ~why))
+		sched_unpause(d, hv_now_ns());
+	d->pauses &= ~why;
+	spin_unlock(&d->pause_lock);
+}
+
+static u32 memory_waits;	/* somebody may be waiting */
+
+void domain_memory_free(void)
+{
+	unsigned int i;
+
+	if (likely(!READ_ONCE(memory_waits)) || frames_free_count() <= FRAMES_RESERVE ||
+	    !atomic_xchg_u32(&memory_waits, 0))
+		return;
+	for (i = 0; i < MAX_DOMAINS; i++) {
+		struct domain *d = domain_get_slot(i);
+
+		if (!d)
+			continue;
+		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
+			domain_unpause(d, PAUSE_MEMORY);
+			domain_changed(d);
+		}
+		domain_put(d);
+	}
+}
+
+void domain_wait_memory(struct domain *d)
+{
+	domain_pause(d, PAUSE_MEMORY);
+	atomic_xchg_u32(&memory_waits, 1);
+	domain_changed(d);
+	domain_memory_free();	/* if some came back meanwhile */
+}
+
+u64 domain_overhead(const struct domain *d)
+{
+	u64 chunk, tables = 0;
+
+	for (chunk = 0; chunk < d->max_gfn >> EXTENT_ORDER; chunk++)
+		tables += !!(d->gfn_chunks[chunk] & GFN_TABLE);
+	/* each vCPU: structure, FPU state, area until it has one */
+	return tables + shadow_pages(d) + 3 * (u64)d->vcpu_count +
+	       (d->gfn_chunks_bytes + d->gfn_chunks_bytes / 2 + sizeof(*d)) / PAGE_SIZE + 1;
+}
+
 /* ---- the end ---- */
 
 static bool end_begins(struct domain *d, u32 reason, u32 status)
@@ -427,8 +488,10 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 				vcpu_destroy(d->vcpus[i]);
 		shadow_domain_destroy(d);
 	}
-	if (!free_gfn_table(d, chunks))
+	if (!free_gfn_table(d, chunks)) {
+		domain_memory_free();
 		return false;
+	}
 	memcpy(name, d->name, sizeof(name));
 	memcpy(why, d->kill_reason, sizeof(why));
 	spin_lock(&domains_lock);
@@ -436,6 +499,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	domains_alive--;
 	spin_unlock(&domains_lock);
 	domain_put(d);
+	domain_memory_free();
 	end_record(name, id, reason, status, why, before);
 	return true;
 }

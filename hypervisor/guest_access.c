@@ -57,6 +57,25 @@ static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 	return 0;
 }
 
+int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n)
+{
+	u64 s = frame_hold(from, src >> PAGE_SHIFT, false), d = s ? frame_hold(to, dst >> PAGE_SHIFT, true) : 0;
+	u8 *p;
+
+	if (d) {
+		p = (u8 *)frame_map(gfn_entry_mfn(d)) + (dst & ~PAGE_MASK);
+		if (s == GFN_DEMAND)
+			memset(p, 0, n);
+		else
+			memcpy(p, (u8 *)frame_map(gfn_entry_mfn(s)) + (src & ~PAGE_MASK), n);
+		frame_unmap(p);
+		atomic_dec_u32(&frame_info(gfn_entry_mfn(d))->count);
+	}
+	if (s && s != GFN_DEMAND)
+		atomic_dec_u32(&frame_info(gfn_entry_mfn(s))->count);
+	return d ? 0 : -PARVUS_EFAULT;
+}
+
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len)
 {
 	return access(d, gpa, buf, len, false);

@@ -254,6 +254,11 @@ u64 shadow_pool_free(const struct domain *d)
 	return d->shadow->free_count + d->shadow->max - d->shadow->count;
 }
 
+u64 shadow_pages(const struct domain *d)
+{
+	return d->shadow->count + (d->shadow->pages_bytes + sizeof(*d->shadow)) / PAGE_SIZE + 1;
+}
+
 /* ---- entries ---- */
 
 /* A detached entry: not present, address bits zero (L1TF), the index in 1..11 and 52..62. */

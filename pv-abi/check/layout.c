@@ -240,7 +240,7 @@ static inline void layout(void)
 		MEMBER(max_frames, 24, 8)
 		MEMBER(target_frames, 32, 8)
 		MEMBER(request, 40, 4)
-		MEMBER(reserved0, 44, 4)
+		MEMBER(vcpus_target, 44, 4)
 		MEMBER(reserved, 48, 24)
 	END(72)
 

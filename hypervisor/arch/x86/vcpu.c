@@ -336,13 +336,6 @@ static void reap(struct vcpu *v)
 	domain_vcpu_gone(d);
 }
 
-void domain_wait_memory(struct domain *d)
-{
-	(void)d;
-	this_pcpu()->yield = true;
-	pcpu_add_work(this_pcpu(), WORK_RESCHED);
-}
-
 static void put_away(struct pcpu *p, struct vcpu *v, const struct regs *regs)
 {
 	context_save(p, v, regs);

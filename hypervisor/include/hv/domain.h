@@ -63,6 +63,7 @@ struct domain {
 	u64 gfn_chunks_bytes;
 	u64 frames;			/* frames charged as RAM, touched or not */
 	u64 touched;			/* of these, those that exist */
+	u64 ram_frames;			/* as many may it ever have */
 	u64 max_frames, target_frames;	/* memory_op and control MEMORY */
 
 	struct shadow_domain *shadow;	/* shadow.c's */
@@ -92,10 +93,14 @@ struct domain {
 	u64 frames_free_before;		/* free frames before it was built */
 	u64 freed_chunks, held;		/* progress of its destruction */
 	struct spinlock control_lock;	/* building and destroying it by control calls */
+	struct spinlock destroy_lock;	/* one DESTROY at a time takes it apart */
+	bool destroyed;			/* all is gone but frames that others map */
 	u64 created_ns;
 	u32 changes;			/* of what control INFO shows */
 	u32 request;			/* PARVUS_REQUEST_* not seen yet by the guest */
-	u32 cap;			/* percent of a CPU, 0 = none */
+	u32 vcpus_target;		/* vCPUs that it is asked to have online */
+	struct spinlock pause_lock;
+	u32 pauses;			/* PAUSE_*: why it does not run */
 	u64 generation_id[2];
 	u64 weight;			/* scheduler share, 256 = 1 */
 	struct sched_domain sched;
@@ -134,6 +139,13 @@ int domain_claim(struct domain *d, u64 first, u64 count);
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
+/* Its vCPUs run only while no reason is given why they should not. */
+#define PAUSE_CONTROL	1u	/* domain 0 wants it so */
+#define PAUSE_MEMORY	2u	/* it waits for a frame */
+void domain_pause(struct domain *d, u32 why);
+void domain_unpause(struct domain *d, u32 why);
+/* Frames came back: whoever waits for one tries again. No lock is held. */
+void domain_memory_free(void);
 /* A first touch found no frame in the machine: the domain sleeps until there is one. */
 void domain_wait_memory(struct domain *d);
 /* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
@@ -141,6 +153,8 @@ void domain_shutdown(struct domain *d, u32 reason, u32 status);
 /* A vCPU stopped for good; the last one destroys the domain, if need be after killing it. */
 void domain_vcpu_gone(struct domain *d);
 unsigned int domains_count(void);
+/* Frames of the hypervisor that are there for this domain: shadows, tables, vCPUs. */
+u64 domain_overhead(const struct domain *d);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
 /* In steps, for control DESTROY: state DYING, one caller at a time. True: it is gone. */
@@ -196,6 +210,8 @@ u64 gfn_touch(struct domain *d, gfn_t gfn, bool reserve);
 /* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
+/* @n bytes that lie within one frame on both sides. */
+int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
 /* Map an aligned piece of one frame for good (RAM, writable), or NULL. */
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align);
 

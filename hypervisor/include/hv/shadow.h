@@ -96,5 +96,7 @@ void shadow_serve(void);
 
 /* For stats and tests. */
 u64 shadow_pool_free(const struct domain *d);
+/* Frames of the pool that exist, and of its own tables. */
+u64 shadow_pages(const struct domain *d);
 
 #endif

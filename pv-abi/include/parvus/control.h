@@ -40,7 +40,8 @@
 #define PARVUS_CONTROL_LOG	19u	/* struct parvus_control_log */
 #define PARVUS_CONTROL_TRACE	20u	/* struct parvus_control_trace */
 #define PARVUS_CONTROL_CPU	21u	/* struct parvus_control_cpu */
-#define PARVUS_CONTROL_OPS	22u
+#define PARVUS_CONTROL_VCPUS	22u	/* struct parvus_control_domain; value = vCPUs that shall be online */
+#define PARVUS_CONTROL_OPS	23u
 
 #define PARVUS_NAME_MAX		32u	/* bytes with the terminating zero */
 

@@ -53,7 +53,7 @@ struct parvus_event_page {
 /* parvus_event_bind.virq */
 #define PARVUS_VIRQ_DOMAIN	0u	/* control domain: a domain's state changed */
 #define PARVUS_VIRQ_MEMORY	1u	/* our memory target changed (memory_op INFO) */
-#define PARVUS_VIRQ_REQUEST	2u	/* somebody asks this domain to shut down (info in memory_op INFO) */
+#define PARVUS_VIRQ_REQUEST	2u	/* this domain is asked for something: request, vcpus_target of memory_op INFO */
 #define PARVUS_VIRQ_DEVICE	3u	/* a device of ours changed (device_op CHANGED) */
 #define PARVUS_VIRQ_CONSOLE	4u	/* input for console_read */
 #define PARVUS_VIRQS		5u

@@ -35,7 +35,7 @@ struct parvus_memory_info {
 	uint64_t max_frames;	/* [H] as far as POPULATE goes */
 	uint64_t target_frames;	/* [H] what the control domain wants frames to be */
 	uint32_t request;	/* [H] PARVUS_REQUEST_*: what the domain is asked to do; reading clears it */
-	uint32_t reserved0;
+	uint32_t vcpus_target;	/* [H] as many vCPUs shall be online; the guest's kernel follows */
 	uint64_t reserved[3];
 };	/* 72 bytes */
 
