@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # User spaces, running, images.
 
-.PHONY: check-settings run iso initramfs debian
+.PHONY: check-settings run iso initramfs debian domain0
+domain0: $(O)/domain0.cpio
 
 $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init
 	@mkdir -p $(@D)
@@ -9,7 +10,11 @@ $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init
 	@tools/mkinitramfs $@
 initramfs: $(O)/initramfs.cpio
 
-run: check-settings deps-run hypervisor guest-kernel $(O)/initramfs.cpio
+# Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
+$(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static $(wildcard tools/domain0/*) guest-kernel
+	@tools/mkdomain0 $@
+
+run: check-settings deps-run hypervisor guest-kernel $(O)/domain0.cpio
 	@tools/run
 
 # Before minutes are spent on building.
