@@ -9,8 +9,10 @@
 #include <hv/domain.h>
 #include <hv/event.h>
 #include <hv/frame.h>
+#include <hv/grant.h>
 #include <hv/lib.h>
 #include <hv/log.h>
+#include <hv/nospec.h>
 #include <hv/platform.h>
 #include <hv/sched.h>
 #include <hv/shadow.h>
@@ -21,6 +23,7 @@ struct domain *domains[MAX_DOMAINS];
 static struct spinlock domains_lock = SPINLOCK_INIT;
 static u32 domains_alive;
 static u32 last_id;		/* numbers go up, so that an old one does not soon mean another domain */
+static u32 last_serial;
 static struct domain *control;	/* domain 0, if there is one */
 static bool control_over;
 
@@ -51,8 +54,37 @@ void domain_put(struct domain *d)
 	spin_lock(&domains_lock);
 	last = !--d->refs;
 	spin_unlock(&domains_lock);
-	if (last)
+	if (last) {
+		grant_domain_free(d);
 		hv_free(d, sizeof(*d));
+	}
+}
+
+void domain_hold(struct domain *d)
+{
+	spin_lock(&domains_lock);
+	d->refs++;
+	spin_unlock(&domains_lock);
+}
+
+/* The frames of an extent, without those that others map still. */
+static void free_extent(mfn_t first, bool mapped)
+{
+	u64 n = mfn_x(first), i, ghosts[EXTENT_FRAMES / 64] = { 0 };
+	bool any = false;
+
+	for (i = 0; mapped && i < EXTENT_FRAMES; i++)
+		if (grant_ghost(_mfn(n + i))) {
+			ghosts[i / 64] |= 1ull << (i % 64);
+			any = true;
+		}
+	if (!any) {
+		free_frames(first, EXTENT_ORDER);
+		return;
+	}
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		if (!(ghosts[i / 64] >> (i % 64) & 1))
+			free_frames(_mfn(n + i), 0);
 }
 
 /* Free up to @budget chunks of memory; true when all is gone. */
@@ -69,7 +101,7 @@ static bool free_gfn_table(struct domain *d, u64 budget)
 		if (e & GFN_EXTENT) {
 			for (i = 0; i < EXTENT_FRAMES; i++)
 				d->held += frame_info(_mfn(mfn_x(gfn_entry_mfn(e)) + i))->count;
-			free_frames(gfn_entry_mfn(e), EXTENT_ORDER);
+			free_extent(gfn_entry_mfn(e), d->mapped);
 			budget--;
 		} else if (e & GFN_TABLE) {
 			u64 *t = frame_map(gfn_entry_mfn(e));
@@ -78,7 +110,8 @@ static bool free_gfn_table(struct domain *d, u64 budget)
 				if (!gfn_is_ram(t[i]))
 					continue;
 				d->held += frame_info(gfn_entry_mfn(t[i]))->count;
-				free_frames(gfn_entry_mfn(t[i]), 0);
+				if (!d->mapped || !grant_ghost(gfn_entry_mfn(t[i])))
+					free_frames(gfn_entry_mfn(t[i]), 0);
 			}
 			hv_free(t, PAGE_SIZE);
 			budget--;
@@ -119,14 +152,15 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	d->gfn_chunks = hv_alloc(d->gfn_chunks_bytes);
 	d->gfn_chunk_maps = hv_alloc(chunks * sizeof(u32));
 	pool = max((u64)SHADOW_POOL_FLOOR(vcpus), ram / 100);
-	if (!d->gfn_chunks || !d->gfn_chunk_maps || shadow_domain_init(d, pool) ||
-	    event_domain_init(d))
+	if (!d->gfn_chunks || !d->gfn_chunk_maps || grant_domain_init(d) ||
+	    shadow_domain_init(d, pool) || event_domain_init(d))
 		goto fail;
 	spin_lock(&domains_lock);
 	for (i = 0; i < MAX_DOMAINS && domains[(last_id + i) % DOMAIN_IDS % MAX_DOMAINS]; i++)
 		;
 	if (i < MAX_DOMAINS) {
 		d->id = (u16)((last_id + i) % DOMAIN_IDS);
+		d->serial = ++last_serial;
 		last_id = d->id + 1u;
 		d->refs = 1;
 		domains[d->id % MAX_DOMAINS] = d;
@@ -151,6 +185,7 @@ fail:
 	shadow_domain_destroy(d);
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
+	grant_domain_free(d);
 	hv_free(d, sizeof(*d));
 	return NULL;
 }
@@ -181,21 +216,26 @@ static u64 *chunk_table(struct domain *d, u64 gfn)
 	return frame_map(gfn_entry_mfn(*chunk));
 }
 
+u64 *gfn_slot(struct domain *d, u64 gfn)
+{
+	u64 e = d->gfn_chunks[gfn >> EXTENT_ORDER], *t = NULL;
+
+	if (!e || e & GFN_TABLE)
+		t = chunk_table(d, gfn);
+	return t ? &t[gfn & (EXTENT_FRAMES - 1)] : NULL;
+}
+
 static int populate_frame(struct domain *d, u64 gfn, bool now)
 {
-	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t;
+	u64 *slot = gfn_slot(d, gfn);
 	mfn_t mfn;
 
-	if (*chunk & (GFN_EXTENT | GFN_DEMAND))
-		return -PARVUS_EEXIST;
-	t = chunk_table(d, gfn);
-	if (!t)
-		return -PARVUS_ENOMEM;
-	t += gfn & (EXTENT_FRAMES - 1);
-	if (*t)
+	if (!slot)
+		return d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
+	if (*slot)
 		return -PARVUS_EEXIST;
 	if (!now) {
-		WRITE_ONCE(*t, GFN_DEMAND);
+		WRITE_ONCE(*slot, GFN_DEMAND);
 		d->frames++;
 		return 0;
 	}
@@ -203,7 +243,7 @@ static int populate_frame(struct domain *d, u64 gfn, bool now)
 		return -PARVUS_ENOMEM;
 	memset(frame_map(mfn), 0, PAGE_SIZE);
 	own(d, mfn_x(mfn), gfn);
-	WRITE_ONCE(*t, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
 	d->frames++;
 	d->touched++;
 	return 0;
@@ -487,6 +527,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 			if (d->vcpus[i])
 				vcpu_destroy(d->vcpus[i]);
 		shadow_domain_destroy(d);
+		d->mapped = grant_domain_destroy(d);
 	}
 	if (!free_gfn_table(d, chunks)) {
 		domain_memory_free();

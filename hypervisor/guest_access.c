@@ -1,28 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The only door to guest memory by guest-physical address: plain RAM, frame by frame. */
+/*
+ * The only door to guest memory by guest-physical address: plain RAM, frame by frame.
+ * A frame can be taken out of a live domain. Each pCPU shows by an odd number that it is
+ * in the middle of an access; who clears a gfn entry waits until it has moved on.
+ */
+#include <hv/arch_mmu.h>
 #include <hv/domain.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
 
-/*
- * The frame of a gfn, counted as if a shadow entry mapped it: RELEASE on another CPU takes
- * the gfn entry away first and then waits for the count, so one of the two sees the other.
- * 0: no plain RAM, or not writable. GFN_DEMAND: RAM that nobody has touched.
- */
-static u64 frame_hold(struct domain *d, u64 gfn, bool write)
-{
-	u64 e;
+static struct {
+	u64 count;		/* odd: in an access [any reads] */
+	u64 unused[7];		/* a cache line each */
+} accesses[MAX_CPUS];
 
-	for (;;) {
-		e = write ? gfn_touch(d, _gfn(gfn), true) : gfn_lookup(d, _gfn(gfn));
-		if (unlikely(e & GFN_DEMAND))
-			return write ? 0 : GFN_DEMAND;
-		if (!gfn_is_ram(e) || (write && !(e & GFN_WRITABLE)))
-			return 0;
-		atomic_inc_u32(&frame_info(gfn_entry_mfn(e))->count);
-		if (likely(gfn_lookup(d, _gfn(gfn)) == e))
-			return e;
-		atomic_dec_u32(&frame_info(gfn_entry_mfn(e))->count);
+void guest_access_begin(void)
+{
+	atomic_inc_u64(&accesses[arch_this_cpu()].count);	/* a full barrier: then the gfn table */
+}
+
+void guest_access_end(void)
+{
+	u64 *count = &accesses[arch_this_cpu()].count;
+
+	smp_store_release(count, *count + 1);
+}
+
+void guest_access_wait(void)
+{
+	unsigned int cpu, me = arch_this_cpu();
+
+	smp_mb();
+	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
+		u64 seen = smp_load_acquire(&accesses[cpu].count);
+
+		while (cpu != me && (seen & 1) && smp_load_acquire(&accesses[cpu].count) == seen)
+			cpu_relax();
 	}
 }
 
@@ -33,14 +46,19 @@ static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 	if (gpa + len < gpa)
 		return -PARVUS_EFAULT;
 	while (len) {
-		u64 e = frame_hold(d, gpa >> PAGE_SHIFT, write), off = gpa & (PAGE_SIZE - 1);
+		u64 e, off = gpa & (PAGE_SIZE - 1);
 		size_t n = min(len, (size_t)(PAGE_SIZE - off));
 		u8 *p;
 
-		if (!e)
+		if (write)
+			gfn_touch(d, _gfn(gpa >> PAGE_SHIFT), true);
+		guest_access_begin();
+		e = gfn_lookup(d, _gfn(gpa >> PAGE_SHIFT));
+		if (unlikely(e == GFN_DEMAND && !write)) {
+			memset(at, 0, n);	/* nobody has touched it, and this does not either */
+		} else if (unlikely(!gfn_is_ram(e) || (write && !(e & GFN_WRITABLE)))) {
+			guest_access_end();
 			return -PARVUS_EFAULT;
-		if (unlikely(e == GFN_DEMAND)) {
-			memset(at, 0, n);
 		} else {
 			p = frame_map(gfn_entry_mfn(e));
 			if (write)
@@ -48,8 +66,8 @@ static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 			else
 				memcpy(at, p + off, n);
 			frame_unmap(p);
-			atomic_dec_u32(&frame_info(gfn_entry_mfn(e))->count);
 		}
+		guest_access_end();
 		at += n;
 		gpa += n;
 		len -= n;
@@ -59,21 +77,25 @@ static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 
 int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n)
 {
-	u64 s = frame_hold(from, src >> PAGE_SHIFT, false), d = s ? frame_hold(to, dst >> PAGE_SHIFT, true) : 0;
+	int ret = -PARVUS_EFAULT;
+	u64 s, t;
 	u8 *p;
 
-	if (d) {
-		p = (u8 *)frame_map(gfn_entry_mfn(d)) + (dst & ~PAGE_MASK);
+	gfn_touch(to, _gfn(dst >> PAGE_SHIFT), true);
+	guest_access_begin();
+	s = gfn_lookup(from, _gfn(src >> PAGE_SHIFT));
+	t = gfn_lookup(to, _gfn(dst >> PAGE_SHIFT));
+	if (gfn_is_writable_ram(t) && (s == GFN_DEMAND || gfn_is_ram(s))) {
+		p = (u8 *)frame_map(gfn_entry_mfn(t)) + (dst & ~PAGE_MASK);
 		if (s == GFN_DEMAND)
 			memset(p, 0, n);
 		else
 			memcpy(p, (u8 *)frame_map(gfn_entry_mfn(s)) + (src & ~PAGE_MASK), n);
 		frame_unmap(p);
-		atomic_dec_u32(&frame_info(gfn_entry_mfn(d))->count);
+		ret = 0;
 	}
-	if (s && s != GFN_DEMAND)
-		atomic_dec_u32(&frame_info(gfn_entry_mfn(s))->count);
-	return d ? 0 : -PARVUS_EFAULT;
+	guest_access_end();
+	return ret;
 }
 
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len)
@@ -88,10 +110,18 @@ int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len)
 
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align)
 {
-	u64 e = gfn_touch(d, _gfn(gpa >> PAGE_SHIFT), true);
+	void *p = NULL;
+	u64 e;
 
-	if (!len || (gpa & (align - 1)) || (gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE ||
-	    !gfn_is_writable_ram(e))
+	if (!len || (gpa & (align - 1)) || (gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
 		return NULL;
-	return (char *)frame_map(gfn_entry_mfn(e)) + (gpa & (PAGE_SIZE - 1));
+	gfn_touch(d, _gfn(gpa >> PAGE_SHIFT), true);
+	spin_lock(&d->gfn_lock);
+	e = gfn_lookup(d, _gfn(gpa >> PAGE_SHIFT));
+	if (gfn_is_writable_ram(e)) {
+		atomic_or_u64(&frame_info(gfn_entry_mfn(e))->word, FRAME_PINNED);
+		p = (char *)frame_map(gfn_entry_mfn(e)) + (gpa & (PAGE_SIZE - 1));
+	}
+	spin_unlock(&d->gfn_lock);
+	return p;
 }

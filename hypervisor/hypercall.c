@@ -11,8 +11,10 @@
 #include <hv/device.h>
 #include <hv/event.h>
 #include <hv/frame.h>
+#include <hv/grant.h>
 #include <hv/lib.h>
 #include <hv/log.h>
+#include <hv/nospec.h>
 #include <hv/platform.h>
 #include <hv/sched.h>
 #include <hv/timer.h>
@@ -306,7 +308,7 @@ HC(vcpu_start)
 	if (c.size != sizeof(c) || c.version != 1 || bad || !canonical(c.rip) ||
 	    !canonical(c.gs_base) || (c.root & (PAGE_SIZE - 1)))
 		return -PARVUS_EINVAL;
-	if (!guest_map(v->domain, c.root, PAGE_SIZE, PAGE_SIZE))
+	if (!gfn_is_writable_ram(gfn_lookup(v->domain, _gfn(c.root >> PAGE_SHIFT))))
 		return -PARVUS_EFAULT;
 	/* whoever takes it from STOPPED owns it until sched_started() */
 	if (o == v || !sched_start(o))
@@ -494,6 +496,9 @@ HC(debug_info)
 	return guest_write(v->domain, A0, &info, min(A1, sizeof(info)));
 }
 
+HC(grant_op) { return grant_op(v, A0, A1, A2); }
+HC(memory_op) { return memory_op(v, A0, A1, A2); }
+
 HC(multicall);
 
 /* ---- dispatch ---- */
@@ -517,15 +522,6 @@ static const u8 privilege[PARVUS_HC_COUNT] = {
 #include <hv/hypercall_table.h>
 #undef HYPERCALL
 };
-
-/* All ones if i < n, else 0, without a branch. */
-static u64 index_mask(u64 i, u64 n)
-{
-	u64 mask;
-
-	__asm__("cmp %2, %1; sbb %0, %0" : "=r"(mask) : "r"(i), "r"(n) : "cc");
-	return mask;
-}
 
 static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 {

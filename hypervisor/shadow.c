@@ -23,6 +23,12 @@
  * CPUs with a lock held; pages that left a tree return to the pool after the
  * shootdown. Exactly one function, leaf_make(), makes an entry that maps memory.
  *
+ * Memory can go, too: a grant is unmapped, a frame released. Whoever takes it clears the
+ * gfn entry first and then calls shadow_lose(). Entries are counted where the frame is:
+ * a frame of the domain's own in its frame_info, a foreign one, which others map as well,
+ * in a table of the domain by a hash of its number. A count of zero saves the sweep of
+ * the pool, not the shootdown.
+ *
  * Lock order: aspace.lock, then shadow_domain.lock.
  */
 #include <hv/arch_mmu.h>
@@ -40,6 +46,7 @@
 #define D		0x40ull
 #define PS		0x80ull
 #define CACHE		0x18ull		/* PWT, PCD */
+#define FOREIGN		0x200ull	/* ours, in a leaf: counted as a foreign frame */
 #define NX		(1ull << 63)
 #define ADDR		0x000ffffffffff000ull
 #define TABLE_BITS	(P | W | U)
@@ -71,6 +78,7 @@ struct shadow_page {
 	u8 level;
 	bool overlay : 1;	/* level 3: in aspace.overlay[] */
 	bool splinter : 1;	/* holds pieces of a larger guest mapping */
+	bool foreign : 1;	/* level 1: may hold leaves of foreign frames */
 };
 
 /* One pool page. */
@@ -111,6 +119,7 @@ struct shadow_domain {
 	u32 clock;
 	u64 all_gen;
 	struct aspace *kernel;
+	u32 *foreign;		/* leaves of foreign frames, by a hash; NULL = never had one */
 	u32 hash[HASH];
 };
 
@@ -297,7 +306,7 @@ static inline void range_add(struct shadow_page *p, unsigned int i)
 static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_walk *w, u64 guest_leaf)
 {
 	u64 g, e;
-	u32 *count;
+	u32 *count;	/* the domain's pool bounds it: no guest makes it overflow */
 
 	for (;;) {
 		g = gfn_lookup(d, _gfn(gfn));
@@ -312,6 +321,9 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 				return 0;
 			count = &d->gfn_chunk_maps[gfn >> EXTENT_ORDER];
 			e = (g & GFN_MFN_MASK & ~(EXTENT_SIZE - 1)) | PS;
+		} else if (unlikely(g & GFN_FOREIGN)) {
+			count = &d->shadow->foreign[shadow_foreign_hash(gfn_entry_mfn(g))];
+			e = (g & GFN_MFN_MASK) | FOREIGN;
 		} else {
 			count = &frame_info(gfn_entry_mfn(g))->count;
 			e = g & GFN_MFN_MASK;
@@ -331,12 +343,15 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 
 static void leaf_drop(struct domain *d, u64 e)
 {
-	struct frame_info *f = frame_info(_mfn((e & ADDR) >> PAGE_SHIFT));
+	mfn_t mfn = _mfn((e & ADDR) >> PAGE_SHIFT);
+	struct frame_info *f = frame_info(mfn);
 
 	if (unlikely(!f || f->type == FRAME_NONE))
 		return;
 	if (e & PS)
-		atomic_dec_u32(&d->gfn_chunk_maps[f->word >> EXTENT_ORDER]);
+		atomic_dec_u32(&d->gfn_chunk_maps[(f->word & FRAME_GFN) >> EXTENT_ORDER]);
+	else if (unlikely(e & FOREIGN))
+		atomic_dec_u32(&d->shadow->foreign[shadow_foreign_hash(mfn)]);
 	else
 		atomic_dec_u32(&f->count);
 }
@@ -383,6 +398,7 @@ static void table_clear(struct domain *d, u32 index)
 	}
 	p->lo = p->hi = 0;
 	p->splinter = false;
+	p->foreign = false;
 }
 
 /*
@@ -744,6 +760,7 @@ static void unlink_table(struct shadow_domain *sd, struct aspace *as, u32 index)
 	}
 	p->lo = p->hi = 0;
 	p->splinter = false;
+	p->foreign = false;
 	p->overlay = false;
 	p->level = 7;	/* in nobody's tree, not free yet */
 }
@@ -917,7 +934,7 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 		    (as->kernel || overlay || (w.user && (g & U)))) {
 			m = gfn_lookup(d, _gfn((g & ADDR) >> PAGE_SHIFT));
 			if ((m & GFN_PRESENT) && (m & GFN_MFN_MASK) == (e & ADDR)) {
-				keep = (e & ADDR) | P | U | A;
+				keep = (e & (ADDR | FOREIGN)) | P | U | A;
 				if (m & GFN_MMIO)
 					keep |= g & CACHE;
 				if (w.nx || (g & NX))
@@ -1037,7 +1054,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 	if (large) {
 		e = leaf_make(d, w->gfn, true, w, w->val[w->level]);
 		if (!e)
-			return FILL_NO_MEMORY;
+			return FILL_SIZE_CHANGE;	/* the extent was split just now */
 		set(at, e);
 		if (old)
 			leaf_drop(d, old);
@@ -1059,6 +1076,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		return FILL_NO_MEMORY;
 	old = t[i];
 	set(&t[i], e);
+	sd->pages[l1].foreign |= !!(e & FOREIGN);
 	if (old) {
 		leaf_drop(d, old);
 		/* another frame under a live entry: a guest that did not flush; its TLBs hold both */
@@ -1091,6 +1109,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		if (!e)
 			continue;
 		set(&t[i], e);
+		sd->pages[l1].foreign |= !!(e & FOREIGN);
 		range_add(&sd->pages[l1], i);
 		v->stats.prefills++;
 	}
@@ -1149,6 +1168,13 @@ again:
 			break;
 		if ((user && (high || !w.user)) || (write && !w.write) || (fetch && w.nx) ||
 		    (fetch && !user && !high)) {
+			spin_unlock(&as->lock);
+			*error |= PF_PRESENT;
+			return SHADOW_GUEST_FAULT;
+		}
+		/* a grant for reading: no entry of the guest's makes it writable */
+		if (write && unlikely((gfn_lookup(d, _gfn(w.gfn)) & (GFN_PRESENT | GFN_WRITABLE)) ==
+				      GFN_PRESENT)) {
 			spin_unlock(&as->lock);
 			*error |= PF_PRESENT;
 			return SHADOW_GUEST_FAULT;
@@ -1237,6 +1263,7 @@ bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa)
 	struct guest_walk w;
 	struct aspace *as = as_of(v, va);
 	unsigned int slot = INDEX(va, 4), tries = 0;
+	u64 need = GFN_PRESENT | (write ? GFN_WRITABLE : 0);
 	bool ok;
 
 	if (slot >= HOLE_FIRST && slot <= HOLE_LAST)
@@ -1248,7 +1275,7 @@ bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa)
 	} while (ok && !guest_mark(&w, write) && ++tries < 32);
 	spin_unlock(&as->lock);
 	*gpa = w.gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
-	return ok && tries < 32 && (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT);
+	return ok && tries < 32 && (gfn_lookup(v->domain, _gfn(w.gfn)) & need) == need;
 }
 
 /* ---- the calls ---- */
@@ -1436,14 +1463,13 @@ static int flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end,
 	return 0;
 }
 
-/* Everything that runs now at once, the rest when it is switched to. */
-static void flush_domain(struct vcpu *v)
+/* The kernel half, and the address space of each vCPU: all that a pCPU can have loaded. */
+static void for_each_current(struct vcpu *v, void (*fn)(struct vcpu *v, struct aspace *as))
 {
 	struct shadow_domain *sd = v->domain->shadow;
 	unsigned int i;
 
-	atomic_inc_u64(&sd->all_gen);
-	flush_all(v, sd->kernel);
+	fn(v, sd->kernel);
 	for (i = 0; i < v->domain->vcpu_count; i++) {
 		struct vcpu *o = v->domain->vcpus[i];
 		struct aspace *as;
@@ -1455,9 +1481,16 @@ static void flush_domain(struct vcpu *v)
 		spin_unlock(&sd->lock);
 		if (!as)
 			continue;
-		flush_all(v, as);
+		fn(v, as);
 		as_put(sd, as);
 	}
+}
+
+/* Everything that runs now at once, the rest when it is switched to. */
+static void flush_domain(struct vcpu *v)
+{
+	atomic_inc_u64(&v->domain->shadow->all_gen);
+	for_each_current(v, flush_all);
 }
 
 int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags)
@@ -1504,6 +1537,136 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 	}
 }
 
+/* ---- memory that goes ---- */
+
+int shadow_foreign_init(struct domain *d)
+{
+	struct shadow_domain *sd = d->shadow;
+	u32 *counts = sd->foreign ? NULL : hv_alloc(SHADOW_FOREIGN * sizeof(u32));
+
+	if (!sd->foreign && !counts)
+		return -PARVUS_ENOMEM;
+	spin_lock(&sd->lock);
+	if (!sd->foreign) {
+		sd->foreign = counts;
+		counts = NULL;
+	}
+	spin_unlock(&sd->lock);
+	if (counts)
+		hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
+	return 0;
+}
+
+bool shadow_maps_foreign(const struct domain *d, mfn_t mfn)
+{
+	smp_mb();	/* the gfn entry was changed before */
+	return READ_ONCE(d->shadow->foreign[shadow_foreign_hash(mfn)]);
+}
+
+void shadow_flush_hint(struct vcpu *v, u64 start, u64 end)
+{
+	flush_range(v, as_of(v, start), start, end);
+}
+
+static bool is_lost(const struct shadow_loss *l, u64 e)
+{
+	mfn_t mfn = _mfn((e & ADDR) >> PAGE_SHIFT);
+	u64 gfn;
+
+	if (e & FOREIGN)
+		return shadow_loss_has(l, mfn);
+	gfn = frame_info(mfn)->word & FRAME_GFN;
+	if (e & PS)
+		return gfn < l->end && l->gfn < gfn + EXTENT_FRAMES;
+	return gfn >= l->gfn && gfn < l->end;
+}
+
+/* Clear what is lost of one table; what is cleared too much comes back by a fault. */
+static void table_sweep(struct aspace *as, u32 index, const struct shadow_loss *l)
+{
+	struct domain *d = as->domain;
+	struct shadow_page *p = &d->shadow->pages[index];
+	u64 *t = table_of(d->shadow, index);
+	bool own = l->gfn < l->end, foreign = false, any = false;
+	unsigned int i;
+
+	if (!own && !p->foreign)
+		return;
+	for (i = p->lo; i < p->hi; i++) {
+		u64 e = t[i];
+
+		if (!(e & P) || !is_leaf(e, p->level))
+			continue;
+		if (is_lost(l, e)) {
+			set(&t[i], 0);
+			leaf_drop(d, e);
+			any = true;
+		} else if (e & FOREIGN) {
+			foreign = true;
+		}
+	}
+	p->foreign = foreign;
+	if (any)
+		atomic_inc_u64(&as->gen);
+}
+
+/* Every table of the domain, in whatever tree, attached or not. */
+static void sweep(struct domain *d, const struct shadow_loss *l)
+{
+	struct shadow_domain *sd = d->shadow;
+	u32 i;
+
+	for (i = 1; i <= READ_ONCE(sd->count); i++) {
+		struct shadow_page *p = &sd->pages[i];
+		struct aspace *as;
+
+		spin_lock(&sd->lock);
+		if (p->level != 1 && p->level != 2) {
+			spin_unlock(&sd->lock);
+			continue;
+		}
+		as = as_at(sd, p->as);
+		as->refs++;
+		spin_unlock(&sd->lock);
+		spin_lock(&as->lock);
+		if (p->as == as->index && (p->level == 1 || p->level == 2))
+			table_sweep(as, i, l);
+		spin_unlock(&as->lock);
+		as_put(sd, as);
+	}
+}
+
+/*
+ * Whoever was in the middle of a walk, a fill or a flush of @as has left it; what he took
+ * away is in its generation, and now no TLB has it any more.
+ */
+static void catch_up(struct vcpu *v, struct aspace *as)
+{
+	u64 gen;
+
+	spin_lock(&as->lock);
+	gen = as->gen;
+	spin_unlock(&as->lock);
+	shadow_serve();
+	shoot(v, as, gen);
+}
+
+void shadow_lose(struct vcpu *v, const struct shadow_loss *l)
+{
+	struct domain *d = v->domain;
+	bool any = l->gfn < l->end;
+	unsigned int i;
+	u64 bits;
+
+	smp_mb();	/* the gfn entries, then the counts */
+	for (i = 0; i < ARRAY_SIZE(l->foreign); i++)
+		for (bits = l->foreign[i]; bits && !any; bits &= bits - 1)
+			any = READ_ONCE(d->shadow->foreign[i * 64 + (unsigned int)__builtin_ctzll(bits)]);
+	if (any)
+		sweep(d, l);
+	for_each_current(v, catch_up);
+}
+
 /* The address spaces that run on the vCPUs of the mask, up to the tlb_gen that they show. */
 int shadow_flush_batch(struct vcpu *v, u64 mask)
 {
@@ -1524,9 +1687,11 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 		if (!as)
 			continue;
 		gpa = READ_ONCE(as->gen_gpa);	/* once: a switch elsewhere may change it */
+		guest_access_begin();
 		page = gpa ? guest_table(v->domain, gpa >> PAGE_SHIFT) : NULL;
 		if (page)
 			gen = READ_ONCE(page[(gpa & (PAGE_SIZE - 1)) / 8]);
+		guest_access_end();
 		if (gen > READ_ONCE(as->guest_gen)) {
 			flush_all(v, as);
 			spin_lock(&as->lock);
@@ -1703,6 +1868,11 @@ void shadow_domain_destroy(struct domain *d)
 	}
 	for (i = 1; sd->pages && i <= sd->count; i++)
 		free_frames(_mfn(sd->pages[i].mfn), 0);
+	for (i = 0; sd->foreign && i < SHADOW_FOREIGN; i++)
+		if (sd->foreign[i])
+			log_warn("d%u: %u shadow entries of grants unaccounted for", d->id,
+				 sd->foreign[i]);
+	hv_free(sd->foreign, SHADOW_FOREIGN * sizeof(u32));
 	if (sd->pages)
 		hv_free(sd->pages, sd->pages_bytes);
 	hv_free(sd, sizeof(*sd));

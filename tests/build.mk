@@ -30,7 +30,7 @@ $(GUEST_O)/canary $(GUEST_O)/load: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB)
 
 UNIT_O      := $(O)/tests/unit
 UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-UNIT_HV     := decode elf bundle lib log_ring sched timer trace page_alloc shadow domain guest_access event device
+UNIT_HV     := decode elf bundle lib log_ring sched timer trace page_alloc shadow domain guest_access event device grant memory
 UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor/include -Ihypervisor/arch/x86/include \
 	-Ipv-abi/include -I$(O)/gen

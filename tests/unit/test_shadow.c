@@ -5,11 +5,13 @@
  * themselves. After each flush that returned, no TLB and no shadow table may hold a
  * right that the guest's tables lack; every access gives the frame that they name, or the
  * fault; and at the end every frame is back. The other half are guests that do it wrong:
- * nothing of theirs may reach beyond their own RAM.
+ * nothing of theirs may reach beyond their own RAM. Both release frames and get others, and
+ * map frames that a second domain offers: what was released or unmapped no TLB has.
  *
  * SEED=n runs one schedule; the seed is in every message.
  */
 #include "native.h"
+#include <hv/grant.h>
 #include <hv/lib.h>
 #include <hv/log.h>
 
@@ -31,7 +33,10 @@
 #define SPACES		7u
 #define TABLES		480u		/* gfns 0..479 are for page tables */
 #define GEN_GFN		500u		/* the page with the tlb_gen of each address space */
+#define BUF_GFN		501u		/* records of hypercalls */
 #define GFNS		4096u		/* 0..511 single, 512..2047 extents, 2048..2559 single, rest a hole */
+#define GRANTS		16u		/* frames of the other domain, mapped from here on: */
+#define GRANT_GFN	3072u
 
 static u64 seed;
 static unsigned int step;
@@ -39,6 +44,11 @@ static unsigned int step;
 	EXPECT(c, "seed %lu step %u: " fmt, (unsigned long)seed, step, ##__VA_ARGS__)
 
 static struct domain *d;
+static struct domain *other;	/* offers its frames; never runs */
+static struct grant {
+	u32 ref, handle;	/* 0 = not mapped */
+} grants[GRANTS];
+static u64 going, going_entry;	/* mfn and gfn entry of a mapping that is on its way out */
 static u64 free_before;
 static bool hostile;		/* no promise to such a guest; others are to be safe from it */
 
@@ -118,6 +128,8 @@ static struct view look(u64 root, u64 va)
 	v.present = true;
 	v.leaf = e;
 	v.gfn = (((e & ADDR) & ~(SIZE(v.level) - 1)) | (va & (SIZE(v.level) - 1))) >> 12;
+	/* granted for reading only */
+	v.w &= (gfn_lookup(d, _gfn(v.gfn)) & (GFN_PRESENT | GFN_WRITABLE)) != GFN_PRESENT;
 	return v;
 }
 
@@ -162,12 +174,20 @@ static u64 mfn_of(u64 gfn) { return mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn))
 
 static u64 access_count, fault_count;
 
-static void check_owner(const char *who, u64 va, u64 mfn)
+static void check_owner(const char *who, u64 va, u64 mfn, bool write)
 {
 	struct frame_info *f = frame_info(_mfn(mfn));
+	u64 e = mfn == going ? going_entry : 0;
+	unsigned int k;
 
-	CHECK(f && f->type == FRAME_GUEST && f->owner == d->id, "%s: va %lx is mfn %lx, not the guest's", who,
-	      va, mfn);
+	CHECK(f && f->type == FRAME_GUEST, "%s: va %lx is mfn %lx, which is nobody's", who, va, mfn);
+	if (f->owner == d->id)
+		return;
+	for (k = 0; k < GRANTS; k++)
+		if (mfn_of(GRANT_GFN + k) == mfn)
+			e |= gfn_lookup(d, _gfn(GRANT_GFN + k));
+	CHECK(e & GFN_PRESENT, "%s: va %lx is mfn %lx, not the guest's", who, va, mfn);
+	CHECK(!write || e & GFN_WRITABLE, "%s: va %lx writes to mfn %lx, granted for reading", who, va, mfn);
 }
 
 static bool view_gives(const struct view *v, struct access a, int fault, u64 mfn)
@@ -222,7 +242,7 @@ static void guest_access(unsigned int i, unsigned int r, unsigned int p, struct 
 	native_this_cpu = me;
 	if (hostile) {
 		if (fault < 0 && tries < 100)
-			check_owner("an access", a.va, mfn);
+			check_owner("an access", a.va, mfn, a.write);
 		return;
 	}
 	now = look(spaces[runs[i]].root, a.va);
@@ -275,7 +295,7 @@ static void check_right(const char *who, unsigned int cpu, unsigned int i, u64 v
 {
 	struct view v;
 
-	check_owner(who, va, mfn);
+	check_owner(who, va, mfn, w);
 	if (hostile)
 		return;
 	v = look(spaces[runs[i]].root, va);
@@ -352,7 +372,12 @@ static void check_all(bool tables)
 
 /* ---- the guest's kernel ---- */
 
-static u64 random_data_gfn(void) { return chance(8) ? 2048 + below(512) : 512 + below(1536); }
+static u64 random_data_gfn(void)
+{
+	u64 gfn = chance(6) ? GRANT_GFN + below(GRANTS) : chance(8) ? 2048 + below(512) : 512 + below(1536);
+
+	return gfn_lookup(d, _gfn(gfn)) ? gfn : 512 + below(1536);
+}
 
 static u64 random_flags(bool high)
 {
@@ -683,6 +708,104 @@ static void reschedule(void)
 	run_on(k, cpu);
 }
 
+/* ---- memory that comes and goes ---- */
+
+/* An address that the guest uses leads there. */
+static bool in_tables(u64 gfn)
+{
+	unsigned int s, r, p;
+
+	for (s = 0; s < SPACES; s++)
+		for (r = 0; r < REGIONS; r++)
+			for (p = 0; spaces[s].live && p < PAGES; p++) {
+				struct view v = look(spaces[s].root, regions[r] + pages[p] * PAGE_SIZE);
+
+				if (v.present && v.gfn == gfn)
+					return true;
+			}
+	return false;
+}
+
+static u64 unmaps, releases;
+
+static s64 grant_call(unsigned int i, u64 op, void *r, size_t size)
+{
+	s64 ret;
+
+	CHECK(!guest_write(d, (u64)BUF_GFN << PAGE_SHIFT, r, size), "records");
+	ret = CALL(i, (int)grant_op(d->vcpus[i], op, (u64)BUF_GFN << PAGE_SHIFT, 1));
+	CHECK(!guest_read(d, (u64)BUF_GFN << PAGE_SHIFT, r, size), "records");
+	return ret;
+}
+
+static void grant_change(unsigned int i)
+{
+	unsigned int k = (unsigned int)below(GRANTS);
+	struct grant *g = &grants[k];
+	u64 gfn = GRANT_GFN + k;
+
+	if (!g->handle) {
+		u32 flags = chance(2) ? PARVUS_GRANT_READONLY : 0;
+		struct parvus_grant_map m = { .domain = other->id, .gfn = gfn };
+
+		ok(grant_offer(other, below(64), d->id, flags, &m.ref), "offer");
+		m.flags = flags | (chance(3) ? PARVUS_GRANT_READONLY : 0);
+		CHECK(grant_call(i, PARVUS_GRANT_MAP, &m, sizeof(m)) == 1, "map");
+		ok(m.status, "map");
+		g->ref = m.ref;
+		g->handle = m.handle;
+	} else if (hostile || !in_tables(gfn)) {
+		struct parvus_grant_unmap u = { .handle = g->handle };
+		struct parvus_grant_map m = { .domain = other->id, .gfn = gfn, .ref = g->ref,
+					      .flags = PARVUS_GRANT_READONLY };
+
+		if (chance(2))
+			u.va = regions[below(REGIONS)] + pages[some_page()] * PAGE_SIZE;
+		going_entry = gfn_lookup(d, _gfn(gfn));
+		going = mfn_of(gfn);
+		CHECK(grant_call(i, PARVUS_GRANT_UNMAP, &u, sizeof(u)) == 1, "unmap");
+		going_entry = going = 0;
+		ok(u.status, "unmap");
+		g->handle = 0;
+		unmaps++;
+		if (chance(4)) {	/* in the same place with fewer rights */
+			CHECK(grant_call(i, PARVUS_GRANT_MAP, &m, sizeof(m)) == 1, "map");
+			ok(m.status, "map");
+			g->handle = m.handle;
+		}
+	}
+	check_all(chance(4));
+}
+
+/* Frames go, and others come in their place. */
+static void memory_change(unsigned int i)
+{
+	u64 gfn = 2048 + below(512), frames = 1;
+	int ret;
+
+	if (hostile && chance(2)) {
+		gfn = chance(4) ? 512 + 512 * below(3) : 512 + below(2048);
+		frames = chance(3) ? 512 - gfn % 512 : 1 + below(min(512 - gfn % 512, 20ull));
+	}
+	if (!gfn_is_ram(gfn_lookup(d, _gfn(gfn)))) {
+		/* as far as there is room, and memory */
+		(void)domain_populate(d, _gfn(gfn), frames);
+		return;
+	}
+	if (!hostile && in_tables(gfn))
+		return;
+	ret = CALL(i, domain_release(d, d->vcpus[i], gfn, frames));
+	CHECK(!ret || (ret == -PARVUS_EFAULT && frames > 1), "release: %d", ret);
+	if (!ret) {
+		CHECK(!gfn_lookup(d, _gfn(gfn)), "gfn %lx is still there", gfn);
+		releases++;
+	}
+	check_all(chance(4));
+	/* a 2 MiB page may lie over it next: a guest that knows leaves no hole there */
+	if (!hostile)
+		ok(domain_populate(d, _gfn(gfn), 1), "populate");
+}
+
 static void translate(unsigned int i)
 {
 	unsigned int r = (unsigned int)below(REGIONS);
@@ -711,7 +834,10 @@ static void domain_up(u64 pool)
 
 	free_before = frames_free_count();
 	d = domain_create("model", GFNS, GFNS, VCPUS);
-	ck_assert_ptr_nonnull(d);
+	other = domain_create("other", 512, 512, 1);
+	ck_assert(d && other);
+	ck_assert_int_eq(domain_populate(other, _gfn(0), 64), 0);
+	memset(grants, 0, sizeof(grants));
 	/* a pool of the size that we want in place of the usual one */
 	shadow_domain_destroy(d);
 	ck_assert_int_eq(shadow_domain_init(d, pool), 0);
@@ -733,7 +859,9 @@ static void domain_down(void)
 	for (i = 0; i < VCPUS; i++)
 		if (cpu_of[i] >= 0)
 			put_away(i);
-	domain_destroy(d);
+	/* either may be the first to go, mappings and all */
+	domain_destroy(seed & 4 ? other : d);
+	domain_destroy(seed & 4 ? d : other);
 	CHECK(native_warnings == 0, "%s", native_log);
 	CHECK(frames_free_count() == free_before, "%lu frames, %lu before", frames_free_count(), free_before);
 }
@@ -785,7 +913,13 @@ static void schedule_of(u64 s)
 	for (step = 0; step < steps; step++) {
 		unsigned int i = somebody();
 
-		switch (below(20)) {
+		switch (below(22)) {
+		case 20:
+			grant_change(i);
+			break;
+		case 21:
+			memory_change(i);
+			break;
 		case 0:
 			switch_space(i);
 			break;
@@ -846,6 +980,8 @@ static void model(u64 pool, bool exact, unsigned int seeds)
 	ck_assert_uint_gt(prefills, 0);
 	ck_assert_uint_gt(shootdowns, 0);
 	ck_assert_uint_gt(fault_count, 0);
+	ck_assert_uint_gt(unmaps, 0);
+	ck_assert_uint_gt(releases, 0);
 	ck_assert(exact || resyncs > 0);
 }
 
@@ -929,7 +1065,13 @@ static void hostile_schedule(u64 s)
 	guest_up();
 	for (step = 0; step < steps; step++) {
 		i = somebody();
-		switch (below(12)) {
+		switch (below(14)) {
+		case 12:
+			grant_change(i);
+			break;
+		case 13:
+			memory_change(i);
+			break;
 		case 0:
 		case 1:
 			call_anything(i);

@@ -26,7 +26,8 @@ enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_SHUTDOWN, DOMAIN_DYI
  * Bits: 0 present, 1 writable, 2 extent (chunk entries: one 2 MiB extent),
  * 3 table (chunk entries: the mfn is a page of gfn entries), 4 demand (RAM without a
  * frame: one comes at the first touch; not present), 5 foreign (present: the frame of
- * another domain, by a grant), 6 mmio (present: no RAM; domain 0 alone), 12..51 mfn.
+ * another domain, by a grant), 6 mmio (present: no RAM; domain 0 alone), 7 busy (not
+ * present: the frame is on its way out), 12..51 mfn.
  */
 #define GFN_PRESENT	1ull
 #define GFN_WRITABLE	2ull
@@ -35,6 +36,7 @@ enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_SHUTDOWN, DOMAIN_DYI
 #define GFN_DEMAND	16ull
 #define GFN_FOREIGN	32ull
 #define GFN_MMIO	64ull
+#define GFN_BUSY	128ull
 #define GFN_MFN_MASK	0x000ffffffffff000ull
 
 /* What the scheduler keeps per domain; sched.c's. */
@@ -51,6 +53,7 @@ struct sched_domain {
 
 struct domain {
 	u16 id;
+	u32 serial;			/* numbers are used again, this never is */
 	u8 state;			/* enum domain_state: domain_state_change() */
 	bool control;			/* domain 0's privilege */
 	char name[MAX_DOMAIN_NAME];
@@ -94,7 +97,7 @@ struct domain {
 	u64 freed_chunks, held;		/* progress of its destruction */
 	struct spinlock control_lock;	/* building and destroying it by control calls */
 	struct spinlock destroy_lock;	/* one DESTROY at a time takes it apart */
-	bool destroyed;			/* all is gone but frames that others map */
+	bool mapped;			/* it is taken apart, and others map frames of it */
 	u64 created_ns;
 	u32 changes;			/* of what control INFO shows */
 	u32 request;			/* PARVUS_REQUEST_* not seen yet by the guest */
@@ -116,6 +119,8 @@ extern struct domain *domains[MAX_DOMAINS];
 struct domain *domain_get(u32 id);
 struct domain *domain_get_slot(unsigned int slot);	/* 0 .. MAX_DOMAINS - 1, for walking all */
 void domain_put(struct domain *d);
+/* One more reference to a domain of which the caller has one. */
+void domain_hold(struct domain *d);
 
 /**
  * domain_create - allocate an empty domain
@@ -136,6 +141,25 @@ int domain_populate(struct domain *d, gfn_t gfn, u64 count);
 int domain_promise(struct domain *d, gfn_t gfn, u64 count);
 /* Domain 0: the free frames of [first, first + count) become its RAM, where they are. */
 int domain_claim(struct domain *d, u64 first, u64 count);
+
+/**
+ * domain_release - give frames of a domain back
+ * @v: the calling vCPU, one of the domain's
+ * @gfn, @frames: a range of RAM, with frames or without, within one 2 MiB chunk
+ * All or nothing; afterwards these gfns have no memory, and no TLB holds their frames.
+ * Return: 0, -PARVUS_EINVAL (not such a range), -PARVUS_EFAULT (a gfn is not RAM),
+ * -PARVUS_EBUSY (a frame is offered, or registered for good), -PARVUS_ENOMEM (an extent
+ * cannot be split).
+ */
+int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames);
+/*
+ * The entry of a gfn whose chunk is no extent, with a page of entries made if there is
+ * none; under gfn_lock. NULL: the chunk is one extent (or RAM without frames), or, if
+ * *chunk is 0, there is no memory for the page.
+ */
+u64 *gfn_slot(struct domain *d, u64 gfn);
+/* memory.c: the hypercall. */
+s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count);
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
@@ -212,7 +236,15 @@ int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
 /* @n bytes that lie within one frame on both sides. */
 int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
-/* Map an aligned piece of one frame for good (RAM, writable), or NULL. */
+/*
+ * Between these two a pCPU may use a pointer to a frame that it found in a gfn table: a
+ * frame goes back to the allocator after guest_access_wait(), which waits for the others
+ * that were between them. Nobody waits for anything in between.
+ */
+void guest_access_begin(void);
+void guest_access_end(void);
+void guest_access_wait(void);
+/* Map an aligned piece of one frame for good (RAM, writable), or NULL. It stays pinned. */
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align);
 
 #endif

@@ -23,9 +23,20 @@ struct frame_info {
 	u16 owner;		/* domain number, or DOMAIN_NONE */
 	u8 type;		/* enum frame_type */
 	u8 flags;
-	u64 word;		/* FREE: link; GUEST: gfn; SHADOW: index of its struct shadow_page */
+	u64 word;		/* FREE: link; GUEST: below; SHADOW: index of its struct shadow_page */
 };
 BUILD_ASSERT(sizeof(struct frame_info) == 16);
+
+/*
+ * word of a GUEST frame: its gfn, what keeps it from being given back, and whether its
+ * domain is gone. Changed by atomics alone. Offers and pins begin under the gfn_lock of
+ * the owner only, so that a release of the frame sees them or they see the release.
+ */
+#define FRAME_GFN	0xffffffffull
+#define FRAME_OFFER	(1ull << 32)	/* one of up to 2^15 offers of it (grant.c) */
+#define FRAME_OFFERS	(0xffffull << 32)
+#define FRAME_PINNED	(1ull << 48)	/* the hypervisor holds a pointer to it for good */
+#define FRAME_GHOST	(1ull << 49)	/* its owner is gone: it goes with its last offer */
 
 #define DOMAIN_NONE	0xffffu
 

@@ -94,6 +94,39 @@ void shadow_unload(struct vcpu *v);
  */
 void shadow_serve(void);
 
+/*
+ * Memory that goes: what was just taken out of v->domain's gfn table. Its own gfns in
+ * [gfn, end), if a shadow entry counts on one of them, and foreign frames, by their hash.
+ */
+#define SHADOW_FOREIGN	4096u
+struct shadow_loss {
+	u64 gfn, end;
+	u64 foreign[SHADOW_FOREIGN / 64];
+};
+static inline unsigned int shadow_foreign_hash(mfn_t mfn)
+{
+	return (unsigned int)mfn_x(mfn) % SHADOW_FOREIGN;
+}
+static inline void shadow_loss_add(struct shadow_loss *l, mfn_t mfn)
+{
+	l->foreign[shadow_foreign_hash(mfn) / 64] |= 1ull << shadow_foreign_hash(mfn) % 64;
+}
+static inline bool shadow_loss_has(const struct shadow_loss *l, mfn_t mfn)
+{
+	return l->foreign[shadow_foreign_hash(mfn) / 64] >> shadow_foreign_hash(mfn) % 64 & 1;
+}
+/* Before the first GFN_FOREIGN entry of a domain. 0 or -PARVUS_ENOMEM. */
+int shadow_foreign_init(struct domain *d);
+/* A shadow entry may map the foreign frame: asked after its gfn entry was changed. */
+bool shadow_maps_foreign(const struct domain *d, mfn_t mfn);
+/* Take [start, end) of v's current address space or of the kernel half away. */
+void shadow_flush_hint(struct vcpu *v, u64 start, u64 end);
+/*
+ * The gfn entries were cleared or reduced before: on return no shadow entry and no TLB
+ * has what went, and nobody is in the middle of a walk that saw it. No lock is held.
+ */
+void shadow_lose(struct vcpu *v, const struct shadow_loss *l);
+
 /* For stats and tests. */
 u64 shadow_pool_free(const struct domain *d);
 /* Frames of the pool that exist, and of its own tables. */

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * memory_op: the domain's own view of its memory (parvus/memory.h), and the way of a frame
+ * out of a live domain.
+ *
+ * A release marks the gfns busy under gfn_lock: they have no memory any more and are not
+ * free for anything else yet. Then every shadow entry goes, every TLB, and whoever was in
+ * the middle of a walk or of an access by gpa has left it; only then do the frames go back
+ * to the allocator. An extent of which a part goes becomes a table of single frames; its
+ * large shadow entries go with the part.
+ *
+ * What must not go says so in its frame_info: an offer, and pins of frames to which the
+ * hypervisor has a pointer for good. Both begin under gfn_lock.
+ */
+#include <hv/frame.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+#include <hv/nospec.h>
+#include <hv/shadow.h>
+#include <hv/vcpu.h>
+#include <parvus/memory.h>
+
+#define RELEASE_CHUNK	16u	/* records of one call: each may sweep the shadow pool */
+
+/* The entry that stands for frame @i of a chunk. */
+static u64 entry_of(u64 chunk, u64 i)
+{
+	if (chunk & GFN_TABLE)
+		return ((u64 *)frame_map(gfn_entry_mfn(chunk)))[i];
+	if (chunk & GFN_EXTENT)
+		return chunk + (i << PAGE_SHIFT);
+	return chunk & GFN_DEMAND ? chunk : 0;
+}
+
+/* A uniform chunk gets a page of entries, which say the same. */
+static void chunk_split(u64 *chunk, u64 *t)
+{
+	u64 i;
+
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		t[i] = entry_of(*chunk, i) & ~GFN_EXTENT;
+	smp_store_release(chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
+}
+
+static int may_go(u64 chunk, u64 first, u64 end)
+{
+	u64 i, e;
+
+	for (i = first; i < end; i++) {
+		e = entry_of(chunk, i);
+		if (!gfn_is_ram(e) && !(e & GFN_DEMAND))
+			return -PARVUS_EFAULT;
+		if (gfn_is_ram(e) &&
+		    (frame_info(gfn_entry_mfn(e))->word & (FRAME_OFFERS | FRAME_PINNED)))
+			return -PARVUS_EBUSY;
+	}
+	return 0;
+}
+
+/* What a busy entry is, a present one becomes; RAM without a frame just goes. */
+static u64 busy(u64 e) { return e & GFN_PRESENT ? (e & GFN_MFN_MASK) | GFN_BUSY : 0; }
+
+int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
+{
+	u64 first = gfn % EXTENT_FRAMES, end = first + frames, i, gone = 0, *chunk, c, *t = NULL, *spare = NULL;
+	struct shadow_loss loss;
+	int ret;
+
+	if (gfn >= d->max_gfn || !frames || frames > EXTENT_FRAMES || end > EXTENT_FRAMES)
+		return -PARVUS_EINVAL;
+	gfn &= index_mask(gfn, d->max_gfn);
+	chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
+	/* a chunk that has a table once keeps it */
+	if (frames < EXTENT_FRAMES && !(READ_ONCE(*chunk) & GFN_TABLE)) {
+		spare = hv_alloc(PAGE_SIZE);
+		if (!spare)
+			return -PARVUS_ENOMEM;
+	}
+	spin_lock(&d->gfn_lock);
+	ret = may_go(*chunk, first, end);
+	if (!ret) {
+		if (spare && !(*chunk & GFN_TABLE)) {
+			chunk_split(chunk, spare);
+			spare = NULL;
+		}
+		if (*chunk & GFN_TABLE) {
+			t = frame_map(gfn_entry_mfn(*chunk));
+			for (i = first; i < end; i++)
+				WRITE_ONCE(t[i], busy(t[i]));
+		} else {
+			WRITE_ONCE(*chunk, busy(*chunk));
+		}
+	}
+	c = *chunk;
+	spin_unlock(&d->gfn_lock);
+	hv_free(spare, PAGE_SIZE);
+	if (ret)
+		return ret;
+
+	memset(&loss, 0, sizeof(loss));
+	smp_mb();	/* the entries, then the counts (rule 7) */
+	loss.gfn = loss.end = gfn;
+	if (READ_ONCE(d->gfn_chunk_maps[gfn >> EXTENT_ORDER]))
+		loss.end = gfn + frames;
+	for (i = 0; i < frames && loss.end == gfn; i++) {
+		u64 e = t ? t[first + i] : c + (i << PAGE_SHIFT);
+
+		if ((e & GFN_BUSY) && READ_ONCE(frame_info(gfn_entry_mfn(e))->count))
+			loss.end = gfn + frames;
+	}
+	shadow_lose(v, &loss);
+	guest_access_wait();
+
+	spin_lock(&d->gfn_lock);
+	for (i = 0; i < frames; i++) {
+		u64 e = t ? t[first + i] : c + (i << PAGE_SHIFT);
+
+		if (!(e & GFN_BUSY))
+			continue;
+		BUG_ON(frame_info(gfn_entry_mfn(e))->count);
+		gone++;
+		if (t) {
+			free_frames(gfn_entry_mfn(e), 0);
+			WRITE_ONCE(t[first + i], 0);
+		}
+	}
+	if (!t && (c & GFN_BUSY)) {
+		free_frames(gfn_entry_mfn(c), EXTENT_ORDER);
+		WRITE_ONCE(*chunk, 0);
+	}
+	d->frames -= frames;
+	d->touched -= gone;
+	spin_unlock(&d->gfn_lock);
+	domain_memory_free();
+	return 0;
+}
+
+static s64 op_release(struct vcpu *v, u64 gpa, u64 count)
+{
+	struct parvus_memory_extent r;
+	u64 i;
+	int ret;
+
+	for (i = 0; i < min(count, (u64)RELEASE_CHUNK); i++, gpa += sizeof(r)) {
+		ret = guest_read(v->domain, gpa, &r, sizeof(r)) ? -PARVUS_EFAULT :
+		      domain_release(v->domain, v, r.gfn, r.frames);
+		if (ret)
+			return i ? (s64)i : ret;
+	}
+	return (s64)i;
+}
+
+s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
+{
+	switch (op) {
+	case PARVUS_MEMORY_RELEASE:
+		if (v->domain->control)
+			return -PARVUS_EPERM;
+		if (count > PARVUS_MEMORY_BATCH)
+			return -PARVUS_E2BIG;
+		return op_release(v, gpa, count);
+	default:
+		return -PARVUS_ENOSYS;
+	}
+}
