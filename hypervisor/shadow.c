@@ -358,6 +358,13 @@ static void leaf_drop(struct domain *d, u64 e)
 
 static void set(u64 *at, u64 value) { WRITE_ONCE(*at, value); }
 
+/* Into a leaf table, which remembers that it is to be swept. */
+static inline void leaf_put(struct shadow_page *p, u64 *at, u64 e)
+{
+	p->foreign |= !!(e & FOREIGN);
+	set(at, e);
+}
+
 /* ---- flushing: all under as->lock ---- */
 
 /* A table is stale from here down: take large leaves out, detach its children. */
@@ -1075,8 +1082,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 	if (!e)
 		return FILL_NO_MEMORY;
 	old = t[i];
-	set(&t[i], e);
-	sd->pages[l1].foreign |= !!(e & FOREIGN);
+	leaf_put(&sd->pages[l1], &t[i], e);
 	if (old) {
 		leaf_drop(d, old);
 		/* another frame under a live entry: a guest that did not flush; its TLBs hold both */
@@ -1108,8 +1114,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		e = leaf_make(d, (g & ADDR) >> PAGE_SHIFT, false, &n, g);
 		if (!e)
 			continue;
-		set(&t[i], e);
-		sd->pages[l1].foreign |= !!(e & FOREIGN);
+		leaf_put(&sd->pages[l1], &t[i], e);
 		range_add(&sd->pages[l1], i);
 		v->stats.prefills++;
 	}

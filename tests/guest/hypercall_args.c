@@ -3,12 +3,11 @@
  * Bad arguments of every call fail with the documented error, and change nothing.
  * @hv debug=1
  */
-#include "lib/guest.h"
+#include "lib/grant.h"
 #include <parvus/device.h>
 #include <parvus/event.h>
 
 #define NOWHERE	0x123456789000ull	/* beyond any memory */
-#define BAD(call, err) EXPECT_EQ(call, -(s64)(err))
 
 static u8 buf[4096] __attribute__((aligned(4096)));
 
@@ -244,6 +243,65 @@ static void devices(void)
 	BAD(parvus_device_op(~0ull, pa(buf)), PARVUS_ENOSYS);
 }
 
+static void grants(void)
+{
+	struct parvus_grant_offer *o = (void *)buf;
+	struct parvus_grant_map *m = (void *)buf;
+	u32 none;
+
+	BAD(parvus_grant_op(5, pa(buf), 1), PARVUS_ENOSYS);
+	BAD(parvus_grant_op(~0ull, pa(buf), 1), PARVUS_ENOSYS);
+	for (u64 op = 0; op < 5; op++) {
+		BAD(parvus_grant_op(op, pa(buf), 257), PARVUS_E2BIG);
+		BAD(parvus_grant_op(op, pa(buf), ~0ull), PARVUS_E2BIG);
+		BAD(parvus_grant_op(op, NOWHERE, 1), PARVUS_EFAULT);
+		BAD(parvus_grant_op(op, start_info->ram_size - 4, 1), PARVUS_EFAULT);
+		BAD(parvus_grant_op(op, ~0ull - 7, 256), PARVUS_EFAULT);
+		EXPECT_EQ(parvus_grant_op(op, NOWHERE, 0), 0);
+	}
+	BAD(offer(pa(buf), 1, 0, &none), PARVUS_ENOENT);
+	BAD(offer(pa(buf), ~0u, 0, &none), PARVUS_ENOENT);
+	BAD(offer(pa(buf), ME, 0, &none), PARVUS_EINVAL);
+	BAD(offer(pa(buf), ME, 2, &none), PARVUS_EINVAL);
+	BAD(revoke(0), PARVUS_ENOENT);
+	BAD(revoke(~0u), PARVUS_ENOENT);
+	BAD(grant_map(ME, 1, 0, NOWHERE, &none), PARVUS_ENOENT);
+	BAD(grant_map(~0u, 1, 0, NOWHERE, &none), PARVUS_ENOENT);
+	BAD(grant_map(ME, 1, 4, NOWHERE, &none), PARVUS_EINVAL);
+	*m = (struct parvus_grant_map){ .reserved = 1 };
+	EXPECT_EQ(parvus_grant_op(PARVUS_GRANT_MAP, pa(m), 1), 1);
+	BAD(m->status, PARVUS_EINVAL);
+	BAD(grant_unmap(0, 0), PARVUS_ENOENT);
+	BAD(grant_unmap(~0u, ~0ull), PARVUS_ENOENT);
+	/* within one's own memory a copy needs no offer */
+	buf[0] = 0x5a;
+	EXPECT_EQ(grant_copy(end_own(pa(buf)), end_own(pa(buf) + 4095), 1), 0);
+	EXPECT_EQ(buf[4095], 0x5a);
+	BAD(grant_copy(end_own(pa(buf)), end_own(pa(buf) + 4095), 2), PARVUS_EINVAL);
+	BAD(grant_copy(end_own(pa(buf) + 1), end_own(pa(buf)), ~0u), PARVUS_EINVAL);
+	BAD(grant_copy(end_own(NOWHERE), end_own(pa(buf)), 1), PARVUS_EFAULT);
+	BAD(grant_copy(end_own(pa(buf)), end_own(~0ull), 1), PARVUS_EFAULT);
+	BAD(grant_copy(end_own(pa(buf)), end_own(~0xfffull), 1), PARVUS_EFAULT);
+	BAD(grant_copy(end_of(ME, 1, 0), end_own(pa(buf)), 1), PARVUS_ENOENT);
+	BAD(grant_copy(end_of(77, 1, 0), end_own(pa(buf)), 1), PARVUS_ENOENT);
+	*o = (struct parvus_grant_offer){ .gfn = NOWHERE / PAGE, .domain = ME };
+	EXPECT_EQ(parvus_grant_op(PARVUS_GRANT_OFFER, pa(o), 1), 1);
+	BAD(o->status, PARVUS_EINVAL);
+}
+
+static void memory(void)
+{
+	BAD(parvus_memory_op(~0ull, pa(buf), 1), PARVUS_ENOSYS);
+	BAD(parvus_memory_op(PARVUS_MEMORY_RELEASE, pa(buf), 513), PARVUS_E2BIG);
+	BAD(parvus_memory_op(PARVUS_MEMORY_RELEASE, NOWHERE, 1), PARVUS_EFAULT);
+	BAD(parvus_memory_op(PARVUS_MEMORY_RELEASE, ~0ull - 7, 2), PARVUS_EFAULT);
+	EXPECT_EQ(parvus_memory_op(PARVUS_MEMORY_RELEASE, NOWHERE, 0), 0);
+	BAD(release(pa(buf), 0), PARVUS_EINVAL);
+	BAD(release(pa(buf), ~0ull), PARVUS_EINVAL);
+	BAD(release(NOWHERE, 1), PARVUS_EINVAL);
+	BAD(release(pa(&area), 1), PARVUS_EBUSY);
+}
+
 void test(void)
 {
 	callbacks();
@@ -255,4 +313,6 @@ void test(void)
 	buffers();
 	events();
 	devices();
+	grants();
+	memory();
 }
