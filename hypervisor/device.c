@@ -73,7 +73,6 @@ static void device_remove(u32 i)
 
 	e->removed = true;
 	e->d.front_state = e->d.back_state = PARVUS_DEVICE_GONE;
-	e->changed[FRONT] = e->changed[BACK] = false;
 	WRITE_ONCE(live, live - 1);
 	tell_both(e);
 	if (!e->end[FRONT] && !e->end[BACK])
@@ -235,8 +234,7 @@ static s64 device_changed(struct domain *d, u64 gpa)
 		return -PARVUS_ENOENT;
 	if (guest_write(d, gpa, &devices[i]->d, sizeof(struct parvus_device)))
 		return -PARVUS_EFAULT;
-	if (!devices[i]->removed)
-		cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
+	cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
 	seen(i, d);
 	return 0;
 }
@@ -338,7 +336,6 @@ void device_domain_gone(struct domain *d)
 				device_remove(i);
 		}
 	}
-	cursor[d->id % MAX_DOMAINS] = 0;
 	spin_unlock(&device_lock);
 }
 

@@ -263,7 +263,7 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 			return -PARVUS_EPERM;
 		if (ev->virq_port[virq])
 			return -PARVUS_EEXIST;
-	} else if (ev->dying || !rev || rev->dying) {
+	} else if (ev->dying || !rev) {
 		return -PARVUS_ENOENT;
 	} else if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
 		if (port_find(rev, n, &r) || r->kind != PARVUS_EVENT_UNBOUND || r->serial != ev->serial)
@@ -358,7 +358,7 @@ static s64 event_bind(struct domain *d, u64 gpa)
 	if (b.kind < PARVUS_EVENT_UNBOUND || b.kind > PARVUS_EVENT_VIRQ)
 		return -PARVUS_EINVAL;
 	/* no port is made, and no event taken, if the caller cannot be told */
-	if (guest_write(d, answer, &port, sizeof(port)))
+	if (guest_write(d, answer, &b.port, sizeof(b.port)))
 		return -PARVUS_EFAULT;
 	if (b.kind != PARVUS_EVENT_VIRQ) {
 		remote = domain_get(b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain);

@@ -2,10 +2,12 @@
 /*
  * The device registry between two domains: the control domain makes a device, serves it,
  * and takes it away, again and again; the other one uses it. They find each other by the
- * registry alone: the port of their channel is in a blob. What others may not do fails.
- * @domains 2
+ * registry alone: the port of their channel is in a blob. What they may not do fails. A
+ * third domain looks for a way in all the time and sees nothing.
+ * @domains 3
  * @control 1
  */
+#include "lib/control.h"
 #include "lib/event.h"
 #include <parvus/device.h>
 
@@ -153,13 +155,40 @@ static void back(void)
 	}
 }
 
+static void intruder(void)
+{
+	u64 until = now_ns() + 1000000000;
+
+	while (now_ns() < until && !failures) {
+		for (u32 id = 0; id < ROUNDS + 3; id++) {
+			BAD(call(PARVUS_DEVICE_READ, id), PARVUS_ENOENT);
+			BAD(call(PARVUS_DEVICE_NEXT, id), PARVUS_ENOENT);
+			BAD(call(PARVUS_DEVICE_CHANGED, id), PARVUS_ENOENT);
+			BAD(call(PARVUS_DEVICE_REMOVE, id), PARVUS_EPERM);
+			BAD(set_state(id, PARVUS_DEVICE_CLOSED, id), PARVUS_ENOENT);
+			BAD(event_join(0, id), PARVUS_ENOENT);
+			BAD(event_join(1, id), PARVUS_ENOENT);
+		}
+		parvus_yield();
+	}
+	EXPECT_EQ(event_count[virq], 0);
+}
+
 void test(void)
 {
+	clock_setup();
 	event_setup();
 	virq = event_bind_to(PARVUS_EVENT_VIRQ, 0, PARVUS_VIRQ_DEVICE, 0, 0, 0);
 	EXPECT_EQ(virq, 1);
-	if (start_info->domain)
+	irq_on();
+	if (start_info->domain == 2)
+		intruder();
+	else if (start_info->domain)
 		front();
 	else
 		back();
+	if (!start_info->domain) {	/* with domain 0 all end */
+		child_wait(1, PARVUS_DOMAIN_SHUTDOWN);
+		child_wait(2, PARVUS_DOMAIN_SHUTDOWN);
+	}
 }

@@ -219,9 +219,16 @@ START_TEST(bind_fails)
 	b->domain = SELF;
 	t[BIND_GPA >> PAGE_SHIFT] &= ~GFN_WRITABLE;
 	BAD(op(d, PARVUS_EVENT_BIND, BIND_GPA), PARVUS_EFAULT);
+	/* and what waits for a port goes on waiting */
+	event_virq(d, PARVUS_VIRQ_MEMORY);
+	b->kind = PARVUS_EVENT_VIRQ;
+	b->virq = PARVUS_VIRQ_MEMORY;
+	BAD(op(d, PARVUS_EVENT_BIND, BIND_GPA), PARVUS_EFAULT);
 	ck_assert_uint_eq(event_ports_used(d), 0);
 	t[BIND_GPA >> PAGE_SHIFT] |= GFN_WRITABLE;
-	ck_assert_int_eq(unbound(d, SELF), 1);
+	OK(op(d, PARVUS_EVENT_REGISTER, PAGE_GPA));
+	ck_assert_int_eq(virq(d, PARVUS_VIRQ_MEMORY), 1);
+	ck_assert(take(d, 1));
 	/* 127 more fit into the first page of ports */
 	while (unbound(d, SELF) < 127)
 		;
@@ -496,6 +503,31 @@ START_TEST(interval)
 }
 END_TEST
 
+/* Of many that wait, the timer is for the first, in whatever order they are looked at. */
+START_TEST(intervals)
+{
+	static const u32 ns[] = { 300, 500, 900, 700, 400 };
+	struct domain *d = domain_new();
+	s64 p[5], q[5];
+	u32 i, t;
+
+	OK(op(d, PARVUS_EVENT_REGISTER, PAGE_GPA));
+	for (i = 0; i < 5; i++) {
+		p[i] = unbound(d, SELF);
+		q[i] = join(d, SELF, p[i]);
+		OK(set(d, (u64)q[i], 0, 0, ns[i]));
+		OK(send(d, (u64)p[i]));
+		OK(send(d, (u64)p[i]));
+		ck_assert(take(d, q[i]));
+	}
+	for (t = 100; t <= 1000; t += 100) {
+		advance(100);
+		for (i = 0; i < 5; i++)
+			EXPECT(take(d, q[i]) == (t == ns[i]), "port %u at %u", i, t);
+	}
+}
+END_TEST
+
 /* UNMASK is a delivery too. */
 START_TEST(interval_and_mask)
 {
@@ -626,7 +658,7 @@ END_TEST
 /* ---- a model ---- */
 
 #define DOMAINS	3u
-#define PORTS	24u		/* the lowest free one is taken: there are never more */
+#define PORTS	10u		/* few, so that they meet; a BIND beyond them is left out */
 
 struct mport {
 	u32 kind, domain, other, vcpu, flags, interval;
@@ -784,6 +816,11 @@ static void m_bind(struct model *x)
 		p.domain = r->d->id;
 		p.who = r->who;
 		if (p.kind == PARVUS_EVENT_INTERDOMAIN) {
+			u32 i;
+
+			for (i = 1; i < PORTS && !chance(20); i++)
+				if (r->p[i].kind == PARVUS_EVENT_UNBOUND && r->p[i].who == x->who)
+					o = i;
 			b->remote_port = p.other = o;
 			if (r->p[o].kind != PARVUS_EVENT_UNBOUND || r->p[o].who != x->who)
 				want = -PARVUS_ENOENT;
@@ -809,20 +846,28 @@ static void m_step(void)
 {
 	struct model *x = &m[below(DOMAINS)];
 	u32 n = 1 + (u32)below(PORTS - 1), v, i;
-	struct mport *p = &x->p[n];
-	s64 ret, none = p->kind ? 0 : -PARVUS_ENOENT;
+	struct mport *p;
+	s64 ret, none;
 
-	switch (below(14)) {
+	/* mostly one that can be sent on */
+	while (x->p[n].kind != PARVUS_EVENT_INTERDOMAIN && !chance(10))
+		n = 1 + (u32)below(PORTS - 1);
+	p = &x->p[n];
+	none = p->kind ? 0 : -PARVUS_ENOENT;
+	switch (below(18)) {
 	case 0 ... 2:
 		m_bind(x);
 		return;
 	case 3:
+		if (!chance(3))
+			return;
 		ret = op(x->d, PARVUS_EVENT_CLOSE, n);
 		EXPECT(ret == none, "close: %ld", ret);
 		if (!ret)
 			m_close(x, n);
 		return;
 	case 4 ... 7:
+	case 14 ... 17:
 		ret = send(x->d, n);
 		EXPECT(ret == (p->kind == PARVUS_EVENT_INTERDOMAIN ? 0 : p->kind == PARVUS_EVENT_UNBOUND ?
 			       -PARVUS_EAGAIN : p->kind ? -PARVUS_EINVAL : -PARVUS_ENOENT), "send: %ld", ret);
@@ -844,13 +889,14 @@ static void m_step(void)
 		}
 		return;
 	case 9:
-		ret = set(x->d, n, n % 2, n / 2 % 2, n / 4 % 2 * 100);
+		v = (u32)below(8);
+		ret = set(x->d, n, v % 2, v / 2 % 2, v / 4 * 100);
 		EXPECT(ret == none, "set: %ld", ret);
 		if (ret)
 			return;
-		p->vcpu = n % 2;
-		p->flags = n / 2 % 2;
-		p->interval = n / 4 % 2 * 100;
+		p->vcpu = v % 2;
+		p->flags = v / 2 % 2;
+		p->interval = v / 4 * 100;
 		p->next = 0;
 		if (p->deferred)
 			x->pending |= 1ull << n;
@@ -892,6 +938,8 @@ static void m_step(void)
 				}
 		return;
 	case 13:
+		if (!chance(4))
+			return;
 		if (!x->registered) {
 			u64 bits = x->pending;
 
@@ -993,6 +1041,63 @@ START_TEST(at_once)
 }
 END_TEST
 
+/* One domain's channels end and begin again, while another makes and joins them. */
+static volatile bool done;
+
+static void *ending(void *arg)
+{
+	struct domain *d = arg;
+	unsigned int i, n;
+	u32 port;
+
+	for (i = 0; i < 3000; i++) {
+		event_domain_destroy(d);
+		EXPECT(!event_domain_init(d), "no memory");
+		for (n = 0; n < 3; n++)
+			event_alloc_unbound(d, shared[1]->id, 0, &port);
+	}
+	done = true;
+	return NULL;
+}
+
+static void *making(void *arg)
+{
+	struct domain *d = arg;
+	u32 i, port;
+
+	for (i = 0; !done; i++) {
+		event_alloc_unbound(shared[0], d->id, 0, &port);
+		unbound(d, shared[0]->id);
+		join(d, shared[0]->id, 1 + i % 4);
+		event_virq(shared[0], PARVUS_VIRQ_DEVICE);
+		send(d, 1 + i % 16);
+		if (i % 2)
+			op(d, PARVUS_EVENT_CLOSE, 1 + i / 2 % 16);
+		if (event_ports_used(d) > 1000)
+			for (port = 1; port < PARVUS_EVENT_PORTS; port++)
+				op(d, PARVUS_EVENT_CLOSE, port);
+	}
+	return NULL;
+}
+
+START_TEST(end_at_once)
+{
+	pthread_t t[2];
+	u32 n;
+
+	shared[0] = domain_new();
+	shared[1] = domain_new();
+	ck_assert_int_eq(pthread_create(&t[0], NULL, ending, shared[0]), 0);
+	ck_assert_int_eq(pthread_create(&t[1], NULL, making, shared[1]), 0);
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	domain_destroy(shared[0]);
+	for (n = 1; n < PARVUS_EVENT_PORTS; n++)
+		EXPECT(status(shared[1], n).kind != PARVUS_EVENT_INTERDOMAIN, "port %u", n);
+	ck_assert_uint_eq(event_ports_total(), event_ports_used(shared[1]));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("event");
@@ -1007,12 +1112,14 @@ int main(void)
 	tcase_add_test(c, kept);
 	tcase_add_test(c, masks);
 	tcase_add_test(c, interval);
+	tcase_add_test(c, intervals);
 	tcase_add_test(c, interval_and_mask);
 	tcase_add_test(c, no_timer);
 	tcase_add_test(c, exhaustion);
 	tcase_add_test(c, ends);
 	tcase_add_test(c, random_operations);
 	tcase_add_test(c, at_once);
+	tcase_add_test(c, end_at_once);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }
