@@ -169,21 +169,6 @@ bool grant_ghost(mfn_t mfn)
 	return false;
 }
 
-/* Take a use of an offer that stands, for the domain with that serial. */
-static int offer_use(struct offer *o, u32 serial, bool write)
-{
-	u32 s;
-
-	do {
-		s = READ_ONCE(o->state);
-		if (!(s & OFFER_STANDS) || READ_ONCE(o->to) != serial)
-			return -PARVUS_ENOENT;
-		if (write && (s & OFFER_READONLY))
-			return -PARVUS_EPERM;
-	} while (!atomic_cmpxchg_u32(&o->state, s, s + 1));
-	return 0;
-}
-
 /* Let go of a use; the last one of a dead offer lets go of the frame. */
 static void offer_drop(struct offer *o)
 {
@@ -193,18 +178,23 @@ static void offer_drop(struct offer *o)
 		frame_unoffer(_mfn(o->mfn));
 }
 
-/* A slot may be used again for another domain between the look and the use. */
+/* Take a use of an offer that stands, for the domain with that serial. */
 static int offer_get(struct domain *owner, u32 ref, u32 serial, bool write, struct offer **out)
 {
-	struct offer *o = offer_at(owner, ref);
-	int ret = o ? offer_use(o, serial, write) : -PARVUS_ENOENT;
+	struct offer *o = *out = offer_at(owner, ref);
+	u32 s;
 
-	if (!ret && READ_ONCE(o->to) != serial) {
-		offer_drop(o);
-		ret = -PARVUS_ENOENT;
-	}
-	*out = o;
-	return ret;
+	do {
+		s = o ? READ_ONCE(o->state) : 0;
+		if (!(s & OFFER_STANDS) || READ_ONCE(o->to) != serial)
+			return -PARVUS_ENOENT;
+		if (write && (s & OFFER_READONLY))
+			return -PARVUS_EPERM;
+	} while (!atomic_cmpxchg_u32(&o->state, s, s + 1));
+	if (READ_ONCE(o->to) == serial)
+		return 0;
+	offer_drop(o);	/* the slot was used again, for another one, in between */
+	return -PARVUS_ENOENT;
 }
 
 int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)

@@ -2,8 +2,8 @@
 /*
  * Three domains that throw anything at each other's grants, on two vCPUs each: references,
  * handles, domains, gfns, offsets and lengths that mean nothing, belong to somebody else or
- * are just going away. What is mapped they use, as far as it cannot end them. Everything is
- * free afterwards, and a domain that takes no part keeps its memory.
+ * are just going away. vCPU 0 uses what it mapped, and is the only one to unmap. Everything
+ * is free afterwards, and a domain that takes no part keeps its memory.
  * @domains 3
  * @vcpus 2
  * @mem 15M
@@ -25,6 +25,8 @@ union record {
 	struct parvus_memory_extent extent;
 	u64 word[8];
 };
+static u64 good[2][5];		/* calls that did something, by operation */
+typedef int32_t s32;
 static union record records[2][4] __attribute__((aligned(64)));
 
 static u64 next(u64 *s)
@@ -53,6 +55,7 @@ static void storm(unsigned int who)
 {
 	u64 s = ME * 77 + who * 1234567 + 1;
 	union record *r = records[who];
+	s32 status;
 
 	for (u64 i = 0; i < ROUNDS; i++) {
 		u32 op = (u32)(next(&s) % 6);
@@ -68,7 +71,7 @@ static void storm(unsigned int who)
 			r->offer.flags = some(&s, 2);
 			break;
 		case PARVUS_GRANT_REVOKE:
-			r->revoke.ref = some(&s, 20);
+			r->revoke.ref = 3 + some(&s, 20);	/* 1 and 2 are the flags */
 			break;
 		case PARVUS_GRANT_MAP:
 			r->map.domain = some(&s, 4);
@@ -77,6 +80,8 @@ static void storm(unsigned int who)
 			r->map.gfn = next(&s) % 8 ? HOLE / PAGE + next(&s) % 40 : next(&s) % 5000;
 			break;
 		case PARVUS_GRANT_UNMAP:
+			if (who)
+				continue;
 			r->unmap.handle = some(&s, 40);
 			r->unmap.va = next(&s) % 2 ? (u64)va(HOLE) + next(&s) % 40 * PAGE : next(&s) << 30;
 			break;
@@ -96,6 +101,22 @@ static void storm(unsigned int who)
 		if (next(&s) % 64 == 0)
 			r->word[next(&s) % 8] = next(&s) << 32 | next(&s);
 		EXPECT_EQ(parvus_grant_op(op, pa(r), 1), 1);
+		status = op == PARVUS_GRANT_OFFER ? r->offer.status : op == PARVUS_GRANT_REVOKE ? r->revoke.status :
+			 op == PARVUS_GRANT_MAP ? r->map.status : op == PARVUS_GRANT_UNMAP ? r->unmap.status :
+			 r->copy.status;
+		if (status > 0 || status < -38) {
+			print("FAILED: operation %u: status %x\n", op, (u32)status);
+			failures++;
+		}
+		good[who][op] += !status;
+		if (op == PARVUS_GRANT_MAP && !status && !who && r->map.gfn * PAGE >= HOLE) {
+			volatile u64 *p = va(r->map.gfn * PAGE);
+
+			if (r->map.flags & RO)
+				(void)*p;
+			else
+				*p = i;
+		}
 	}
 }
 
@@ -108,12 +129,37 @@ void secondary_main(u64 arg)
 		parvus_vcpu_stop();
 }
 
+/* Nobody begins before all are there: references 1 and 2 are for the two others. */
+static void all_there(void)
+{
+	u64 flag = page_new(), mine = page_new();
+	u32 ref;
+
+	*(u64 *)va(flag) = 1;
+	for (u32 i = 1; i < 3; i++) {
+		EXPECT_EQ(offer(flag, (ME + i) % 3, RO, &ref), 0);
+		EXPECT_EQ(ref, i);
+	}
+	for (u32 i = 1; i < 3; i++) {
+		*(volatile u64 *)va(mine) = 0;
+		while (grant_copy(end_of((ME + i) % 3, 3 - i, 0), end_own(mine), 8))
+			parvus_yield();
+		EXPECT_EQ(*(volatile u64 *)va(mine), 1);
+	}
+}
+
 void test(void)
 {
 	for (int i = 0; i < 16; i++)
 		pages[i] = page_new();
+	all_there();
 	vcpu_begin(1, 0);
 	storm(0);
 	while (!done[1])
 		parvus_yield();
+	for (int op = 0; op < 5; op++) {
+		EXPECT(good[0][op] > 10);
+		EXPECT(good[1][op] > 10 || op == PARVUS_GRANT_UNMAP);
+	}
+	print("d%u: %lu %lu %lu %lu %lu\n", ME, good[0][0], good[0][1], good[0][2], good[0][3], good[0][4]);
 }

@@ -418,6 +418,7 @@ START_TEST(copies)
 	BAD(copy(1, own(50, ~0u), theirs(0, rw, 0), 1), PARVUS_EINVAL);
 	BAD(copy(1, own(50, 8), theirs(0, rw, 0), ~0u), PARVUS_EINVAL);
 	BAD(copy(1, own(50, 8), theirs(0, rw, 0), ~0u - 4), PARVUS_EINVAL);
+	BAD(copy(1, own(50, 8), theirs(0, rw, 8), ~0u - 4), PARVUS_EINVAL);	/* wraps at both */
 	BAD(copy(1, own(HOLE, 0), theirs(0, rw, 0), 1), PARVUS_EFAULT);
 	BAD(copy(1, own(~0ull, 0), theirs(0, rw, 0), 1), PARVUS_EFAULT);
 	BAD(copy(1, theirs(0, rw, 0), own(HOLE, 0), 1), PARVUS_EFAULT);
