@@ -18,6 +18,8 @@
 #include <hv/shadow.h>
 #include <hv/timer.h>
 #include <hv/trace.h>
+#include <parvus/control.h>
+#include <parvus/event.h>
 
 struct domain *domains[MAX_DOMAINS];
 static struct spinlock domains_lock = SPINLOCK_INIT;
@@ -269,6 +271,8 @@ static int populate(struct domain *d, u64 gfn, u64 count, bool now)
 	if (end > d->max_gfn || end < gfn)
 		return -PARVUS_EINVAL;
 	spin_lock(&d->gfn_lock);
+	if (count > d->max_frames || d->frames > d->max_frames - count)
+		ret = -PARVUS_ENOMEM;
 	while (gfn < end && !ret) {
 		u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
 		bool whole = !(gfn % EXTENT_FRAMES) && gfn + EXTENT_FRAMES <= end && !*chunk;
@@ -517,6 +521,10 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 
 	if (d->shadow) {
 		trace_domain(d, PARVUS_DOMAIN_DYING);
+		/* memory that comes back wakes it no more */
+		spin_lock(&d->pause_lock);
+		d->pauses = 0;
+		spin_unlock(&d->pause_lock);
 		if (d->control)
 			trace_off();	/* its reader */
 		sched_domain_gone(d);
@@ -653,10 +661,13 @@ void domain_set_control(struct domain *d)
 
 struct domain *control_domain(void) { return READ_ONCE(control); }
 
-/* Domain 0 hears of it. */
 void domain_changed(struct domain *d)
 {
+	struct domain *zero = READ_ONCE(control);	/* it goes after all others */
+
 	atomic_inc_u32(&d->changes);
+	if (zero && zero != d)
+		event_virq(zero, PARVUS_VIRQ_DOMAIN);
 }
 
 unsigned int domains_count(void) { return READ_ONCE(domains_alive); }

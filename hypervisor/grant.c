@@ -216,6 +216,7 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	domain_put(peer);
 	if (serial == d->serial)
 		return -PARVUS_EINVAL;
+	gfn_touch(d, _gfn(gfn), true);
 	spin_lock(&g->lock);
 	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, &n);
 	if (ret)
@@ -508,7 +509,7 @@ static int end_get(struct domain *d, struct peer *peer, const struct parvus_gran
 	if (e->reserved || e->offset > PAGE_SIZE || length > PAGE_SIZE - e->offset)
 		return -PARVUS_EINVAL;
 	if (e->domain == PARVUS_DOMAIN_SELF) {
-		entry = gfn_lookup(d, _gfn(e->gfn));
+		entry = gfn_touch(d, _gfn(e->gfn), true);
 		if (!gfn_is_ram(entry) || (write && !(entry & GFN_WRITABLE)))
 			return -PARVUS_EFAULT;
 		mfn = gfn_entry_mfn(entry);

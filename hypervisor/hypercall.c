@@ -10,6 +10,7 @@
 #include <asm/pv.h>
 #include <hv/device.h>
 #include <hv/event.h>
+#include <hv/control.h>
 #include <hv/frame.h>
 #include <hv/grant.h>
 #include <hv/lib.h>
@@ -498,6 +499,11 @@ HC(debug_info)
 
 HC(grant_op) { return grant_op(v, A0, A1, A2); }
 HC(memory_op) { return memory_op(v, A0, A1, A2); }
+
+HC(control_op)
+{
+	return control_op(v, A0, A1);
+}
 
 HC(multicall);
 

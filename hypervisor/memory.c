@@ -150,15 +150,60 @@ static s64 op_release(struct vcpu *v, u64 gpa, u64 count)
 	return (s64)i;
 }
 
+/* RAM again, as far as the limit goes; frames come at the first touch. */
+static s64 op_populate(struct domain *d, u64 gpa, u64 count)
+{
+	struct parvus_memory_extent r;
+	u64 i;
+	int ret;
+
+	for (i = 0; i < min(count, (u64)RELEASE_CHUNK); i++, gpa += sizeof(r)) {
+		if (guest_read(d, gpa, &r, sizeof(r)))
+			ret = -PARVUS_EFAULT;
+		else if (!r.frames || r.frames > EXTENT_FRAMES || r.gfn >= d->max_gfn ||
+			 r.gfn % EXTENT_FRAMES + r.frames > EXTENT_FRAMES)
+			ret = -PARVUS_EINVAL;
+		else
+			ret = domain_promise(d, _gfn(r.gfn), r.frames);
+		if (ret)
+			return i ? (s64)i : ret;
+	}
+	return (s64)i;
+}
+
+static s64 op_info(struct domain *d, u64 gpa)
+{
+	struct parvus_memory_info m;
+
+	memset(&m, 0, sizeof(m));
+	m.size = sizeof(m);
+	m.version = 1;
+	m.frames = READ_ONCE(d->frames);
+	m.touched = READ_ONCE(d->touched);
+	m.max_frames = d->max_frames;
+	m.target_frames = d->target_frames;
+	m.vcpus_target = READ_ONCE(d->vcpus_target);
+	/* the request last: a bad buffer loses none */
+	if (guest_write(d, gpa, &m, sizeof(m)))
+		return -PARVUS_EFAULT;
+	m.request = atomic_xchg_u32(&d->request, 0);
+	return guest_write(d, gpa, &m, sizeof(m)) ? -PARVUS_EFAULT : 0;
+}
+
 s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
+	struct domain *d = v->domain;
+
 	switch (op) {
+	case PARVUS_MEMORY_POPULATE:
 	case PARVUS_MEMORY_RELEASE:
-		if (v->domain->control)
+		if (d->control)
 			return -PARVUS_EPERM;
 		if (count > PARVUS_MEMORY_BATCH)
 			return -PARVUS_E2BIG;
-		return op_release(v, gpa, count);
+		return op == PARVUS_MEMORY_RELEASE ? op_release(v, gpa, count) : op_populate(d, gpa, count);
+	case PARVUS_MEMORY_INFO:
+		return count ? -PARVUS_EINVAL : op_info(d, gpa);
 	default:
 		return -PARVUS_ENOSYS;
 	}

@@ -467,12 +467,16 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 	return v;
 }
 
-void sched_pick_none(unsigned int cpu)
+void sched_pick_none(unsigned int cpu, u64 now)
 {
+	struct queue *q = &queues[cpu];
+
 	/* locked: a wake-up may be looking at what runs, which is about to be freed */
-	spin_lock(&queues[cpu].lock);
-	queues[cpu].running = NULL;
-	spin_unlock(&queues[cpu].lock);
+	spin_lock(&q->lock);
+	if (q->running)
+		charge(q, q->running, now);
+	q->running = NULL;
+	spin_unlock(&q->lock);
 }
 
 /*

@@ -38,6 +38,10 @@ void test(void)
 	}
 	EXPECT_EQ(p[7], 0x77);
 	BAD(grant_map(0, 2, 0, HOLE + 3 * PAGE, &ref), PARVUS_ENOENT);
+	while (!offer(mine, 0, 0, &ref)) {	/* it is still being taken apart */
+		EXPECT_EQ(revoke(ref), 0);
+		parvus_yield();
+	}
 	BAD(offer(mine, 0, 0, &ref), PARVUS_ENOENT);
 	EXPECT_EQ(grant_unmap(h, (u64)p), 0);
 	EXPECT_EQ(*(volatile u64 *)va(HOLE + 2 * PAGE + 56), 0x77);

@@ -352,7 +352,7 @@ void schedule(struct pcpu *p, struct regs *regs)
 		__atomic_fetch_and(&p->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
 		if (prev && READ_ONCE(prev->domain->ended)) {
 			put_away(p, prev, regs);
-			sched_pick_none(p->cpu);
+			sched_pick_none(p->cpu, hv_now_ns());
 			reap(prev);
 			prev = NULL;
 		}
@@ -374,7 +374,7 @@ void schedule(struct pcpu *p, struct regs *regs)
 			prev = NULL;
 		}
 		if (next && READ_ONCE(next->domain->ended)) {
-			sched_pick_none(p->cpu);
+			sched_pick_none(p->cpu, hv_now_ns());
 			reap(next);
 			continue;
 		}

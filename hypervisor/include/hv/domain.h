@@ -137,7 +137,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
  * -PARVUS_EEXIST or -PARVUS_ENOMEM; after these two what was added stays, until the domain goes.
  */
 int domain_populate(struct domain *d, gfn_t gfn, u64 count);
-/* The same, with frames at the first touch. -PARVUS_ENOMEM: none for the table itself. */
+/* The same, with frames at the first touch. Both: -PARVUS_ENOMEM beyond max_frames. */
 int domain_promise(struct domain *d, gfn_t gfn, u64 count);
 /* Domain 0: the free frames of [first, first + count) become its RAM, where they are. */
 int domain_claim(struct domain *d, u64 first, u64 count);

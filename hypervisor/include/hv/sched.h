@@ -20,8 +20,8 @@ void sched_init_cpu(unsigned int cpu);
 unsigned int sched_wake(struct vcpu *v, u64 now);
 /* Charge @prev (may be NULL) for its run, requeue it if still runnable, pick the next or NULL. */
 struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now);
-/* What sched_pick() gave does not run after all. */
-void sched_pick_none(unsigned int cpu);
+/* What sched_pick() gave runs no more, or not at all: it is charged, nobody runs here. */
+void sched_pick_none(unsigned int cpu, u64 now);
 /* Is there somebody to whom the running vCPU should yield now, or may it not run on? */
 bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now);
 /* When to look again: the end of the slice, of a cap, of its period. @running may be NULL; 0 = never. */

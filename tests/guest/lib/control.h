@@ -8,6 +8,7 @@
 
 #include "guest.h"
 #include <parvus/control.h>
+#include <parvus/memory.h>
 
 /* One page for every structure of a call. */
 static u8 control_page[4096] __attribute__((aligned(4096)));

@@ -1,0 +1,655 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Domain control (parvus/control.h): how domain 0 makes, watches and ends other domains.
+ * Mechanism alone: names are labels, nothing is retried, nobody is restarted.
+ *
+ * Every op has one structure, copied in once, checked, and copied back whole. What
+ * builds or takes apart a domain runs under its control_lock, so that a domain that is
+ * being destroyed is not built at the same time. Nobody waits with that lock held: a
+ * DESTROY that cannot finish at once returns EAGAIN and is called again.
+ */
+#include <asm/boot.h>
+#include <asm/cpu.h>
+#include <asm/desc.h>
+#include <asm/pv.h>
+#include <hv/control.h>
+#include <hv/device.h>
+#include <hv/event.h>
+#include <hv/frame.h>
+#include <hv/grant.h>
+#include <hv/lib.h>
+#include <hv/log.h>
+#include <hv/nospec.h>
+#include <hv/platform.h>
+#include <hv/sched.h>
+#include <hv/trace.h>
+#include <parvus/control.h>
+#include <parvus/event.h>
+#include <parvus/memory.h>
+
+#define DESTROY_CHUNKS	16u	/* 2 MiB chunks of memory freed by one call */
+
+union control {
+	struct { u32 size, version, domain; } head;
+	struct parvus_control_machine machine;
+	struct parvus_control_create create;
+	struct parvus_control_domain domain;
+	struct parvus_control_info info;
+	struct parvus_control_populate populate;
+	struct parvus_control_copy copy;
+	struct parvus_control_offer offer;
+	struct parvus_control_port port;
+	struct parvus_control_start start;
+	struct parvus_control_name name;
+	struct parvus_control_memory memory;
+	struct parvus_control_sched sched;
+	struct parvus_control_vcpu vcpu;
+	struct parvus_control_regs regs;
+	struct parvus_control_log log;
+	struct parvus_control_trace trace;
+	struct parvus_control_cpu cpu;
+};
+
+/* All that is checked of a label: it ends, and fits on a line of the log as one word. */
+static bool name_valid(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < PARVUS_NAME_MAX && name[i]; i++)
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == '"')
+			return false;
+	return i && i < PARVUS_NAME_MAX;
+}
+
+static bool all_zero(const u64 *words, unsigned int n)
+{
+	u64 bits = 0;
+
+	while (n--)
+		bits |= words[n];
+	return !bits;
+}
+
+static u64 frames_promised(void)
+{
+	u64 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < MAX_DOMAINS; i++) {
+		struct domain *d = domain_get_slot(i);
+
+		if (!d)
+			continue;
+		sum += READ_ONCE(d->frames) - READ_ONCE(d->touched);
+		domain_put(d);
+	}
+	return sum;
+}
+
+static int machine(struct vcpu *v, union control *c)
+{
+	struct parvus_control_machine *m = &c->machine;
+
+	(void)v;
+	memset(m, 0, sizeof(*m));
+	m->size = sizeof(*m);
+	m->version = 1;
+	m->cpus = cpus_online;
+	m->domains = domains_count();
+	m->frames_total = frames_total_count();
+	m->frames_free = frames_free_count();
+	m->frames_promised = frames_promised();
+	m->now_ns = hv_now_ns();
+	m->tsc_khz = tsc_khz;
+	m->wall_sec = wall_sec;
+	m->features[0] = features_word0();
+	m->ports = event_ports_total();
+	m->grants = (u32)grant_offers_total();
+	m->mappings = (u32)grant_mappings_total();
+	m->devices = device_count();
+	m->max_domains = MAX_DOMAINS;
+	m->flags = debug_enabled ? PARVUS_START_DEBUG : 0;
+	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);
+	return 0;
+}
+
+static int create(struct vcpu *v, union control *c)
+{
+	struct parvus_control_create *a = &c->create;
+	struct domain *d;
+
+	(void)v;
+	if (a->flags || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !name_valid(a->name) ||
+	    !a->vcpus || a->vcpus > MAX_VCPUS || a->weight > 65535 || a->cap > 100 * MAX_VCPUS ||
+	    !a->max_frames || a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
+	    a->extra_gfns > MAX_GUEST_MEM >> PAGE_SHIFT)
+		return -PARVUS_EINVAL;
+	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
+	if (!d)
+		return domains_count() == MAX_DOMAINS ? -PARVUS_ENOSPC : -PARVUS_ENOMEM;
+	sched_set_weight(d, a->weight ? a->weight : 256);
+	sched_set_cap(d, a->cap, hv_now_ns());
+	domain_pause(d, PAUSE_CONTROL);
+	a->domain = d->id;
+	trace_domain(d, PARVUS_DOMAIN_BUILDING);
+	domain_changed(d);
+	return 0;
+}
+
+static void info_vcpus(struct domain *d, struct parvus_control_info *a)
+{
+	unsigned int i, wants = 0;
+
+	for (i = 0; i < d->vcpu_count; i++) {
+		struct vcpu *v = d->vcpus[i];
+		u32 state = v ? READ_ONCE(v->state) : VCPU_STOPPED;
+
+		if (!v)
+			continue;
+		a->run_ns += sched_run_ns(v, hv_now_ns());
+		a->vcpus_online += state != VCPU_STOPPED;
+		wants += state == VCPU_RUNNABLE || state == VCPU_RUNNING;
+		if (READ_ONCE(v->on_cpu))
+			a->flags |= PARVUS_INFO_RUNNING;
+	}
+	if (!wants && d->state == DOMAIN_RUNNING)
+		a->flags |= PARVUS_INFO_BLOCKED;
+}
+
+static void info_fill(struct domain *d, struct parvus_control_info *a)
+{
+	memset(a, 0, sizeof(*a));
+	a->size = sizeof(*a);
+	a->version = 1;
+	a->domain = d->id;
+	spin_lock(&d->control_lock);
+	a->changes = READ_ONCE(d->changes);
+	a->state = READ_ONCE(d->state);
+	memcpy(a->name, d->name, sizeof(a->name));
+	a->vcpus = d->vcpu_count;
+	if (a->state == DOMAIN_SHUTDOWN || a->state == DOMAIN_DYING) {
+		a->reason = d->shutdown_reason;
+		a->status = d->shutdown_status;
+		hv_snprintf(a->why, sizeof(a->why), "%s", d->kill_reason);
+	}
+	a->weight = (u32)d->weight;
+	a->cap = d->sched.cap;
+	a->frames = READ_ONCE(d->frames);
+	a->touched = READ_ONCE(d->touched);
+	a->max_frames = d->max_frames;
+	a->target_frames = d->target_frames;
+	a->created_ns = d->created_ns;
+	a->generation_id[0] = d->generation_id[0];
+	a->generation_id[1] = d->generation_id[1];
+	a->devices = device_fronts(d);
+	a->mappings = grant_mappings(d);
+	a->grants = grant_offers(d);
+	if (a->state != DOMAIN_DYING) {
+		info_vcpus(d, a);
+		a->ports = event_ports_used(d);
+		a->overhead_frames = domain_overhead(d);
+	}
+	if (d->pauses & PAUSE_CONTROL && a->state != DOMAIN_SHUTDOWN)
+		a->flags |= PARVUS_INFO_PAUSED;
+	if (d->pauses & PAUSE_MEMORY)
+		a->flags |= PARVUS_INFO_NO_MEMORY;
+	if (d->control)
+		a->flags |= PARVUS_INFO_CONTROL;
+	spin_unlock(&d->control_lock);
+}
+
+static int info(struct vcpu *v, union control *c)
+{
+	u32 id = c->info.domain == PARVUS_DOMAIN_SELF ? v->domain->id : c->info.domain;
+	struct domain *d = domain_get(id);
+
+	if (!d)
+		return -PARVUS_ENOENT;
+	info_fill(d, &c->info);
+	domain_put(d);
+	return 0;
+}
+
+static int next(struct vcpu *v, union control *c)
+{
+	struct domain *best = NULL;
+	unsigned int i;
+
+	(void)v;
+	for (i = 0; i < MAX_DOMAINS; i++) {
+		struct domain *d = domain_get_slot(i);
+
+		if (d && d->id >= c->info.domain && (!best || d->id < best->id)) {
+			if (best)
+				domain_put(best);
+			best = d;
+		} else if (d) {
+			domain_put(d);
+		}
+	}
+	if (!best)
+		return -PARVUS_ENOENT;
+	info_fill(best, &c->info);
+	domain_put(best);
+	return 0;
+}
+
+/* ---- building: the domain is found, its lock held, its state BUILDING ---- */
+
+static int populate(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_populate *a = &c->populate;
+
+	(void)v;
+	if (a->reserved0 || a->flags & ~PARVUS_POPULATE_NOW || a->gfn + a->frames < a->gfn)
+		return -PARVUS_EINVAL;
+	if (!(a->flags & PARVUS_POPULATE_NOW))
+		return domain_promise(d, _gfn(a->gfn), a->frames);
+	if (a->frames > PARVUS_COPY_MAX >> PAGE_SHIFT)	/* as much as one COPY moves */
+		return -PARVUS_E2BIG;
+	return domain_populate(d, _gfn(a->gfn), a->frames);
+}
+
+static int offer(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v;
+	return grant_offer(d, c->offer.gfn, c->offer.to, c->offer.flags, &c->offer.ref);
+}
+
+static int port(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v;
+	if (c->port.reserved0)
+		return -PARVUS_EINVAL;
+	return event_alloc_unbound(d, c->port.to, 0, &c->port.port);
+}
+
+static int start(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_start *a = &c->start;
+	int ret;
+
+	(void)v;
+	if (a->reserved0 || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
+		return -PARVUS_EINVAL;
+	ret = domain_start(d, a->entry, a->root, a->start_info);
+	if (ret)
+		return ret;
+	vcpu_kick(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
+	domain_changed(d);
+	return 0;
+}
+
+/* ---- any state but DYING, the lock held ---- */
+
+static int copy(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_copy *a = &c->copy;
+	bool out = a->flags & PARVUS_COPY_OUT;
+	struct domain *from = out ? d : v->domain, *to = out ? v->domain : d;
+	u64 src = out ? a->gpa : a->buffer, dst = out ? a->buffer : a->gpa;
+
+	if (a->flags & ~PARVUS_COPY_OUT || src + a->bytes < src || dst + a->bytes < dst)
+		return -PARVUS_EINVAL;
+	if (a->bytes > PARVUS_COPY_MAX)
+		return -PARVUS_E2BIG;
+	if (!out && d->state != DOMAIN_BUILDING)
+		return -PARVUS_EBUSY;
+	while (a->bytes) {
+		u64 n = min(PAGE_SIZE - (src & ~PAGE_MASK), PAGE_SIZE - (dst & ~PAGE_MASK));
+
+		n = min(n, a->bytes);
+		if (guest_copy_frame(to, dst, from, src, n))
+			return -PARVUS_EFAULT;
+		src += n;
+		dst += n;
+		a->bytes -= n;
+	}
+	return 0;
+}
+
+static int pause(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v, (void)c;
+	if (d->state == DOMAIN_SHUTDOWN)
+		return -PARVUS_EBUSY;
+	domain_pause(d, PAUSE_CONTROL);
+	domain_changed(d);
+	return 0;
+}
+
+static int unpause(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v, (void)c;
+	if (d->state != DOMAIN_RUNNING)
+		return -PARVUS_EBUSY;
+	domain_unpause(d, PAUSE_CONTROL);
+	domain_changed(d);
+	return 0;
+}
+
+static int request(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v;
+	if (c->domain.value != PARVUS_REQUEST_POWEROFF && c->domain.value != PARVUS_REQUEST_REBOOT)
+		return -PARVUS_EINVAL;
+	if (d->state != DOMAIN_RUNNING)
+		return -PARVUS_EBUSY;
+	WRITE_ONCE(d->request, c->domain.value);
+	event_virq(d, PARVUS_VIRQ_REQUEST);
+	domain_changed(d);
+	return 0;
+}
+
+static int vcpus(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v;
+	if (!c->domain.value || c->domain.value > d->vcpu_count)
+		return -PARVUS_EINVAL;
+	if (d->state != DOMAIN_RUNNING)
+		return -PARVUS_EBUSY;
+	WRITE_ONCE(d->vcpus_target, c->domain.value);
+	event_virq(d, PARVUS_VIRQ_REQUEST);
+	domain_changed(d);
+	return 0;
+}
+
+static int set_name(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v;
+	if (c->name.reserved0 || !name_valid(c->name.name))
+		return -PARVUS_EINVAL;
+	memset(d->name, 0, sizeof(d->name));
+	hv_snprintf(d->name, sizeof(d->name), "%s", c->name.name);
+	domain_changed(d);
+	return 0;
+}
+
+static int memory(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_memory *a = &c->memory;
+	u64 most = d->max_frames;
+
+	(void)v;
+	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET))
+		return -PARVUS_EINVAL;
+	if (a->flags & PARVUS_MEMORY_SET_MAX) {
+		most = a->max_frames;
+		if (!most || most > d->ram_frames)
+			return -PARVUS_EINVAL;
+	}
+	if (a->flags & PARVUS_MEMORY_SET_TARGET && (!a->target_frames || a->target_frames > most))
+		return -PARVUS_EINVAL;
+	d->max_frames = most;
+	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
+		d->target_frames = a->target_frames;
+		event_virq(d, PARVUS_VIRQ_MEMORY);
+	}
+	domain_changed(d);
+	return 0;
+}
+
+static int sched(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_sched *a = &c->sched;
+
+	(void)v;
+	if (a->flags & ~(PARVUS_SCHED_SET_WEIGHT | PARVUS_SCHED_SET_CAP) ||
+	    (a->flags & PARVUS_SCHED_SET_WEIGHT && (!a->weight || a->weight > 65535)) ||
+	    (a->flags & PARVUS_SCHED_SET_CAP && a->cap > 100 * MAX_VCPUS))
+		return -PARVUS_EINVAL;
+	if (a->flags & PARVUS_SCHED_SET_WEIGHT)
+		sched_set_weight(d, a->weight);
+	if (a->flags & PARVUS_SCHED_SET_CAP)
+		sched_set_cap(d, a->cap, hv_now_ns());
+	a->weight = (u32)d->weight;
+	a->cap = d->sched.cap;
+	return 0;
+}
+
+static int vcpu_info(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_vcpu *a = &c->vcpu;
+	struct vcpu *o;
+
+	if (a->vcpu >= d->vcpu_count)
+		return -PARVUS_ENOENT;
+	o = d->vcpus[a->vcpu];
+	switch (READ_ONCE(o->state)) {
+	case VCPU_STOPPED:
+		a->state = PARVUS_VCPU_STOPPED;
+		break;
+	case VCPU_BLOCKED:
+		a->state = PARVUS_VCPU_BLOCKED;
+		break;
+	case VCPU_RUNNING:
+		a->state = PARVUS_VCPU_RUNNING;
+		break;
+	default:
+		a->state = PARVUS_VCPU_RUNNABLE;
+	}
+	if (d->pauses && a->state != PARVUS_VCPU_STOPPED)
+		a->state = PARVUS_VCPU_PAUSED;
+	a->cpu = READ_ONCE(o->sched.cpu);
+	a->affinity = o->sched.affinity;
+	a->run_ns = sched_run_ns(o, hv_now_ns());
+	if (o == v)
+		vcpu_fold_stats(this_pcpu(), v);
+	a->stats = o->stats;
+	a->stats.size = sizeof(a->stats);
+	a->stats.version = 1;
+	a->stats.run_ns = a->run_ns;
+	return 0;
+}
+
+static int pin(struct vcpu *v, struct domain *d, union control *c)
+{
+	(void)v;
+	if (c->vcpu.vcpu >= d->vcpu_count)
+		return -PARVUS_ENOENT;
+	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, hv_now_ns());
+}
+
+static int regs(struct vcpu *v, struct domain *d, union control *c)
+{
+	struct parvus_control_regs *a = &c->regs;
+	u32 id = a->domain, n = a->vcpu;
+	const struct regs *r;
+	struct vcpu *o;
+
+	(void)v;
+	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
+		return -PARVUS_EINVAL;
+	if (n >= d->vcpu_count)
+		return -PARVUS_ENOENT;
+	o = d->vcpus[n];
+	if ((d->state == DOMAIN_RUNNING && !d->pauses) || READ_ONCE(o->on_cpu))
+		return -PARVUS_EBUSY;
+	memset(a, 0, sizeof(*a));
+	a->size = sizeof(*a);
+	a->version = 1;
+	a->domain = id;
+	a->vcpu = n;
+	r = &o->regs;
+	if (!r->cs)	/* never reset */
+		return 0;
+	a->started = 1;
+	a->kernel_mode = o->kernel_mode;
+	a->r15 = r->r15;
+	a->r14 = r->r14;
+	a->r13 = r->r13;
+	a->r12 = r->r12;
+	a->rbp = r->rbp;
+	a->rbx = r->rbx;
+	a->r11 = r->r11;
+	a->r10 = r->r10;
+	a->r9 = r->r9;
+	a->r8 = r->r8;
+	a->rax = r->rax;
+	a->rcx = r->rcx;
+	a->rdx = r->rdx;
+	a->rsi = r->rsi;
+	a->rdi = r->rdi;
+	a->rip = r->rip;
+	a->cs = o->kernel_mode ? VSEL_KERNEL_CS : r->cs;
+	a->rflags = (r->rflags & ~(u64)RFLAGS_IF) |
+		    (!o->kernel_mode || o->area->irq_enabled ? RFLAGS_IF : 0);
+	a->rsp = r->rsp;
+	a->ss = o->kernel_mode ? VSEL_KERNEL_SS : r->ss;
+	a->fs_base = o->live_fs_base;
+	a->gs_base = o->live_gs_base;
+	a->kernel_gs_base = o->kernel_mode ? o->area->user_gs_base : o->kernel_gs_base;
+	a->cr2 = o->area->cr2;
+	a->cr3 = gfn_x(o->shadow.root) << PAGE_SHIFT;
+	return 0;
+}
+
+/*
+ * The vCPUs of a running domain leave their CPUs first; then its memory goes in steps.
+ * EAGAIN: not finished, call again. Whoever asks first makes it DYING, all others help.
+ */
+static int destroy(struct vcpu *v, union control *c)
+{
+	struct domain *d = domain_get(c->domain.domain);
+	int ret = -PARVUS_EAGAIN;
+
+	(void)v;
+	if (!d)
+		return -PARVUS_ENOENT;
+	if (d->control) {
+		domain_put(d);
+		return -PARVUS_EINVAL;
+	}
+	if (READ_ONCE(d->state) == DOMAIN_RUNNING)
+		domain_kill(d, "destroyed");
+	/* under the lock, so that no call that builds or looks is half-way */
+	spin_lock(&d->control_lock);
+	if (d->state == DOMAIN_BUILDING || d->state == DOMAIN_SHUTDOWN)
+		domain_state_change(d, d->state, DOMAIN_DYING);
+	spin_unlock(&d->control_lock);
+	if (d->state == DOMAIN_DYING && spin_trylock(&d->destroy_lock)) {
+		/* another call may have finished it while we had only a reference */
+		if (!d->gfn_chunks || domain_destroy_some(d, DESTROY_CHUNKS))
+			ret = 0;
+		spin_unlock(&d->destroy_lock);
+	}
+	domain_put(d);
+	return ret;
+}
+
+static int log_get(struct vcpu *v, union control *c)
+{
+	struct parvus_control_log *a = &c->log;
+
+	(void)v;
+	if (a->reserved0)
+		return -PARVUS_EINVAL;
+	a->bytes = log_read(&a->from, a->text, sizeof(a->text), &a->end);
+	return 0;
+}
+
+static int trace_get(struct vcpu *v, union control *c)
+{
+	(void)v;
+	return trace_read(&c->trace);
+}
+
+static int cpu(struct vcpu *v, union control *c)
+{
+	struct parvus_control_cpu *a = &c->cpu;
+	struct sched_cpu_stats s;
+
+	(void)v;
+	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
+		return -PARVUS_EINVAL;
+	if (a->cpu >= cpus_online)
+		return -PARVUS_ENOENT;
+	a->apic_id = pcpus[a->cpu]->apic_id;
+	sched_cpu_stats(a->cpu, hv_now_ns(), &s);
+	a->idle_ns = s.idle_ns;
+	a->busy_ns = s.busy_ns;
+	a->switches = s.switches;
+	return 0;
+}
+
+/* ---- the table ---- */
+
+#define ANY_STATE	1u	/* but DYING */
+#define BUILDING	2u	/* while it is built */
+#define DOMAIN0		4u	/* domain 0 may name itself */
+#define OUT		8u	/* the structure is written back */
+
+static const struct {
+	u32 size, flags;
+	int (*plain)(struct vcpu *v, union control *c);
+	int (*on)(struct vcpu *v, struct domain *d, union control *c);
+} ops[PARVUS_CONTROL_OPS] = {
+#define PLAIN(op, type, fn, flags)	[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, fn, NULL }
+#define ON(op, type, fn, flags)		[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, NULL, fn }
+	PLAIN(MACHINE, parvus_control_machine, machine, OUT),
+	PLAIN(CREATE, parvus_control_create, create, OUT),
+	PLAIN(INFO, parvus_control_info, info, OUT),
+	PLAIN(NEXT, parvus_control_info, next, OUT),
+	ON(POPULATE, parvus_control_populate, populate, BUILDING),
+	ON(COPY, parvus_control_copy, copy, ANY_STATE | OUT),
+	ON(OFFER, parvus_control_offer, offer, BUILDING | OUT),
+	ON(PORT, parvus_control_port, port, BUILDING | OUT),
+	ON(START, parvus_control_start, start, BUILDING),
+	ON(PAUSE, parvus_control_domain, pause, ANY_STATE),
+	ON(UNPAUSE, parvus_control_domain, unpause, ANY_STATE),
+	PLAIN(DESTROY, parvus_control_domain, destroy, 0),
+	ON(REQUEST, parvus_control_domain, request, ANY_STATE),
+	ON(RENAME, parvus_control_name, set_name, ANY_STATE | DOMAIN0),
+	ON(MEMORY, parvus_control_memory, memory, ANY_STATE),
+	ON(SCHED, parvus_control_sched, sched, ANY_STATE | DOMAIN0 | OUT),
+	ON(VCPU, parvus_control_vcpu, vcpu_info, ANY_STATE | DOMAIN0 | OUT),
+	ON(PIN, parvus_control_vcpu, pin, ANY_STATE | DOMAIN0),
+	ON(REGS, parvus_control_regs, regs, ANY_STATE | OUT),
+	PLAIN(LOG, parvus_control_log, log_get, OUT),
+	PLAIN(TRACE, parvus_control_trace, trace_get, OUT),
+	PLAIN(CPU, parvus_control_cpu, cpu, OUT),
+	ON(VCPUS, parvus_control_domain, vcpus, ANY_STATE | DOMAIN0),
+};
+
+static int on_domain(struct vcpu *v, u64 op, union control *c)
+{
+	u32 flags = ops[op].flags, id = c->head.domain;
+	struct domain *d = domain_get(id == PARVUS_DOMAIN_SELF ? v->domain->id : id);
+	int ret = -PARVUS_EBUSY;
+
+	if (!d)
+		return -PARVUS_ENOENT;
+	if (d->control && !(flags & DOMAIN0)) {
+		domain_put(d);
+		return -PARVUS_EINVAL;
+	}
+	spin_lock(&d->control_lock);
+	if (d->state != DOMAIN_DYING && (!(flags & BUILDING) || d->state == DOMAIN_BUILDING))
+		ret = ops[op].on(v, d, c);
+	spin_unlock(&d->control_lock);
+	domain_put(d);
+	return ret;
+}
+
+s64 control_op(struct vcpu *v, u64 op, u64 gpa)
+{
+	union control c;
+	u32 size;
+	int ret;
+
+	if (op >= PARVUS_CONTROL_OPS)
+		return -PARVUS_ENOSYS;
+	op &= index_mask(op, PARVUS_CONTROL_OPS);
+	size = ops[op].size;
+	if ((gpa & ~PAGE_MASK) + size > PAGE_SIZE)
+		return -PARVUS_EINVAL;
+	if (guest_read(v->domain, gpa, &c, size))
+		return -PARVUS_EFAULT;
+	if (c.head.size != size || c.head.version != 1)
+		return -PARVUS_EINVAL;
+	ret = ops[op].plain ? ops[op].plain(v, &c) : on_domain(v, op, &c);
+	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
+	    guest_write(v->domain, gpa, &c, size))
+		return -PARVUS_EFAULT;
+	return ret;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bad arguments of every control call, the wrong state for each, and domain 0 itself where
+ * it must not be named. Nothing changes, nothing is lost.
+ * @control 1
+ */
+#include "lib/control.h"
+
+#define BAD(call, err) EXPECT_EQ(call, -(s64)(err))
+
+static const u32 sizes[PARVUS_CONTROL_OPS] = {
+	sizeof(struct parvus_control_machine), sizeof(struct parvus_control_create),
+	sizeof(struct parvus_control_info), sizeof(struct parvus_control_info),
+	sizeof(struct parvus_control_populate), sizeof(struct parvus_control_copy),
+	sizeof(struct parvus_control_offer), sizeof(struct parvus_control_port),
+	sizeof(struct parvus_control_start), sizeof(struct parvus_control_domain),
+	sizeof(struct parvus_control_domain), sizeof(struct parvus_control_domain),
+	sizeof(struct parvus_control_domain), sizeof(struct parvus_control_name),
+	sizeof(struct parvus_control_memory), sizeof(struct parvus_control_sched),
+	sizeof(struct parvus_control_vcpu), sizeof(struct parvus_control_vcpu),
+	sizeof(struct parvus_control_regs), sizeof(struct parvus_control_log),
+	sizeof(struct parvus_control_trace), sizeof(struct parvus_control_cpu),
+	sizeof(struct parvus_control_domain),
+};
+
+/* Do they begin with the domain's number, and may that be domain 0's? */
+static bool names_domain(u64 op)
+{
+	return op != PARVUS_CONTROL_MACHINE && op != PARVUS_CONTROL_CREATE && op != PARVUS_CONTROL_NEXT &&
+	       op != PARVUS_CONTROL_LOG && op != PARVUS_CONTROL_TRACE && op != PARVUS_CONTROL_CPU;
+}
+
+static bool domain0_allowed(u64 op)
+{
+	return op == PARVUS_CONTROL_INFO || op == PARVUS_CONTROL_RENAME || op == PARVUS_CONTROL_SCHED ||
+	       op == PARVUS_CONTROL_VCPU || op == PARVUS_CONTROL_PIN || op == PARVUS_CONTROL_VCPUS;
+}
+
+static void headers(void)
+{
+	for (u64 op = 0; op < PARVUS_CONTROL_OPS; op++) {
+		u32 *h = arg_new(sizes[op]);
+
+		BAD(parvus_control_op(op, start_info->ram_size + (64ull << 30)), PARVUS_EFAULT);
+		BAD(parvus_control_op(op, ~0ull), PARVUS_EINVAL);	/* across a page */
+		BAD(parvus_control_op(op, pa(control_page) + 4096 - sizes[op] + 8), PARVUS_EINVAL);
+		h[1] = 0;
+		BAD(control(op), PARVUS_EINVAL);
+		h[1] = 2;
+		BAD(control(op), PARVUS_EINVAL);
+		h[1] = 1;
+		h[0] = sizes[op] - 1;
+		BAD(control(op), PARVUS_EINVAL);
+		h[0] = 0;
+		BAD(control(op), PARVUS_EINVAL);
+		arg_new(sizes[op]);
+		if (!names_domain(op))
+			continue;
+		h[2] = 77;
+		BAD(control(op), PARVUS_ENOENT);
+		h[2] = 0x12345678;
+		BAD(control(op), PARVUS_ENOENT);
+		h[2] = start_info->domain;
+		if (!domain0_allowed(op))
+			BAD(control(op), PARVUS_EINVAL);
+	}
+	BAD(parvus_control_op(PARVUS_CONTROL_OPS, pa(control_page)), PARVUS_ENOSYS);
+	BAD(parvus_control_op(~0ull, pa(control_page)), PARVUS_ENOSYS);
+}
+
+static struct parvus_control_create *good_create(void)
+{
+	struct parvus_control_create *c = ARG(parvus_control_create);
+
+	c->vcpus = 1;
+	c->max_frames = 16;
+	c->name[0] = 'x';
+	return c;
+}
+
+static void creates(void)
+{
+	struct parvus_control_create *c;
+
+#define WITH(change) (c = good_create(), change, control(PARVUS_CONTROL_CREATE))
+	BAD(WITH(c->vcpus = 0), PARVUS_EINVAL);
+	BAD(WITH(c->vcpus = PARVUS_MAX_VCPUS + 1), PARVUS_EINVAL);
+	BAD(WITH(c->vcpus = ~0u), PARVUS_EINVAL);
+	BAD(WITH(c->max_frames = 0), PARVUS_EINVAL);
+	BAD(WITH(c->max_frames = ~0ull), PARVUS_EINVAL);
+	BAD(WITH(c->max_frames = (64ull << 30 >> 12) + 1), PARVUS_EINVAL);
+	BAD(WITH(c->extra_gfns = ~0ull), PARVUS_EINVAL);
+	BAD(WITH(c->weight = 65536), PARVUS_EINVAL);
+	BAD(WITH(c->cap = ~0u), PARVUS_EINVAL);
+	BAD(WITH(c->flags = 1), PARVUS_EINVAL);
+	BAD(WITH(c->reserved[3] = 1), PARVUS_EINVAL);
+	BAD(WITH(c->name[0] = 0), PARVUS_EINVAL);
+	BAD(WITH(c->name[0] = ' '), PARVUS_EINVAL);
+	BAD(WITH(c->name[0] = '"'), PARVUS_EINVAL);
+	BAD(WITH(c->name[0] = 0x7f), PARVUS_EINVAL);
+	BAD(WITH(memset(c->name, 'n', 32)), PARVUS_EINVAL);
+#undef WITH
+}
+
+static void builds(void)
+{
+	u32 id = (u32)child_create("built", 1024);
+	struct parvus_control_start *s;
+	struct parvus_control_copy *c;
+	struct parvus_control_offer *o;
+	struct parvus_control_port *p;
+
+	EXPECT(id > 0);
+	BAD(child_populate(id, 0, 1025, 0), PARVUS_EINVAL);
+	BAD(child_populate(id, 0, ~0ull, 0), PARVUS_EINVAL);
+	BAD(child_populate(id, ~0ull, 2, 0), PARVUS_EINVAL);
+	BAD(child_populate(id, 1024, 1, 0), PARVUS_EINVAL);
+	BAD(child_populate(id, 0, 1, 2), PARVUS_EINVAL);
+	BAD(child_populate(id, 0, 1024, PARVUS_POPULATE_NOW), PARVUS_E2BIG);
+	EXPECT_EQ(child_populate(id, 0, 512, 0), 0);
+	BAD(child_populate(id, 0, 1, 0), PARVUS_EEXIST);
+	BAD(child_populate(id, 511, 1, PARVUS_POPULATE_NOW), PARVUS_EEXIST);
+	EXPECT_EQ(child_populate(id, 600, 10, PARVUS_POPULATE_NOW), 0);
+	EXPECT_EQ(child_info(id)->frames, 522);
+	/* copies: what is no RAM of either, what is too long, what wraps */
+	BAD(child_copy(id, 0x200000, control_page, 16), PARVUS_EFAULT);
+	BAD(child_copy(id, ~0ull, control_page, 16), PARVUS_EINVAL);
+	BAD(child_copy(id, 0, control_page, PARVUS_COPY_MAX + 1), PARVUS_E2BIG);
+	BAD(child_copy(id, 0, control_page, ~0ull), PARVUS_EINVAL);
+	c = ARG(parvus_control_copy);
+	c->domain = id;
+	c->flags = 2;
+	BAD(control(PARVUS_CONTROL_COPY), PARVUS_EINVAL);
+	c->flags = PARVUS_COPY_OUT;
+	c->bytes = 16;
+	c->buffer = 0x100000;	/* the hypervisor */
+	BAD(control(PARVUS_CONTROL_COPY), PARVUS_EFAULT);
+	c->flags = 0;
+	BAD(control(PARVUS_CONTROL_COPY), PARVUS_EFAULT);
+	c->buffer = 0xfee00000;	/* the local APIC */
+	BAD(control(PARVUS_CONTROL_COPY), PARVUS_EFAULT);
+	o = ARG(parvus_control_offer);
+	o->domain = id;
+	o->gfn = 1000;
+	BAD(control(PARVUS_CONTROL_OFFER), PARVUS_EFAULT);
+	o->gfn = 0;
+	o->flags = 2;
+	BAD(control(PARVUS_CONTROL_OFFER), PARVUS_EINVAL);
+	p = ARG(parvus_control_port);
+	p->domain = id;
+	p->reserved0 = 1;
+	BAD(control(PARVUS_CONTROL_PORT), PARVUS_EINVAL);
+	/* not started: nothing to unpause, to ask, to begin with a bad state */
+	BAD(child_unpause(id), PARVUS_EBUSY);
+	BAD(child_op(PARVUS_CONTROL_REQUEST, id, 1), PARVUS_EBUSY);
+	BAD(child_op(PARVUS_CONTROL_REQUEST, id, 7), PARVUS_EINVAL);
+	s = ARG(parvus_control_start);
+	s->domain = id;
+	s->entry = 0x800000000000;
+	s->root = 0x1000;
+	BAD(control(PARVUS_CONTROL_START), PARVUS_EINVAL);
+	s->entry = 0;
+	s->root = 0x1001;
+	BAD(control(PARVUS_CONTROL_START), PARVUS_EINVAL);
+	s->root = 1ull << 40;
+	BAD(control(PARVUS_CONTROL_START), PARVUS_EFAULT);
+	s->root = 0x1000;
+	s->reserved[0] = 1;
+	BAD(control(PARVUS_CONTROL_START), PARVUS_EINVAL);
+	EXPECT_EQ(child_state(id), PARVUS_DOMAIN_BUILDING);
+	EXPECT_EQ(child_destroy(id), 0);
+}
+
+static void running(void)
+{
+	u32 id = (u32)child_new("runs", 1024, child_spin, 0);
+	struct parvus_control_memory *m;
+	struct parvus_control_sched *s;
+	struct parvus_control_vcpu *v;
+	struct parvus_control_regs *r;
+	struct parvus_control_name *n;
+	struct parvus_control_cpu *c;
+
+	EXPECT_EQ(child_unpause(id), 0);
+	while (!child_info(id)->run_ns)
+		parvus_yield();
+	/* it is built: no more building */
+	BAD(child_populate(id, 1000, 1, 0), PARVUS_EBUSY);
+	BAD(child_copy(id, 0, control_page, 16), PARVUS_EBUSY);
+	BAD(child_begin(id, 0, 0), PARVUS_EBUSY);
+	ARG(parvus_control_offer)->domain = id;
+	BAD(control(PARVUS_CONTROL_OFFER), PARVUS_EBUSY);
+	ARG(parvus_control_port)->domain = id;
+	BAD(control(PARVUS_CONTROL_PORT), PARVUS_EBUSY);
+	r = ARG(parvus_control_regs);
+	r->domain = id;
+	BAD(control(PARVUS_CONTROL_REGS), PARVUS_EBUSY);
+	r->vcpu = 1;
+	BAD(control(PARVUS_CONTROL_REGS), PARVUS_ENOENT);
+	m = ARG(parvus_control_memory);
+	m->domain = id;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_EINVAL);
+	m->flags = 4;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_EINVAL);
+	m->flags = PARVUS_MEMORY_SET_MAX;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_EINVAL);
+	m->max_frames = 1025;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_EINVAL);
+	m->flags = PARVUS_MEMORY_SET_TARGET;
+	m->target_frames = 1025;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_EINVAL);
+	m->flags = 3;
+	m->max_frames = 600;
+	m->target_frames = 601;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_EINVAL);
+	m->target_frames = 600;
+	EXPECT_EQ(control(PARVUS_CONTROL_MEMORY), 0);
+	EXPECT_EQ(child_info(id)->max_frames, 600);
+	EXPECT_EQ(child_info(id)->target_frames, 600);
+	s = ARG(parvus_control_sched);
+	s->domain = id;
+	s->flags = 4;
+	BAD(control(PARVUS_CONTROL_SCHED), PARVUS_EINVAL);
+	s->flags = PARVUS_SCHED_SET_WEIGHT;
+	BAD(control(PARVUS_CONTROL_SCHED), PARVUS_EINVAL);
+	s->weight = 65536;
+	BAD(control(PARVUS_CONTROL_SCHED), PARVUS_EINVAL);
+	s->flags = PARVUS_SCHED_SET_CAP;
+	s->cap = 6401;
+	BAD(control(PARVUS_CONTROL_SCHED), PARVUS_EINVAL);
+	s->flags = 3;
+	s->weight = 512;
+	s->cap = 50;
+	EXPECT_EQ(control(PARVUS_CONTROL_SCHED), 0);
+	EXPECT_EQ(child_info(id)->weight, 512);
+	EXPECT_EQ(child_info(id)->cap, 50);
+	v = ARG(parvus_control_vcpu);
+	v->domain = id;
+	BAD(control(PARVUS_CONTROL_PIN), PARVUS_EINVAL);	/* no CPU */
+	v->affinity = 1ull << 63;
+	BAD(control(PARVUS_CONTROL_PIN), PARVUS_EINVAL);	/* none that is there */
+	v->affinity = 1;
+	v->vcpu = 1;
+	BAD(control(PARVUS_CONTROL_PIN), PARVUS_ENOENT);
+	BAD(control(PARVUS_CONTROL_VCPU), PARVUS_ENOENT);
+	v->vcpu = 0;
+	EXPECT_EQ(control(PARVUS_CONTROL_PIN), 0);
+	v->affinity = 0;
+	EXPECT_EQ(control(PARVUS_CONTROL_VCPU), 0);
+	EXPECT_EQ(v->affinity, 1);
+	BAD(child_op(PARVUS_CONTROL_VCPUS, id, 0), PARVUS_EINVAL);
+	BAD(child_op(PARVUS_CONTROL_VCPUS, id, 2), PARVUS_EINVAL);
+	EXPECT_EQ(child_op(PARVUS_CONTROL_VCPUS, id, 1), 0);
+	n = ARG(parvus_control_name);
+	n->domain = id;
+	BAD(control(PARVUS_CONTROL_RENAME), PARVUS_EINVAL);
+	n->name[0] = 'n';
+	n->reserved0 = 1;
+	BAD(control(PARVUS_CONTROL_RENAME), PARVUS_EINVAL);
+	n->reserved0 = 0;
+	EXPECT_EQ(control(PARVUS_CONTROL_RENAME), 0);
+	EXPECT(child_info(id)->name[0] == 'n' && !child_info(id)->name[1]);
+	c = ARG(parvus_control_cpu);
+	c->cpu = 63;
+	BAD(control(PARVUS_CONTROL_CPU), PARVUS_ENOENT);
+	c->cpu = 0;
+	c->reserved[1] = 1;
+	BAD(control(PARVUS_CONTROL_CPU), PARVUS_EINVAL);
+	EXPECT_EQ(child_destroy(id), 0);
+}
+
+void test(void)
+{
+	u64 free = machine()->frames_free;
+
+	headers();
+	creates();
+	builds();
+	running();
+	EXPECT_EQ(machine()->frames_free, free);
+	EXPECT_EQ(machine()->domains, 1);
+}
