@@ -987,7 +987,12 @@ static void model(u64 pool, bool exact, unsigned int seeds)
 
 /* ---- a guest that does it all wrong ---- */
 
-static u64 any_gfn(void) { return chance(3) ? below(TABLES) : chance(8) ? random_u64() >> 24 : below(GFNS); }
+static u64 any_gfn(void)
+{
+	if (chance(6))
+		return GRANT_GFN + below(GRANTS);
+	return chance(3) ? below(TABLES) : chance(8) ? random_u64() >> 24 : below(GFNS);
+}
 
 static u64 any_entry(void)
 {
@@ -1373,6 +1378,78 @@ START_TEST(release)
 }
 END_TEST
 
+/*
+ * One vCPU flushes, and its shadow entry is gone; before the TLB of another one has heard of
+ * it, a third one gives the frame away: nothing counts on it any more, and still it must
+ * not go before that TLB is clean (rule 4).
+ */
+static u64 race_gfn;
+static unsigned int races;
+
+static bool tlb_has(unsigned int cpu, u64 mfn)
+{
+	unsigned int n;
+
+	for (n = 0; n < native_cpus[cpu].tlbs; n++)
+		if (native_cpus[cpu].tlb[n].mfn == mfn)
+			return true;
+	return false;
+}
+
+static void race_hook(unsigned int cpu)
+{
+	u64 mfn = mfn_of(race_gfn);
+
+	if (depth)
+		return;
+	depth++;
+	ck_assert_uint_eq(cpu, 1);
+	ck_assert(tlb_has(1, mfn));
+	if (race_gfn < GRANT_GFN) {
+		ck_assert_uint_eq(frame_info(_mfn(mfn))->count, 0);
+		ok(CALL(2, domain_release(d, d->vcpus[2], race_gfn, 1)), "release");
+		ck_assert_uint_eq(frame_info(_mfn(mfn))->type, FRAME_FREE);
+	} else {
+		struct parvus_grant_unmap u = { .handle = grants[race_gfn - GRANT_GFN].handle };
+
+		ck_assert(!shadow_maps_foreign(d, _mfn(mfn)));
+		ck_assert_int_eq(grant_call(2, PARVUS_GRANT_UNMAP, &u, sizeof(u)), 1);
+		ok(u.status, "unmap");
+	}
+	ck_assert(!tlb_has(1, mfn));
+	races++;
+	depth--;
+}
+
+START_TEST(overtaken)
+{
+	const u64 va = 0xffff880000000000;
+	struct access a = { .va = va, .write = true };
+	unsigned int i;
+	u64 mfn;
+	u32 e;
+
+	while (!grants[0].handle || !(gfn_lookup(d, _gfn(GRANT_GFN)) & GFN_WRITABLE))
+		grant_change(0);
+	native_before_serve = race_hook;
+	for (i = 0; i < 2; i++) {
+		race_gfn = i ? GRANT_GFN : 2100;
+		map(va, race_gfn, P | W | A | D);
+		ck_assert_int_eq(CALL(1, shadow_fault(d->vcpus[1], va, PF_WRITE, false, 0x1000, &e)),
+				 SHADOW_DONE);
+		native_this_cpu = 1;
+		ck_assert(native_access(1, a, &mfn));
+		ck_assert_uint_eq(mfn, mfn_of(race_gfn));
+		native_unexpose(2);
+		*entry_for(spaces[0].root, va, 1, false) = 0;
+		ok(CALL(0, shadow_flush(d->vcpus[0], 0, 0, va, va + PAGE_SIZE, PAGE_SIZE, PARVUS_FLUSH_KERNEL)),
+		   "flush");
+		ck_assert_uint_eq(races, i + 1);
+	}
+	native_before_serve = NULL;
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("shadow");
@@ -1396,6 +1473,7 @@ int main(void)
 	tcase_add_test(t, prefill);
 	tcase_add_test(t, bad_calls);
 	tcase_add_test(t, release);
+	tcase_add_test(t, overtaken);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }
