@@ -16,7 +16,8 @@ static struct {
 
 void guest_access_begin(void)
 {
-	atomic_inc_u64(&accesses[arch_this_cpu()].count);	/* a full barrier: then the gfn table */
+	/* a full barrier: the gfn table is read after it */
+	atomic_inc_u64(&accesses[arch_this_cpu()].count);
 }
 
 void guest_access_end(void)

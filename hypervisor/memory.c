@@ -62,7 +62,8 @@ static u64 busy(u64 e) { return e & GFN_PRESENT ? (e & GFN_MFN_MASK) | GFN_BUSY 
 
 int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 {
-	u64 first = gfn % EXTENT_FRAMES, end = first + frames, i, gone = 0, *chunk, c, *t = NULL, *spare = NULL;
+	u64 first = gfn % EXTENT_FRAMES, end = first + frames, i, gone = 0, *chunk, c;
+	u64 *t = NULL, *spare = NULL;
 	struct shadow_loss loss;
 	int ret;
 

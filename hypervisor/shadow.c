@@ -1666,7 +1666,8 @@ void shadow_lose(struct vcpu *v, const struct shadow_loss *l)
 	smp_mb();	/* the gfn entries, then the counts */
 	for (i = 0; i < ARRAY_SIZE(l->foreign); i++)
 		for (bits = l->foreign[i]; bits && !any; bits &= bits - 1)
-			any = READ_ONCE(d->shadow->foreign[i * 64 + (unsigned int)__builtin_ctzll(bits)]);
+			any = READ_ONCE(d->shadow->foreign[i * 64 +
+							   (u32)__builtin_ctzll(bits)]);
 	if (any)
 		sweep(d, l);
 	for_each_current(v, catch_up);

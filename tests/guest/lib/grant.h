@@ -44,7 +44,8 @@ static inline int grant_map(u32 domain, u32 ref, u32 flags, u64 gpa, u32 *handle
 	static struct parvus_grant_map r;
 	int ret;
 
-	r = (struct parvus_grant_map){ .domain = domain, .ref = ref, .flags = flags, .gfn = gpa / PAGE };
+	r = (struct parvus_grant_map){ .domain = domain, .ref = ref, .flags = flags,
+				       .gfn = gpa / PAGE };
 	ret = grant_one(PARVUS_GRANT_MAP, &r);
 	*handle = r.handle;
 	return ret;
