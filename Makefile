@@ -49,3 +49,4 @@ lines:
 	@printf '  guest       %6d lines of new files of 3500, %d changed lines of 400\n' \
 		$$(find guest-patches/*/overlay -type f | xargs cat | wc -l) \
 		$$(cat guest-patches/*/*.patch | grep '^[-+]' | grep -cv '^[-+][-+]')
+	@printf '  pv-drivers  %6d lines\n' $$(cat pv-drivers/linux/*.[ch] | wc -l)

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Parvus guest: a local APIC that is only a way to send IPIs. Vectors arrive
- * through the guest's own IDT handlers; there is nothing to acknowledge.
+ * through the guest's own IDT handlers; there is nothing to acknowledge. That of
+ * events is here, too.
  */
 #include <linux/init.h>
 #include <linux/cpumask.h>
 #include <linux/smp.h>
 #include <asm/apic.h>
+#include <asm/desc.h>
+#include <asm/hardirq.h>
+#include <asm/idtentry.h>
+#include <asm/irq_regs.h>
 #include <asm/x86_init.h>
+#include "../../../drivers/parvus/parvus.h"
 #include "../kernel/apic/local.h"
 #include "parvus.h"
 
@@ -131,3 +137,19 @@ void __init parvus_init_apic(void)
 }
 
 apic_driver(parvus_apic);
+
+DEFINE_IDTENTRY_SYSVEC(sysvec_parvus_event)
+{
+	struct pt_regs *old = set_irq_regs(regs);
+
+	inc_irq_stat(irq_hv_callback_count);
+	parvus_console_poll(parvus_events_handle());
+	set_irq_regs(old);
+}
+
+/* Gates are given out before the vectors are set up; see x86_init.irqs. */
+void __init parvus_init_vectors(void)
+{
+	alloc_intr_gate(HYPERVISOR_CALLBACK_VECTOR, asm_sysvec_parvus_event);
+	parvus_events_init();
+}

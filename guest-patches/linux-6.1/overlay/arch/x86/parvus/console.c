@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parvus guest: the console, hvc0, by two hypercalls; input arrives with the event
- * vector. A boot console on the same calls shows the earliest messages.
+ * Parvus guest: the console, hvc0, by two hypercalls, of a domain that has no console
+ * page (that one: drivers/parvus/console.c). Input arrives with VIRQ_CONSOLE, or with
+ * the bare event vector where there are no events. A boot console on the same calls
+ * shows the earliest messages.
  */
 #include <linux/init.h>
 #include <linux/console.h>
 #include <linux/err.h>
-#include <linux/irq.h>
+#include <linux/interrupt.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <asm/apic.h>
-#include <asm/desc.h>
-#include <asm/hardirq.h>
-#include <asm/idtentry.h>
-#include <asm/irq_regs.h>
 #include <asm/setup.h>
+#include "../../../drivers/parvus/parvus.h"
 #include "../../../drivers/tty/hvc/hvc_console.h"
 #include "parvus.h"
 
@@ -23,6 +21,7 @@ static DEFINE_RAW_SPINLOCK(parvus_console_lock);
 static char parvus_console_out[256] __aligned(256);
 static char parvus_console_in[256] __aligned(256);
 static struct hvc_struct *parvus_hvc;
+static bool parvus_console_virq;
 
 static int parvus_console_put(uint32_t vtermno, const char *buf, int count)
 {
@@ -79,21 +78,19 @@ static const struct hv_ops parvus_console_ops = {
 	.notifier_hangup = parvus_console_del,
 };
 
-DEFINE_IDTENTRY_SYSVEC(sysvec_parvus_event)
+/* The event vector came; @event: for a port. */
+void parvus_console_poll(bool event)
 {
-	struct pt_regs *old = set_irq_regs(regs);
 	struct hvc_struct *hp = READ_ONCE(parvus_hvc);
 
-	inc_irq_stat(irq_hv_callback_count);
-	if (hp && hvc_poll(hp))
+	if (hp && !(event && parvus_console_virq) && hvc_poll(hp))
 		hvc_kick();
-	set_irq_regs(old);
 }
 
-/* Gates are given out before the vectors are set up; see x86_init.irqs. */
-void __init parvus_init_vectors(void)
+static irqreturn_t parvus_console_interrupt(int irq, void *unused)
 {
-	alloc_intr_gate(HYPERVISOR_CALLBACK_VECTOR, asm_sysvec_parvus_event);
+	parvus_console_poll(false);
+	return IRQ_HANDLED;
 }
 
 static void parvus_boot_console_write(struct console *con, const char *text, unsigned int n)
@@ -108,17 +105,26 @@ static struct console parvus_boot_console = {
 	.index = -1,
 };
 
+static bool __init parvus_console_by_call(void)
+{
+	return parvus_start && !parvus_start->console_gpa;
+}
+
 void __init parvus_init_console(void)
 {
-	/* "quiet" is parsed only later */
-	if (!strstr(boot_command_line, "quiet"))
+	bool quiet = strstr(boot_command_line, "quiet");	/* is parsed only later */
+
+	if (!parvus_console_by_call())
+		parvus_ring_console_early(quiet);
+	else if (!quiet)
 		register_console(&parvus_boot_console);
+	/* after those: a boot console is not registered beside a preferred one */
 	add_preferred_console("hvc", 0, NULL);
 }
 
 static int __init parvus_console_instantiate(void)
 {
-	if (!parvus_start)
+	if (!parvus_console_by_call())
 		return 0;
 	return hvc_instantiate(0, 0, &parvus_console_ops);
 }
@@ -126,8 +132,17 @@ console_initcall(parvus_console_instantiate);
 
 static int __init parvus_console_device(void)
 {
-	if (!parvus_start)
+	int irq;
+
+	if (!parvus_console_by_call())
 		return 0;
+	irq = parvus_bind_virq(PARVUS_VIRQ_CONSOLE);
+	if (irq > 0) {
+		if (!request_irq(irq, parvus_console_interrupt, 0, "console", NULL))
+			parvus_console_virq = true;
+		else
+			parvus_unbind(irq);
+	}
 	return PTR_ERR_OR_ZERO(hvc_alloc(0, 1, &parvus_console_ops, 256));
 }
 device_initcall(parvus_console_device);

@@ -28,10 +28,12 @@
 #include <asm/pci_x86.h>
 #include <asm/sections.h>
 #include <asm/tlbflush.h>
+#include "../../../drivers/parvus/parvus.h"
 #include "../kernel/cpu/cpu.h"
 #include "parvus.h"
 
 struct parvus_start_info *parvus_start __ro_after_init;
+EXPORT_SYMBOL_GPL(parvus_start);
 static struct parvus_start_info parvus_start_copy __ro_after_init;
 
 DEFINE_PER_CPU_ALIGNED(struct parvus_vcpu_area, parvus_area) __aligned(PARVUS_VCPU_AREA_SIZE);
@@ -215,6 +217,7 @@ static void __init parvus_init_caps(void)
 
 static void __noreturn parvus_shutdown(unsigned int reason, unsigned int status)
 {
+	parvus_ring_console_drain();
 	for (;;)
 		parvus_call2(PARVUS_HC_shutdown, reason, status);
 }
@@ -262,12 +265,11 @@ static void __init parvus_init_platform(void)
 	x86_platform.legacy.rtc = 0;
 	x86_platform.legacy.warm_reset = 0;
 	x86_platform.legacy.i8042 = X86_LEGACY_I8042_PLATFORM_ABSENT;
-	if (!parvus_start->rsdp) {
-		disable_acpi();
+	/* Domain 0 may have tables and configuration space, but no interrupts of devices yet. */
+	disable_acpi();
 #ifdef CONFIG_PCI
-		pci_probe = 0;
+	pci_probe = 0;
 #endif
-	}
 	parvus_init_sched_clock();
 	atomic_notifier_chain_register(&panic_notifier_list, &parvus_panic_block);
 }
@@ -313,7 +315,11 @@ static void __init parvus_init_platform_ops(void)
 	pm_power_off = parvus_machine_poweroff;
 }
 
-/* The zero page that a boot loader would have filled. */
+/*
+ * The zero page that a boot loader would have filled. What lies in RAM and is still
+ * needed is reserved: the initrd by setup_arch(), the console page here. Command line
+ * and start info are copied.
+ */
 static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 {
 	unsigned int i, n = min_t(unsigned int, si->memory_ranges, PARVUS_MEMORY_RANGES);
@@ -333,6 +339,8 @@ static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 	boot_params.ext_ramdisk_size = si->initrd_size >> 32;
 	boot_params.acpi_rsdp_addr = si->rsdp;
 	strscpy(boot_command_line, __va(si->cmdline), COMMAND_LINE_SIZE);
+	if (si->console_gpa)
+		memblock_reserve(si->console_gpa & PAGE_MASK, PAGE_SIZE);
 }
 
 /*

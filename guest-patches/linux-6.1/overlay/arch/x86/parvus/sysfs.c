@@ -5,6 +5,7 @@
  * parvus/abi_version is the hypervisor's; parvus/stats its event counters.
  */
 #include <linux/cpumask.h>
+#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
 #include <linux/slab.h>
@@ -12,6 +13,8 @@
 #include "parvus.h"
 
 unsigned int parvus_exit_status;
+struct kobject *parvus_kobj;	/* drivers add to it */
+EXPORT_SYMBOL_GPL(parvus_kobj);
 
 static ssize_t type_show(struct kobject *k, struct kobj_attribute *a, char *buf)
 {
@@ -86,7 +89,6 @@ static struct attribute *parvus_attrs[] = {
 };
 
 static const struct attribute_group parvus_group = {
-	.name = "parvus",
 	.attrs = parvus_attrs,
 };
 
@@ -96,7 +98,10 @@ static int __init parvus_sysfs_init(void)
 
 	if (!parvus_start)
 		return 0;
+	parvus_kobj = kobject_create_and_add("parvus", hypervisor_kobj);
+	if (!parvus_kobj)
+		return -ENOMEM;
 	ret = sysfs_create_file(hypervisor_kobj, &type_attr.attr);
-	return ret ?: sysfs_create_group(hypervisor_kobj, &parvus_group);
+	return ret ?: sysfs_create_group(parvus_kobj, &parvus_group);
 }
 device_initcall(parvus_sysfs_init);

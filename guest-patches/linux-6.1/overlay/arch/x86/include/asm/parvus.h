@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rest of arch/x86 knows of Parvus: the TLB hooks. They sit where an
- * address space loses rights (tlb.c), because the hypervisor keeps translations
+ * What the rest of the kernel knows of Parvus: hypercalls, and the TLB hooks. Those sit
+ * where an address space loses rights (tlb.c), because the hypervisor keeps translations
  * of address spaces that no CPU has loaded.
+ *
+ * A hypercall is SYSCALL in kernel mode: number in rax, arguments in rdi rsi rdx
+ * r10 r8 r9, result in rax; rcx and r11 are lost.
  */
 #ifndef _ASM_X86_PARVUS_H
 #define _ASM_X86_PARVUS_H
 
 #include <linux/types.h>
+#include <asm/asm.h>
 #include <asm/cpufeature.h>
 
 struct mm_struct;
@@ -27,5 +31,72 @@ void parvus_flush_mm_range(struct mm_struct *mm, unsigned long start, unsigned l
 void parvus_flush_kernel_range(unsigned long start, unsigned long end);
 void parvus_flush_all(void);
 void parvus_flush_batch(struct cpumask *cpus);
+
+/* entry.S: the instruction itself, so that objtool sees the stack unchanged across it. */
+void parvus_syscall(void);
+
+static __always_inline long parvus_call6(unsigned long nr, unsigned long a0, unsigned long a1,
+					 unsigned long a2, unsigned long a3, unsigned long a4,
+					 unsigned long a5)
+{
+	register unsigned long r10 asm("r10") = a3;
+	register unsigned long r8 asm("r8") = a4;
+	register unsigned long r9 asm("r9") = a5;
+	long ret = nr;
+
+	asm volatile("call parvus_syscall"
+		     : "+a" (ret), ASM_CALL_CONSTRAINT
+		     : "D" (a0), "S" (a1), "d" (a2), "r" (r10), "r" (r8), "r" (r9)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+static __always_inline long parvus_call0(unsigned long nr)
+{
+	long ret = nr;
+
+	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
+		     : : "rcx", "r11", "memory");
+	return ret;
+}
+
+static __always_inline long parvus_call1(unsigned long nr, unsigned long a0)
+{
+	long ret = nr;
+
+	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
+		     : "D" (a0) : "rcx", "r11", "memory");
+	return ret;
+}
+
+static __always_inline long parvus_call2(unsigned long nr, unsigned long a0, unsigned long a1)
+{
+	long ret = nr;
+
+	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
+		     : "D" (a0), "S" (a1) : "rcx", "r11", "memory");
+	return ret;
+}
+
+static __always_inline long parvus_call3(unsigned long nr, unsigned long a0, unsigned long a1,
+					 unsigned long a2)
+{
+	long ret = nr;
+
+	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
+		     : "D" (a0), "S" (a1), "d" (a2) : "rcx", "r11", "memory");
+	return ret;
+}
+
+static __always_inline long parvus_call4(unsigned long nr, unsigned long a0, unsigned long a1,
+					 unsigned long a2, unsigned long a3)
+{
+	register unsigned long r10 asm("r10") = a3;
+	long ret = nr;
+
+	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
+		     : "D" (a0), "S" (a1), "d" (a2), "r" (r10) : "rcx", "r11", "memory");
+	return ret;
+}
 
 #endif

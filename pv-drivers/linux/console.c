@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Parvus console front end: hvc0 of a domain U, two byte rings in one page that is
+ * shared with whoever serves the console (parvus/console.h). Page and port are known
+ * from the first instruction on; the page is reached through a fixed address, which
+ * exists long before the direct map does.
+ *
+ * The other side may write anything into the page: our own indices are kept here, its
+ * are read once and believed only if they make sense. A full ring drops what the
+ * kernel prints and makes a terminal wait.
+ */
+#include <linux/console.h>
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/parvus.h>
+#include <linux/printk.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <asm/fixmap.h>
+#include <parvus/console.h>
+#include "../tty/hvc/hvc_console.h"
+#include "parvus.h"
+
+static_assert(sizeof(struct parvus_console_page) <= PAGE_SIZE);
+
+static struct parvus_console_page *ring;
+static DEFINE_RAW_SPINLOCK(ring_lock);
+static u32 out_prod, in_cons;		/* ours; the page has copies for the other side */
+
+/* How often the CPU is given away to let the other side read, in all, at the end. */
+static int patience = 2000;
+
+static void ring_notify(void)
+{
+	parvus_notify_port(parvus_start->console_port);
+}
+
+/* Bytes in the output ring, as the other side says; nonsense means full. */
+static u32 ring_out_used(void)
+{
+	return min(out_prod - READ_ONCE(ring->out_cons), PARVUS_CONSOLE_OUT);
+}
+
+static int ring_write(const char *buf, int count)
+{
+	u32 space = PARVUS_CONSOLE_OUT - ring_out_used(), n = min_t(u32, count, space), i;
+
+	smp_mb();	/* what the reader has done with comes before our bytes */
+	for (i = 0; i < n; i++)
+		ring->out[(out_prod + i) % PARVUS_CONSOLE_OUT] = buf[i];
+	smp_wmb();	/* bytes before the index */
+	out_prod += n;
+	WRITE_ONCE(ring->out_prod, out_prod);
+	return n;
+}
+
+static int ring_put(const char *buf, int count)
+{
+	int done = 0;
+
+	for (;;) {
+		int n = ring_write(buf + done, count - done);
+
+		done += n;
+		if (n)
+			ring_notify();
+		/* The last words of a kernel are worth a little waiting. */
+		if (done == count || !oops_in_progress || patience <= 0)
+			return done;
+		patience--;
+		parvus_call0(PARVUS_HC_yield);
+	}
+}
+
+static int ring_put_chars(uint32_t vtermno, const char *buf, int count)
+{
+	unsigned long flags;
+	int done;
+
+	/* At the end of a kernel the owner may have been stopped with the lock held. */
+	if (!oops_in_progress)
+		raw_spin_lock_irqsave(&ring_lock, flags);
+	else if (!raw_spin_trylock_irqsave(&ring_lock, flags))
+		return ring_put(buf, count);
+	done = ring_put(buf, count);
+	raw_spin_unlock_irqrestore(&ring_lock, flags);
+	return done;
+}
+
+static int ring_get_chars(uint32_t vtermno, char *buf, int count)
+{
+	unsigned long flags;
+	u32 n, i;
+
+	raw_spin_lock_irqsave(&ring_lock, flags);
+	n = READ_ONCE(ring->in_prod) - in_cons;
+	if (n > PARVUS_CONSOLE_IN) {
+		/* Nonsense: nothing to read. Follow, so that an honest successor is understood. */
+		in_cons += n;
+		n = 0;
+	}
+	n = min_t(u32, n, count);
+	smp_rmb();	/* index before bytes */
+	for (i = 0; i < n; i++)
+		buf[i] = READ_ONCE(ring->in[(in_cons + i) % PARVUS_CONSOLE_IN]);
+	smp_mb();	/* bytes are read before their room is given back */
+	in_cons += n;
+	WRITE_ONCE(ring->in_cons, in_cons);
+	if (n)
+		ring_notify();
+	raw_spin_unlock_irqrestore(&ring_lock, flags);
+	return n;
+}
+
+static const struct hv_ops ring_ops = {
+	.get_chars = ring_get_chars,
+	.put_chars = ring_put_chars,
+	.notifier_add = notifier_add_irq,
+	.notifier_del = notifier_del_irq,
+	.notifier_hangup = notifier_hangup_irq,
+};
+
+static void ring_boot_write(struct console *con, const char *text, unsigned int n)
+{
+	unsigned int i, line;
+
+	/* A terminal wants a return with each new line. */
+	for (i = 0; i < n; i += line) {
+		const char *end = memchr(text + i, '\n', n - i);
+
+		line = end ? end - (text + i) : n - i;
+		ring_put_chars(0, text + i, line);
+		if (end) {
+			ring_put_chars(0, "\r\n", 2);
+			line++;
+		}
+	}
+}
+
+static struct console ring_boot_console = {
+	.name = "parvus",
+	.write = ring_boot_write,
+	.flags = CON_PRINTBUFFER | CON_BOOT | CON_ANYTIME,
+	.index = -1,
+};
+
+/* The first C code: there is no direct map yet, and the page may be anywhere. */
+void __init parvus_ring_console_early(bool quiet)
+{
+	u64 gpa = parvus_start->console_gpa;
+
+	set_fixmap(FIX_PARAVIRT_BOOTMAP, gpa & PAGE_MASK);
+	ring = (void *)fix_to_virt(FIX_PARAVIRT_BOOTMAP) + offset_in_page(gpa);
+	out_prod = READ_ONCE(ring->out_prod);
+	in_cons = READ_ONCE(ring->in_cons);
+	if (!quiet)
+		register_console(&ring_boot_console);
+}
+
+/* The domain is about to end: give the other side a moment to read what is left. */
+void parvus_ring_console_drain(void)
+{
+	if (!ring)
+		return;
+	ring_notify();
+	while (ring_out_used() && patience-- > 0)
+		parvus_call0(PARVUS_HC_yield);
+}
+
+static int __init ring_console_instantiate(void)
+{
+	if (!ring)
+		return 0;
+	return hvc_instantiate(0, 0, &ring_ops);
+}
+console_initcall(ring_console_instantiate);
+
+static int __init ring_console_device(void)
+{
+	int irq;
+
+	if (!ring)
+		return 0;
+	irq = parvus_bind_port(parvus_start->console_port);
+	if (irq < 0)
+		pr_warn("parvus console: no event (%d), polling\n", irq);
+	return PTR_ERR_OR_ZERO(hvc_alloc(0, max(irq, 0), &ring_ops, 256));
+}
+device_initcall(ring_console_device);
