@@ -230,7 +230,10 @@ static ssize_t current_show(struct kobject *k, struct kobj_attribute *a, char *b
 {
 	return sysfs_emit(buf, "%llu\n", READ_ONCE(current_frames) << (PAGE_SHIFT - 10));
 }
-static struct kobj_attribute current_attr = __ATTR_RO(current);
+/* "current" is a macro */
+static struct kobj_attribute current_attr = {
+	.attr = { .name = "current", .mode = 0444 }, .show = current_show,
+};
 
 static struct attribute *memory_attrs[] = { &target_attr.attr, &current_attr.attr, NULL };
 static const struct attribute_group memory_group = { .name = "memory", .attrs = memory_attrs };

@@ -202,13 +202,13 @@ static void event(void)
 	close(fd);
 }
 
-/* The next port that was signalled within a second, or 0. */
-static uint32_t signalled(int fd)
+/* The next port that was signalled within @ms, or 0. */
+static uint32_t signalled(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	uint32_t port = 0;
 
-	if (poll(&p, 1, 1000) == 1 && read(fd, &port, sizeof(port)) != sizeof(port))
+	if (poll(&p, 1, ms) == 1 && read(fd, &port, sizeof(port)) != sizeof(port))
 		return 0;
 	return port;
 }
@@ -243,32 +243,32 @@ static void loop(void)
 	b.remote_port = a.port;
 	expect("BIND of the other end", ioctl(other, PARVUS_IOC_BIND, &b), 0);
 	refused("SEND by the wrong file", ioctl(other, PARVUS_IOC_SEND, &a.port), ENOENT);
-	expect("nothing yet", signalled(fd), 0);
+	expect("nothing yet", signalled(fd, 100), 0);
 	for (i = 0; i < 1000; i++) {
 		expect("SEND", ioctl(other, PARVUS_IOC_SEND, &b.port), 0);
-		expect("signal", signalled(fd), a.port);
+		expect("signal", signalled(fd, 5000), a.port);
 		expect("SEND back", ioctl(fd, PARVUS_IOC_SEND, &a.port), 0);
-		expect("signal back", signalled(other), b.port);
+		expect("signal back", signalled(other, 5000), b.port);
 		expect("unmask", write(fd, &a.port, 4), 4);
 		expect("unmask", write(other, &b.port, 4), 4);
 	}
 	expect("SEND", ioctl(other, PARVUS_IOC_SEND, &b.port), 0);
-	expect("signal", signalled(fd), a.port);
+	expect("signal", signalled(fd, 5000), a.port);
 	for (i = 0; i < 10; i++)
 		expect("SEND", ioctl(other, PARVUS_IOC_SEND, &b.port), 0);
-	expect("masked", signalled(fd), 0);
+	expect("masked", signalled(fd, 100), 0);
 	expect("unmask", write(fd, &a.port, 4), 4);
-	expect("signal of ten", signalled(fd), a.port);
+	expect("signal of ten", signalled(fd, 5000), a.port);
 	expect("unmask", write(fd, &a.port, 4), 4);
-	expect("no more", signalled(fd), 0);
+	expect("no more", signalled(fd, 100), 0);
 	/* a number that is written back before it was read is in the ring once */
 	for (i = 0; i < 10; i++) {
 		ioctl(other, PARVUS_IOC_SEND, &b.port);
 		usleep(10000);
 		expect("unmask", write(fd, &a.port, 4), 4);
 	}
-	expect("signal", signalled(fd), a.port);
-	expect("once", signalled(fd), 0);
+	expect("signal", signalled(fd, 5000), a.port);
+	expect("once", signalled(fd, 100), 0);
 	port = a.port;
 	expect("CLOSE", ioctl(fd, PARVUS_IOC_CLOSE, &port), 0);
 	refused("CLOSE again", ioctl(fd, PARVUS_IOC_CLOSE, &port), ENOENT);
