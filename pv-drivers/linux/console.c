@@ -16,6 +16,7 @@
 #include <linux/printk.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 #include <asm/fixmap.h>
 #include <parvus/console.h>
 #include "../tty/hvc/hvc_console.h"
@@ -26,6 +27,9 @@ static_assert(sizeof(struct parvus_console_page) <= PAGE_SIZE);
 static struct parvus_console_page *ring;
 static DEFINE_RAW_SPINLOCK(ring_lock);
 static u32 out_prod, in_cons;		/* ours; the page has copies for the other side */
+
+static struct hvc_struct *ring_hvc;
+static u32 columns, rows;		/* as last told to the terminal */
 
 /* How often the CPU is given away to let the other side read, in all, at the end. */
 static int patience = 2000;
@@ -87,11 +91,32 @@ static int ring_put_chars(uint32_t vtermno, const char *buf, int count)
 	return done;
 }
 
+static void ring_resize(struct work_struct *work)
+{
+	struct winsize size = { .ws_col = READ_ONCE(columns), .ws_row = READ_ONCE(rows) };
+
+	hvc_resize(ring_hvc, size);
+}
+static DECLARE_WORK(ring_resize_work, ring_resize);
+
+/* The size of the terminal on the other side, if it is one. */
+static void ring_look_at_size(void)
+{
+	u32 c = READ_ONCE(ring->columns), r = READ_ONCE(ring->rows);
+
+	if (!ring_hvc || (c == columns && r == rows) || c > U16_MAX || r > U16_MAX)
+		return;
+	WRITE_ONCE(columns, c);
+	WRITE_ONCE(rows, r);
+	schedule_work(&ring_resize_work);
+}
+
 static int ring_get_chars(uint32_t vtermno, char *buf, int count)
 {
 	unsigned long flags;
 	u32 n, i;
 
+	ring_look_at_size();
 	raw_spin_lock_irqsave(&ring_lock, flags);
 	n = READ_ONCE(ring->in_prod) - in_cons;
 	if (n > PARVUS_CONSOLE_IN) {
@@ -177,6 +202,7 @@ console_initcall(ring_console_instantiate);
 
 static int __init ring_console_device(void)
 {
+	struct hvc_struct *hvc;
 	int irq;
 
 	if (!ring)
@@ -184,6 +210,10 @@ static int __init ring_console_device(void)
 	irq = parvus_bind_port(parvus_start->console_port);
 	if (irq < 0)
 		pr_warn("parvus console: no event (%d), polling\n", irq);
-	return PTR_ERR_OR_ZERO(hvc_alloc(0, max(irq, 0), &ring_ops, 256));
+	hvc = hvc_alloc(0, max(irq, 0), &ring_ops, 256);
+	if (IS_ERR(hvc))
+		return PTR_ERR(hvc);
+	ring_hvc = hvc;
+	return 0;
 }
 device_initcall(ring_console_device);

@@ -9,9 +9,11 @@ for p in devparvus registry share; do program $p "$abi"; done
 user_space devparvus registry share
 export CPUS=2 VCPUS=2
 guest 'devparvus || exit 1; cd /sys/devices/system/cpu/cpu1
-echo 0 >online && devparvus && echo 1 >online && devparvus || exit 1; grep -c ^processor /proc/cpuinfo
+echo 0 >online && devparvus && echo 1 >online || exit 1
+while [ ! -f /tmp/stop ]; do echo 0 >online; echo 1 >online; done & toggle=$!
+for i in 1 2 3; do devparvus || exit 1; done; >/tmp/stop; wait $toggle; grep -c ^processor /proc/cpuinfo
 '"$DMESG"
-[[ $rc == 0 && $(grep -c 'devparvus ok' <<<"$out") == 3 && $out == *$'\n2' && $out != *control* ]] ||
+[[ $rc == 0 && $(grep -c 'devparvus ok' <<<"$out") == 5 && $out == *$'\n2' && $out != *control* ]] ||
 	fail "status $rc: $out"
 
 # domains LINE...: a boot bundle of several; each LINE is NAME, SETTINGS and a command

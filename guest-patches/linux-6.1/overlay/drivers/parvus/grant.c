@@ -118,12 +118,13 @@ int parvus_grant_offer(u32 domain, struct page **pages, unsigned int count, u32 
 		}
 	}
 	kfree(records);
-	/* Nobody was told the references; a guess that maps one keeps its page, not ours. */
+	/* Nobody was told the references; one that was guessed and mapped keeps its page. */
 	if (err && parvus_grant_revoke(refs, count))
 		for (i = 0; i < count; i++)
 			if (refs[i]) {
 				get_page(pages[i]);
 				parvus_grant_revoke_free(refs[i], pages[i]);
+				refs[i] = 0;
 			}
 	return err;
 }
