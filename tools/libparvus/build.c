@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libparvus: build a domain. Memory of a domain U, from the top of what is below 1 GiB:
+ * ramdisk, command line, start info, console page. The kernel is where its segments say.
+ * Memory is only promised: a frame comes with the first byte that is put there.
+ */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <parvus/start.h>
+
+#define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, memory) */
+#define HIGH_START	0x100000ull
+#define TOP		(1ull << 30)
+#define CMDLINE_MAX	2048u		/* COMMAND_LINE_SIZE of Linux on x86 */
+#define EXTRA_GFNS	1024u		/* room to map grants of others: 8 KiB of table */
+#define PIECE		(1ull << 20)	/* copied between two calls of progress */
+
+struct job {
+	struct parvus *h;
+	struct parvus_build *b;
+	uint64_t done, total;
+};
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) & ~(to - 1);
+}
+
+static int put(struct job *j, uint64_t gpa, const void *data, uint64_t bytes)
+{
+	uint64_t at, n;
+	int ret;
+
+	for (at = 0; at < bytes; at += n) {
+		n = bytes - at < PIECE ? bytes - at : PIECE;
+		ret = parvus_domain_write(j->h, j->b->domain, gpa + at, (const char *)data + at, n);
+		if (ret)
+			return ret;
+		j->done += n;
+		if (j->b->progress && j->b->progress(j->b->progress_arg, j->done, j->total))
+			return pv_fail(j->h, ECANCELED, "stopped");
+	}
+	return 0;
+}
+
+/* What the hypervisor keeps for a domain beside its RAM: its shadow pool and tables. */
+static uint64_t overhead(uint64_t frames, uint32_t vcpus)
+{
+	uint64_t pool = 128 + 64ull * vcpus;
+
+	if (pool < frames / 100)
+		pool = frames / 100;
+	return pool + (frames + EXTRA_GFNS) / 512 + 32;
+}
+
+/* Name, number and memory, under the lock: others see the name and the promise. */
+static int reserve(struct parvus *h, const struct parvus_config *c,
+		   const struct parvus_control_machine *m, struct parvus_build *b)
+{
+	struct parvus_control_create cc = {
+		.vcpus = c->maxvcpus,
+		.max_frames = c->maxmem << 8,
+		.extra_gfns = EXTRA_GFNS,
+		.weight = c->weight,
+		.cap = c->cap,
+	};
+	struct parvus_control_machine now = *m;
+	uint64_t want = cc.max_frames + overhead(cc.max_frames, cc.vcpus);
+	uint64_t have;
+	int lock, ret;
+
+	lock = pv_lock(h);
+	if (lock < 0)
+		return lock;
+	ret = pv_name_free(h, c->name, PARVUS_DOMAIN_SELF);
+	if (ret)
+		goto out;
+	ret = parvus_machine(h, &now);
+	if (ret)
+		goto out;
+	have = now.frames_free > now.frames_promised ? now.frames_free - now.frames_promised : 0;
+	if (want > have && !c->overcommit) {
+		ret = pv_fail(h, ENOMEM, "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB are free and not promised (overcommit=1 to do it all the same)",
+			      c->name, (unsigned long long)(want + 255) >> 8,
+			      (unsigned long long)have >> 8);
+		goto out;
+	}
+	memcpy(cc.name, c->name, strlen(c->name));
+	ret = parvus_domain_create(h, &cc);
+	if (ret)
+		goto out;
+	b->domain = cc.domain;
+	ret = parvus_domain_populate(h, b->domain, 0, c->memory << 8, 0);
+	if (ret) {
+		char why[256];
+
+		snprintf(why, sizeof(why), "%s", parvus_error(h));
+		parvus_domain_destroy(h, b->domain);
+		pv_fail(h, -ret, "%s", why);
+	}
+out:
+	pv_unlock(lock);
+	return ret;
+}
+
+static int fill(struct job *j, const struct parvus_config *c, const struct parvus_image *image,
+		const struct parvus_control_machine *m, const void *ramdisk, uint64_t ramdisk_bytes)
+{
+	struct parvus_build *b = j->b;
+	struct parvus *h = j->h;
+	uint64_t memory = c->memory << 20;
+	uint64_t initrd_bytes = ramdisk_bytes, initrd, cmdline, info, console;
+	struct parvus_start_info si;
+	char text[CMDLINE_MAX];
+	size_t i;
+	int ret, n;
+
+	if (b->extra_bytes)
+		initrd_bytes = round_up(ramdisk_bytes, 4) + b->extra_bytes;
+	initrd = ((memory < TOP ? memory : TOP) - initrd_bytes) & ~(PAGE - 1);
+	cmdline = initrd - PAGE;
+	info = cmdline - round_up(sizeof(si), PAGE);
+	console = info - PAGE;
+
+	for (i = 0; i < image->nsegments; i++) {
+		const struct parvus_segment *s = &image->segments[i];
+
+		if (s->bytes) {
+			ret = put(j, s->gpa, s->data, s->bytes);
+			if (ret)
+				return ret;
+		}
+	}
+	if (ramdisk_bytes) {
+		ret = put(j, initrd, ramdisk, ramdisk_bytes);
+		if (ret)
+			return ret;
+	}
+	if (b->extra_bytes) {
+		ret = put(j, initrd + round_up(ramdisk_bytes, 4), b->extra, b->extra_bytes);
+		if (ret)
+			return ret;
+	}
+	/* vCPUs that are there but not wanted yet stay off until the guest takes them */
+	n = snprintf(text, sizeof(text), c->vcpus < c->maxvcpus ? "%s%smaxcpus=%u" : "%s%s",
+		     c->cmdline ? c->cmdline : "", c->cmdline && c->vcpus < c->maxvcpus ? " " : "",
+		     c->vcpus);
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return pv_fail(h, E2BIG, "%s: the kernel's command line is longer than %u bytes",
+			       c->name, CMDLINE_MAX - 1);
+	ret = parvus_domain_write(h, b->domain, cmdline, text, (uint64_t)n + 1);
+	if (ret)
+		return ret;
+	ret = parvus_domain_offer(h, b->domain, 0, console / PAGE, 0, &b->console_ref);
+	if (!ret)
+		ret = parvus_domain_port(h, b->domain, 0, &b->console_port);
+	if (ret)
+		return ret;
+
+	memset(&si, 0, sizeof(si));
+	si.magic = PARVUS_START_MAGIC;
+	si.size = sizeof(si);
+	si.version = PARVUS_ABI_VERSION;
+	si.domain = b->domain;
+	si.vcpus = c->maxvcpus;
+	si.flags = m->flags & PARVUS_START_DEBUG;
+	memcpy(si.features, m->features, sizeof(si.features));
+	si.cmdline = cmdline;
+	si.initrd = initrd_bytes ? initrd : 0;
+	si.initrd_size = initrd_bytes;
+	si.ram_size = memory;
+	si.max_gfn = (c->maxmem << 8) + EXTRA_GFNS;
+	si.tsc_khz = m->tsc_khz;
+	si.wall_sec = m->wall_sec;
+	if (getrandom(si.generation_id, sizeof(si.generation_id), 0) != sizeof(si.generation_id))
+		return pv_fail(h, errno, "no random numbers: %s", strerror(errno));
+	si.console_gpa = console;
+	si.console_port = b->console_port;
+	si.memory[0] = (struct parvus_memory_range){ .start = 0, .size = LOW_END, .type = 1 };
+	si.memory[1] = (struct parvus_memory_range){
+		.start = LOW_END, .size = HIGH_START - LOW_END, .type = 2 };
+	si.memory[2] = (struct parvus_memory_range){
+		.start = HIGH_START, .size = memory - HIGH_START, .type = 1 };
+	si.memory_ranges = 3;
+	ret = parvus_domain_write(h, b->domain, info, &si, sizeof(si));
+	if (ret)
+		return ret;
+
+	if (c->maxmem > c->memory) {
+		ret = parvus_domain_memory(h, b->domain, PARVUS_MEMORY_SET_TARGET, 0,
+					   c->memory << 8);
+		if (ret)
+			return ret;
+	}
+	for (i = 0; i < c->maxvcpus; i++) {
+		uint64_t all = m->cpus >= 64 ? ~0ull : (1ull << m->cpus) - 1;
+
+		if (!c->affinity[i])
+			continue;
+		if (!(c->affinity[i] & all))
+			return pv_fail(h, EINVAL, "%s: cpus: none of them is there (the machine has %u)",
+				       c->name, m->cpus);
+		ret = parvus_vcpu_pin(h, b->domain, (uint32_t)i, c->affinity[i] & all);
+		if (ret)
+			return ret;
+	}
+	return parvus_domain_start(h, b->domain, image->entry, image->root, info);
+}
+
+/* Do kernel and ramdisk fit, before anything is made? */
+static int fits(struct parvus *h, const struct parvus_config *c, const struct parvus_image *image,
+		uint64_t initrd_bytes)
+{
+	uint64_t memory = c->memory << 20, top = memory < TOP ? memory : TOP;
+	uint64_t pages = 2 * PAGE + round_up(sizeof(struct parvus_start_info), PAGE);
+	size_t i;
+
+	if (memory < 2 * HIGH_START || initrd_bytes > top || pages + PAGE > top - initrd_bytes ||
+	    image->high > ((top - initrd_bytes) & ~(PAGE - 1)) - pages)
+		return pv_fail(h, ENOMEM, "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into %llu MiB of memory",
+			       c->name, (unsigned long long)(image->high >> 20),
+			       (unsigned long long)(initrd_bytes >> 20),
+			       (unsigned long long)c->memory);
+	for (i = 0; i < image->nsegments; i++) {
+		const struct parvus_segment *s = &image->segments[i];
+
+		if (s->gpa < HIGH_START && s->gpa + s->memory > LOW_END)
+			return pv_fail(h, EINVAL, "%s: a segment lies between 640 KiB and 1 MiB, where a domain has no memory",
+				       c->kernel);
+	}
+	return 0;
+}
+
+int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_build *b)
+{
+	struct parvus_control_machine m;
+	struct parvus_image *image = NULL;
+	struct job j = { .h = h, .b = b };
+	void *ramdisk = NULL;
+	size_t ramdisk_bytes = 0, i;
+	bool made = false;
+	int ret;
+
+	b->domain = PARVUS_DOMAIN_SELF;
+	ret = parvus_image_load(h, c->kernel, &image);
+	if (ret)
+		return ret;
+	if (c->ramdisk) {
+		ret = pv_read_file(h, c->ramdisk, PARVUS_IMAGE_MAX, &ramdisk, &ramdisk_bytes);
+		if (ret)
+			goto out;
+	}
+	ret = parvus_machine(h, &m);
+	if (ret)
+		goto out;
+	if (image->features_required & ~m.features[0]) {
+		ret = pv_fail(h, ENOTSUP, "%s: needs features that this hypervisor does not offer here",
+			      c->kernel);
+		goto out;
+	}
+	ret = fits(h, c, image, round_up(ramdisk_bytes, 4) + b->extra_bytes);
+	if (ret)
+		goto out;
+	j.total = ramdisk_bytes + b->extra_bytes;
+	for (i = 0; i < image->nsegments; i++)
+		j.total += image->segments[i].bytes;
+	ret = reserve(h, c, &m, b);
+	if (ret)
+		goto out;
+	made = true;
+	ret = fill(&j, c, image, &m, ramdisk, ramdisk_bytes);
+out:
+	if (ret && made) {
+		char why[sizeof(h->error)];
+
+		memcpy(why, h->error, sizeof(why));
+		parvus_domain_destroy(h, b->domain);
+		memcpy(h->error, why, sizeof(why));
+	}
+	free(ramdisk);
+	parvus_image_free(image);
+	return ret;
+}

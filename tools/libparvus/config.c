@@ -1,0 +1,568 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* libparvus: what the keys of a configuration mean, and a configuration as text again. */
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_MIB	(1ull << 26)	/* 64 TiB */
+
+struct reader {
+	struct parvus *h;
+	struct cfg cfg;
+	struct parvus_config *c;
+	char *extra, *root;
+};
+
+static const char *const actions[] = {
+	[PARVUS_ACTION_DESTROY] = "destroy",
+	[PARVUS_ACTION_RESTART] = "restart",
+	[PARVUS_ACTION_PRESERVE] = "preserve",
+	[PARVUS_ACTION_RENAME_RESTART] = "rename-restart",
+	[PARVUS_ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+	[PARVUS_ACTION_COREDUMP_RESTART] = "coredump-restart",
+};
+
+const char *parvus_action_text(enum parvus_action action)
+{
+	return (unsigned int)action < sizeof(actions) / sizeof(*actions) ? actions[action] : "?";
+}
+
+/* "file:line: key", or "key" of the command line. */
+static void place(const struct cfg_setting *s, char *text, size_t bytes)
+{
+	if (s->value.line)
+		snprintf(text, bytes, "%s:%u: %s", s->file, s->value.line, s->key);
+	else
+		snprintf(text, bytes, "%s: %s", s->file, s->key);
+}
+
+__attribute__((format(printf, 3, 4)))
+static int wrong(struct reader *r, const struct cfg_setting *s, const char *format, ...)
+{
+	char at[300], what[200];
+	va_list args;
+
+	place(s, at, sizeof(at));
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	return pv_fail(r->h, EINVAL, "%s: %s", at, what);
+}
+
+static int warn(struct reader *r, const struct cfg_setting *s, const char *what)
+{
+	struct parvus_config *c = r->c;
+	char at[300], *text, *p, **more;
+
+	if (s)
+		place(s, at, sizeof(at));
+	if (asprintf(&text, "%s%s%s", s ? at : "", s ? ": " : "", what) < 0)
+		return pv_fail(r->h, ENOMEM, "no memory");
+	for (p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+	more = realloc(c->warnings, (c->nwarnings + 1) * sizeof(*more));
+	if (!more) {
+		free(text);
+		return pv_fail(r->h, ENOMEM, "no memory");
+	}
+	c->warnings = more;
+	c->warnings[c->nwarnings++] = text;
+	return 0;
+}
+
+static const char *kind_text(enum cfg_kind kind)
+{
+	return kind == CFG_STRING ? "a text" : kind == CFG_NUMBER ? "a number" : "a list";
+}
+
+static int get_text(struct reader *r, const struct cfg_setting *s, char **to)
+{
+	if (s->value.kind != CFG_STRING)
+		return wrong(r, s, "a text in quotes is expected, not %s", kind_text(s->value.kind));
+	free(*to);
+	*to = strdup(s->value.text);
+	return *to ? 0 : pv_fail(r->h, ENOMEM, "no memory");
+}
+
+static int get_number(struct reader *r, const struct cfg_setting *s, uint64_t min, uint64_t max,
+		      uint64_t *to)
+{
+	long long n = s->value.number;
+
+	/* xl takes a number in quotes too */
+	if (s->value.kind == CFG_STRING) {
+		char *end;
+
+		errno = 0;
+		n = strtoll(s->value.text, &end, 0);
+		if (errno || *end || end == s->value.text)
+			return wrong(r, s, "a number is expected, not \"%.40s\"", s->value.text);
+	} else if (s->value.kind == CFG_LIST) {
+		return wrong(r, s, "a number is expected, not a list");
+	}
+	if (n < 0 || (uint64_t)n < min || (uint64_t)n > max)
+		return wrong(r, s, "a number from %llu to %llu is expected, not %lld",
+			     (unsigned long long)min, (unsigned long long)max, n);
+	*to = (uint64_t)n;
+	return 0;
+}
+
+static int get_u32(struct reader *r, const struct cfg_setting *s, uint32_t min, uint32_t max,
+		   uint32_t *to)
+{
+	uint64_t n = 0;
+	int ret = get_number(r, s, min, max, &n);
+
+	if (!ret)
+		*to = (uint32_t)n;
+	return ret;
+}
+
+static int get_action(struct reader *r, const struct cfg_setting *s, enum parvus_action *to)
+{
+	size_t i;
+
+	if (s->value.kind == CFG_STRING)
+		for (i = 0; i < sizeof(actions) / sizeof(*actions); i++)
+			if (!strcmp(s->value.text, actions[i])) {
+				*to = (enum parvus_action)i;
+				return 0;
+			}
+	return wrong(r, s, "\"destroy\", \"restart\", \"preserve\", \"rename-restart\", \"coredump-destroy\" or \"coredump-restart\" is expected");
+}
+
+/* Absolute, so that a restart from elsewhere finds it. */
+static int get_path(struct reader *r, const struct cfg_setting *s, char **to)
+{
+	char *path = NULL, *cwd;
+	int ret = get_text(r, s, &path);
+
+	if (ret)
+		return ret;
+	if (path[0] && path[0] != '/') {
+		char *joined = NULL;
+
+		cwd = getcwd(NULL, 0);
+		if (!cwd || asprintf(&joined, "%s/%s", cwd, path) < 0)
+			joined = NULL;
+		free(cwd);
+		free(path);
+		path = joined;
+		if (!path)
+			return pv_fail(r->h, ENOMEM, "no memory");
+	}
+	free(*to);
+	*to = path;
+	return 0;
+}
+
+int parvus_cpus_parse(struct parvus *h, const char *text, uint64_t *mask)
+{
+	const char *p = text;
+	uint64_t m = 0;
+
+	if (!strcmp(text, "all")) {
+		*mask = ~0ull;
+		return 0;
+	}
+	for (;;) {
+		bool without = *p == '^';
+		unsigned long from, to;
+		char *end;
+
+		p += without;
+		if (*p < '0' || *p > '9')
+			goto wrong;
+		from = to = strtoul(p, &end, 10);
+		p = end;
+		if (*p == '-') {
+			p++;
+			if (*p < '0' || *p > '9')
+				goto wrong;
+			to = strtoul(p, &end, 10);
+			p = end;
+		}
+		if (from > to || to > 63)
+			goto wrong;
+		for (; from <= to; from++)
+			m = without ? m & ~(1ull << from) : m | 1ull << from;
+		if (!*p)
+			break;
+		if (*p++ != ',')
+			goto wrong;
+	}
+	if (!m)
+		return pv_fail(h, EINVAL, "%s: no CPU is left", text);
+	*mask = m;
+	return 0;
+wrong:
+	return pv_fail(h, EINVAL, "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)",
+		       text);
+}
+
+void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes)
+{
+	uint64_t all = cpus >= 64 ? ~0ull : (1ull << cpus) - 1;
+	size_t at = 0;
+	unsigned int i;
+
+	if (!bytes)
+		return;
+	text[0] = 0;
+	if ((mask & all) == all) {
+		snprintf(text, bytes, "all");
+		return;
+	}
+	for (i = 0; i < 64; i++) {
+		unsigned int from = i;
+		int n;
+
+		if (!(mask >> i & 1))
+			continue;
+		while (i < 63 && mask >> (i + 1) & 1)
+			i++;
+		n = from == i ? snprintf(text + at, bytes - at, "%s%u", at ? "," : "", from)
+			      : snprintf(text + at, bytes - at, "%s%u-%u", at ? "," : "", from, i);
+		if (n < 0 || (size_t)n >= bytes - at)
+			return;
+		at += (size_t)n;
+	}
+}
+
+static int one_set(struct reader *r, const struct cfg_setting *s, const struct cfg_value *v,
+		   uint64_t *mask)
+{
+	char why[300];
+
+	if (v->kind == CFG_LIST)
+		return wrong(r, s, "a set of CPUs is expected in the list, not a list");
+	if (parvus_cpus_parse(r->h, v->text, mask)) {
+		snprintf(why, sizeof(why), "%s", parvus_error(r->h));
+		return wrong(r, s, "%s", why);
+	}
+	if (*mask == ~0ull)
+		*mask = 0;
+	return 0;
+}
+
+/* One set for all vCPUs, or a list with one for each. */
+static int get_cpus(struct reader *r, const struct cfg_setting *s)
+{
+	const struct cfg_value *v = &s->value;
+	uint64_t mask;
+	size_t i;
+	int ret;
+
+	if (v->kind != CFG_LIST) {
+		ret = one_set(r, s, v, &mask);
+		for (i = 0; !ret && i < PARVUS_MAX_VCPUS; i++)
+			r->c->affinity[i] = mask;
+		return ret;
+	}
+	if (v->n > PARVUS_MAX_VCPUS)
+		return wrong(r, s, "at most %u vCPUs", PARVUS_MAX_VCPUS);
+	for (i = 0; i < v->n; i++) {
+		ret = one_set(r, s, &v->items[i], &r->c->affinity[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int devices(struct reader *r, const struct cfg_setting *s, bool disks)
+{
+	struct parvus_config *c = r->c;
+	char at[300];
+	size_t i;
+	int ret;
+
+	if (s->value.kind != CFG_LIST)
+		return wrong(r, s, "a list of texts is expected, not %s", kind_text(s->value.kind));
+	if (!s->value.n)
+		return 0;
+	if (disks)
+		c->disks = calloc(s->value.n, sizeof(*c->disks));
+	else
+		c->vifs = calloc(s->value.n, sizeof(*c->vifs));
+	if (disks ? !c->disks : !c->vifs)
+		return pv_fail(r->h, ENOMEM, "no memory");
+	place(s, at, sizeof(at));
+	for (i = 0; i < s->value.n; i++) {
+		const struct cfg_value *v = &s->value.items[i];
+
+		if (v->kind != CFG_STRING)
+			return wrong(r, s, "a list of texts is expected; entry %zu is %s", i + 1,
+				     kind_text(v->kind));
+		if (disks)
+			ret = pv_disk_parse(r->h, at, v->text, &c->disks[c->ndisks++]);
+		else
+			ret = pv_vif_parse(r->h, at, v->text, &c->vifs[c->nvifs++]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int read_type(struct reader *r, const struct cfg_setting *s)
+{
+	if (s->value.kind == CFG_STRING && (!strcmp(s->value.text, "pv") ||
+					    !strcmp(s->value.text, "generic")))
+		return 0;
+	return wrong(r, s, "\"pv\" is expected: there are no other domains here");
+}
+
+static int read_setting(struct reader *r, const struct cfg_setting *s)
+{
+	struct parvus_config *c = r->c;
+	const char *k = s->key;
+	uint32_t flag = 0;
+	int ret;
+
+	if (!strcmp(k, "name"))
+		return get_text(r, s, &c->name);
+	if (!strcmp(k, "kernel"))
+		return get_path(r, s, &c->kernel);
+	if (!strcmp(k, "ramdisk"))
+		return get_path(r, s, &c->ramdisk);
+	if (!strcmp(k, "cmdline"))
+		return get_text(r, s, &c->cmdline);
+	if (!strcmp(k, "extra"))
+		return get_text(r, s, &r->extra);
+	if (!strcmp(k, "root"))
+		return get_text(r, s, &r->root);
+	if (!strcmp(k, "memory"))
+		return get_number(r, s, 2, MAX_MIB, &c->memory);
+	if (!strcmp(k, "maxmem"))
+		return get_number(r, s, 2, MAX_MIB, &c->maxmem);
+	if (!strcmp(k, "vcpus"))
+		return get_u32(r, s, 1, PARVUS_MAX_VCPUS, &c->vcpus);
+	if (!strcmp(k, "maxvcpus"))
+		return get_u32(r, s, 1, PARVUS_MAX_VCPUS, &c->maxvcpus);
+	if (!strcmp(k, "cpus"))
+		return get_cpus(r, s);
+	if (!strcmp(k, "cpu_weight"))
+		return get_u32(r, s, 1, 65535, &c->weight);
+	if (!strcmp(k, "cap"))
+		return get_u32(r, s, 0, 100 * PARVUS_MAX_VCPUS, &c->cap);
+	if (!strcmp(k, "on_poweroff"))
+		return get_action(r, s, &c->on_poweroff);
+	if (!strcmp(k, "on_reboot"))
+		return get_action(r, s, &c->on_reboot);
+	if (!strcmp(k, "on_crash"))
+		return get_action(r, s, &c->on_crash);
+	if (!strcmp(k, "overcommit")) {
+		ret = get_u32(r, s, 0, 1, &flag);
+		c->overcommit = flag;
+		return ret;
+	}
+	if (!strcmp(k, "disk"))
+		return devices(r, s, true);
+	if (!strcmp(k, "vif"))
+		return devices(r, s, false);
+	if (!strcmp(k, "type") || !strcmp(k, "builder"))
+		return read_type(r, s);
+	if (!strcmp(k, "on_watchdog") || !strcmp(k, "on_soft_reset"))
+		return warn(r, s, "means nothing here, ignored");
+	return warn(r, s, "unknown key, ignored");
+}
+
+/* What needs more than one key. */
+static int settle(struct reader *r, const char *file)
+{
+	struct parvus_config *c = r->c;
+	int n;
+
+	if (!c->name)
+		return pv_fail(r->h, EINVAL, "%s: no name is given (name = \"...\")", file);
+	if (!parvus_name_ok(c->name))
+		return pv_fail(r->h, EINVAL, "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a number alone: \"%.40s\"",
+			       file, PARVUS_NAME_MAX - 1, c->name);
+	if (!c->kernel || !c->kernel[0])
+		return pv_fail(r->h, EINVAL, "%s: no kernel is given (kernel = \"FILE\")", file);
+	if (c->ramdisk && !c->ramdisk[0]) {
+		free(c->ramdisk);
+		c->ramdisk = NULL;
+	}
+	if (!c->memory)
+		c->memory = c->maxmem ? c->maxmem : 256;
+	if (!c->maxmem)
+		c->maxmem = c->memory;
+	if (c->maxmem < c->memory)
+		return pv_fail(r->h, EINVAL, "%s: maxmem (%llu) is less than memory (%llu)", file,
+			       (unsigned long long)c->maxmem, (unsigned long long)c->memory);
+	if (!c->vcpus)
+		c->vcpus = c->maxvcpus ? c->maxvcpus : 1;
+	if (!c->maxvcpus)
+		c->maxvcpus = c->vcpus;
+	if (c->maxvcpus < c->vcpus)
+		return pv_fail(r->h, EINVAL, "%s: maxvcpus (%u) is less than vcpus (%u)", file,
+			       c->maxvcpus, c->vcpus);
+	if (c->cmdline && (r->extra || r->root))
+		return warn(r, NULL, "cmdline is given: extra and root are ignored");
+	if (!c->cmdline && (r->extra || r->root)) {
+		n = asprintf(&c->cmdline, "%s%s%s%s", r->root ? "root=" : "",
+			     r->root ? r->root : "", r->root && r->extra ? " " : "",
+			     r->extra ? r->extra : "");
+		if (n < 0) {
+			c->cmdline = NULL;
+			return pv_fail(r->h, ENOMEM, "no memory");
+		}
+	}
+	return 0;
+}
+
+int parvus_config_parse(struct parvus *h, const char *file, const char *text, size_t bytes,
+			char *const overrides[], size_t n, struct parvus_config **out)
+{
+	struct reader r = { .h = h };
+	size_t i;
+	int ret;
+
+	*out = NULL;
+	r.c = calloc(1, sizeof(*r.c));
+	if (!r.c)
+		return pv_fail(h, ENOMEM, "no memory");
+	r.c->weight = 256;
+	r.c->on_poweroff = PARVUS_ACTION_DESTROY;
+	r.c->on_reboot = PARVUS_ACTION_RESTART;
+	r.c->on_crash = PARVUS_ACTION_DESTROY;
+	ret = cfg_parse(h, &r.cfg, file, text, bytes, false);
+	for (i = 0; !ret && i < n; i++)
+		ret = cfg_parse(h, &r.cfg, "command line", overrides[i], strlen(overrides[i]), true);
+	for (i = 0; !ret && i < r.cfg.n; i++)
+		ret = read_setting(&r, &r.cfg.settings[i]);
+	if (!ret)
+		ret = settle(&r, file);
+	cfg_free(&r.cfg);
+	free(r.extra);
+	free(r.root);
+	if (ret) {
+		parvus_config_free(r.c);
+		return ret;
+	}
+	*out = r.c;
+	return 0;
+}
+
+int parvus_config_load(struct parvus *h, const char *file, char *const overrides[], size_t n,
+		       struct parvus_config **c)
+{
+	void *text = NULL;
+	size_t bytes = 0;
+	int ret;
+
+	*c = NULL;
+	if (file) {
+		ret = pv_read_file(h, file, 1u << 20, &text, &bytes);
+		if (ret)
+			return ret;
+	}
+	ret = parvus_config_parse(h, file ? file : "command line", text ? text : "", bytes,
+				  overrides, n, c);
+	free(text);
+	return ret;
+}
+
+void parvus_config_free(struct parvus_config *c)
+{
+	size_t i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->ndisks; i++)
+		pv_disk_free(&c->disks[i]);
+	for (i = 0; i < c->nvifs; i++)
+		pv_vif_free(&c->vifs[i]);
+	for (i = 0; i < c->nwarnings; i++)
+		free(c->warnings[i]);
+	free(c->disks);
+	free(c->vifs);
+	free(c->warnings);
+	free(c->name);
+	free(c->kernel);
+	free(c->ramdisk);
+	free(c->cmdline);
+	free(c);
+}
+
+static void put_text(FILE *f, const char *key, const char *text)
+{
+	const unsigned char *p;
+
+	fprintf(f, "%s%s\"", key, key[0] ? " = " : "");
+	for (p = (const unsigned char *)text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			fprintf(f, "\\%c", *p);
+		else if (*p < ' ' || *p == 127)
+			fprintf(f, "\\x%02x", *p);
+		else
+			fputc(*p, f);
+	}
+	fprintf(f, "\"%s", key[0] ? "\n" : "");
+}
+
+int parvus_config_text(struct parvus *h, const struct parvus_config *c, char **text)
+{
+	bool pinned = false;
+	size_t bytes, i;
+	FILE *f;
+
+	*text = NULL;
+	f = open_memstream(text, &bytes);
+	if (!f)
+		return pv_fail(h, ENOMEM, "no memory");
+	put_text(f, "name", c->name);
+	put_text(f, "kernel", c->kernel);
+	if (c->ramdisk)
+		put_text(f, "ramdisk", c->ramdisk);
+	if (c->cmdline)
+		put_text(f, "cmdline", c->cmdline);
+	fprintf(f, "memory = %llu\nmaxmem = %llu\nvcpus = %u\nmaxvcpus = %u\n",
+		(unsigned long long)c->memory, (unsigned long long)c->maxmem, c->vcpus,
+		c->maxvcpus);
+	fprintf(f, "cpu_weight = %u\ncap = %u\novercommit = %d\n", c->weight, c->cap, c->overcommit);
+	for (i = 0; i < PARVUS_MAX_VCPUS; i++)
+		pinned |= c->affinity[i] != 0;
+	if (pinned) {
+		fprintf(f, "cpus = [");
+		for (i = 0; i < PARVUS_MAX_VCPUS; i++) {
+			char set[256];
+
+			parvus_cpus_text(c->affinity[i] ? c->affinity[i] : ~0ull, 64, set, sizeof(set));
+			fprintf(f, "%s\"%s\"", i ? ", " : "", set);
+		}
+		fprintf(f, "]\n");
+	}
+	fprintf(f, "on_poweroff = \"%s\"\non_reboot = \"%s\"\non_crash = \"%s\"\n",
+		parvus_action_text(c->on_poweroff), parvus_action_text(c->on_reboot),
+		parvus_action_text(c->on_crash));
+	if (c->ndisks) {
+		fprintf(f, "disk = [\n");
+		for (i = 0; i < c->ndisks; i++) {
+			fprintf(f, "\t");
+			put_text(f, "", c->disks[i].spec);
+			fprintf(f, ",\n");
+		}
+		fprintf(f, "]\n");
+	}
+	if (c->nvifs) {
+		fprintf(f, "vif = [\n");
+		for (i = 0; i < c->nvifs; i++) {
+			fprintf(f, "\t");
+			put_text(f, "", c->vifs[i].spec);
+			fprintf(f, ",\n");
+		}
+		fprintf(f, "]\n");
+	}
+	if (fclose(f)) {
+		free(*text);
+		*text = NULL;
+		return pv_fail(h, ENOMEM, "no memory");
+	}
+	return 0;
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* libparvus: the handle, its error text, and one function for each control operation. */
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTROL "/dev/parvus/control"
+
+int pv_fail(struct parvus *h, int code, const char *format, ...)
+{
+	char text[sizeof(h->error)];
+	va_list args;
+	char *p;
+
+	/* by way of a copy: an argument may be the old text */
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	/* names and files come from outside: one line, and nothing that a terminal obeys */
+	for (p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+	memcpy(h->error, text, sizeof(text));
+	return -code;
+}
+
+int parvus_open(struct parvus **out, const struct parvus_options *options)
+{
+	struct parvus *h = calloc(1, sizeof(*h));
+	int fd;
+
+	*out = h;
+	if (!h)
+		return -ENOMEM;
+	h->fd = -1;
+	h->run_dir = strdup(options && options->run_dir ? options->run_dir : "/run/parvus");
+	if (!h->run_dir)
+		return pv_fail(h, ENOMEM, "no memory");
+	fd = pv_sys.open(CONTROL);
+	if (fd < 0)
+		return pv_fail(h, -fd, "cannot open " CONTROL ": %s",
+			       fd == -ENOENT ? "not there (is this domain 0 of Parvus?)"
+					     : strerror(-fd));
+	h->fd = fd;
+	return 0;
+}
+
+void parvus_close(struct parvus *h)
+{
+	if (!h)
+		return;
+	if (h->fd >= 0)
+		pv_sys.close(h->fd);
+	free(h->run_dir);
+	free(h);
+}
+
+const char *parvus_error(const struct parvus *h)
+{
+	return !h ? "no memory" : h->error[0] ? h->error : "no error";
+}
+
+int parvus_fd(const struct parvus *h)
+{
+	return h->fd;
+}
+
+int parvus_changed(struct parvus *h)
+{
+	struct pollfd p = { .fd = h->fd, .events = POLLIN };
+	uint64_t count;
+	ssize_t ret;
+
+	if (pv_sys.poll(&p, 1, 0) <= 0)
+		return 0;
+	ret = pv_sys.read(h->fd, &count, sizeof(count));
+	if (ret < 0 && ret != -EAGAIN && ret != -EINTR)
+		return pv_fail(h, (int)-ret, "cannot read " CONTROL ": %s", strerror((int)-ret));
+	return 0;
+}
+
+int parvus_poll(struct parvus *h, struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	int ret = pv_sys.poll(fds, n, timeout_ms);
+
+	if (ret < 0)
+		return pv_fail(h, -ret, "poll: %s", strerror(-ret));
+	return ret;
+}
+
+int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes)
+{
+	struct parvus_ioctl_call call = {
+		.op = op,
+		.bytes = bytes,
+		.data = (uintptr_t)data,
+	};
+	uint32_t head[2] = { bytes, 1 };
+
+	memcpy(data, head, sizeof(head));
+	return pv_sys.ioctl(h->fd, PARVUS_IOC_CALL, &call);
+}
+
+static const char *code_text(int code)
+{
+	switch (code) {
+	case PARVUS_EPERM:
+		return "not allowed: this is not domain 0, or the domain must not be named here";
+	case PARVUS_ENOENT:
+		return "no such domain, vCPU or CPU";
+	case PARVUS_EBUSY:
+		return "the domain is in a state that forbids it";
+	case PARVUS_EINVAL:
+		return "a value is out of range";
+	case PARVUS_ENOMEM:
+		return "not enough memory";
+	case PARVUS_ENOSPC:
+		return "a table is full";
+	case PARVUS_ENOSYS:
+		return "this hypervisor does not know the operation";
+	default:
+		return strerror(code);
+	}
+}
+
+/* A call on a domain, with a text for what it was. */
+static int domain_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, uint32_t domain,
+		       const char *what)
+{
+	int ret = pv_call(h, op, data, bytes);
+
+	if (ret == -ENOENT)
+		return pv_fail(h, ENOENT, "%s: there is no domain %u", what, domain);
+	if (ret < 0)
+		return pv_fail(h, -ret, "%s domain %u: %s", what, domain, code_text(-ret));
+	return 0;
+}
+
+int parvus_machine(struct parvus *h, struct parvus_control_machine *m)
+{
+	int ret;
+
+	memset(m, 0, sizeof(*m));
+	ret = pv_call(h, PARVUS_CONTROL_MACHINE, m, sizeof(*m));
+	if (ret < 0)
+		return pv_fail(h, -ret, "cannot ask the hypervisor: %s", code_text(-ret));
+	m->build[sizeof(m->build) - 1] = 0;
+	return 0;
+}
+
+int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c)
+{
+	int ret;
+
+	memset(c, 0, sizeof(*c));
+	c->cpu = cpu;
+	ret = pv_call(h, PARVUS_CONTROL_CPU, c, sizeof(*c));
+	if (ret < 0)
+		return pv_fail(h, -ret, "CPU %u: %s", cpu, code_text(-ret));
+	return 0;
+}
+
+int parvus_domain_create(struct parvus *h, struct parvus_control_create *c)
+{
+	int ret = pv_call(h, PARVUS_CONTROL_CREATE, c, sizeof(*c));
+
+	if (ret < 0)
+		return pv_fail(h, -ret, "cannot create a domain: %s",
+			       ret == -ENOSPC ? "there are as many as can be" : code_text(-ret));
+	return 0;
+}
+
+int parvus_domain_commit(struct parvus *h, uint32_t domain, bool unpause)
+{
+	struct parvus_ioctl_commit c = {
+		.domain = domain,
+		.flags = unpause ? PARVUS_COMMIT_UNPAUSE : 0,
+	};
+	int ret = pv_sys.ioctl(h->fd, PARVUS_IOC_COMMIT, &c);
+
+	if (ret < 0)
+		return pv_fail(h, -ret, "commit domain %u: %s", domain, code_text(-ret));
+	return 0;
+}
+
+static int info(struct parvus *h, uint32_t op, uint32_t domain, struct parvus_control_info *i)
+{
+	int ret;
+
+	memset(i, 0, sizeof(*i));
+	i->domain = domain;
+	ret = domain_call(h, op, i, sizeof(*i), domain, "look at");
+	i->name[sizeof(i->name) - 1] = 0;
+	i->why[sizeof(i->why) - 1] = 0;
+	return ret;
+}
+
+int parvus_domain_info(struct parvus *h, uint32_t domain, struct parvus_control_info *i)
+{
+	return info(h, PARVUS_CONTROL_INFO, domain, i);
+}
+
+int parvus_domain_next(struct parvus *h, uint32_t from, struct parvus_control_info *i)
+{
+	return info(h, PARVUS_CONTROL_NEXT, from, i);
+}
+
+int parvus_domain_populate(struct parvus *h, uint32_t domain, uint64_t gfn, uint64_t frames,
+			   uint64_t flags)
+{
+	struct parvus_control_populate p = {
+		.domain = domain,
+		.gfn = gfn,
+		.frames = frames,
+		.flags = flags,
+	};
+
+	return domain_call(h, PARVUS_CONTROL_POPULATE, &p, sizeof(p), domain, "give memory to");
+}
+
+static int copy(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t gpa, uintptr_t data,
+		uint64_t bytes, uint64_t *left)
+{
+	struct parvus_ioctl_copy c = {
+		.domain = domain,
+		.flags = flags,
+		.gpa = gpa,
+		.data = data,
+		.bytes = bytes,
+	};
+	int ret = pv_sys.ioctl(h->fd, PARVUS_IOC_COPY, &c);
+
+	if (left)
+		*left = c.bytes > bytes ? bytes : c.bytes;
+	if (ret == -ENOENT)
+		return pv_fail(h, ENOENT, "there is no domain %u", domain);
+	if (ret < 0)
+		return pv_fail(h, -ret, "memory of domain %u at %#llx: %s", domain,
+			       (unsigned long long)(gpa + bytes - c.bytes), code_text(-ret));
+	return 0;
+}
+
+int parvus_domain_write(struct parvus *h, uint32_t domain, uint64_t gpa, const void *data,
+			uint64_t bytes)
+{
+	return copy(h, domain, 0, gpa, (uintptr_t)data, bytes, NULL);
+}
+
+int parvus_domain_read(struct parvus *h, uint32_t domain, uint64_t gpa, void *data, uint64_t bytes,
+		       uint64_t *left)
+{
+	return copy(h, domain, PARVUS_COPY_OUT, gpa, (uintptr_t)data, bytes, left);
+}
+
+int parvus_domain_offer(struct parvus *h, uint32_t domain, uint32_t to, uint64_t gfn,
+			uint32_t flags, uint32_t *ref)
+{
+	struct parvus_control_offer o = {
+		.domain = domain,
+		.to = to,
+		.gfn = gfn,
+		.flags = flags,
+	};
+	int ret = domain_call(h, PARVUS_CONTROL_OFFER, &o, sizeof(o), domain, "offer a frame of");
+
+	*ref = o.ref;
+	return ret;
+}
+
+int parvus_domain_port(struct parvus *h, uint32_t domain, uint32_t to, uint32_t *port)
+{
+	struct parvus_control_port p = { .domain = domain, .to = to };
+	int ret = domain_call(h, PARVUS_CONTROL_PORT, &p, sizeof(p), domain, "make an event port of");
+
+	*port = p.port;
+	return ret;
+}
+
+int parvus_domain_start(struct parvus *h, uint32_t domain, uint64_t entry, uint64_t root,
+			uint64_t start_info)
+{
+	struct parvus_control_start s = {
+		.domain = domain,
+		.entry = entry,
+		.root = root,
+		.start_info = start_info,
+	};
+
+	return domain_call(h, PARVUS_CONTROL_START, &s, sizeof(s), domain, "start");
+}
+
+static int simple(struct parvus *h, uint32_t op, uint32_t domain, uint32_t value, const char *what)
+{
+	struct parvus_control_domain d = { .domain = domain, .value = value };
+
+	return domain_call(h, op, &d, sizeof(d), domain, what);
+}
+
+int parvus_domain_pause(struct parvus *h, uint32_t domain)
+{
+	return simple(h, PARVUS_CONTROL_PAUSE, domain, 0, "pause");
+}
+
+int parvus_domain_unpause(struct parvus *h, uint32_t domain)
+{
+	return simple(h, PARVUS_CONTROL_UNPAUSE, domain, 0, "unpause");
+}
+
+int parvus_domain_destroy(struct parvus *h, uint32_t domain)
+{
+	return simple(h, PARVUS_CONTROL_DESTROY, domain, 0, "destroy");
+}
+
+int parvus_domain_request(struct parvus *h, uint32_t domain, uint32_t request)
+{
+	return simple(h, PARVUS_CONTROL_REQUEST, domain, request, "ask");
+}
+
+int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t max_frames,
+			 uint64_t target_frames)
+{
+	struct parvus_control_memory m = {
+		.domain = domain,
+		.flags = flags,
+		.max_frames = max_frames,
+		.target_frames = target_frames,
+	};
+
+	return domain_call(h, PARVUS_CONTROL_MEMORY, &m, sizeof(m), domain, "set the memory of");
+}
+
+int parvus_domain_sched(struct parvus *h, uint32_t domain, uint32_t flags, uint32_t *weight,
+			uint32_t *cap)
+{
+	struct parvus_control_sched s = {
+		.domain = domain,
+		.flags = flags,
+		.weight = flags & PARVUS_SCHED_SET_WEIGHT ? *weight : 0,
+		.cap = flags & PARVUS_SCHED_SET_CAP ? *cap : 0,
+	};
+	int ret = domain_call(h, PARVUS_CONTROL_SCHED, &s, sizeof(s), domain, "scheduling of");
+
+	if (ret)
+		return ret;
+	*weight = s.weight;
+	*cap = s.cap;
+	return 0;
+}
+
+/* ENOENT is the domain's or the vCPU's: tell which. */
+static int vcpu_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, uint32_t domain,
+		     uint32_t vcpu)
+{
+	struct parvus_control_info i;
+	int ret = pv_call(h, op, data, bytes);
+
+	if (ret == -ENOENT && parvus_domain_info(h, domain, &i))
+		return -ENOENT;
+	if (ret == -ENOENT)
+		return pv_fail(h, ENOENT, "domain %u has no vCPU %u", domain, vcpu);
+	if (ret < 0)
+		return pv_fail(h, -ret, "vCPU %u of domain %u: %s", vcpu, domain, code_text(-ret));
+	return 0;
+}
+
+int parvus_vcpu(struct parvus *h, uint32_t domain, uint32_t vcpu, struct parvus_control_vcpu *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->domain = domain;
+	v->vcpu = vcpu;
+	return vcpu_call(h, PARVUS_CONTROL_VCPU, v, sizeof(*v), domain, vcpu);
+}
+
+int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu, uint64_t affinity)
+{
+	struct parvus_control_vcpu v = {
+		.domain = domain,
+		.vcpu = vcpu,
+		.affinity = affinity,
+	};
+
+	return vcpu_call(h, PARVUS_CONTROL_PIN, &v, sizeof(v), domain, vcpu);
+}
+
+int parvus_vcpu_regs(struct parvus *h, uint32_t domain, uint32_t vcpu,
+		     struct parvus_control_regs *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->domain = domain;
+	r->vcpu = vcpu;
+	return vcpu_call(h, PARVUS_CONTROL_REGS, r, sizeof(*r), domain, vcpu);
+}
+
+int parvus_log(struct parvus *h, struct parvus_control_log *l)
+{
+	int ret = pv_call(h, PARVUS_CONTROL_LOG, l, sizeof(*l));
+
+	if (ret < 0)
+		return pv_fail(h, -ret, "the hypervisor's log: %s", code_text(-ret));
+	if (l->bytes > sizeof(l->text))
+		return pv_fail(h, EPROTO, "the hypervisor's log: more than fits");
+	return 0;
+}
+
+int parvus_trace(struct parvus *h, struct parvus_control_trace *t)
+{
+	int ret = pv_call(h, PARVUS_CONTROL_TRACE, t, sizeof(*t));
+
+	if (ret < 0)
+		return pv_fail(h, -ret, "trace of CPU %u: %s", t->cpu, code_text(-ret));
+	if (t->records > PARVUS_TRACE_BATCH)
+		return pv_fail(h, EPROTO, "trace: more than fits");
+	return 0;
+}

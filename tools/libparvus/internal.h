@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the parts of libparvus share: the handle, and the table through which all system
+ * access to /dev/parvus goes, so that tests can put a hypervisor of their own behind it.
+ */
+#ifndef LIBPARVUS_INTERNAL_H
+#define LIBPARVUS_INTERNAL_H
+
+#include "libparvus.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <parvus/linux.h>
+
+#define PAGE	4096ull
+
+/* Results are >= 0 or a negative errno. */
+struct parvus_sys {
+	int (*open)(const char *path);
+	void (*close)(int fd);
+	int (*ioctl)(int fd, unsigned long request, void *arg);
+	void *(*map)(int fd, size_t bytes, uint64_t offset);	/* NULL = failure */
+	void (*unmap)(void *at, size_t bytes);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
+	ssize_t (*read)(int fd, void *data, size_t bytes);
+	ssize_t (*write)(int fd, const void *data, size_t bytes);
+};
+extern const struct parvus_sys pv_sys;
+
+struct parvus {
+	int fd;
+	char *run_dir;
+	char error[512];
+};
+
+/* Sets the text; returns -code. */
+int pv_fail(struct parvus *h, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A control_op; no text is set. */
+int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes);
+
+/* The lock under which names are given and memory is promised. Returns a descriptor. */
+int pv_lock(struct parvus *h);
+void pv_unlock(int lock);
+/* 0, or -EEXIST: a domain other than @except has that name. */
+int pv_name_free(struct parvus *h, const char *name, uint32_t except);
+
+/* A whole file of at most @max bytes; one byte more, zero, is allocated. */
+int pv_read_file(struct parvus *h, const char *path, size_t max, void **data, size_t *bytes);
+
+/* Unpack by magic. 0 = not packed, 1 = done (data is to be freed), or an error. */
+int pv_unpack(struct parvus *h, const char *name, const uint8_t *packed, size_t bytes,
+	      void **data, size_t *size);
+
+/* Syntax of configuration files. */
+enum cfg_kind { CFG_STRING, CFG_NUMBER, CFG_LIST };
+struct cfg_value {
+	enum cfg_kind kind;
+	char *text;		/* STRING; NUMBER as it was written */
+	long long number;
+	struct cfg_value *items;	/* LIST */
+	size_t n;
+	unsigned int line;
+};
+struct cfg_setting {
+	char *key;
+	struct cfg_value value;
+	const char *file;	/* for messages; not owned */
+};
+struct cfg {
+	struct cfg_setting *settings;
+	size_t n;
+};
+/* @loose: a value that begins like no value is a string to the end (command line). */
+int cfg_parse(struct parvus *h, struct cfg *cfg, const char *file, const char *text, size_t bytes,
+	      bool loose);
+void cfg_free(struct cfg *cfg);
+
+/* disk and vif entries. @where is the beginning of a message. */
+int pv_disk_parse(struct parvus *h, const char *where, const char *spec, struct parvus_disk *d);
+int pv_vif_parse(struct parvus *h, const char *where, const char *spec, struct parvus_vif *v);
+void pv_disk_free(struct parvus_disk *d);
+void pv_vif_free(struct parvus_vif *v);
+
+#endif

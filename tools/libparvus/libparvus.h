@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libparvus: control of Parvus domains from domain 0.
+ *
+ * A handle (struct parvus) is an open /dev/parvus/control. Functions return 0 or a
+ * positive result, or a negative errno; parvus_error() then has one line of text without a
+ * newline. The library never prints, never exits, and keeps nothing outside its handles. One
+ * handle is for one thread at a time.
+ *
+ * Layers: control (the hypervisor's operations), names, configuration (the syntax of
+ * xl.cfg), kernel images, building a domain, its console, core files.
+ */
+#ifndef LIBPARVUS_H
+#define LIBPARVUS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <parvus/control.h>
+#include <parvus/memory.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PARVUS_API __attribute__((visibility("default")))
+#else
+#define PARVUS_API
+#endif
+
+struct parvus;
+
+/**
+ * struct parvus_options - how to open a handle
+ * @run_dir: where names are locked and monitors keep their state; NULL = /run/parvus
+ */
+struct parvus_options {
+	const char *run_dir;
+};
+
+/**
+ * typedef parvus_progress - told how far a long operation is
+ * @arg: as it was given
+ * @done: of @total units
+ *
+ * Anything but 0 stops the operation, which then fails with -ECANCELED.
+ */
+typedef int parvus_progress(void *arg, uint64_t done, uint64_t total);
+
+/* ---- the handle ---------------------------------------------------------------- */
+
+/**
+ * parvus_open() - open the control device
+ * @h: the new handle; also after a failure (but for -ENOMEM, when it is NULL), for
+ *     parvus_error(): close it in any case
+ * @options: NULL for the defaults
+ */
+PARVUS_API int parvus_open(struct parvus **h, const struct parvus_options *options);
+PARVUS_API void parvus_close(struct parvus *h);
+
+/** parvus_error() - what went wrong last, one line; never NULL */
+PARVUS_API const char *parvus_error(const struct parvus *h);
+
+/**
+ * parvus_fd() - the control device, for poll()
+ *
+ * It is readable when the state of any domain has changed since parvus_changed().
+ */
+PARVUS_API int parvus_fd(const struct parvus *h);
+
+/** parvus_changed() - forget the changes so far; never waits */
+PARVUS_API int parvus_changed(struct parvus *h);
+
+/** parvus_poll() - poll() for descriptors of this library, and any others */
+PARVUS_API int parvus_poll(struct parvus *h, struct pollfd *fds, nfds_t n, int timeout_ms);
+
+/* ---- control: one function for each operation of parvus/control.h --------------- */
+/* size and version of structures are filled in by the library. */
+
+PARVUS_API int parvus_machine(struct parvus *h, struct parvus_control_machine *m);
+PARVUS_API int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c);
+
+/**
+ * parvus_domain_create() - make an empty domain
+ *
+ * It belongs to this handle until parvus_domain_commit(): if the handle is closed before, also
+ * by the death of the program, the domain is destroyed.
+ */
+PARVUS_API int parvus_domain_create(struct parvus *h, struct parvus_control_create *c);
+PARVUS_API int parvus_domain_commit(struct parvus *h, uint32_t domain, bool unpause);
+PARVUS_API int parvus_domain_info(struct parvus *h, uint32_t domain, struct parvus_control_info *i);
+/** parvus_domain_next() - the first domain with a number >= @from; -ENOENT after the last */
+PARVUS_API int parvus_domain_next(struct parvus *h, uint32_t from, struct parvus_control_info *i);
+PARVUS_API int parvus_domain_populate(struct parvus *h, uint32_t domain, uint64_t gfn,
+				      uint64_t frames, uint64_t flags);
+PARVUS_API int parvus_domain_write(struct parvus *h, uint32_t domain, uint64_t gpa,
+				   const void *data, uint64_t bytes);
+/**
+ * parvus_domain_read() - copy a domain's memory out
+ * @left: how many bytes at the end were not copied; may be NULL
+ */
+PARVUS_API int parvus_domain_read(struct parvus *h, uint32_t domain, uint64_t gpa, void *data,
+				  uint64_t bytes, uint64_t *left);
+PARVUS_API int parvus_domain_offer(struct parvus *h, uint32_t domain, uint32_t to, uint64_t gfn,
+				   uint32_t flags, uint32_t *ref);
+PARVUS_API int parvus_domain_port(struct parvus *h, uint32_t domain, uint32_t to, uint32_t *port);
+PARVUS_API int parvus_domain_start(struct parvus *h, uint32_t domain, uint64_t entry, uint64_t root,
+				   uint64_t start_info);
+PARVUS_API int parvus_domain_pause(struct parvus *h, uint32_t domain);
+PARVUS_API int parvus_domain_unpause(struct parvus *h, uint32_t domain);
+PARVUS_API int parvus_domain_destroy(struct parvus *h, uint32_t domain);
+/** parvus_domain_request() - ask it to do PARVUS_REQUEST_POWEROFF or _REBOOT */
+PARVUS_API int parvus_domain_request(struct parvus *h, uint32_t domain, uint32_t request);
+PARVUS_API int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags,
+				    uint64_t max_frames, uint64_t target_frames);
+PARVUS_API int parvus_domain_sched(struct parvus *h, uint32_t domain, uint32_t flags,
+				   uint32_t *weight, uint32_t *cap);
+PARVUS_API int parvus_vcpu(struct parvus *h, uint32_t domain, uint32_t vcpu,
+			   struct parvus_control_vcpu *v);
+PARVUS_API int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu, uint64_t affinity);
+PARVUS_API int parvus_vcpu_regs(struct parvus *h, uint32_t domain, uint32_t vcpu,
+				struct parvus_control_regs *r);
+/** parvus_log() - the hypervisor's log from position l->from on */
+PARVUS_API int parvus_log(struct parvus *h, struct parvus_control_log *l);
+/** parvus_trace() - trace records of CPU t->cpu from t->from on; t->flags may set t->mask */
+PARVUS_API int parvus_trace(struct parvus *h, struct parvus_control_trace *t);
+
+/* ---- names ------------------------------------------------------------------------ */
+
+/** parvus_name_ok() - may a domain be called so? letters, digits, . _ + - and not a number */
+PARVUS_API bool parvus_name_ok(const char *name);
+/** parvus_find() - the domain with this name, or this number */
+PARVUS_API int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *i);
+/** parvus_domain_rename() - give it a name that no other domain has */
+PARVUS_API int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name);
+/**
+ * parvus_list() - all domains, ordered by number
+ * @list: to be given to free()
+ */
+PARVUS_API int parvus_list(struct parvus *h, struct parvus_control_info **list, size_t *n);
+/** parvus_reason_text() - "poweroff", "reboot", "crash", "killed", ... */
+PARVUS_API const char *parvus_reason_text(uint32_t reason);
+
+/** parvus_run_path() - path of @file of a domain's folder below the run directory */
+PARVUS_API int parvus_run_path(struct parvus *h, uint32_t domain, const char *file, char *path,
+			       size_t bytes);
+
+/* ---- configuration ---------------------------------------------------------------- */
+
+enum parvus_action {
+	PARVUS_ACTION_DESTROY,
+	PARVUS_ACTION_RESTART,
+	PARVUS_ACTION_PRESERVE,
+	PARVUS_ACTION_RENAME_RESTART,
+	PARVUS_ACTION_COREDUMP_DESTROY,
+	PARVUS_ACTION_COREDUMP_RESTART,
+};
+
+/** parvus_action_text() - as it is written in a configuration */
+PARVUS_API const char *parvus_action_text(enum parvus_action action);
+
+/**
+ * struct parvus_disk - one entry of disk = [...]
+ * @spec: as it was written
+ * @target: file or block device of the back end; NULL = empty drive
+ * @format: "raw", "qcow2", ...
+ * @vdev: name in the guest
+ * @backend: domain that serves it; NULL = domain 0
+ */
+struct parvus_disk {
+	char *spec, *target, *format, *vdev, *backend, *backendtype, *script;
+	bool readonly, cdrom, discard;
+};
+
+/**
+ * struct parvus_vif - one entry of vif = [...]
+ * @spec: as it was written
+ */
+struct parvus_vif {
+	char *spec, *bridge, *script, *ip, *ifname, *backend, *model, *type, *rate, *gatewaydev;
+	uint8_t mac[6];
+	bool has_mac;
+};
+
+/**
+ * struct parvus_config - what a configuration file says
+ * @memory: MiB at the start
+ * @maxmem: MiB it may grow to
+ * @vcpus: at the start
+ * @maxvcpus: at most
+ * @affinity: CPUs of each vCPU; 0 = all
+ * @warnings: what was odd but not wrong, each with its place
+ *
+ * Strings are never NULL where they are required (name, kernel), else NULL = not given.
+ */
+struct parvus_config {
+	char *name, *kernel, *ramdisk, *cmdline;
+	uint64_t memory, maxmem;
+	uint32_t vcpus, maxvcpus;
+	uint32_t weight, cap;
+	uint64_t affinity[PARVUS_MAX_VCPUS];
+	enum parvus_action on_poweroff, on_reboot, on_crash;
+	bool overcommit;
+	struct parvus_disk *disks;
+	size_t ndisks;
+	struct parvus_vif *vifs;
+	size_t nvifs;
+	char **warnings;
+	size_t nwarnings;
+};
+
+/**
+ * parvus_config_load() - read a configuration file
+ * @file: its path; NULL = none, all comes from @overrides
+ * @overrides: n texts "key=value" that win over the file; a value that is no string, list or
+ *	number is taken as a string
+ */
+PARVUS_API int parvus_config_load(struct parvus *h, const char *file, char *const overrides[],
+				  size_t n, struct parvus_config **c);
+/** parvus_config_parse() - the same from memory; @file names it in messages */
+PARVUS_API int parvus_config_parse(struct parvus *h, const char *file, const char *text,
+				   size_t bytes, char *const overrides[], size_t n,
+				   struct parvus_config **c);
+/** parvus_config_text() - the configuration as a file that gives it again; free() it */
+PARVUS_API int parvus_config_text(struct parvus *h, const struct parvus_config *c, char **text);
+PARVUS_API void parvus_config_free(struct parvus_config *c);
+
+/**
+ * parvus_cpus_parse() - a set of CPUs, "0-3,^2", "all"
+ * @mask: bit n = CPU n; all ones for "all"
+ */
+PARVUS_API int parvus_cpus_parse(struct parvus *h, const char *text, uint64_t *mask);
+/** parvus_cpus_text() - the other way; @cpus of the machine make "all" */
+PARVUS_API void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes);
+
+/* ---- kernel images ------------------------------------------------------------------ */
+
+struct parvus_segment {
+	uint64_t gpa, bytes, memory;	/* place, bytes of the file, bytes in memory */
+	const void *data;
+};
+
+/**
+ * struct parvus_image - a kernel, unpacked
+ * @low: first byte in memory; @high: behind the last
+ */
+struct parvus_image {
+	uint64_t entry, root, features_required;
+	uint64_t low, high;
+	size_t nsegments;
+	struct parvus_segment *segments;
+	void *file;	/* the library's: what data points into */
+};
+
+/**
+ * parvus_image_load() - a kernel from a vmlinux or bzImage, packed or not
+ *
+ * The file may come from a guest and is not trusted: no size in it is believed, and no more
+ * than PARVUS_IMAGE_MAX bytes of memory are used for the file, and for what is in it.
+ */
+PARVUS_API int parvus_image_load(struct parvus *h, const char *path, struct parvus_image **image);
+/** parvus_image_parse() - the same from memory; @name is for messages */
+PARVUS_API int parvus_image_parse(struct parvus *h, const char *name, const void *data,
+				  size_t bytes, struct parvus_image **image);
+PARVUS_API void parvus_image_free(struct parvus_image *image);
+
+#define PARVUS_IMAGE_MAX (512ul << 20)
+
+/* ---- building ----------------------------------------------------------------------- */
+
+/**
+ * struct parvus_build - how to build, and what came of it
+ * @extra: @extra_bytes that follow the ramdisk, at a multiple of 4 (another cpio archive)
+ * @progress: NULL, or told the bytes copied
+ * @domain: [out] its number
+ * @console_ref: [out] grant of the console page, for domain 0
+ * @console_port: [out] its event port
+ */
+struct parvus_build {
+	const void *extra;
+	size_t extra_bytes;
+	parvus_progress *progress;
+	void *progress_arg;
+	uint32_t domain, console_ref, console_port;
+};
+
+/**
+ * parvus_build() - make a domain of a configuration, ready to run but paused
+ *
+ * It belongs to the handle until parvus_domain_commit(). After a failure nothing is left.
+ */
+PARVUS_API int parvus_build(struct parvus *h, const struct parvus_config *c,
+			    struct parvus_build *b);
+
+/* ---- console -------------------------------------------------------------------------- */
+
+struct parvus_console;
+
+/**
+ * parvus_console_open() - serve the console of a domain
+ * @ref: its grant
+ * @port: its event port
+ *
+ * One program at a time can.
+ */
+PARVUS_API int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_t port,
+				   struct parvus_console **console);
+PARVUS_API void parvus_console_close(struct parvus_console *console);
+/** parvus_console_fd() - readable when the domain did something; then read and write */
+PARVUS_API int parvus_console_fd(const struct parvus_console *console);
+/** parvus_console_ack() - to be called when the descriptor is readable, before reading */
+PARVUS_API int parvus_console_ack(struct parvus_console *console);
+/** parvus_console_read() - output of the domain; 0 = none now. Never waits */
+PARVUS_API ssize_t parvus_console_read(struct parvus_console *console, void *data, size_t bytes);
+/** parvus_console_write() - input for the domain; returns how much there was room for */
+PARVUS_API ssize_t parvus_console_write(struct parvus_console *console, const void *data,
+					size_t bytes);
+/**
+ * parvus_console_connect() - a stream socket to the monitor of a domain
+ *
+ * It gives what the domain wrote of late, then what it writes; what is sent is typed.
+ * -ECONNREFUSED: no monitor serves it.
+ */
+PARVUS_API int parvus_console_connect(struct parvus *h, uint32_t domain);
+
+/* ---- core files --------------------------------------------------------------------------- */
+
+/**
+ * parvus_core_write() - an ELF core file of a paused or ended domain
+ * @fd: a new, seekable file
+ *
+ * gdb opens it with the vmlinux of the guest. Zeroes are holes in the file.
+ */
+PARVUS_API int parvus_core_write(struct parvus *h, uint32_t domain, int fd,
+				 parvus_progress *progress, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

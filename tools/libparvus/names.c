@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libparvus: names of domains. The hypervisor keeps a label and compares it with nothing;
+ * that no two domains have the same one is our business, under a lock file.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int pv_lock(struct parvus *h)
+{
+	char path[512];
+	int fd, ret;
+
+	/* the parent is there (/run); a test's folder too */
+	if (mkdir(h->run_dir, 0755) && errno != EEXIST)
+		return pv_fail(h, errno, "cannot make %s: %s", h->run_dir, strerror(errno));
+	ret = snprintf(path, sizeof(path), "%s/lock", h->run_dir);
+	if (ret < 0 || (size_t)ret >= sizeof(path))
+		return pv_fail(h, ENAMETOOLONG, "%s: too long", h->run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return pv_fail(h, errno, "cannot open %s: %s", path, strerror(errno));
+	do
+		ret = flock(fd, LOCK_EX);
+	while (ret < 0 && errno == EINTR);
+	if (ret < 0) {
+		ret = pv_fail(h, errno, "cannot lock %s: %s", path, strerror(errno));
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+void pv_unlock(int lock)
+{
+	close(lock);
+}
+
+static bool all_digits(const char *s)
+{
+	return *s && s[strspn(s, "0123456789")] == 0;
+}
+
+bool parvus_name_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	/* a number would be taken for a domain's number, a dash for an option */
+	return n && n < PARVUS_NAME_MAX && !all_digits(name) && name[0] != '-' && name[0] != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == n;
+}
+
+/* -ENOENT without a text when there is none. A dying domain has lost its name. */
+static int find_name(struct parvus *h, const char *name, uint32_t except,
+		     struct parvus_control_info *i)
+{
+	uint32_t at = 0;
+	int ret;
+
+	for (;;) {
+		ret = parvus_domain_next(h, at, i);
+		if (ret)
+			return ret;
+		if (i->domain != except && i->state != PARVUS_DOMAIN_DYING &&
+		    !strcmp(i->name, name))
+			return 0;
+		if (i->domain < at || i->domain == UINT32_MAX)
+			return -ENOENT;
+		at = i->domain + 1;
+	}
+}
+
+int pv_name_free(struct parvus *h, const char *name, uint32_t except)
+{
+	struct parvus_control_info i;
+	int ret = find_name(h, name, except, &i);
+
+	if (!ret)
+		return pv_fail(h, EEXIST, "there is a domain named %s already (domain %u)", name,
+			       i.domain);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *i)
+{
+	int ret;
+
+	if (all_digits(name)) {
+		unsigned long long n;
+
+		errno = 0;
+		n = strtoull(name, NULL, 10);
+		if (errno || n >= PARVUS_DOMAIN_SELF)
+			return pv_fail(h, ENOENT, "there is no domain %s", name);
+		ret = parvus_domain_info(h, (uint32_t)n, i);
+		return ret == -ENOENT ? pv_fail(h, ENOENT, "there is no domain %s", name) : ret;
+	}
+	ret = find_name(h, name, PARVUS_DOMAIN_SELF, i);
+	if (ret == -ENOENT)
+		return pv_fail(h, ENOENT, "there is no domain named %s", name);
+	return ret;
+}
+
+int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
+{
+	struct parvus_control_name n = { .domain = domain };
+	int lock, ret;
+
+	if (!parvus_name_ok(name))
+		return pv_fail(h, EINVAL, "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
+			       name, PARVUS_NAME_MAX - 1);
+	memcpy(n.name, name, strlen(name));
+	lock = pv_lock(h);
+	if (lock < 0)
+		return lock;
+	ret = pv_name_free(h, name, domain);
+	if (!ret) {
+		ret = pv_call(h, PARVUS_CONTROL_RENAME, &n, sizeof(n));
+		if (ret < 0)
+			pv_fail(h, -ret, "rename domain %u: %s", domain, strerror(-ret));
+	}
+	pv_unlock(lock);
+	return ret;
+}
+
+int parvus_list(struct parvus *h, struct parvus_control_info **list, size_t *n)
+{
+	struct parvus_control_info *all = NULL, i;
+	size_t count = 0, room = 0;
+	uint32_t at = 0;
+	int ret;
+
+	for (;;) {
+		ret = parvus_domain_next(h, at, &i);
+		if (ret == -ENOENT)
+			break;
+		if (ret) {
+			free(all);
+			return ret;
+		}
+		if (count == room) {
+			struct parvus_control_info *more;
+
+			room = room ? room * 2 : 16;
+			more = realloc(all, room * sizeof(*all));
+			if (!more) {
+				free(all);
+				return pv_fail(h, ENOMEM, "no memory");
+			}
+			all = more;
+		}
+		all[count++] = i;
+		if (i.domain < at || i.domain == UINT32_MAX)
+			break;
+		at = i.domain + 1;
+	}
+	*list = all;
+	*n = count;
+	return 0;
+}
+
+const char *parvus_reason_text(uint32_t reason)
+{
+	switch (reason) {
+	case PARVUS_SHUTDOWN_POWEROFF:
+		return "poweroff";
+	case PARVUS_SHUTDOWN_REBOOT:
+		return "reboot";
+	case PARVUS_SHUTDOWN_SUSPEND:
+		return "suspend";
+	case PARVUS_SHUTDOWN_CRASH:
+		return "crash";
+	case PARVUS_SHUTDOWN_KILLED:
+		return "killed";
+	default:
+		return "unknown";
+	}
+}
+
+int parvus_run_path(struct parvus *h, uint32_t domain, const char *file, char *path, size_t bytes)
+{
+	int n = snprintf(path, bytes, "%s/domains/%u%s%s", h->run_dir, domain, file ? "/" : "",
+			 file ? file : "");
+
+	if (n < 0 || (size_t)n >= bytes)
+		return pv_fail(h, ENAMETOOLONG, "%s: too long", h->run_dir);
+	return 0;
+}
+
+int pv_read_file(struct parvus *h, const char *path, size_t max, void **data, size_t *bytes)
+{
+	struct stat st;
+	uint8_t *all = NULL;
+	size_t have = 0, room;
+	int fd, ret;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return pv_fail(h, errno, "cannot open %s: %s", path, strerror(errno));
+	if (fstat(fd, &st)) {
+		ret = pv_fail(h, errno, "%s: %s", path, strerror(errno));
+		goto out;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		ret = pv_fail(h, EISDIR, "%s is a directory", path);
+		goto out;
+	}
+	/* the size is a hint: a pipe has none, a file may grow */
+	room = st.st_size > 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size + 1 : 65536;
+	for (;;) {
+		uint8_t *more = realloc(all, room + 1);
+		ssize_t n;
+
+		if (!more) {
+			ret = pv_fail(h, ENOMEM, "%s: no memory", path);
+			goto out;
+		}
+		all = more;
+		while (have < room && (n = read(fd, all + have, room - have)) != 0) {
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0) {
+				ret = pv_fail(h, errno, "cannot read %s: %s", path, strerror(errno));
+				goto out;
+			}
+			have += (size_t)n;
+			if (have > max) {
+				ret = pv_fail(h, EFBIG, "%s is larger than %zu MiB", path, max >> 20);
+				goto out;
+			}
+		}
+		if (have < room)
+			break;
+		room *= 2;
+	}
+	all[have] = 0;
+	*data = all;
+	*bytes = have;
+	all = NULL;
+	ret = 0;
+out:
+	free(all);
+	close(fd);
+	return ret;
+}
