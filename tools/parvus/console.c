@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* parvus console: a terminal on the socket of a domain's monitor. */
+#include "tool.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define ESCAPE 0x1d	/* Ctrl-] */
+
+const struct option_text console_options[] = {
+	{ 't', NULL, "pv", "accepted, as xl has it: there is one kind" },
+	{ 'n', NULL, "0", "accepted, as xl has it: there is one console" },
+	{ 0 },
+};
+
+static struct termios saved;
+static volatile sig_atomic_t raw;
+
+static void restore(void)
+{
+	if (raw)
+		tcsetattr(0, TCSANOW, &saved);
+	raw = 0;
+}
+
+static void on_signal(int number)
+{
+	restore();
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static bool make_raw(void)
+{
+	static const int ends[] = { SIGTERM, SIGHUP, SIGINT, SIGQUIT };
+	struct termios t;
+	size_t i;
+
+	if (!isatty(0) || tcgetattr(0, &saved))
+		return false;
+	t = saved;
+	cfmakeraw(&t);
+	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		signal(ends[i], on_signal);
+	if (tcsetattr(0, TCSANOW, &t))
+		return false;
+	raw = 1;
+	return true;
+}
+
+static bool put(int fd, const char *data, size_t n)
+{
+	while (n) {
+		ssize_t done = write(fd, data, n);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return false;
+		data += done;
+		n -= (size_t)done;
+	}
+	return true;
+}
+
+/* Until the domain is gone, or the user leaves. */
+int console_attach(struct tool *t, uint32_t domain, const char *name, bool input)
+{
+	struct pollfd fds[2];
+	char data[4096];
+	bool tty;
+	int fd, link, ret = 0;
+
+	fd = parvus_console_connect(t->h, domain);
+	if (fd == -ECONNREFUSED) {
+		if (monitor_start(t, domain, name, &link))
+			return 1;
+		monitor_committed(link);
+		fd = parvus_console_connect(t->h, domain);
+	}
+	if (fd < 0)
+		return fail_lib(t);
+	fflush(stdout);
+	signal(SIGPIPE, SIG_IGN);
+	tty = input && make_raw();
+	fds[0] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = input ? 0 : -1, .events = POLLIN };
+	for (;;) {
+		ssize_t n;
+
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			ret = 1;
+			break;
+		}
+		if (fds[0].revents) {
+			n = read(fd, data, sizeof(data));
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				break;
+			if (!put(1, data, (size_t)n)) {
+				ret = 1;
+				break;
+			}
+		}
+		if (fds[1].revents) {
+			char *escape = NULL;
+
+			n = read(0, data, sizeof(data));
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0) {
+				/* the end of a file: go on showing */
+				fds[1].fd = -1;
+				if (tty)
+					break;
+				continue;
+			}
+			if (tty)
+				escape = memchr(data, ESCAPE, (size_t)n);
+			if (escape)
+				n = escape - data;
+			if (!put(fd, data, (size_t)n))
+				break;
+			if (escape)
+				break;
+		}
+	}
+	if (tty) {
+		restore();
+		printf("\n");
+	}
+	close(fd);
+	if (ret)
+		fail("console: %s", strerror(errno));
+	return ret;
+}
+
+int cmd_console(struct tool *t)
+{
+	struct parvus_control_info i;
+	int c;
+
+	while ((c = tool_option(t)) > 0) {
+		if (c == 't' && strcmp(t->optarg, "pv"))
+			return usage(t, "-t %s: there is pv alone", t->optarg);
+		if (c == 'n' && strcmp(t->optarg, "0"))
+			return usage(t, "-n %s: there is console 0 alone", t->optarg);
+	}
+	if (c < 0 || tool_open(t) || tool_domain(t, t->args[0], &i))
+		return 1;
+	if (i.flags & PARVUS_INFO_CONTROL)
+		return fail("the control domain's console is not served by a monitor");
+	return console_attach(t, i.domain, i.name, true);
+}

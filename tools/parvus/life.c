@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* parvus destroy, shutdown, reboot, pause, unpause, rename: the life of a domain. */
+#include "tool.h"
+
+const struct option_text destroy_options[] = {
+	{ 'f', NULL, NULL, "accepted, as xl has it; domain 0 cannot be destroyed" },
+	{ 0 },
+};
+const struct option_text shutdown_options[] = {
+	{ 'a', "all", NULL, "all domains but domain 0" },
+	{ 'w', "wait", NULL, "wait until it has ended" },
+	{ 'F', NULL, NULL, "accepted, as xl has it" },
+	{ 0 },
+};
+
+/* {"name": ..., "id": ...} of what was done, if JSON is wanted. */
+static int report(struct tool *t, const char *name, uint32_t domain)
+{
+	struct json_object *o;
+
+	if (!t->json)
+		return 0;
+	o = json_object_new_object();
+	add_text(o, "name", name);
+	add_u64(o, "id", domain);
+	return print_json(o);
+}
+
+int cmd_destroy(struct tool *t)
+{
+	struct parvus_control_info i;
+	int c;
+
+	while ((c = tool_option(t)) > 0)
+		;
+	if (c < 0 || tool_open(t) || tool_domain(t, t->args[0], &i))
+		return 1;
+	if (i.flags & PARVUS_INFO_CONTROL)
+		return fail("domain %u is the control domain: it cannot be destroyed", i.domain);
+	/* a second destroy finds it dying */
+	if (i.state != PARVUS_DOMAIN_DYING && parvus_domain_destroy(t->h, i.domain))
+		return fail_lib(t);
+	if (wait_gone(t, i.domain, false, 5))
+		return 1;
+	if (parvus_domain_info(t->h, i.domain, &i) == 0)
+		warning("domain %u is dying: others still map memory of it", i.domain);
+	return report(t, i.name, i.domain);
+}
+
+static int ask(struct tool *t, uint32_t request)
+{
+	struct parvus_control_info *list, one;
+	bool all = false, wait = false;
+	size_t i, n;
+	int c, ret = 0;
+
+	while ((c = tool_option(t)) > 0) {
+		all |= c == 'a';
+		wait |= c == 'w';
+	}
+	if (c < 0)
+		return 1;
+	if (all == (t->nargs == 1))
+		return usage(t, "a domain or -a is expected%s", all ? ", not both" : "");
+	if (tool_open(t))
+		return 1;
+	if (all) {
+		if (parvus_list(t->h, &list, &n))
+			return fail_lib(t);
+	} else {
+		if (tool_domain(t, t->args[0], &one))
+			return 1;
+		if (one.flags & PARVUS_INFO_CONTROL)
+			return fail("domain %u is the control domain: use its own %s", one.domain,
+				    request == PARVUS_REQUEST_REBOOT ? "reboot" : "poweroff");
+		if (one.state == PARVUS_DOMAIN_SHUTDOWN)
+			return fail("domain %u has ended already (%s)", one.domain,
+				    parvus_reason_text(one.reason));
+		list = malloc(sizeof(*list));
+		if (!list)
+			return fail("no memory");
+		*list = one;
+		n = 1;
+	}
+	for (i = 0; i < n; i++) {
+		if (list[i].flags & PARVUS_INFO_CONTROL || list[i].state != PARVUS_DOMAIN_RUNNING)
+			continue;
+		if (parvus_domain_request(t->h, list[i].domain, request))
+			ret = fail_lib(t);
+		else
+			report(t, list[i].name, list[i].domain);
+	}
+	for (i = 0; wait && !ret && i < n; i++)
+		if (!(list[i].flags & PARVUS_INFO_CONTROL))
+			ret = wait_gone(t, list[i].domain, true, -1);
+	free(list);
+	return ret;
+}
+
+int cmd_shutdown(struct tool *t)
+{
+	return ask(t, PARVUS_REQUEST_POWEROFF);
+}
+
+int cmd_reboot(struct tool *t)
+{
+	return ask(t, PARVUS_REQUEST_REBOOT);
+}
+
+static int simple(struct tool *t, int (*call)(struct parvus *h, uint32_t domain))
+{
+	struct parvus_control_info i;
+
+	if (tool_arguments(t) || tool_open(t) || tool_domain(t, t->args[0], &i))
+		return 1;
+	if (call(t->h, i.domain))
+		return fail_lib(t);
+	return report(t, i.name, i.domain);
+}
+
+int cmd_pause(struct tool *t)
+{
+	return simple(t, parvus_domain_pause);
+}
+
+int cmd_unpause(struct tool *t)
+{
+	return simple(t, parvus_domain_unpause);
+}
+
+int cmd_rename(struct tool *t)
+{
+	struct parvus_control_info i;
+
+	if (tool_arguments(t) || tool_open(t) || tool_domain(t, t->args[0], &i))
+		return 1;
+	if (parvus_domain_rename(t->h, i.domain, t->args[1]))
+		return fail_lib(t);
+	return report(t, t->args[1], i.domain);
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * parvus run: a command in a throw-away domain. The domain is never committed: it belongs to
+ * this process and ends with it, however that ends. The command goes in as /cmd, in a cpio
+ * archive behind the ramdisk; the console is what it says; its status is the domain's.
+ */
+#include "tool.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define INPUT_MAX	(64u << 20)
+#define FAILED		125
+#define ENDED_BADLY	126
+#define TIMED_OUT	124
+
+#define OPT_TIMEOUT	OPT_LONG
+
+const struct option_text run_options[] = {
+	{ 'm', "memory", "MB", "memory, 256 without it" },
+	{ 'c', "vcpus", "COUNT", "vCPUs, 1 without it" },
+	{ 'k', "kernel", "FILE", "kernel, $PARVUS_LIB_DIR/vmlinux (/usr/lib/parvus) without it" },
+	{ 'r', "ramdisk", "FILE", "user space, initramfs.cpio there without it" },
+	{ 'n', "name", "NAME", "name of the domain, run-PID without it" },
+	{ 'i', "stdin", NULL, "read standard input to its end, and give it to the command" },
+	{ OPT_TIMEOUT, "timeout", "SECONDS", "end it then" },
+	{ 0 },
+};
+
+struct archive {
+	uint8_t *data;
+	size_t bytes, room;
+	bool failed;
+};
+
+static void append(struct archive *a, const void *data, size_t n)
+{
+	if (a->room - a->bytes < n) {
+		size_t room = (a->room + n) * 2;
+		uint8_t *more = realloc(a->data, room);
+
+		if (!more) {
+			a->failed = true;
+			return;
+		}
+		a->data = more;
+		a->room = room;
+	}
+	if (n)
+		memcpy(a->data + a->bytes, data, n);
+	a->bytes += n;
+}
+
+static void pad(struct archive *a)
+{
+	append(a, "\0\0\0", -a->bytes & 3);
+}
+
+/* One file of a newc archive (Documentation/driver-api/early-userspace/buffer-format.rst). */
+static void add_file(struct archive *a, const char *name, const void *data, size_t n)
+{
+	size_t length = strlen(name) + 1;
+	char head[120];
+
+	snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0,
+		 n || strcmp(name, "TRAILER!!!") ? 0100600u : 0u, 0, 0, 1, 0, (unsigned int)n, 0, 0,
+		 0, 0, (unsigned int)length, 0);
+	append(a, head, 110);
+	append(a, name, length);
+	pad(a);
+	append(a, data, n);
+	pad(a);
+}
+
+/* 'it'\''s' */
+static void quote(struct archive *a, const char *text)
+{
+	append(a, "'", 1);
+	for (; *text; text++) {
+		if (*text == '\'')
+			append(a, "'\\''", 4);
+		else
+			append(a, text, 1);
+	}
+	append(a, "'", 1);
+}
+
+/* The archive with /cmd, and /stdin if @input. */
+static int make_extra(const struct tool *t, bool input, struct archive *a)
+{
+	struct archive cmd = { 0 }, in = { 0 };
+	uint8_t data[65536];
+	unsigned int i;
+	ssize_t n;
+	int ret = 0;
+
+	if (input) {
+		while ((n = read(0, data, sizeof(data))) != 0) {
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0) {
+				ret = fail("run: standard input: %s", strerror(errno));
+				break;
+			}
+			append(&in, data, (size_t)n);
+			if (in.bytes > INPUT_MAX) {
+				ret = fail("run: standard input is larger than %u MiB", INPUT_MAX >> 20);
+				break;
+			}
+		}
+		add_file(a, "stdin", in.data, in.bytes);
+		append(&cmd, "exec </stdin\n", 13);
+	}
+	if (t->nargs == 1) {
+		append(&cmd, t->args[0], strlen(t->args[0]));
+	} else {
+		for (i = 0; i < t->nargs; i++) {
+			if (i)
+				append(&cmd, " ", 1);
+			quote(&cmd, t->args[i]);
+		}
+	}
+	append(&cmd, "\n", 1);
+	add_file(a, "cmd", cmd.data, cmd.bytes);
+	add_file(a, "TRAILER!!!", NULL, 0);
+	if (!ret && (a->failed || cmd.failed || in.failed))
+		ret = fail("no memory");
+	free(cmd.data);
+	free(in.data);
+	return ret;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
+/* What the domain has said goes to stdout. 1 = something, 0 = nothing, -1 = said. */
+static int pass_on(struct parvus_console *console)
+{
+	char data[2048];
+	ssize_t n = parvus_console_read(console, data, sizeof(data)), done, at;
+
+	for (at = 0; at < n; at += done) {
+		done = write(1, data + at, (size_t)(n - at));
+		if (done < 0 && errno == EINTR)
+			done = 0;
+		if (done < 0) {
+			fail("run: cannot write: %s", strerror(errno));
+			return -1;
+		}
+	}
+	return n > 0;
+}
+
+/* Until the end of the domain. The status of this program. */
+static int follow(struct tool *t, uint32_t domain, struct parvus_console *console, int signals,
+		  int64_t until)
+{
+	struct pollfd fds[3] = {
+		{ .fd = parvus_fd(t->h), .events = POLLIN },
+		{ .fd = parvus_console_fd(console), .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+	};
+	struct parvus_control_info i;
+	struct signalfd_siginfo s;
+	int ret;
+
+	for (;;) {
+		int64_t left = until ? until - now_ms() : 60000;
+
+		if (until && left <= 0) {
+			fail("run: no end within the time given");
+			return TIMED_OUT;
+		}
+		ret = parvus_poll(t->h, fds, 3, left > 60000 ? 60000 : (int)left);
+		if (ret < 0 && ret != -EINTR)
+			return fail_lib(t), FAILED;
+		if (fds[2].revents && read(signals, &s, sizeof(s)) == sizeof(s))
+			return 128 + (int)s.ssi_signo;
+		if (fds[1].revents)
+			parvus_console_ack(console);
+		/* the state first: what was said before the end is in the page then */
+		if (parvus_changed(t->h) || parvus_domain_info(t->h, domain, &i))
+			return fail_lib(t), FAILED;
+		/* not all at once: the clock and signals have their turn */
+		for (unsigned int n = 0; n < 64 || i.state == PARVUS_DOMAIN_SHUTDOWN; n++) {
+			ret = pass_on(console);
+			if (ret < 0)
+				return FAILED;
+			if (!ret)
+				break;
+		}
+		if (i.state != PARVUS_DOMAIN_SHUTDOWN)
+			continue;
+		if (i.reason == PARVUS_SHUTDOWN_POWEROFF || i.reason == PARVUS_SHUTDOWN_REBOOT)
+			return (int)(i.status & 255);
+		fail("run: the domain ended: %s%s%s", parvus_reason_text(i.reason),
+		     i.why[0] ? ": " : "", plain(i.why));
+		return ENDED_BADLY;
+	}
+}
+
+static int start(struct tool *t, const struct parvus_config *config, struct parvus_build *b,
+		 int64_t seconds)
+{
+	struct parvus_console *console;
+	sigset_t set;
+	int signals, ret;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) ||
+	    (signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+		return fail("run: no signals: %s", strerror(errno)), FAILED;
+	if (parvus_build(t->h, config, b))
+		return fail_lib(t), FAILED;
+	if (parvus_console_open(t->h, b->domain, b->console_ref, b->console_port, &console)) {
+		fail_lib(t);
+		ret = FAILED;
+	} else {
+		if (parvus_domain_unpause(t->h, b->domain))
+			ret = fail_lib(t) ? FAILED : 0;
+		else
+			ret = follow(t, b->domain, console, signals,
+				     seconds ? now_ms() + seconds * 1000 : 0);
+		parvus_console_close(console);
+	}
+	if (parvus_domain_destroy(t->h, b->domain)) {
+		fail_lib(t);
+		ret = ret ? ret : FAILED;
+	} else {
+		/* its memory is free for the next one */
+		wait_gone(t, b->domain, false, 5);
+	}
+	close(signals);
+	return ret;
+}
+
+static char *lib_file(const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", env_dir("PARVUS_LIB_DIR", "/usr/lib/parvus"), name) < 0 ?
+	       NULL : path;
+}
+
+int cmd_run(struct tool *t)
+{
+	uint64_t memory = 256, vcpus = 1, seconds = 0;
+	const char *kernel = NULL, *ramdisk = NULL, *name = NULL;
+	struct parvus_config config = { .weight = 256 };
+	struct parvus_build b = { 0 };
+	struct archive extra = { 0 };
+	bool input = false;
+	char pid[32];
+	int c, ret = FAILED;
+
+	while ((c = tool_option(t)) > 0) {
+		switch (c) {
+		case 'm':
+			if (!parse_number(t->optarg, 2, 1u << 26, &memory))
+				return usage(t, "-m %s: a number of MiB is expected", t->optarg);
+			break;
+		case 'c':
+			if (!parse_number(t->optarg, 1, PARVUS_MAX_VCPUS, &vcpus))
+				return usage(t, "-c %s: a number from 1 to %u is expected", t->optarg,
+					     PARVUS_MAX_VCPUS);
+			break;
+		case 'k':
+			kernel = t->optarg;
+			break;
+		case 'r':
+			ramdisk = t->optarg;
+			break;
+		case 'n':
+			name = t->optarg;
+			break;
+		case 'i':
+			input = true;
+			break;
+		case OPT_TIMEOUT:
+			if (!parse_number(t->optarg, 1, 1u << 30, &seconds))
+				return usage(t, "--timeout %s: a number of seconds is expected",
+					     t->optarg);
+			break;
+		}
+	}
+	if (c < 0)
+		return FAILED;
+	if (name && !parvus_name_ok(name))
+		return usage(t, "-n %s: not a name", name);
+	if (tool_open(t))
+		return FAILED;
+	snprintf(pid, sizeof(pid), "run-%d", (int)getpid());
+	config.name = strdup(name ? name : pid);
+	config.kernel = kernel ? strdup(kernel) : lib_file("vmlinux");
+	config.ramdisk = ramdisk ? strdup(ramdisk) : lib_file("initramfs.cpio");
+	config.cmdline = strdup("console=hvc0 quiet loglevel=4 panic=-1");
+	config.memory = config.maxmem = memory;
+	config.vcpus = config.maxvcpus = (uint32_t)vcpus;
+	if (!config.name || !config.kernel || !config.ramdisk || !config.cmdline)
+		fail("no memory");
+	else if (!make_extra(t, input, &extra)) {
+		b.extra = extra.data;
+		b.extra_bytes = extra.bytes;
+		ret = start(t, &config, &b, (int64_t)seconds);
+	}
+	free(extra.data);
+	free(config.name);
+	free(config.kernel);
+	free(config.ramdisk);
+	free(config.cmdline);
+	return ret;
+}
