@@ -24,6 +24,7 @@ help:
 	@echo '  test-full        the long ones too: stress, ten boots each, boot loaders, Debian'
 	@echo '  bench            instructions per operation, native and on Parvus (docs/performance.md)'
 	@echo '  hypervisor       parvus.elf (multiboot 1 and 2) and parvus-pvh.elf'
+	@echo '  tools            libparvus and the parvus command; install puts them below DESTDIR, PREFIX'
 	@echo '  guest-kernel     the patched Linux (about 800 CPU seconds once, then cached)'
 	@echo '  refresh-patches  fit the patch series to a new linux-source of Debian'
 	@echo '  initramfs        the small BusyBox user space'

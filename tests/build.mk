@@ -45,8 +45,36 @@ $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
+# The toolstack against a hypervisor that is a file (tests/tools/fake.h): unit tests, and the
+# whole parvus command for tests/system/toolstack.sh.
+TT_O      := $(O)/tests/tools
+TT_CFLAGS  = $(TOOLS_CFLAGS) -O1 -U_FORTIFY_SOURCE -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer -Itests/tools -Itools/parvus
+TT_LIB     = $(patsubst tools/libparvus/%.c,$(TT_O)/lib/%.o,$(filter-out %/sys.c,$(LIB_C))) $(TT_O)/fake.o
+TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/cmd/%.o,$(CMD_C))
+$(TT_O)/lib/%.o: tools/libparvus/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+$(TT_O)/cmd/%.o: tools/parvus/%.c | $(O)/tools/hypercall_names.h
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+$(TT_O)/%.o: tests/tools/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+$(UNIT_O)/test_tool_%.o: tests/unit/test_tool_%.c
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+.SECONDEXPANSION:
+$(UNIT_O)/test_tool_%: $(UNIT_O)/test_tool_%.o $$(TT_LIB)
+	@$(CC) $(TT_CFLAGS) -o $@ $^ $(TOOLS_LIBS) $$(pkg-config --libs check)
+$(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
+	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)
+$(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
+	@$(CC) $(TT_CFLAGS) -o $@ $^
+
 .PHONY: test test-full tests-built test-unit test-guest
-tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load) $(addprefix $(UNIT_O)/,$(UNIT_NAMES))
+tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load) \
+	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
 test: tests-built guest-kernel $(O)/initramfs.cpio
@@ -59,4 +87,4 @@ test-guest: tests-built
 test-full: deps-full tests-built guest-kernel $(O)/initramfs.cpio debian
 	@O=$(O) FULL=1 tests/run $(T)
 
--include $(wildcard $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)
+-include $(wildcard $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)

@@ -34,7 +34,7 @@ debian: deps-debian
 deps-run:
 	@tools/deps build run
 deps-test:
-	@tools/deps build run test
+	@tools/deps build run test tools
 deps-iso:
 	@tools/deps build run iso
 deps-debian:
@@ -45,3 +45,75 @@ deps-full:
 .PHONY: bench
 bench: deps-run hypervisor guest-kernel $(O)/initramfs.cpio $(O)/tests/guest/bench-hypercall
 	@tools/bench/run
+
+# The toolstack: libparvus (static and shared) and the parvus command, twice: against the
+# shared libraries of Debian, and static for a small domain 0.
+TOOLS_VERSION := 0.1
+TOOLS_O       := $(O)/tools
+TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
+	-Wstrict-prototypes -Wno-missing-field-initializers -Werror -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
+	-Ipv-abi/include -Itools/libparvus -I$(TOOLS_O)
+TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
+PARVUS_LIBS   := $(TOOLS_LIBS) -ljson-c -lncurses -ltinfo
+LIB_C         := $(wildcard tools/libparvus/*.c)
+CMD_C         := $(wildcard tools/parvus/*.c)
+LIB_OBJS      := $(LIB_C:tools/%.c=$(TOOLS_O)/%.o)
+
+$(TOOLS_O)/hypercall_names.h: pv-abi/hypercalls.tbl
+	@mkdir -p $(@D)
+	@awk 'BEGIN { print "static const char *const hypercall_names[] = {" } \
+		!/^#/ && NF { print "\t[" $$1 "] = \"" $$2 "\"," } END { print "};" }' $< >$@
+
+$(TOOLS_O)/libparvus/%.o: tools/libparvus/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(TOOLS_CFLAGS) -fPIC -MMD -c -o $@ $<
+$(TOOLS_O)/parvus.d/%.o: tools/parvus/%.c $(TOOLS_O)/hypercall_names.h
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(TOOLS_CFLAGS) -fPIE -MMD -c -o $@ $<
+CMD_OBJS      := $(CMD_C:tools/parvus/%.c=$(TOOLS_O)/parvus.d/%.o)
+
+$(TOOLS_O)/libparvus.a: $(LIB_OBJS)
+	@echo "  AR      $@"
+	@rm -f $@
+	@$(AR) rcsD $@ $^
+$(TOOLS_O)/libparvus.so.0: $(LIB_OBJS) tools/libparvus/libparvus.map
+	@echo "  LD      $@"
+	@$(CC) -shared -Wl,-soname,libparvus.so.0,-z,defs,-z,relro,-z,now \
+		-Wl,--version-script=tools/libparvus/libparvus.map -o $@ $(LIB_OBJS) $(TOOLS_LIBS)
+$(TOOLS_O)/parvus: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(PARVUS_LIBS)
+$(TOOLS_O)/parvus-static: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -static -o $@ $^ $(PARVUS_LIBS)
+
+.PHONY: tools install deps-tools
+deps-tools:
+	@tools/deps build tools
+tools: deps-tools $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0
+
+# Guest kernel and user space for "parvus run" go along if they were built.
+PREFIX ?= /usr
+install: tools
+	install -D -m 755 $(TOOLS_O)/parvus $(DESTDIR)$(PREFIX)/sbin/parvus
+	install -D -m 644 $(TOOLS_O)/libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so.0
+	ln -sf libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so
+	install -D -m 644 $(TOOLS_O)/libparvus.a $(DESTDIR)$(PREFIX)/lib/libparvus.a
+	install -D -m 644 tools/libparvus/libparvus.h $(DESTDIR)$(PREFIX)/include/libparvus.h
+	install -d $(DESTDIR)$(PREFIX)/include/parvus
+	install -m 644 pv-abi/include/parvus/*.h $(DESTDIR)$(PREFIX)/include/parvus
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(TOOLS_VERSION)|' tools/libparvus/libparvus.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libparvus.pc
+	install -D -m 644 tools/parvus/parvus.1 $(DESTDIR)$(PREFIX)/share/man/man1/parvus.1
+	install -D -m 644 tools/parvus/parvus.cfg.5 $(DESTDIR)$(PREFIX)/share/man/man5/parvus.cfg.5
+	install -D -m 644 tools/parvus/completion.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
+	install -d $(DESTDIR)$(PREFIX)/lib/parvus
+	for f in vmlinux initramfs.cpio; do \
+		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
+
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d)

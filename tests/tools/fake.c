@@ -1,0 +1,821 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The hypervisor that is a file; see fake.h. */
+#include "fake.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STATE_BYTES ((sizeof(struct fake_state) + PAGE - 1) & ~(PAGE - 1))
+
+static struct {
+	char dir[200];
+	int fd;
+	struct fake_state *s;
+	uint8_t *memory;
+	struct {
+		char kind;
+		uint32_t n;
+	} files[1024];	/* by descriptor */
+	int depth;
+} me = { .fd = -1 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+struct fake_state *fake_attach(const char *dir)
+{
+	char path[256];
+	bool fresh;
+
+	if (me.s && (!dir || !strcmp(dir, me.dir)))
+		return me.s;
+	if (me.s) {
+		munmap(me.s, STATE_BYTES + FAKE_DOMAINS * FAKE_MEMORY);
+		close(me.fd);
+	}
+	if (!dir)
+		dir = getenv("PARVUS_FAKE");
+	if (!dir) {
+		fprintf(stderr, "fake: PARVUS_FAKE is not set\n");
+		exit(99);
+	}
+	snprintf(me.dir, sizeof(me.dir), "%s", dir);
+	mkdir(dir, 0700);
+	snprintf(path, sizeof(path), "%s/state", dir);
+	me.fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (me.fd < 0) {
+		perror(path);
+		exit(99);
+	}
+	flock(me.fd, LOCK_EX);
+	fresh = lseek(me.fd, 0, SEEK_END) == 0;
+	if (ftruncate(me.fd, (off_t)(STATE_BYTES + FAKE_DOMAINS * FAKE_MEMORY)))
+		exit(99);
+	me.s = mmap(NULL, STATE_BYTES + FAKE_DOMAINS * FAKE_MEMORY, PROT_READ | PROT_WRITE,
+		    MAP_SHARED, me.fd, 0);
+	if (me.s == MAP_FAILED)
+		exit(99);
+	me.memory = (uint8_t *)me.s + STATE_BYTES;
+	if (fresh) {
+		struct fake_domain *d = &me.s->d[0];
+
+		me.s->frames_total = 1u << 18;
+		d->used = d->committed = true;
+		d->info.state = PARVUS_DOMAIN_RUNNING;
+		d->info.flags = PARVUS_INFO_CONTROL | PARVUS_INFO_RUNNING;
+		d->info.vcpus = d->info.vcpus_online = 2;
+		d->info.weight = 256;
+		d->info.frames = d->info.touched = d->info.max_frames = 1000;
+		d->info.run_ns = 1500000000;
+		strcpy(d->info.name, "Domain-0");
+	}
+	flock(me.fd, LOCK_UN);
+	return me.s;
+}
+
+/* flock belongs to the open file, which forked children share: only exec'd ones are others. */
+void fake_lock(void)
+{
+	fake_attach(NULL);
+	if (!me.depth++)
+		while (flock(me.fd, LOCK_EX) && errno == EINTR)
+			;
+}
+
+void fake_unlock(void)
+{
+	if (!--me.depth)
+		flock(me.fd, LOCK_UN);
+}
+
+static bool file_alive(uint32_t n)
+{
+	char path[256];
+	int fd;
+	bool alive;
+
+	snprintf(path, sizeof(path), "%s/file-%u", me.dir, n);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	alive = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return alive;
+}
+
+static void changed(struct fake_domain *d)
+{
+	d->info.changes++;
+	me.s->changes++;
+}
+
+static void gone_or_dying(struct fake_domain *d)
+{
+	size_t i;
+
+	for (i = 0; i < FAKE_PORTS; i++)
+		if (me.s->port[i].kind == PARVUS_EVENT_INTERDOMAIN && me.s->port[i].domain == d - me.s->d)
+			me.s->port[i].kind = PARVUS_EVENT_UNBOUND;
+	d->info.state = PARVUS_DOMAIN_DYING;
+	changed(d);
+	if (!d->mapped_by)
+		d->used = false;
+}
+
+/* What files that are closed by now leave behind. */
+static void reap(void)
+{
+	size_t i, k;
+
+	for (i = 0; i < FAKE_FILES; i++) {
+		if (!me.s->file[i].kind || file_alive((uint32_t)i))
+			continue;
+		me.s->file[i].kind = 0;
+		for (k = 0; k < FAKE_PORTS; k++)
+			if (me.s->port[k].file == i + 1)
+				memset(&me.s->port[k], 0, sizeof(me.s->port[k]));
+		for (k = 1; k < FAKE_DOMAINS; k++) {
+			struct fake_domain *d = &me.s->d[k];
+
+			if (!d->used)
+				continue;
+			if (d->mapped_by == i + 1) {
+				d->mapped_by = 0;
+				if (d->info.state == PARVUS_DOMAIN_DYING) {
+					d->used = false;
+					changed(d);
+				}
+			}
+			if (d->used && !d->committed && d->owner == i + 1)
+				gone_or_dying(d);
+		}
+	}
+}
+
+struct fake_domain *fake_find(uint32_t domain)
+{
+	size_t i;
+
+	fake_attach(NULL);
+	for (i = 0; i < FAKE_DOMAINS; i++)
+		if (me.s->d[i].used && me.s->d[i].info.domain == domain)
+			return &me.s->d[i];
+	return NULL;
+}
+
+unsigned int fake_count(void)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	fake_lock();
+	reap();
+	for (i = 1; i < FAKE_DOMAINS; i++)
+		n += me.s->d[i].used;
+	fake_unlock();
+	return n;
+}
+
+uint8_t *fake_memory(struct fake_domain *d, uint64_t gpa)
+{
+	return me.memory + (uint64_t)(d - me.s->d) * FAKE_MEMORY + gpa;
+}
+
+void fake_fail(uint32_t op, uint32_t code, uint32_t skip)
+{
+	fake_lock();
+	me.s->fail_op = op;
+	me.s->fail_code = code;
+	me.s->fail_skip = skip;
+	fake_unlock();
+}
+
+void fake_end(struct fake_domain *d, uint32_t reason, uint32_t status, const char *why)
+{
+	d->info.state = PARVUS_DOMAIN_SHUTDOWN;
+	d->info.reason = reason;
+	d->info.status = status;
+	snprintf(d->info.why, sizeof(d->info.why), "%s", why);
+	changed(d);
+}
+
+struct parvus_console_page *fake_console(struct fake_domain *d)
+{
+	struct parvus_start_info si;
+
+	memcpy(&si, fake_memory(d, d->start.start_info), sizeof(si));
+	if (si.magic != PARVUS_START_MAGIC || si.console_gpa / PAGE != d->console_gfn)
+		return NULL;
+	return (void *)fake_memory(d, si.console_gpa);
+}
+
+void fake_signal(struct fake_domain *d)
+{
+	size_t i;
+
+	for (i = 1; i < FAKE_PORTS; i++)
+		if (me.s->port[i].kind == PARVUS_EVENT_INTERDOMAIN &&
+		    me.s->port[i].domain == d - me.s->d)
+			me.s->port[i].pending = true;
+}
+
+/* ---- calls -------------------------------------------------------------------------- */
+
+static void machine(struct parvus_control_machine *m)
+{
+	uint64_t ram = 0, touched = 0;
+	size_t i;
+
+	m->cpus = 2;
+	m->frames_total = me.s->frames_total;
+	for (i = 0; i < FAKE_DOMAINS; i++)
+		if (me.s->d[i].used) {
+			m->domains++;
+			ram += me.s->d[i].info.frames;
+			touched += me.s->d[i].info.touched;
+		}
+	m->frames_free = m->frames_total - touched;
+	m->frames_promised = ram - touched;
+	m->now_ns = now_ns();
+	m->tsc_khz = 1000000;
+	m->features[0] = 3;
+	m->max_domains = FAKE_DOMAINS;
+	strcpy(m->build, "fake");
+}
+
+static int create(struct parvus_control_create *c, uint32_t file)
+{
+	struct fake_domain *d;
+	size_t i;
+
+	if (!c->vcpus || c->vcpus > PARVUS_MAX_VCPUS || !c->max_frames ||
+	    !memchr(c->name, 0, sizeof(c->name)) || c->flags)
+		return -EINVAL;
+	if (c->max_frames > FAKE_FRAMES)
+		return -ENOMEM;
+	for (i = 1; i < FAKE_DOMAINS && me.s->d[i].used; i++)
+		;
+	if (i == FAKE_DOMAINS)
+		return -ENOSPC;
+	d = &me.s->d[i];
+	memset(d, 0, sizeof(*d));
+	memset(fake_memory(d, 0), 0, c->max_frames * PAGE);
+	d->used = true;
+	d->owner = file + 1;
+	d->info.domain = c->domain = ++me.s->last;
+	d->info.state = PARVUS_DOMAIN_BUILDING;
+	strcpy(d->info.name, c->name);
+	d->info.vcpus = c->vcpus;
+	d->info.weight = c->weight ? c->weight : 256;
+	d->info.cap = c->cap;
+	d->info.max_frames = d->info.target_frames = c->max_frames;
+	d->info.created_ns = now_ns();
+	for (i = 0; i < c->vcpus; i++)
+		d->affinity[i] = 3;
+	changed(d);
+	return 0;
+}
+
+static int copy(struct parvus_ioctl_copy *c)
+{
+	struct fake_domain *d = fake_find(c->domain);
+
+	if (!d)
+		return -ENOENT;
+	while (c->bytes) {
+		uint64_t n = PAGE - c->gpa % PAGE, frame = c->gpa / PAGE;
+
+		if (n > c->bytes)
+			n = c->bytes;
+		if (frame >= FAKE_FRAMES || !d->ram[frame])
+			return -EFAULT;
+		if (c->flags & PARVUS_COPY_OUT) {
+			memcpy((void *)(uintptr_t)c->data, fake_memory(d, c->gpa), n);
+		} else {
+			memcpy(fake_memory(d, c->gpa), (void *)(uintptr_t)c->data, n);
+			d->info.touched += !d->touched[frame];
+			d->touched[frame] = 1;
+		}
+		c->gpa += n;
+		c->data += n;
+		c->bytes -= n;
+	}
+	return 0;
+}
+
+static int next(struct parvus_control_info *i)
+{
+	struct fake_domain *best = NULL;
+	size_t k;
+
+	for (k = 0; k < FAKE_DOMAINS; k++) {
+		struct fake_domain *d = &me.s->d[k];
+
+		if (d->used && d->info.domain >= i->domain &&
+		    (!best || d->info.domain < best->info.domain))
+			best = d;
+	}
+	if (!best)
+		return -ENOENT;
+	i->domain = best->info.domain;
+	return 0;
+}
+
+static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
+{
+	static const uint32_t sizes[PARVUS_CONTROL_OPS] = {
+		[PARVUS_CONTROL_MACHINE] = sizeof(struct parvus_control_machine),
+		[PARVUS_CONTROL_CREATE] = sizeof(struct parvus_control_create),
+		[PARVUS_CONTROL_INFO] = sizeof(struct parvus_control_info),
+		[PARVUS_CONTROL_NEXT] = sizeof(struct parvus_control_info),
+		[PARVUS_CONTROL_POPULATE] = sizeof(struct parvus_control_populate),
+		[PARVUS_CONTROL_OFFER] = sizeof(struct parvus_control_offer),
+		[PARVUS_CONTROL_PORT] = sizeof(struct parvus_control_port),
+		[PARVUS_CONTROL_START] = sizeof(struct parvus_control_start),
+		[PARVUS_CONTROL_PAUSE] = sizeof(struct parvus_control_domain),
+		[PARVUS_CONTROL_UNPAUSE] = sizeof(struct parvus_control_domain),
+		[PARVUS_CONTROL_DESTROY] = sizeof(struct parvus_control_domain),
+		[PARVUS_CONTROL_REQUEST] = sizeof(struct parvus_control_domain),
+		[PARVUS_CONTROL_RENAME] = sizeof(struct parvus_control_name),
+		[PARVUS_CONTROL_MEMORY] = sizeof(struct parvus_control_memory),
+		[PARVUS_CONTROL_SCHED] = sizeof(struct parvus_control_sched),
+		[PARVUS_CONTROL_VCPU] = sizeof(struct parvus_control_vcpu),
+		[PARVUS_CONTROL_PIN] = sizeof(struct parvus_control_vcpu),
+		[PARVUS_CONTROL_REGS] = sizeof(struct parvus_control_regs),
+		[PARVUS_CONTROL_LOG] = sizeof(struct parvus_control_log),
+		[PARVUS_CONTROL_TRACE] = sizeof(struct parvus_control_trace),
+		[PARVUS_CONTROL_CPU] = sizeof(struct parvus_control_cpu),
+	};
+	struct parvus_control_domain *cd = data;
+	struct fake_domain *d;
+	uint64_t i;
+
+	if (op >= PARVUS_CONTROL_OPS || !sizes[op])
+		return -ENOSYS;
+	if (bytes != sizes[op] || ((uint32_t *)data)[0] != bytes || ((uint32_t *)data)[1] != 1)
+		return -EINVAL;
+	if (me.s->fail_code && op == me.s->fail_op) {
+		if (!me.s->fail_skip) {
+			int code = (int)me.s->fail_code;
+
+			me.s->fail_code = 0;
+			return -code;
+		}
+		me.s->fail_skip--;
+	}
+	switch (op) {
+	case PARVUS_CONTROL_MACHINE:
+		machine(data);
+		return 0;
+	case PARVUS_CONTROL_CREATE:
+		return create(data, file);
+	case PARVUS_CONTROL_LOG: {
+		static const char text[] = "fake: line one\nfake: \033[31mline two\n";
+		struct parvus_control_log *l = data;
+		uint64_t all = sizeof(text) - 1;
+
+		l->end = all;
+		if (l->from < all) {
+			l->bytes = (uint32_t)(all - l->from);
+			memcpy(l->text, text + l->from, l->bytes);
+		}
+		return 0;
+	}
+	case PARVUS_CONTROL_TRACE: {
+		struct parvus_control_trace *t = data;
+
+		if (t->cpu >= 2)
+			return -EINVAL;
+		if (t->flags & PARVUS_TRACE_SET)
+			me.s->trace_mask = t->mask;
+		t->mask = me.s->trace_mask;
+		t->end = t->mask ? t->from + 1 : t->from;
+		if (t->mask) {
+			t->records = 1;
+			t->record[0] = (struct parvus_trace_record){
+				.tsc = now_ns(), .event = PARVUS_TRACE_HYPERCALL, .domain = 1,
+				.arg = { 1, 2 } };
+		}
+		return 0;
+	}
+	case PARVUS_CONTROL_CPU: {
+		struct parvus_control_cpu *c = data;
+
+		if (c->cpu >= 2)
+			return -ENOENT;
+		c->apic_id = c->cpu;
+		c->idle_ns = c->busy_ns = now_ns() / 2;
+		return 0;
+	}
+	case PARVUS_CONTROL_NEXT:
+		if (next(data))
+			return -ENOENT;
+		break;
+	}
+	d = fake_find(cd->domain);
+	if (!d)
+		return -ENOENT;
+	if (op >= PARVUS_CONTROL_POPULATE && op <= PARVUS_CONTROL_START &&
+	    d->info.state != PARVUS_DOMAIN_BUILDING)
+		return -EBUSY;
+	switch (op) {
+	case PARVUS_CONTROL_INFO:
+	case PARVUS_CONTROL_NEXT: {
+		uint32_t head[2];
+
+		memcpy(head, data, sizeof(head));
+		d->info.flags &= ~(PARVUS_INFO_RUNNING | PARVUS_INFO_BLOCKED);
+		if (!d->info.domain)
+			d->info.flags |= PARVUS_INFO_RUNNING;
+		else if (d->info.state == PARVUS_DOMAIN_RUNNING)
+			d->info.flags |= PARVUS_INFO_BLOCKED;
+		memcpy(data, &d->info, sizeof(d->info));
+		memcpy(data, head, sizeof(head));
+		return 0;
+	}
+	case PARVUS_CONTROL_POPULATE: {
+		struct parvus_control_populate *p = data;
+
+		if (p->gfn > d->info.max_frames || p->frames > d->info.max_frames - p->gfn)
+			return -EINVAL;
+		for (i = 0; i < p->frames; i++)
+			d->ram[p->gfn + i] = 1;
+		d->info.frames += p->frames;
+		return 0;
+	}
+	case PARVUS_CONTROL_OFFER: {
+		struct parvus_control_offer *o = data;
+
+		d->console_gfn = o->gfn;
+		d->console_ref = o->ref = 7;
+		d->info.grants++;
+		return 0;
+	}
+	case PARVUS_CONTROL_PORT: {
+		struct parvus_control_port *p = data;
+
+		d->port = p->port = 3;
+		d->info.ports++;
+		return 0;
+	}
+	case PARVUS_CONTROL_START:
+		memcpy(&d->start, data, sizeof(d->start));
+		d->info.state = PARVUS_DOMAIN_RUNNING;
+		d->info.flags = PARVUS_INFO_PAUSED;
+		d->info.vcpus_online = 1;
+		changed(d);
+		return 0;
+	case PARVUS_CONTROL_PAUSE:
+	case PARVUS_CONTROL_UNPAUSE:
+		if (d->info.state != PARVUS_DOMAIN_RUNNING)
+			return -EBUSY;
+		if (!d->info.domain)
+			return -EPERM;
+		if (op == PARVUS_CONTROL_PAUSE)
+			d->info.flags |= PARVUS_INFO_PAUSED;
+		else
+			d->info.flags &= ~PARVUS_INFO_PAUSED;
+		changed(d);
+		return 0;
+	case PARVUS_CONTROL_DESTROY:
+		if (!d->info.domain)
+			return -EPERM;
+		if (d->info.state == PARVUS_DOMAIN_DYING)
+			return -EBUSY;
+		gone_or_dying(d);
+		return 0;
+	case PARVUS_CONTROL_REQUEST:
+		if (d->info.state != PARVUS_DOMAIN_RUNNING)
+			return -EBUSY;
+		d->request = cd->value;
+		changed(d);
+		return 0;
+	case PARVUS_CONTROL_RENAME:
+		memcpy(d->info.name, ((struct parvus_control_name *)data)->name, PARVUS_NAME_MAX);
+		changed(d);
+		return 0;
+	case PARVUS_CONTROL_MEMORY: {
+		struct parvus_control_memory *m = data;
+
+		if (m->flags & PARVUS_MEMORY_SET_MAX)
+			d->info.max_frames = m->max_frames;
+		if (m->flags & PARVUS_MEMORY_SET_TARGET) {
+			if (m->target_frames > d->info.max_frames)
+				return -EINVAL;
+			d->info.target_frames = m->target_frames;
+		}
+		return 0;
+	}
+	case PARVUS_CONTROL_SCHED: {
+		struct parvus_control_sched *s = data;
+
+		if (s->flags & PARVUS_SCHED_SET_WEIGHT)
+			d->info.weight = s->weight;
+		if (s->flags & PARVUS_SCHED_SET_CAP)
+			d->info.cap = s->cap;
+		s->weight = d->info.weight;
+		s->cap = d->info.cap;
+		return 0;
+	}
+	case PARVUS_CONTROL_VCPU:
+	case PARVUS_CONTROL_PIN: {
+		struct parvus_control_vcpu *v = data;
+
+		if (v->vcpu >= d->info.vcpus)
+			return -ENOENT;
+		if (op == PARVUS_CONTROL_PIN) {
+			if (!(v->affinity & 3))
+				return -EINVAL;
+			d->affinity[v->vcpu] = v->affinity;
+		}
+		v->affinity = d->affinity[v->vcpu];
+		v->state = v->vcpu ? PARVUS_VCPU_STOPPED : PARVUS_VCPU_BLOCKED;
+		v->stats.syscalls = v->stats.crossings = now_ns() / 1000;
+		v->run_ns = d->info.run_ns;
+		return 0;
+	}
+	case PARVUS_CONTROL_REGS: {
+		struct parvus_control_regs *r = data;
+
+		if (d->info.state == PARVUS_DOMAIN_RUNNING && !(d->info.flags & PARVUS_INFO_PAUSED))
+			return -EBUSY;
+		if (r->vcpu >= d->info.vcpus)
+			return -ENOENT;
+		r->started = r->vcpu < d->info.vcpus_online;
+		if (r->started) {
+			r->rip = d->start.entry;
+			r->rsi = d->start.start_info;
+			r->cr3 = d->start.root;
+			r->cs = 0x10;
+			r->ss = 0x18;
+			r->kernel_mode = 1;
+		}
+		return 0;
+	}
+	}
+	return -ENOSYS;
+}
+
+/* ---- the table of libparvus ------------------------------------------------------------ */
+
+static int fake_open(const char *path)
+{
+	const char *base = strrchr(path, '/');
+	char file[256];
+	uint32_t n;
+	int fd;
+
+	fake_lock();
+	reap();
+	for (n = 0; n < FAKE_FILES && me.s->file[n].kind; n++)
+		;
+	snprintf(file, sizeof(file), "%s/file-%u", me.dir, n);
+	fd = n < FAKE_FILES ? open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+	if (fd >= 0 && fd < 1024 && !flock(fd, LOCK_EX | LOCK_NB)) {
+		me.s->file[n].kind = base[1];
+		me.s->file[n].seen = me.s->changes;
+		me.files[fd].kind = base[1];
+		me.files[fd].n = n;
+	} else {
+		fd = -ENFILE;
+	}
+	fake_unlock();
+	return fd;
+}
+
+static void fake_close(int fd)
+{
+	fake_lock();
+	me.files[fd].kind = 0;
+	close(fd);
+	reap();
+	fake_unlock();
+}
+
+static int bind_port(struct parvus_event_bind *b, uint32_t file)
+{
+	struct fake_domain *d = fake_find(b->domain);
+	uint32_t i, free = 0;
+
+	if (!d || d->port != b->remote_port)
+		return -ENOENT;
+	for (i = 1; i < FAKE_PORTS; i++) {
+		if (me.s->port[i].kind == PARVUS_EVENT_INTERDOMAIN &&
+		    me.s->port[i].domain == d - me.s->d)
+			return -EBUSY;
+		if (!me.s->port[i].kind && !free)
+			free = i;
+	}
+	if (!free)
+		return -ENOSPC;
+	me.s->port[free] = (struct fake_port){
+		.kind = PARVUS_EVENT_INTERDOMAIN,
+		.file = file + 1,
+		.domain = (uint32_t)(d - me.s->d),
+		.remote = b->remote_port,
+		.pending = true,	/* what came before is not lost */
+	};
+	b->port = free;
+	return 0;
+}
+
+static int do_ioctl(int fd, unsigned long request, void *arg)
+{
+	uint32_t file = me.files[fd].n;
+
+	if (request == PARVUS_IOC_CALL) {
+		struct parvus_ioctl_call *c = arg;
+
+		return call(c->op, (void *)(uintptr_t)c->data, c->bytes, file);
+	}
+	if (request == PARVUS_IOC_COPY) {
+		if (me.s->fail_code && me.s->fail_op == PARVUS_CONTROL_COPY) {
+			if (!me.s->fail_skip) {
+				int code = (int)me.s->fail_code;
+
+				me.s->fail_code = 0;
+				return -code;
+			}
+			me.s->fail_skip--;
+		}
+		return copy(arg);
+	}
+	if (request == PARVUS_IOC_COMMIT) {
+		struct parvus_ioctl_commit *c = arg;
+		struct fake_domain *d = fake_find(c->domain);
+
+		if (!d)
+			return -ENOENT;
+		if (d->owner != file + 1 || d->committed)
+			return -EBUSY;
+		if (me.s->fail_code && me.s->fail_op == PARVUS_CONTROL_OPS) {
+			me.s->fail_code = 0;
+			return -ENOMEM;
+		}
+		d->committed = true;
+		if (c->flags & PARVUS_COMMIT_UNPAUSE)
+			d->info.flags &= ~PARVUS_INFO_PAUSED;
+		changed(d);
+		return 0;
+	}
+	if (request == PARVUS_IOC_BIND)
+		return bind_port(arg, file);
+	if (request == PARVUS_IOC_SEND)
+		return 0;	/* guests look by themselves */
+	if (request == PARVUS_IOC_GRANT_MAP) {
+		struct parvus_ioctl_grant *g = arg;
+		struct fake_domain *d = fake_find(g->domain);
+
+		if (!d || *(uint32_t *)(uintptr_t)g->refs != d->console_ref)
+			return -ENOENT;
+		d->mapped_by = file + 1;
+		g->offset = STATE_BYTES + (uint64_t)(d - me.s->d) * FAKE_MEMORY +
+			    d->console_gfn * PAGE;
+		return 0;
+	}
+	return -ENOTTY;
+}
+
+static int fake_ioctl(int fd, unsigned long request, void *arg)
+{
+	int ret;
+
+	fake_lock();
+	reap();
+	ret = do_ioctl(fd, request, arg);
+	fake_unlock();
+	return ret;
+}
+
+static void *fake_map(int fd, size_t bytes, uint64_t offset)
+{
+	void *at;
+
+	(void)fd;
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, me.fd, (off_t)offset);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void fake_unmap(void *at, size_t bytes)
+{
+	munmap(at, bytes);
+}
+
+static bool ready(int fd)
+{
+	uint32_t n = me.files[fd].n;
+	size_t i;
+
+	if (me.files[fd].kind == 'c')
+		return me.s->file[n].seen != me.s->changes;
+	for (i = 0; i < FAKE_PORTS; i++)
+		if (me.s->port[i].file == n + 1 && me.s->port[i].pending && !me.s->port[i].masked)
+			return true;
+	return false;
+}
+
+static int fake_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	uint64_t until = now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000;
+
+	for (;;) {
+		struct pollfd real[64];
+		int found = 0, ret;
+		nfds_t i;
+
+		fake_lock();
+		reap();
+		for (i = 0; i < n; i++) {
+			bool ours = fds[i].fd >= 0 && fds[i].fd < 1024 && me.files[fds[i].fd].kind;
+
+			real[i] = fds[i];
+			real[i].revents = 0;
+			fds[i].revents = 0;
+			if (ours) {
+				real[i].fd = -1;
+				if (ready(fds[i].fd))
+					fds[i].revents = POLLIN & fds[i].events;
+			}
+			found += fds[i].revents != 0;
+		}
+		fake_unlock();
+		ret = poll(real, n, found || !timeout_ms ? 0 : 3);
+		if (ret < 0)
+			return -errno;
+		for (i = 0; i < n; i++)
+			if (real[i].revents) {
+				fds[i].revents = real[i].revents;
+				found++;
+			}
+		if (found || (timeout_ms >= 0 && now_ns() >= until))
+			return found;
+	}
+}
+
+static ssize_t fake_read(int fd, void *data, size_t bytes)
+{
+	uint32_t n = me.files[fd].n, i;
+	ssize_t ret = -EAGAIN;
+
+	fake_lock();
+	if (me.files[fd].kind == 'c') {
+		if (me.s->file[n].seen != me.s->changes) {
+			uint64_t count = me.s->changes - me.s->file[n].seen;
+
+			me.s->file[n].seen = me.s->changes;
+			memcpy(data, &count, sizeof(count));
+			ret = sizeof(count);
+		}
+	} else {
+		for (i = 0; i < FAKE_PORTS && ret < (ssize_t)bytes; i++) {
+			struct fake_port *p = &me.s->port[i];
+
+			if (p->file != n + 1 || !p->pending || p->masked)
+				continue;
+			p->pending = false;
+			p->masked = true;
+			if (ret < 0)
+				ret = 0;
+			memcpy((char *)data + ret, &i, sizeof(i));
+			ret += sizeof(i);
+		}
+	}
+	fake_unlock();
+	return ret;
+}
+
+static ssize_t fake_write(int fd, const void *data, size_t bytes)
+{
+	const uint32_t *ports = data;
+	size_t i;
+
+	fake_lock();
+	for (i = 0; i < bytes / 4; i++)
+		if (ports[i] < FAKE_PORTS && me.s->port[ports[i]].file == me.files[fd].n + 1)
+			me.s->port[ports[i]].masked = false;
+	fake_unlock();
+	return (ssize_t)bytes;
+}
+
+const struct parvus_sys pv_sys = {
+	.open = fake_open,
+	.close = fake_close,
+	.ioctl = fake_ioctl,
+	.map = fake_map,
+	.unmap = fake_unmap,
+	.poll = fake_poll,
+	.read = fake_read,
+	.write = fake_write,
+};

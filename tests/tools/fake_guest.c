@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fake_guest NAME WHAT [ARG]: what the kernel of a domain of the fake hypervisor would do.
+ *
+ *   wait          until the domain of that name runs (10 s); prints its number
+ *   say TEXT      to the console; waits for room (10 s)
+ *   hear BYTES    that much of the console's input to stdout (10 s)
+ *   request       the request made of it, as a number
+ *   cmdline       the kernel's command line
+ *   file NAME     a file of the last cpio archive of its ramdisk
+ *   poweroff N, reboot, crash, kill WHY
+ * Without a domain ("-"): fail OP ERRNO SKIP; count (of domains, domain 0 not counted).
+ */
+#include "fake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fake_domain *find(struct fake_state *s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < FAKE_DOMAINS; i++)
+		if (s->d[i].used && !strcmp(s->d[i].info.name, name) &&
+		    s->d[i].info.state == PARVUS_DOMAIN_RUNNING)
+			return &s->d[i];
+	return NULL;
+}
+
+static int say(struct fake_domain *d, const char *text)
+{
+	struct parvus_console_page *p = fake_console(d);
+	int tries = 0;
+
+	for (; p && *text; text++) {
+		while (p->out_prod - __atomic_load_n(&p->out_cons, __ATOMIC_ACQUIRE) >=
+		       PARVUS_CONSOLE_OUT) {
+			fake_lock();
+			fake_signal(d);
+			fake_unlock();
+			usleep(1000);
+			if (++tries > 10000)
+				return 1;
+		}
+		p->out[p->out_prod % PARVUS_CONSOLE_OUT] = (uint8_t)*text;
+		__atomic_store_n(&p->out_prod, p->out_prod + 1, __ATOMIC_RELEASE);
+	}
+	fake_lock();
+	fake_signal(d);
+	fake_unlock();
+	return !p;
+}
+
+static int hear(struct fake_domain *d, unsigned int n)
+{
+	struct parvus_console_page *p = fake_console(d);
+	int tries = 0;
+
+	while (p && n) {
+		if (p->in_cons == __atomic_load_n(&p->in_prod, __ATOMIC_ACQUIRE)) {
+			usleep(1000);
+			if (++tries > 10000)
+				return 1;
+			continue;
+		}
+		putchar(p->in[p->in_cons % PARVUS_CONSOLE_IN]);
+		__atomic_store_n(&p->in_cons, p->in_cons + 1, __ATOMIC_RELEASE);
+		fake_lock();
+		fake_signal(d);
+		fake_unlock();
+		n--;
+	}
+	return !p;
+}
+
+static int file(struct fake_domain *d, const char *name)
+{
+	struct parvus_start_info si;
+	const uint8_t *at, *end, *found = NULL;
+	unsigned long bytes = 0;
+
+	memcpy(&si, fake_memory(d, d->start.start_info), sizeof(si));
+	at = fake_memory(d, si.initrd);
+	end = at + si.initrd_size;
+	while (at + 110 < end) {
+		char size[9] = "", length[9] = "";
+
+		if (memcmp(at, "070701", 6)) {
+			at += 4;	/* padding between archives */
+			continue;
+		}
+		memcpy(size, at + 54, 8);
+		memcpy(length, at + 94, 8);
+		if (!strcmp((const char *)at + 110, name)) {
+			found = at + ((110 + strtoul(length, NULL, 16) + 3) & ~3ul);
+			bytes = strtoul(size, NULL, 16);
+		}
+		at += ((110 + strtoul(length, NULL, 16) + 3) & ~3ul) +
+		      ((strtoul(size, NULL, 16) + 3) & ~3ul);
+	}
+	return !found || fwrite(found, 1, bytes, stdout) != bytes;
+}
+
+int main(int argc, char **argv)
+{
+	struct fake_state *s = fake_attach(NULL);
+	const char *arg = argc > 3 ? argv[3] : "";
+	struct fake_domain *d;
+	int i;
+
+	if (argc < 3)
+		return 99;
+	if (!strcmp(argv[1], "-")) {
+		if (!strcmp(argv[2], "count"))
+			printf("%u\n", fake_count());
+		else if (!strcmp(argv[2], "fail") && argc == 6)
+			fake_fail((uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]));
+		else
+			return 99;
+		return 0;
+	}
+	for (i = 0; i < 1000; i++) {
+		d = find(s, argv[1]);
+		if (d && (strcmp(argv[2], "wait") || !(d->info.flags & PARVUS_INFO_PAUSED)))
+			break;
+		usleep(10000);
+	}
+	if (i == 1000) {
+		fprintf(stderr, "fake_guest: no running domain %s\n", argv[1]);
+		return 1;
+	}
+	if (!strcmp(argv[2], "wait"))
+		return printf("%u\n", d->info.domain) < 0;
+	if (!strcmp(argv[2], "say"))
+		return say(d, arg);
+	if (!strcmp(argv[2], "hear"))
+		return hear(d, (unsigned int)atoi(arg));
+	if (!strcmp(argv[2], "request"))
+		return printf("%u\n", d->request) < 0;
+	if (!strcmp(argv[2], "file"))
+		return file(d, arg);
+	if (!strcmp(argv[2], "cmdline")) {
+		struct parvus_start_info si;
+
+		memcpy(&si, fake_memory(d, d->start.start_info), sizeof(si));
+		return puts((char *)fake_memory(d, si.cmdline)) < 0;
+	}
+	fake_lock();
+	if (!strcmp(argv[2], "poweroff"))
+		fake_end(d, PARVUS_SHUTDOWN_POWEROFF, (uint32_t)atoi(arg), "");
+	else if (!strcmp(argv[2], "reboot"))
+		fake_end(d, PARVUS_SHUTDOWN_REBOOT, 0, "");
+	else if (!strcmp(argv[2], "crash"))
+		fake_end(d, PARVUS_SHUTDOWN_CRASH, 0, "");
+	else if (!strcmp(argv[2], "kill"))
+		fake_end(d, PARVUS_SHUTDOWN_KILLED, 255, arg);
+	else
+		i = 99;
+	fake_unlock();
+	return i == 99 ? 99 : 0;
+}
