@@ -21,13 +21,14 @@
 #define CHUNK		(1ull << 20)
 #define NOTE_NAME	"CORE"
 
-_Static_assert(sizeof(struct elf_prstatus) == 336, "this is the layout of x86-64");
+_Static_assert(sizeof(struct elf_prstatus) == 336, "the layout of x86-64");
 
+/* Packed: the description follows the name at a multiple of 4. */
 struct note {
 	Elf64_Nhdr head;
 	char name[8];
 	struct elf_prstatus status;
-};
+} __attribute__((packed));
 
 static int put(struct parvus *h, int fd, uint64_t at, const void *data, size_t bytes)
 {

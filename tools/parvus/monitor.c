@@ -113,6 +113,28 @@ static int put_file(struct parvus *h, uint32_t domain, const char *name, const c
 	return 0;
 }
 
+/* Folders of domains that are gone: their maker was killed before a monitor had them. */
+static void sweep(struct parvus *h)
+{
+	struct parvus_control_info i;
+	struct dirent *e;
+	char path[300];
+	uint64_t n;
+	DIR *d;
+
+	if (parvus_run_path(h, 0, NULL, path, sizeof(path)))
+		return;
+	*strrchr(path, '/') = 0;
+	d = opendir(path);
+	if (!d)
+		return;
+	while ((e = readdir(d)))
+		if (parse_number(e->d_name, 0, UINT32_MAX - 1, &n) &&
+		    parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT)
+			state_remove(h, (uint32_t)n);
+	closedir(d);
+}
+
 int state_write(struct parvus *h, const struct parvus_config *c, const struct parvus_build *b)
 {
 	struct parvus_control_info i;
@@ -121,6 +143,7 @@ int state_write(struct parvus *h, const struct parvus_config *c, const struct pa
 
 	if (parvus_domain_info(h, b->domain, &i))
 		return fail("%s", parvus_error(h));
+	sweep(h);
 	state_remove(h, b->domain);	/* of an earlier domain with this number */
 	if (make_dirs(h, b->domain, path, sizeof(path)))
 		return fail("cannot make %s: %s", path, strerror(errno));

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The parvus command without a hypervisor: every command has help that names it, and what is
+# wrong on the command line, in a configuration, or with the machine gives one clear line on
+# stderr and a status that is not 0.
+. tests/system/lib.bash
+parvus=$O/tools/parvus
+[[ -x $parvus ]] || { echo "no $parvus: make tools"; exit 99; }
+[[ -e /dev/parvus/control ]] && { echo "this is domain 0"; exit 77; }
+export PARVUS_RUN_DIR=$work/run
+
+commands=$("$parvus" help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
+[[ $(wc -w <<<"$commands") -ge 28 ]] || fail "parvus help lists: $commands"
+for c in $commands; do
+	out=$("$parvus" "$c" --help 2>"$work/err") || fail "$c --help: status $?"
+	[[ $out == *"parvus $c"* && $out == *--json* && ! -s $work/err ]] || fail "$c --help says: $out"
+	[[ $("$parvus" "$c" -h) == "$out" ]] || fail "$c -h is not $c --help"
+	[[ $("$parvus" help "$c") == "$out" ]] || fail "help $c is not $c --help"
+done
+"$parvus" --version | grep -q '^parvus [0-9]' || fail "--version"
+"$parvus" version --json | grep -q '"abi"' || fail "version --json"
+"$parvus" help --json | grep -q '"dump-core"' || fail "help --json"
+
+# bad STATUS TEXT ARG...: exactly one line, with TEXT in it
+bad() {
+	local want=$1 text=$2 out rc
+	shift 2
+	out=$("$parvus" "$@" 2>"$work/err" </dev/null)
+	rc=$?
+	[[ $rc == "$want" ]] || fail "parvus $*: status $rc, not $want: $(cat "$work/err")"
+	[[ -z $out ]] || fail "parvus $*: on stdout: $out"
+	[[ $(wc -l <"$work/err") == 1 ]] || fail "parvus $*: not one line: $(cat "$work/err")"
+	[[ $(cat "$work/err") == "parvus: "*"$text"* ]] || fail "parvus $*: says: $(cat "$work/err"), not: $text"
+}
+bad 1 "a command is expected"
+bad 1 "unknown command frobnicate" frobnicate
+bad 1 "unknown command frobnicate" help frobnicate
+for c in $commands; do
+	status=1
+	[[ $c == run ]] && status=125
+	bad $status "unknown option --frobnicate" "$c" --frobnicate
+	bad $status "unknown option -y" "$c" -y
+done
+for c in destroy pause unpause console rename domid domname vcpu-pin vcpu-set mem-set mem-max \
+	dump-core monitor; do
+	bad 1 "expected" "$c"
+done
+bad 1 "too many arguments" destroy 1 2
+bad 1 "too many arguments" version x
+bad 1 "a domain or -a" shutdown
+bad 1 "a domain or -a" reboot -a web
+bad 1 "a configuration is expected" create
+bad 1 "KEY=VALUE is expected" create -n /dev/null web
+bad 1 "-w 0" sched -d x -w 0
+bad 1 "-w 65536" sched -d x -w 65536
+bad 1 "-c x" sched -d x -c x
+bad 1 "-d DOMAIN is expected" sched -w 5
+bad 1 "-d needs a value" sched -d
+bad 1 "a size such as" mem-set web lots
+bad 1 "a size such as" mem-set web 0
+bad 1 "a size such as" mem-max web 5x
+bad 1 "a size such as" mem-max web 99999999999999999999
+bad 1 "no soft affinity" vcpu-pin web 0 0 1
+bad 1 "a number of vCPUs" vcpu-set web none
+bad 1 "-n x" top -n x
+bad 1 "-d 0" top -d 0
+bad 1 "-s size" top -s size
+bad 1 "-e sched,nothing" trace -e sched,nothing
+bad 1 "-t -1" trace -t -1
+bad 1 "-t serial" console -t serial web
+bad 1 "-n 1" console -n 1 web
+bad 125 "expected" run
+bad 125 "-m x" run -m x true
+bad 125 "-c 65" run -c 65 true
+bad 125 "--timeout 0" run --timeout 0 true
+bad 125 "-n 7: not a name" run -n 7 true
+# options of the command itself are its own
+bad 125 "cannot open /dev/parvus/control" run ls -l --color
+
+none="cannot open /dev/parvus/control: not there (is this domain 0 of Parvus?)"
+for c in list info uptime vcpu-list sched top stat trace dmesg "destroy 1" "pause web" \
+	"unpause 1" "console web" "rename 1 x" "domid x" "domname 1" "shutdown -a" "reboot 1" \
+	"vcpu-pin 1 0 0" "vcpu-set 1 1" "mem-set 1 5" "mem-max 1 5" "dump-core 1 $work/core" \
+	"monitor 1" "create name=x kernel=/dev/null"; do
+	# shellcheck disable=SC2086
+	bad 1 "$none" $c
+done
+bad 125 "$none" run true
+[[ -e $work/core || -e $work/run ]] && fail "something was left"
+
+# configurations: create -n looks at them anywhere
+cfg() { printf '%b' "$1" >"$work/a.cfg"; }
+bad 1 "cannot open $work/none.cfg: No such file" create -n "$work/none.cfg"
+bad 1 "is a directory" create -n "$work"
+cfg 'name = "web"\n'
+bad 1 "no kernel is given" create -n "$work/a.cfg"
+cfg 'kernel = "k"\n'
+bad 1 "no name is given" create -n "$work/a.cfg"
+cfg 'name = "web"\nkernel = "k"\nmemory = [1]\n'
+bad 1 "$work/a.cfg:3: memory: a number is expected, not a list" create -n "$work/a.cfg"
+cfg 'name = "web"\nkernel = "k"\n\nvcpus = 65\n'
+bad 1 "$work/a.cfg:4: vcpus: a number from 1 to 64 is expected, not 65" create -n "$work/a.cfg"
+cfg 'name = "web\nkernel = "k"\n'
+bad 1 "$work/a.cfg:1: a string that does not end" create -n "$work/a.cfg"
+cfg 'name = "web"\nkernel = "k"\ndisk = ["/x,raw,xvda,x"]\n'
+bad 1 "$work/a.cfg:3: disk: \"/x,raw,xvda,x\": the access" create -n "$work/a.cfg"
+cfg 'name = "web"\nkernel = "/k"\n'
+bad 1 "memory: a number is expected" create -n "$work/a.cfg" memory=lots
+# warnings are lines too, but no failure
+cfg 'name = "web"\nkernel = "/k"\nfoo = 1\n'
+out=$("$parvus" create -n "$work/a.cfg" memory=77 name=other 2>"$work/err") || fail "a warning fails"
+grep -q "warning: $work/a.cfg:3: foo: unknown key, ignored" "$work/err" || fail "$(cat "$work/err")"
+[[ $out == *'memory = 77'* && $out == *'name = "other"'* ]] || fail "overrides: $out"
+# what -n shows is a configuration that gives the same again
+"$parvus" create -n "$work/a.cfg" 2>/dev/null >"$work/b.cfg" || fail "create -n"
+"$parvus" create -n "$work/b.cfg" >"$work/c.cfg" 2>"$work/err" || fail "create -n of its output"
+cmp "$work/b.cfg" "$work/c.cfg" && [[ ! -s $work/err ]] || fail "create -n is not stable"
+"$parvus" version >/dev/full 2>"$work/err" && fail "a full disk is no error"
+[[ $(wc -l <"$work/err") == 1 ]] || fail "a full disk says: $(cat "$work/err")"
+exit 0

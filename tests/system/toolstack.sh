@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# @timeout 400
+# The whole toolstack (sanitized) against a hypervisor that is a file (tests/tools/fake.h):
+# life of a domain, its console and monitor, what on_* say, nothing half-made after a
+# failure or SIGKILL at any moment, run, core files.
+. tests/system/lib.bash
+parvus=$O/tests/tools/parvus-fake
+guest_bin=$O/tests/tools/fake_guest
+[[ -x $parvus && -x $guest_bin ]] || { echo "no $parvus: make tests-built"; exit 99; }
+export PARVUS_FAKE=$work/fake PARVUS_RUN_DIR=$work/run PARVUS_LOG_DIR=$work/log
+export PARVUS_DUMP_DIR=$work/dump PARVUS_LIB_DIR=$work/lib
+pids() { cat "$PARVUS_RUN_DIR"/domains/*/pid 2>/dev/null; }
+trap 'kill $(pids) 2>/dev/null; sleep 0.1; rm -rf "$work"' EXIT
+
+G() { "$guest_bin" "$@" || fail "fake_guest $*: $?"; }
+P() { "$parvus" "$@" 2>"$work/err" || fail "parvus $*: status $?: $(cat "$work/err")"; }
+bad() { # TEXT ARG...: one line with TEXT, status 1
+	local text=$1 rc
+	shift
+	"$parvus" "$@" >"$work/out" 2>"$work/err" </dev/null
+	rc=$?
+	[[ $rc == 1 && $(wc -l <"$work/err") == 1 && $(cat "$work/err") == "parvus: "*"$text"* ]] ||
+		fail "parvus $*: status $rc: $(cat "$work/err"), not: $text"
+}
+until_true() { # COMMAND...: within 10 s
+	local i
+	for ((i = 0; i < 200; i++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	fail "never: $* ($("$parvus" list; cat "$PARVUS_LOG_DIR"/monitor-* 2>/dev/null))"
+}
+count() { [[ $("$guest_bin" - count) == "$1" ]]; }
+no_folders() { [[ -z $(ls "$PARVUS_RUN_DIR/domains" 2>/dev/null) ]]; }
+clean() { until_true count 0; until_true no_folders; }
+state() { [[ $("$parvus" list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }') == "$2" ]]; }
+
+# a small kernel that has the note, and a ramdisk
+mkdir -p "$PARVUS_LIB_DIR"
+cp "$O/tests/guest/nop" "$work/kernel" 2>/dev/null ||
+	cp "$(ls "$O"/tests/guest/* | grep -v '\.' | head -1)" "$work/kernel" || exit 99
+cp "$work/kernel" "$PARVUS_LIB_DIR/vmlinux"
+mkdir "$work/root"
+echo content >"$work/root/file"
+(cd "$work/root" && echo file | cpio -o -H newc --quiet) >"$PARVUS_LIB_DIR/initramfs.cpio"
+cat >"$work/web.cfg" <<END
+name = "web"
+kernel = "$work/kernel"
+ramdisk = '$PARVUS_LIB_DIR/initramfs.cpio'
+memory = 32	# MiB
+vcpus = 1; maxvcpus = 2
+cpus = "0"
+cpu_weight = 0x200
+root = "/dev/xvda1"
+extra = "ro"
+END
+
+# --- a life
+[[ $(P create "$work/web.cfg") == "web is domain 1" ]] || fail "create says something else"
+bad "there is a domain named web already (domain 1)" create "$work/web.cfg"
+[[ $(P domid web) == 1 && $(P domname 1) == web ]] || fail "domid, domname"
+state web "-b----" || fail "state: $(P list)"
+[[ $(P list | head -1) == "Name "*"ID   Mem VCPUs      State   Time(s)" ]] || fail "$(P list)"
+[[ $(G web cmdline) == "root=/dev/xvda1 ro maxcpus=1" ]] || fail "cmdline: $(G web cmdline)"
+[[ $(P sched -d web --json | tr -d ' \n') == '[{"name":"web","id":1,"weight":512,"cap":0}]' ]] || fail "weight"
+[[ $(P vcpu-list web | awk 'NR > 1 { print $3 $NF }' | tr '\n' ' ') == "00 10 " ]] ||
+	fail "affinity: $(P vcpu-list web)"
+P vcpu-pin web all all
+[[ $(P vcpu-list web | awk 'NR > 1 { print $NF }' | tr '\n' ' ') == "all all " ]] || fail "pin"
+P vcpu-pin web 1 1
+[[ $(P vcpu-list 1 | awk 'NR == 3 { print $NF }') == 1 ]] || fail "pin of one"
+bad "domain 1 has no vCPU 5" vcpu-pin web 5 0
+bad "none of these CPUs is there" vcpu-pin web 0 7
+bad "not supported" vcpu-set web 2
+P sched -d web -w 100 -c 50
+[[ $(P sched -d web | awk 'NR == 2 { print $3, $4 }') == "100 50" ]] || fail "sched"
+P pause web
+state web "-bp---" || fail "pause: $(P list)"
+P unpause web
+P mem-set web 16m
+[[ $(P list --json web) == *'"target_memory_kib":16384'* ]] || fail "mem-set: $(P list --json)"
+bad "may have 32 MiB at most" mem-set web 33
+P rename web www
+bad "not a name" rename www 12
+bad "there is no domain named web" destroy web
+P rename www web
+bad "there is a domain named web already" rename 0 web
+bad "the control domain: it cannot be destroyed" destroy 0
+P shutdown web
+[[ $(G web request) == 1 ]] || fail "shutdown did not ask"
+P reboot web
+[[ $(G web request) == 2 ]] || fail "reboot did not ask"
+"$parvus" shutdown -w web &
+waiter=$!
+sleep 0.3
+kill -0 $waiter || fail "shutdown -w does not wait"
+G web poweroff 0
+wait $waiter || fail "shutdown -w"
+clean
+bad "there is no domain named web" info web
+bad "there is no domain 77" info 77
+
+# --- console: nothing is lost, whoever watches
+P create -q "$work/web.cfg"
+G web say "early
+"
+"$parvus" console web </dev/null >"$work/c1" &
+c1=$!
+until_true grep -q early "$work/c1"
+mkfifo "$work/keys"
+"$parvus" console web <"$work/keys" >"$work/c2" &
+c2=$!
+exec 9>"$work/keys"
+until_true grep -q early "$work/c2"
+echo -n 'typed' >&9
+[[ $(G web hear 5) == typed ]] || fail "input"
+G web say "late
+"
+until_true grep -q late "$work/c1"
+until_true grep -q late "$work/c2"
+# more than the ring of the domain and than the input ring
+head -c 5000 /dev/zero | tr '\0' 'x' >&9
+[[ $(G web hear 5000 | wc -c) == 5000 ]] || fail "much input"
+G web say "$(head -c 20000 /dev/zero | tr '\0' 'z')
+end
+"
+until_true grep -q '^end' "$work/c1"
+[[ $(tr -dc z <"$work/c1" | wc -c) == 20000 ]] || fail "much output: $(wc "$work/c1")"
+kill $c1
+exec 9>&-
+# --- a monitor that was killed: the next console brings another one, and what was said
+kill -9 "$(pids)"
+until_true eval '! kill -0 $(pids) 2>/dev/null'
+wait $c2
+G web say "meanwhile
+"
+"$parvus" console web </dev/null >"$work/c1" 2>"$work/err" &
+c1=$!
+until_true grep -q meanwhile "$work/c1"
+bad "another monitor serves this domain" monitor web
+grep -q early "$work/log/console-web.log" && grep -q meanwhile "$work/log/console-web.log" || fail "console log"
+# --- reboot: another domain, the same name, and clients stay
+G web reboot
+until_true eval '[[ $("$parvus" domid web 2>/dev/null) == 3 ]]'
+until_true state web "-b----"
+G web say "second life
+"
+until_true grep -q 'second life' "$work/c1"
+# the second quick end waits a second, and can be seen meanwhile
+G web reboot
+until_true state web "---s--"
+sleep 0.3
+state web "---s--" || fail "no throttle"
+until_true state web "-b----"
+P destroy web
+wait $c1 || fail "the console does not end with the domain"
+clean
+
+# --- ends
+P create -q "$work/web.cfg" 'on_crash="preserve"' on_poweroff=preserve
+G web kill "bad iret frame"
+until_true state web "---sc-"
+P list -v web | grep -q 'killed 255: bad iret frame' || fail "no reason: $(P list -v)"
+P info web --json | grep -q '"why":"bad iret frame"' || fail "no reason in info"
+bad "has ended already (killed)" shutdown web
+P destroy web
+clean
+P create -q "$work/web.cfg" on_crash=coredump-destroy
+G web crash
+clean
+core=$(ls "$work"/dump/web-*.core) || fail "no core"
+readelf -h "$core" | grep -q 'CORE' || fail "not a core file"
+P create -q "$work/web.cfg" on_crash=rename-restart
+id=$(P domid web)
+G web crash
+until_true state "web-$id" "---sc-"
+until_true state web "-b----"
+P destroy "web-$id"
+# a destroy from outside ends the monitor
+P destroy web
+until_true count 0
+P create -q -p "$work/web.cfg"
+state web "-bp---" || fail "not paused"
+P unpause web
+P destroy web
+P create -q "$work/web.cfg" memory=64 maxmem=96
+[[ $(P list --json web) == *'"max_memory_kib":98304'*'"target_memory_kib":65536'* ]] || fail "maxmem"
+P destroy web
+clean
+
+# --- failures: of every operation, and of the second copy; one line, nothing left
+for op in 0 1 4 5 6 7 8 17 22; do
+	G - fail $op 12 0
+	bad "" create "$work/web.cfg"
+	clean
+done
+G - fail 5 12 2
+bad "memory of domain" create "$work/web.cfg"
+clean
+bad "not a vmlinux or bzImage" create "$work/web.cfg" "kernel=$work/web.cfg"
+bad "do not fit into 2 MiB" create "$work/web.cfg" memory=2
+bad "MiB are free and not promised" create "$work/web.cfg" memory=100000
+bad "cannot open /none" create "$work/web.cfg" ramdisk=/none
+clean
+mv "$work/run" "$work/run.off" && touch "$work/run"
+bad "" create "$work/web.cfg"
+rm "$work/run" && mv "$work/run.off" "$work/run"
+clean
+
+# --- SIGKILL at any moment: the domain is not there, or whole and with a monitor
+whole=0
+for i in $(seq 0 3 45); do
+	"$parvus" create -q "$work/web.cfg" >/dev/null 2>&1 &
+	pid=$!
+	sleep "$(printf '0.%03d' $((i * 4)))"
+	kill -9 $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	if ! count 0; then
+		# committed, or about to go
+		for ((k = 0; k < 40; k++)); do
+			count 0 && break
+			[[ -S $(echo "$PARVUS_RUN_DIR"/domains/*/console.sock) ]] && state web "-b----" && break
+			sleep 0.05
+		done
+		if ! count 0; then
+			whole=$((whole + 1))
+			sleep 1.6	# a monitor without the maker's word makes sure first
+			state web "-b----" || fail "half a domain: $(P list)"
+			G web poweroff 0
+		fi
+	fi
+	until_true count 0
+done
+# a folder that was left is swept by the next
+P create -q "$work/web.cfg"
+P destroy web
+clean
+((whole > 0 && whole < 16)) || echo "note: $whole of 16 were whole"
+
+# --- run
+"$parvus" run -m 32 -n job 'echo hello' >"$work/out" 2>"$work/err" &
+run=$!
+G job wait >/dev/null
+[[ $(G job file cmd) == 'echo hello' && $(G job file file) == content ]] || fail "no command: $(G job file cmd)"
+G job say "hello
+"
+G job poweroff 42
+wait $run
+[[ $? == 42 && $(cat "$work/out") == hello && ! -s $work/err ]] || fail "run: $(cat "$work/out" "$work/err")"
+echo input | "$parvus" run -m 32 -n job -i -- sh -c "it's" '$x' >/dev/null 2>&1 &
+run=$!
+G job wait >/dev/null
+[[ $(G job file cmd) == "exec </stdin
+'sh' '-c' 'it'\\''s' '\$x'" && $(G job file stdin) == input ]] || fail "command: $(G job file cmd)"
+G job kill "some reason"
+wait $run 2>/dev/null
+[[ $? == 126 ]] || fail "a killed domain gave another status"
+"$parvus" run -m 32 --timeout 1 -n job true 2>"$work/err"
+[[ $? == 124 ]] || fail "timeout"
+clean
+for signal in INT TERM KILL; do
+	bash -c 'trap - INT; exec "$@"' - "$parvus" run -m 32 -n job true >/dev/null 2>&1 &
+	run=$!
+	G job wait >/dev/null
+	kill -$signal $run
+	wait $run 2>/dev/null
+	rc=$?
+	[[ $rc == $((128 + $(kill -l $signal))) ]] || fail "SIG$signal gave $rc"
+	clean
+done
+
+# --- core file
+P create -q "$work/web.cfg"
+P dump-core web "$work/core"
+state web "-b----" || fail "paused after dump-core"
+readelf -lW "$work/core" >"$work/elf" 2>&1
+grep -q 'LOAD.*0xffff888000000000' "$work/elf" && grep -q 'LOAD.*0xffffffff80000000' "$work/elf" || fail "$(cat "$work/elf")"
+readelf -n "$work/core" | grep -q NT_PRSTATUS || fail "no registers"
+(($(stat -c '%b * %B < %s / 4' "$work/core"))) || fail "not sparse"
+bad "a regular file is expected" dump-core web /dev/null
+bad "cannot write" dump-core web "$work/none/core"
+if command -v gdb >/dev/null; then
+	gdb -batch -nx -ex 'info registers rip' -ex 'x/4xb 0xffffffff80100000' -ex 'x/4xb 0xffff888000100000' \
+		"$work/kernel" "$work/core" >"$work/gdb" 2>&1
+	a=$(sed -n 's/^0xffffffff80100000[^:]*:\t*//p' "$work/gdb")
+	b=$(sed -n 's/^0xffff888000100000[^:]*:\t*//p' "$work/gdb")
+	[[ -n $a && $a == "$b" ]] || fail "gdb: $(cat "$work/gdb")"
+fi
+
+# --- watching
+P top -b -n 1 -d 0.1 | grep -q '^web' || fail top
+P top --json -n 1 -d 0.1 | grep -q cpu_percent || fail "top --json"
+[[ $(P stat web 0.1 2 | wc -l) == 3 && $(P stat 0.1 1 | wc -l) == 2 ]] || fail stat
+P trace -t 0.2 -e hypercall,sched | grep -q 'cpu[01]  *hypercall d1.0 *iret(0x2)' || fail trace
+[[ $(P trace -t 0.1 --json | head -1) == '{"tsc":'* ]] || fail "trace --json"
+[[ $(P dmesg -c) == *"?[31mline two" && -z $(P dmesg) ]] || fail dmesg
+[[ $(P uptime -s web) == "up 0:00:"*", web ("* ]] || fail uptime
+P info -n | grep -q '^cpu1  *: apic 1' || fail "info -n"
+P list -l web | grep -q '"config":"name = ' || fail "list -l"
+P destroy web
+clean
+exit 0
