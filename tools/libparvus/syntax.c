@@ -232,7 +232,8 @@ static int value(struct parser *p, struct cfg_value *v, unsigned int depth)
 		if (c == ',')
 			p->at++;
 		else if (c != ']')
-			return wrong(p, "a comma or ] is missing in a list");
+			return wrong(p, c < 0 ? "a list without its ]" :
+				     "a comma or ] is missing in a list");
 	}
 	p->at++;
 	return 0;

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Configurations: the syntax, what keys mean, disks and interfaces, sets of CPUs; good and bad. */
+#include "fake.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BASE "name=\"a\"\nkernel=\"/k\"\n"
+
+static struct parvus *h;
+
+static void setup(void)
+{
+	parvus_open(&h, NULL);
+	ck_assert_ptr_nonnull(h);
+}
+
+static void teardown(void)
+{
+	parvus_close(h);
+}
+
+static struct parvus_config *parse(const char *text)
+{
+	struct parvus_config *c;
+	int ret = parvus_config_parse(h, "f", text, strlen(text), NULL, 0, &c);
+
+	ck_assert_msg(!ret, "%s: %s", text, parvus_error(h));
+	return c;
+}
+
+/* Fails, and says so: @want is in the text. */
+static void bad(const char *text, const char *want)
+{
+	struct parvus_config *c;
+	int ret = parvus_config_parse(h, "f", text, strlen(text), NULL, 0, &c);
+
+	ck_assert_msg(ret == -EINVAL, "accepted: %s", text);
+	ck_assert_ptr_null(c);
+	ck_assert_msg(strstr(parvus_error(h), want) != NULL, "%s: says \"%s\", not \"%s\"", text,
+		      parvus_error(h), want);
+	ck_assert_ptr_null(strchr(parvus_error(h), '\n'));
+}
+
+START_TEST(defaults)
+{
+	struct parvus_config *c = parse(BASE);
+
+	ck_assert_str_eq(c->name, "a");
+	ck_assert_str_eq(c->kernel, "/k");
+	ck_assert_ptr_null(c->ramdisk);
+	ck_assert_ptr_null(c->cmdline);
+	ck_assert_uint_eq(c->memory, 256);
+	ck_assert_uint_eq(c->maxmem, 256);
+	ck_assert_uint_eq(c->vcpus, 1);
+	ck_assert_uint_eq(c->maxvcpus, 1);
+	ck_assert_uint_eq(c->weight, 256);
+	ck_assert_uint_eq(c->cap, 0);
+	ck_assert_int_eq(c->on_poweroff, PARVUS_ACTION_DESTROY);
+	ck_assert_int_eq(c->on_reboot, PARVUS_ACTION_RESTART);
+	ck_assert_int_eq(c->on_crash, PARVUS_ACTION_DESTROY);
+	ck_assert(!c->overcommit && !c->ndisks && !c->nvifs && !c->nwarnings && !c->affinity[0]);
+	parvus_config_free(c);
+}
+END_TEST
+
+START_TEST(syntax)
+{
+	struct parvus_config *c = parse("# a comment\n\n  name = 'web-1.x' ; kernel=\"/k\" # more\r\n"
+					"memory\t=\t0x100;;vcpus = 010;\n"
+					"cmdline = \"a \\\"b\\\" \\\\ 'c' \\x41\\102\"\n"
+					"cpus = [ # in a list\n '0-3,^1' ,\n\n \"2\", 3, ]\n"
+					"disk = [ ]\nvif = []\n"
+					"memory = 300\n;");
+
+	ck_assert_str_eq(c->name, "web-1.x");
+	ck_assert_uint_eq(c->memory, 300);
+	ck_assert_uint_eq(c->vcpus, 8);
+	ck_assert_str_eq(c->cmdline, "a \"b\" \\ 'c' AB");
+	ck_assert_uint_eq(c->affinity[0], 0xd);
+	ck_assert_uint_eq(c->affinity[1], 4);
+	ck_assert_uint_eq(c->affinity[2], 8);
+	ck_assert_uint_eq(c->affinity[3], 0);
+	parvus_config_free(c);
+	/* no newline at the end; the other number forms; a number in quotes */
+	c = parse(BASE "memory = '512'; cap=0x10");
+	ck_assert_uint_eq(c->memory, 512);
+	ck_assert_uint_eq(c->cap, 16);
+	parvus_config_free(c);
+	c = parse(BASE "extra = \"one \"\nextra += \"two\"\nvif = ['']\nvif += [ 'bridge=b', ]");
+	ck_assert_str_eq(c->cmdline, "one two");
+	ck_assert_uint_eq(c->nvifs, 2);
+	parvus_config_free(c);
+}
+END_TEST
+
+START_TEST(syntax_bad)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "name", "f:1: a setting (key = value)" },
+		{ "name =", "f:1: a value is missing" },
+		{ "name = \n'a'", "f:1: a value is missing" },
+		{ "\n\n= 5", "f:3: a setting" },
+		{ "5 = 5", "a setting" },
+		{ "name = web", "f:1: a value is a text in quotes" },
+		{ "name = 'web", "f:1: a string that does not end" },
+		{ "name = 'web\n'", "f:1: a string that does not end" },
+		{ "name = 'we\\qb'", "unknown escape" },
+		{ "name = 'we\\x4'", "unknown escape" },
+		{ "name = 'we\\x00b'", "unknown escape" },
+		{ "name = 'we\\777'", "unknown escape" },
+		{ "name = 'web\\", "" },
+		{ "name = 'a' 'b'", "f:1: more than one value" },
+		{ "memory = 12x", "f:1: something that begins as a number" },
+		{ "memory = 0x", "begins as a number" },
+		{ "memory = 09", "begins as a number" },
+		{ "memory = 99999999999999999999", "begins as a number" },
+		{ "memory = -", "begins as a number" },
+		{ "disk = [", "f:1: a list without its ]" },
+		{ "disk = [ 'a'\n\n", "a list without its ]" },
+		{ "disk = [ 'a' 'b' ]", "a comma or ]" },
+		{ "disk = [ , ]", "a value is" },
+		{ "disk = [[[[[[ 1 ]]]]]]", "too deep" },
+		{ "disk = ] ", "a value is" },
+		{ "name += 5\nname += 'x'", "f:2: +=" },
+		{ "name + 'x'", "a setting" },
+		{ "\x01\x02", "a setting" },
+		{ "name = 'a' ]", "more than one value" },
+	};
+	struct parvus_config *c;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		bad(cases[i].text, cases[i].want);
+	/* a zero byte is no end */
+	ck_assert_int_eq(parvus_config_parse(h, "f", "name='a\0b'", 10, NULL, 0, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(h, "f", "\0", 1, NULL, 0, &c), -EINVAL);
+}
+END_TEST
+
+START_TEST(values_bad)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "kernel='/k'", "f: no name is given" },
+		{ "name='a'", "f: no kernel is given" },
+		{ "name='a'\nkernel=''", "no kernel is given" },
+		{ "name='5'\nkernel='/k'", "f: name:" },
+		{ "name='-a'\nkernel='/k'", "f: name:" },
+		{ "name='a/b'\nkernel='/k'", "f: name:" },
+		{ "name='..'\nkernel='/k'", "f: name:" },
+		{ "name='a b'\nkernel='/k'", "f: name:" },
+		{ "name=''\nkernel='/k'", "f: name:" },
+		{ "name='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'\nkernel='/k'", "f: name:" },
+		{ "name=5", "f:1: name: a text in quotes is expected, not a number" },
+		{ BASE "ramdisk=[]", "f:3: ramdisk: a text in quotes is expected, not a list" },
+		{ BASE "memory=[]", "f:3: memory: a number is expected, not a list" },
+		{ BASE "memory='much'", "f:3: memory: a number is expected, not \"much\"" },
+		{ BASE "memory=1", "f:3: memory: a number from 2 to" },
+		{ BASE "memory=-5", "f:3: memory: a number from 2 to" },
+		{ BASE "memory=0x7fffffffffffffff", "memory: a number from 2 to" },
+		{ BASE "memory=64\nmaxmem=32", "maxmem (32) is less than memory (64)" },
+		{ BASE "vcpus=0", "vcpus: a number from 1 to 64" },
+		{ BASE "vcpus=65", "vcpus: a number from 1 to 64" },
+		{ BASE "vcpus=4\nmaxvcpus=2", "maxvcpus (2) is less than vcpus (4)" },
+		{ BASE "cpu_weight=0", "cpu_weight: a number from 1 to 65535" },
+		{ BASE "cpu_weight=65536", "cpu_weight: a number from 1 to 65535" },
+		{ BASE "cap=-1", "cap: a number from 0" },
+		{ BASE "cpus='1-'", "f:3: cpus: 1-: not a set of CPUs" },
+		{ BASE "cpus=''", "not a set of CPUs" },
+		{ BASE "cpus='3-1'", "not a set of CPUs" },
+		{ BASE "cpus='64'", "not a set of CPUs" },
+		{ BASE "cpus='1,'", "not a set of CPUs" },
+		{ BASE "cpus='node:1'", "not a set of CPUs" },
+		{ BASE "cpus='1,^1'", "no CPU is left" },
+		{ BASE "cpus=[['1']]", "cpus: a set of CPUs is expected in the list" },
+		{ BASE "on_crash='explode'", "f:3: on_crash: \"destroy\", \"restart\"" },
+		{ BASE "on_reboot=1", "f:3: on_reboot:" },
+		{ BASE "overcommit=2", "overcommit: a number from 0 to 1" },
+		{ BASE "type='hvm'", "f:3: type: \"pv\" is expected" },
+		{ BASE "disk='/x,raw,xvda,w'", "f:3: disk: a list of texts is expected, not a text" },
+		{ BASE "disk=['/x,,xvda', 5]", "f:3: disk: a list of texts is expected; entry 2 is a number" },
+		{ BASE "vif=5", "f:3: vif: a list of texts is expected" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		bad(cases[i].text, cases[i].want);
+}
+END_TEST
+
+START_TEST(meaning)
+{
+	struct parvus_config *c = parse(BASE "type='pv'\nroot='/dev/xvda'\nextra='ro quiet'\n"
+					"memory=64\nmaxmem=128\nvcpus=2\nmaxvcpus=4\ncpus='all'\n"
+					"on_poweroff='preserve'\non_reboot='rename-restart'\n"
+					"on_crash='coredump-restart'\novercommit=1\nramdisk='r'\n");
+	char cwd[300];
+
+	ck_assert_str_eq(c->cmdline, "root=/dev/xvda ro quiet");
+	ck_assert_uint_eq(c->memory, 64);
+	ck_assert_uint_eq(c->maxmem, 128);
+	ck_assert_uint_eq(c->vcpus, 2);
+	ck_assert_uint_eq(c->maxvcpus, 4);
+	ck_assert_uint_eq(c->affinity[3], 0);
+	ck_assert_int_eq(c->on_poweroff, PARVUS_ACTION_PRESERVE);
+	ck_assert_int_eq(c->on_reboot, PARVUS_ACTION_RENAME_RESTART);
+	ck_assert_int_eq(c->on_crash, PARVUS_ACTION_COREDUMP_RESTART);
+	ck_assert(c->overcommit);
+	ck_assert_ptr_nonnull(getcwd(cwd, sizeof(cwd)));
+	ck_assert(c->ramdisk[0] == '/' && !strncmp(c->ramdisk, cwd, strlen(cwd)));
+	parvus_config_free(c);
+	c = parse(BASE "cmdline='x'\nextra='y'\nfoo=1\nvnc=1\non_watchdog='destroy'");
+	ck_assert_str_eq(c->cmdline, "x");
+	ck_assert_uint_eq(c->nwarnings, 4);
+	ck_assert_str_eq(c->warnings[0], "f:5: foo: unknown key, ignored");
+	ck_assert_str_eq(c->warnings[2], "f:7: on_watchdog: means nothing here, ignored");
+	parvus_config_free(c);
+	c = parse(BASE "maxmem=99\nmaxvcpus=3");
+	ck_assert_uint_eq(c->memory, 99);
+	ck_assert_uint_eq(c->vcpus, 3);
+	parvus_config_free(c);
+}
+END_TEST
+
+START_TEST(overrides)
+{
+	char *const good[] = { "name=web", "memory = 64", "vcpus=2;cpus='0-1'", "extra=a=b c",
+			       "disk=['/x,raw,xvda,w']", "memory=0x80" };
+	char *const wrong[] = { "memory=lots" }, *const broken[] = { "disk=['a'" }, *const none[] = { "web" };
+	struct parvus_config *c;
+	int ret = parvus_config_parse(h, "f", BASE, strlen(BASE), good, 6, &c);
+
+	ck_assert_msg(!ret, "%s", parvus_error(h));
+	ck_assert_str_eq(c->name, "web");
+	ck_assert_uint_eq(c->memory, 128);
+	ck_assert_uint_eq(c->vcpus, 2);
+	ck_assert_uint_eq(c->affinity[1], 3);
+	ck_assert_str_eq(c->cmdline, "a=b c");
+	ck_assert_uint_eq(c->ndisks, 1);
+	parvus_config_free(c);
+	ck_assert_int_eq(parvus_config_parse(h, "f", BASE, strlen(BASE), wrong, 1, &c), -EINVAL);
+	ck_assert_str_eq(parvus_error(h), "command line: memory: a number is expected, not \"lots\"");
+	ck_assert_int_eq(parvus_config_parse(h, "f", BASE, strlen(BASE), broken, 1, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(h, "f", BASE, strlen(BASE), none, 1, &c), -EINVAL);
+}
+END_TEST
+
+START_TEST(text_again)
+{
+	struct parvus_config *c = parse(BASE "cmdline=\"a \\\"q\\\" \\\\ \\n x\"\nvcpus=2\ncpus=['0','1-2']\n"
+					"disk=['phy:/dev/x,xvda,w','/a,qcow2,xvdb,ro']\nvif=['bridge=b']\n"
+					"on_crash='preserve'\ncap=50");
+	struct parvus_config *d;
+	char *a, *b;
+
+	ck_assert_int_eq(parvus_config_text(h, c, &a), 0);
+	d = parse(a);
+	ck_assert_int_eq(parvus_config_text(h, d, &b), 0);
+	ck_assert_str_eq(a, b);
+	ck_assert_str_eq(c->cmdline, d->cmdline);
+	ck_assert_mem_eq(c->affinity, d->affinity, sizeof(c->affinity));
+	ck_assert_uint_eq(d->ndisks, 2);
+	ck_assert_str_eq(d->disks[1].vdev, "xvdb");
+	ck_assert_int_eq(d->on_crash, PARVUS_ACTION_PRESERVE);
+	free(a);
+	free(b);
+	parvus_config_free(c);
+	parvus_config_free(d);
+}
+END_TEST
+
+static struct parvus_disk disk(const char *spec)
+{
+	struct parvus_disk d = { 0 };
+	int ret = pv_disk_parse(h, "disk", spec, &d);
+
+	ck_assert_msg(!ret, "%s: %s", spec, parvus_error(h));
+	return d;
+}
+
+/* as "target format vdev r|w" */
+static void disk_is(const char *spec, const char *want)
+{
+	struct parvus_disk d = disk(spec);
+	char is[200];
+
+	snprintf(is, sizeof(is), "%s %s %s %s%s", d.target ? d.target : "-", d.format, d.vdev,
+		 d.readonly ? "r" : "w", d.cdrom ? " cdrom" : "");
+	ck_assert_str_eq(is, want);
+	pv_disk_free(&d);
+}
+
+START_TEST(disks)
+{
+	static const char *const wrong[] = { "", ",", "/x", "/x,raw", "/x,zip,xvda,w", "/x,raw,yvda,w",
+		"/x,raw,xvda,x", "/x,raw,xvda,w,more", "/x,raw,xvd,w", "/x,raw,xvda1234,w",
+		",raw,xvda,w", "format=raw,vdev=xvda", "/x,foo=bar,vdev=xvda", "/x,raw,xvda,w,vdev=xvdb",
+		"vdev=xvda,target=", "/x,vdev=", "/x,raw,d,w", "/x,raw,d0p,w", "/x,raw,d99999999999,w",
+		"phy:/x", "devtype=tape,vdev=xvda,target=/x", "/x,,,", "target=/x,vdev=xvda" };
+	struct parvus_disk d;
+	size_t i;
+
+	disk_is("/dev/vg/x,raw,xvda,rw", "/dev/vg/x raw xvda w");
+	disk_is("/x,,xvda", "/x raw xvda w");
+	disk_is(" /x , qcow2 , xvda1 , ro ", "/x qcow2 xvda1 r");
+	disk_is("phy:/dev/x,xvda,w", "/dev/x raw xvda w");
+	disk_is("file:/x,hda:cdrom,r", "/x raw hda r cdrom");
+	disk_is("vdev=sda,format=vhd,access=r,target=/a,b=c", "/a,b=c vhd sda r");
+	disk_is("/x=y.img,raw,xvdb,w", "/x=y.img raw xvdb w");
+	disk_is(",,hdc,,cdrom", "- raw hdc r cdrom");
+	disk_is("/x,raw,d0p1,!", "/x raw d0p1 w");
+	d = disk("backend=disks,script=block-x,backendtype=phy,discard,vdev=xvda,target=/x");
+	ck_assert_str_eq(d.backend, "disks");
+	ck_assert_str_eq(d.script, "block-x");
+	ck_assert(d.discard);
+	pv_disk_free(&d);
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		memset(&d, 0, sizeof(d));
+		ck_assert_msg(pv_disk_parse(h, "disk", wrong[i], &d) == -EINVAL, "accepted: %s", wrong[i]);
+		pv_disk_free(&d);
+	}
+}
+END_TEST
+
+START_TEST(vifs)
+{
+	static const char *const wrong[] = { "bridge", "colour=red", "mac=00:11:22:33:44",
+		"mac=00:11:22:33:44:55:66", "mac=00:11:22:33:44:5g", "mac=01:11:22:33:44:55", "mac=",
+		"mac=00-11-22-33-44-55", "rate=fast", "rate=10", "rate=10Mb", "rate=10Mb/s@", "rate=Mb/s",
+		"rate=99999999999Mb/s", "type=ioemu", "bridge=a,bridge=b" };
+	static const uint8_t mac[6] = { 0, 0x16, 0x3e, 0xaB, 0xcd, 0xef };
+	struct parvus_vif v = { 0 };
+	size_t i;
+
+	ck_assert_int_eq(pv_vif_parse(h, "vif", "mac=00:16:3E:ab:CD:ef, bridge = br0,ip=10.0.0.1,"
+				      "vifname=web0,rate=10Mb/s@20ms,type=vif", &v), 0);
+	ck_assert(v.has_mac);
+	ck_assert_mem_eq(v.mac, mac, 6);
+	ck_assert_str_eq(v.bridge, "br0");
+	ck_assert_str_eq(v.ip, "10.0.0.1");
+	ck_assert_str_eq(v.ifname, "web0");
+	pv_vif_free(&v);
+	memset(&v, 0, sizeof(v));
+	ck_assert_int_eq(pv_vif_parse(h, "vif", "", &v), 0);
+	ck_assert(!v.has_mac && !v.bridge);
+	pv_vif_free(&v);
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		memset(&v, 0, sizeof(v));
+		ck_assert_msg(pv_vif_parse(h, "vif", wrong[i], &v) == -EINVAL, "accepted: %s", wrong[i]);
+		pv_vif_free(&v);
+	}
+}
+END_TEST
+
+START_TEST(cpus)
+{
+	static const struct {
+		uint64_t mask;
+		uint32_t cpus;
+		const char *text;
+	} cases[] = {
+		{ 3, 2, "all" }, { ~0ull, 2, "all" }, { 1, 2, "0" }, { 0xd, 8, "0,2-3" },
+		{ 1ull << 63, 64, "63" }, { ~0ull, 64, "all" }, { 0xf0, 8, "4-7" }, { 3ull << 62, 64, "62-63" },
+	};
+	char text[256], tiny[4];
+	uint64_t mask;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		parvus_cpus_text(cases[i].mask, cases[i].cpus, text, sizeof(text));
+		ck_assert_str_eq(text, cases[i].text);
+		ck_assert_int_eq(parvus_cpus_parse(h, text, &mask), 0);
+		if (strcmp(text, "all"))
+			ck_assert_uint_eq(mask, cases[i].mask);
+	}
+	/* the longest there is fits, and too small a buffer is not overrun */
+	parvus_cpus_text(0x5555555555555555ull, 64, text, sizeof(text));
+	ck_assert_int_eq(parvus_cpus_parse(h, text, &mask), 0);
+	ck_assert_uint_eq(mask, 0x5555555555555555ull);
+	parvus_cpus_text(0x5555555555555555ull, 64, tiny, sizeof(tiny));
+	ck_assert_uint_lt(strlen(tiny), sizeof(tiny));
+}
+END_TEST
+
+/* Any text at all: no crash, no leak, an answer. The sanitizers are the judges. */
+START_TEST(mutations)
+{
+	static const char seed[] = BASE "memory = 64 ; vcpus=2 # c\ncpus=['0-3,^1', \"2\"]\n"
+		"disk = [ 'phy:/dev/x,xvda,w', 'vdev=sda,format=vhd,target=/a', ]\n"
+		"vif=['mac=00:16:3e:00:00:01,rate=10Mb/s']\nextra += \"\\x41\\n\"\non_crash='restart'\n";
+	static const char bytes[] = "\"'[]=,;#\\\n \t09axX+-^:\0\xff";
+	uint32_t random = 12345;
+	unsigned int round, n;
+	char text[sizeof(seed)];
+
+	for (round = 0; round < 20000; round++) {
+		struct parvus_config *c;
+		size_t size = sizeof(seed) - 1;
+
+		memcpy(text, seed, sizeof(seed));
+		for (n = 0; n <= round % 5; n++) {
+			random = random * 1103515245 + 12345;
+			text[(random >> 8) % size] = bytes[(random >> 24) % (sizeof(bytes) - 1)];
+		}
+		if (round % 3 == 0)
+			size = (random >> 4) % size;
+		if (!parvus_config_parse(h, "f", text, size, NULL, 0, &c))
+			parvus_config_free(c);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	char dir[] = "/tmp/parvus-unit.XXXXXX", command[64];
+	Suite *s = suite_create("config");
+	TCase *t = tcase_create("config");
+	SRunner *r;
+	int failed;
+
+	if (!mkdtemp(dir))
+		return 99;
+	setenv("PARVUS_FAKE", dir, 1);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 100);
+	tcase_add_test(t, defaults);
+	tcase_add_test(t, syntax);
+	tcase_add_test(t, syntax_bad);
+	tcase_add_test(t, values_bad);
+	tcase_add_test(t, meaning);
+	tcase_add_test(t, overrides);
+	tcase_add_test(t, text_again);
+	tcase_add_test(t, disks);
+	tcase_add_test(t, vifs);
+	tcase_add_test(t, cpus);
+	tcase_add_test(t, mutations);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command) || failed;
+}
