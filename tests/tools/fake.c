@@ -680,7 +680,8 @@ static int do_ioctl(int fd, unsigned long request, void *arg)
 
 		if (!d || *(uint32_t *)(uintptr_t)g->refs != d->console_ref)
 			return -ENOENT;
-		d->mapped_by = file + 1;
+		if (!d->mapped_by)	/* one that maps it twice is enough */
+			d->mapped_by = file + 1;
 		g->offset = STATE_BYTES + (uint64_t)(d - me.s->d) * FAKE_MEMORY +
 			    d->console_gfn * PAGE;
 		return 0;
