@@ -92,7 +92,7 @@ $(TOOLS_O)/parvus-static: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 
 .PHONY: tools install deps-tools
 deps-tools:
-	@tools/deps build tools
+	@tools/deps tools
 tools: deps-tools $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0
 
 # Guest kernel and user space for "parvus run" go along if they were built.

@@ -130,15 +130,25 @@ int parvus_console_ack(struct parvus_console *c)
 	return 0;
 }
 
+/* How much: a number that makes no sense means none. */
+static uint32_t output(const struct parvus_console *c)
+{
+	uint32_t n = __atomic_load_n(&c->page->out_prod, __ATOMIC_ACQUIRE) - c->out_cons;
+
+	return n > PARVUS_CONSOLE_OUT ? 0 : n;
+}
+
+bool parvus_console_waits(const struct parvus_console *c)
+{
+	return output(c) != 0;
+}
+
 ssize_t parvus_console_read(struct parvus_console *c, void *data, size_t bytes)
 {
-	uint32_t prod = __atomic_load_n(&c->page->out_prod, __ATOMIC_ACQUIRE);
-	uint32_t n = prod - c->out_cons, i;
+	uint32_t n = output(c), i;
 	uint8_t *to = data;
 	int ret;
 
-	if (n > PARVUS_CONSOLE_OUT)
-		return 0;
 	if (n > bytes)
 		n = (uint32_t)bytes;
 	if (!n)

@@ -86,7 +86,7 @@ static int memory(struct parvus *h, uint32_t domain, int fd, uint64_t at, uint64
 		uint64_t n = bytes - gpa < CHUNK ? bytes - gpa : CHUNK, left = n, i;
 
 		ret = parvus_domain_read(h, domain, gpa, data, n, &left);
-		if (ret && ret != -EFAULT)
+		if (ret && ret != -EFAULT && ret != -EINVAL)
 			goto out;
 		n = (n - left) & ~(PAGE - 1);
 		for (i = 0; i < n; i += PAGE) {

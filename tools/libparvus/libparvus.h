@@ -316,6 +316,8 @@ PARVUS_API int parvus_console_fd(const struct parvus_console *console);
 PARVUS_API int parvus_console_ack(struct parvus_console *console);
 /** parvus_console_read() - output of the domain; 0 = none now. Never waits */
 PARVUS_API ssize_t parvus_console_read(struct parvus_console *console, void *data, size_t bytes);
+/** parvus_console_waits() - is there output to read? */
+PARVUS_API bool parvus_console_waits(const struct parvus_console *console);
 /** parvus_console_write() - input for the domain; returns how much there was room for */
 PARVUS_API ssize_t parvus_console_write(struct parvus_console *console, const void *data,
 					size_t bytes);

@@ -13,17 +13,19 @@ const struct option_text shutdown_options[] = {
 	{ 0 },
 };
 
-/* {"name": ..., "id": ...} of what was done, if JSON is wanted. */
-static int report(struct tool *t, const char *name, uint32_t domain)
+static struct json_object *named(const char *name, uint32_t domain)
 {
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
 
-	if (!t->json)
-		return 0;
-	o = json_object_new_object();
 	add_text(o, "name", name);
 	add_u64(o, "id", domain);
-	return print_json(o);
+	return o;
+}
+
+/* What was done to which, if JSON is wanted. */
+static int report(struct tool *t, const char *name, uint32_t domain)
+{
+	return t->json ? print_json(named(name, domain)) : 0;
 }
 
 int cmd_destroy(struct tool *t)
@@ -50,6 +52,7 @@ int cmd_destroy(struct tool *t)
 static int ask(struct tool *t, uint32_t request)
 {
 	struct parvus_control_info *list, one;
+	struct json_object *asked = NULL;
 	bool all = false, wait = false;
 	size_t i, n;
 	int c, ret = 0;
@@ -82,18 +85,22 @@ static int ask(struct tool *t, uint32_t request)
 		*list = one;
 		n = 1;
 	}
+	if (t->json)
+		asked = json_object_new_array();
 	for (i = 0; i < n; i++) {
 		if (list[i].flags & PARVUS_INFO_CONTROL || list[i].state != PARVUS_DOMAIN_RUNNING)
 			continue;
 		if (parvus_domain_request(t->h, list[i].domain, request))
 			ret = fail_lib(t);
-		else
-			report(t, list[i].name, list[i].domain);
+		else if (asked)
+			json_object_array_add(asked, named(list[i].name, list[i].domain));
 	}
 	for (i = 0; wait && !ret && i < n; i++)
 		if (!(list[i].flags & PARVUS_INFO_CONTROL))
 			ret = wait_gone(t, list[i].domain, true, -1);
 	free(list);
+	if (asked && print_json(asked))
+		ret = 1;
 	return ret;
 }
 

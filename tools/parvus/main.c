@@ -363,10 +363,18 @@ int bar_progress(void *arg, uint64_t done, uint64_t total)
 {
 	struct bar *b = arg;
 	int percent = total ? (int)(done / (total / 100 + 1)) : 100;
+	struct timespec t;
 	char hashes[41];
+	int64_t ms;
 
 	if (b->stop && *b->stop)
 		return 1;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	ms = t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+	if (!b->from_ms)
+		b->from_ms = ms;
+	if (ms - b->from_ms < 400)
+		return 0;
 	if (done >= total)
 		percent = 100;
 	if (percent == b->last || !isatty(2))

@@ -141,12 +141,20 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-/* What the domain has said goes to stdout. 1 = something, 0 = nothing, -1 = said. */
-static int pass_on(struct parvus_console *console)
+/*
+ * What the domain has said goes to stdout. 1 = something, 0 = nothing or nobody to take it now
+ * and something else to do, -1 = an error, said.
+ */
+static int pass_on(struct parvus_console *console, int signals, int64_t until)
 {
-	char data[2048];
-	ssize_t n = parvus_console_read(console, data, sizeof(data)), done, at;
+	struct pollfd fds[2] = { { .fd = 1, .events = POLLOUT }, { .fd = signals, .events = POLLIN } };
+	char data[2048];	/* a pipe that is writable takes as much without waiting */
+	ssize_t n, done, at;
+	int64_t left = until ? until - now_ms() : 60000;
 
+	if (poll(fds, 2, left < 0 ? 0 : left > 60000 ? 60000 : (int)left) <= 0 || fds[1].revents)
+		return 0;
+	n = parvus_console_read(console, data, sizeof(data));
 	for (at = 0; at < n; at += done) {
 		done = write(1, data + at, (size_t)(n - at));
 		if (done < 0 && errno == EINTR)
@@ -179,7 +187,9 @@ static int follow(struct tool *t, uint32_t domain, struct parvus_console *consol
 			fail("run: no end within the time given");
 			return TIMED_OUT;
 		}
-		ret = parvus_poll(t->h, fds, 3, left > 60000 ? 60000 : (int)left);
+		/* output that waits for a reader is looked at again soon */
+		ret = parvus_poll(t->h, fds, 3, parvus_console_waits(console) ? 20 :
+				  left > 60000 ? 60000 : (int)left);
 		if (ret < 0 && ret != -EINTR)
 			return fail_lib(t), FAILED;
 		if (fds[2].revents && read(signals, &s, sizeof(s)) == sizeof(s))
@@ -191,13 +201,13 @@ static int follow(struct tool *t, uint32_t domain, struct parvus_console *consol
 			return fail_lib(t), FAILED;
 		/* not all at once: the clock and signals have their turn */
 		for (unsigned int n = 0; n < 64 || i.state == PARVUS_DOMAIN_SHUTDOWN; n++) {
-			ret = pass_on(console);
+			ret = pass_on(console, signals, until);
 			if (ret < 0)
 				return FAILED;
 			if (!ret)
 				break;
 		}
-		if (i.state != PARVUS_DOMAIN_SHUTDOWN)
+		if (i.state != PARVUS_DOMAIN_SHUTDOWN || parvus_console_waits(console))
 			continue;
 		if (i.reason == PARVUS_SHUTDOWN_POWEROFF || i.reason == PARVUS_SHUTDOWN_REBOOT)
 			return (int)(i.status & 255);

@@ -86,11 +86,12 @@ const char *plain(char *text);
 /* "rbpscd" as xl has it. */
 const char *state_letters(const struct parvus_control_info *i, char letters[7]);
 
-/* A bar on a terminal, nothing else. */
+/* A bar on a terminal, for what takes a while; nothing else. */
 struct bar {
 	const char *what;
 	bool shown;
 	int last;
+	int64_t from_ms;	/* set by the first call */
 	volatile int *stop;	/* set to stop, or NULL */
 };
 parvus_progress bar_progress;

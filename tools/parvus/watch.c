@@ -211,6 +211,7 @@ int cmd_top(struct tool *t)
 	char key = 'c', text[300];
 	SCREEN *screen = NULL;
 	size_t *index, i;
+	bool again;	/* the same figures in another order */
 	int c, ret = 0;
 
 	while ((c = tool_option(t)) > 0) {
@@ -250,6 +251,7 @@ int cmd_top(struct tool *t)
 		/* the first one is short, and then its shares are those of now */
 		double wait = round ? delay : delay < 0.5 ? delay : 0.5;
 
+		again = false;
 		if (batch) {
 			nap(wait);
 		} else {
@@ -261,10 +263,15 @@ int cmd_top(struct tool *t)
 				key = (char)c;
 			if (c == 'r')
 				reverse = !reverse;
+			again = c != ERR && round;
 		}
 		if (stop)
 			break;
-		if (sample(t, &old, &now)) {
+		if (again) {
+			now = old;
+			memset(&old, 0, sizeof(old));
+			round--;
+		} else if (sample(t, &old, &now)) {
 			ret = -1;
 			break;
 		}

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Completion of parvus for bash: commands, their options (from --help), domains, files.
+_parvus() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} cmd=${COMP_WORDS[1]-}
+	COMPREPLY=()
+	if ((COMP_CWORD == 1)); then
+		mapfile -t COMPREPLY < <(compgen -W "$(parvus help 2>/dev/null |
+			sed -n 's/^  \([a-z-]*\) .*/\1/p')" -- "$cur")
+		return
+	fi
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(parvus "$cmd" --help 2>/dev/null |
+			sed -n '/^  /{s/^ *\(-[^ ,]*\),* *\(--[^ ]*\)*.*/\1 \2/p}')" -- "$cur")
+		return
+	fi
+	case $cmd in
+	create) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	help) mapfile -t COMPREPLY < <(compgen -W "$(parvus help | sed -n 's/^  \([a-z-]*\) .*/\1/p')" -- "$cur") ;;
+	run) [[ $prev == -[kr] ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); } ;;
+	version | dmesg | top) ;;
+	trace) [[ $prev == -e ]] && mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault event domain vector all" -- "$cur") ;;
+	*)
+		if [[ $cmd == dump-core && $prev != dump-core ]]; then
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(parvus list 2>/dev/null |
+				awk 'NR > 1 { print $1 }')" -- "$cur")
+		fi
+		;;
+	esac
+}
+complete -F _parvus parvus
