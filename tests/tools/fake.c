@@ -291,9 +291,14 @@ static int create(struct parvus_control_create *c, uint32_t file)
 static int copy(struct parvus_ioctl_copy *c)
 {
 	struct fake_domain *d = fake_find(c->domain);
+	uint64_t i;
 
 	if (!d)
 		return -ENOENT;
+	/* as the kernel's driver does it: a piece goes as a whole or not at all */
+	for (i = c->gpa / PAGE; i * PAGE < c->gpa + c->bytes; i++)
+		if (i >= FAKE_FRAMES || !d->ram[i])
+			return -EFAULT;
 	while (c->bytes) {
 		uint64_t n = PAGE - c->gpa % PAGE, frame = c->gpa / PAGE;
 

@@ -140,7 +140,7 @@ START_TEST(layout)
 	ck_assert_uint_eq(i.state, PARVUS_DOMAIN_RUNNING);
 	ck_assert(i.flags & PARVUS_INFO_PAUSED);
 	ck_assert_str_eq(i.name, "a");
-	ck_assert_uint_eq(i.frames, 8 << 8);
+	ck_assert_uint_eq(i.frames, 16 << 8);
 	ck_assert_uint_eq(i.max_frames, 16 << 8);
 	ck_assert_uint_eq(i.target_frames, 8 << 8);
 	ck_assert_uint_eq(i.vcpus, 3);
@@ -173,7 +173,7 @@ START_TEST(layout)
 	ck_assert_mem_eq(fake_memory(d, top + 10001), "\0\0\0", 3);
 	ck_assert_mem_eq(fake_memory(d, top + 10004), extra, sizeof(extra));
 	ck_assert_mem_eq(fake_memory(d, 0x200000), text, TEXT);
-	ck_assert_uint_eq(si.ram_size, 8u << 20);
+	ck_assert_uint_eq(si.ram_size, 16u << 20);
 	ck_assert_uint_ge(si.max_gfn, 16 << 8);
 	ck_assert_uint_eq(si.tsc_khz, 1000000);
 	ck_assert_uint_eq(si.memory_ranges, 3);
@@ -182,7 +182,7 @@ START_TEST(layout)
 	ck_assert_uint_eq(si.memory[1].type, 2);
 	ck_assert_uint_eq(si.memory[1].start + si.memory[1].size, 0x100000);
 	ck_assert_uint_eq(si.memory[2].start, 0x100000);
-	ck_assert_uint_eq(si.memory[2].size, 0x700000);
+	ck_assert_uint_eq(si.memory[2].size, 0xf00000);
 	ck_assert(si.generation_id[0] | si.generation_id[1]);
 	ck_assert_uint_eq(si.console_gpa, si_gpa - PAGE);
 	ck_assert_uint_eq(si.console_port, d->port);
@@ -425,6 +425,7 @@ START_TEST(core)
 	ck_assert_int_eq(parvus_domain_commit(h, b.domain, true), 0);
 	ck_assert_int_eq(parvus_core_write(h, b.domain, fd, NULL, NULL), -EBUSY);
 	ck_assert_int_eq(parvus_domain_pause(h, b.domain), 0);
+	d->ram[0x203] = d->ram[0x300] = d->ram[16 * 256 - 1] = 0;
 	ck_assert_int_eq(parvus_core_write(h, b.domain, fd, stop_at_once, &calls), -ECANCELED);
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
 	ck_assert_int_eq(parvus_core_write(h, b.domain, fd, NULL, NULL), 0);
@@ -446,6 +447,13 @@ START_TEST(core)
 	ck_assert_uint_eq(lseek(fd, 0, SEEK_END), ph[1].p_offset + ph[1].p_filesz);
 	ck_assert_int_eq(pread(fd, data, 64, (off_t)(ph[1].p_offset + 0x200000 + 0x1234)), 64);
 	ck_assert_mem_eq(data, text + 0x1234, 64);
+	/* around a frame that is not there */
+	ck_assert_int_eq(pread(fd, data, 64, (off_t)(ph[1].p_offset + 0x202fc0)), 64);
+	ck_assert_mem_eq(data, text + 0x2fc0, 64);
+	ck_assert_int_eq(pread(fd, data, 64, (off_t)(ph[1].p_offset + 0x203000)), 64);
+	ck_assert_uint_eq(data[0], 0);
+	ck_assert_int_eq(pread(fd, data, 64, (off_t)(ph[1].p_offset + 0x204000)), 64);
+	ck_assert_mem_eq(data, text + 0x4000, 64);
 	si = (void *)fake_memory(d, d->start.start_info);
 	ck_assert_int_eq(pread(fd, data, 64, (off_t)(ph[1].p_offset + si->initrd + 5000)), 64);
 	ck_assert_mem_eq(data, ramdisk + 5000, 64);

@@ -2,7 +2,9 @@
 /*
  * libparvus: build a domain. Memory of a domain U, from the top of what is below 1 GiB:
  * ramdisk, command line, start info, console page. The kernel is where its segments say.
- * Memory is only promised: a frame comes with the first byte that is put there.
+ * Memory is only promised: a frame comes with the first byte that is put there. So a domain
+ * that may grow has all of maxmem in its map; the target tells its balloon to give back, untouched,
+ * what is above memory.
  */
 #include "internal.h"
 
@@ -95,7 +97,7 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 	if (ret)
 		goto out;
 	b->domain = cc.domain;
-	ret = parvus_domain_populate(h, b->domain, 0, c->memory << 8, 0);
+	ret = parvus_domain_populate(h, b->domain, 0, cc.max_frames, 0);
 	if (ret) {
 		char why[256];
 
@@ -173,7 +175,7 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 	si.cmdline = cmdline;
 	si.initrd = initrd_bytes ? initrd : 0;
 	si.initrd_size = initrd_bytes;
-	si.ram_size = memory;
+	si.ram_size = c->maxmem << 20;
 	si.max_gfn = (c->maxmem << 8) + EXTRA_GFNS;
 	si.tsc_khz = m->tsc_khz;
 	si.wall_sec = m->wall_sec;
@@ -185,7 +187,7 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 	si.memory[1] = (struct parvus_memory_range){
 		.start = LOW_END, .size = HIGH_START - LOW_END, .type = 2 };
 	si.memory[2] = (struct parvus_memory_range){
-		.start = HIGH_START, .size = memory - HIGH_START, .type = 1 };
+		.start = HIGH_START, .size = si.ram_size - HIGH_START, .type = 1 };
 	si.memory_ranges = 3;
 	ret = parvus_domain_write(h, b->domain, info, &si, sizeof(si));
 	if (ret)

@@ -77,18 +77,26 @@ static int memory(struct parvus *h, uint32_t domain, int fd, uint64_t at, uint64
 		  parvus_progress *progress, void *arg)
 {
 	uint8_t *data = malloc(CHUNK);
-	uint64_t gpa = 0;
+	uint64_t gpa = 0, pages_until = 0;
 	int ret = 0;
 
 	if (!data)
 		return pv_fail(h, ENOMEM, "no memory");
 	while (gpa < bytes) {
-		uint64_t n = bytes - gpa < CHUNK ? bytes - gpa : CHUNK, left = n, i;
+		uint64_t n = gpa < pages_until ? PAGE : CHUNK, i;
 
-		ret = parvus_domain_read(h, domain, gpa, data, n, &left);
+		if (n > bytes - gpa)
+			n = bytes - gpa;
+		ret = parvus_domain_read(h, domain, gpa, data, n, NULL);
 		if (ret && ret != -EFAULT && ret != -EINVAL)
 			goto out;
-		n = (n - left) & ~(PAGE - 1);
+		/* a hole somewhere in it: page by page */
+		if (ret && n > PAGE) {
+			pages_until = gpa + n;
+			continue;
+		}
+		if (ret)
+			memset(data, 0, n);
 		for (i = 0; i < n; i += PAGE) {
 			uint64_t from = i;
 
@@ -100,8 +108,7 @@ static int memory(struct parvus *h, uint32_t domain, int fd, uint64_t at, uint64
 			if (ret)
 				goto out;
 		}
-		/* after a failure: on behind the frame that is not there */
-		gpa += n + (left ? PAGE : 0);
+		gpa += n;
 		ret = 0;
 		if (progress && progress(arg, gpa < bytes ? gpa : bytes, bytes)) {
 			ret = pv_fail(h, ECANCELED, "stopped");
