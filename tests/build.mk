@@ -77,14 +77,14 @@ tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary 
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
-test: tests-built guest-kernel $(O)/initramfs.cpio
+test: tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio
 	@O=$(O) tests/run $(T)
 test-unit: tests-built
 	@O=$(O) tests/run 'unit/*'
 test-guest: tests-built
 	@O=$(O) tests/run 'guest/*'
 # Hours of it: long stress, ten boots of each kind, Debian user space, boot loaders.
-test-full: deps-full tests-built guest-kernel $(O)/initramfs.cpio debian
+test-full: deps-full tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian
 	@O=$(O) FULL=1 tests/run $(T)
 
 -include $(wildcard $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)

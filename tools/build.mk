@@ -113,7 +113,7 @@ install: tools
 	install -D -m 644 tools/parvus/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
 	install -d $(DESTDIR)$(PREFIX)/lib/parvus
-	for f in vmlinux initramfs.cpio; do \
+	for f in vmlinuz initramfs.cpio; do \
 		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d)

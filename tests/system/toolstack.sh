@@ -39,7 +39,7 @@ state() { [[ $("$parvus" list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }') == 
 mkdir -p "$PARVUS_LIB_DIR"
 cp "$O/tests/guest/nop" "$work/kernel" 2>/dev/null ||
 	cp "$(ls "$O"/tests/guest/* | grep -v '\.' | head -1)" "$work/kernel" || exit 99
-cp "$work/kernel" "$PARVUS_LIB_DIR/vmlinux"
+cp "$work/kernel" "$PARVUS_LIB_DIR/vmlinuz"
 mkdir "$work/root"
 echo content >"$work/root/file"
 (cd "$work/root" && echo file | cpio -o -H newc --quiet) >"$PARVUS_LIB_DIR/initramfs.cpio"

@@ -22,7 +22,7 @@
 const struct option_text run_options[] = {
 	{ 'm', "memory", "MB", "memory, 256 without it" },
 	{ 'c', "vcpus", "COUNT", "vCPUs, 1 without it" },
-	{ 'k', "kernel", "FILE", "kernel, $PARVUS_LIB_DIR/vmlinux (/usr/lib/parvus) without it" },
+	{ 'k', "kernel", "FILE", "kernel, $PARVUS_LIB_DIR/vmlinuz (/usr/lib/parvus) without it" },
 	{ 'r', "ramdisk", "FILE", "user space, initramfs.cpio there without it" },
 	{ 'n', "name", "NAME", "name of the domain, run-PID without it" },
 	{ 'i', "stdin", NULL, "read standard input to its end, and give it to the command" },
@@ -312,7 +312,7 @@ int cmd_run(struct tool *t)
 		return FAILED;
 	snprintf(pid, sizeof(pid), "run-%d", (int)getpid());
 	config.name = strdup(name ? name : pid);
-	config.kernel = kernel ? strdup(kernel) : lib_file("vmlinux");
+	config.kernel = kernel ? strdup(kernel) : lib_file("vmlinuz");
 	config.ramdisk = ramdisk ? strdup(ramdisk) : lib_file("initramfs.cpio");
 	config.cmdline = strdup("console=hvc0 quiet loglevel=4 panic=-1");
 	config.memory = config.maxmem = memory;
