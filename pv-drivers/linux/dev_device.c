@@ -104,36 +104,45 @@ static int device_set_locked(struct device_file *f, struct parvus_dev *dev,
 	return ret;
 }
 
+/* The end of ours that a SET means, with a reference, or NULL. */
+static struct parvus_dev *device_end(const struct parvus_device *record)
+{
+	struct parvus_dev *dev = NULL;
+
+	if (!(record->flags & PARVUS_DEVICE_AS_BACK)) {
+		dev = parvus_device_get(record->id, PARVUS_FRONT);
+		if (dev)
+			return dev;
+	}
+	dev = parvus_device_get(record->id, PARVUS_BACK);
+	/* its front end is ours, too, and just comes or goes: that one was meant */
+	if (dev && dev->loop && !(record->flags & PARVUS_DEVICE_AS_BACK)) {
+		put_device(&dev->dev);
+		return NULL;
+	}
+	return dev;
+}
+
 static int device_set(struct device_file *f, struct parvus_device *record)
 {
-	enum parvus_side side = PARVUS_BACK;
-	struct parvus_dev *dev, *front;
+	struct parvus_dev *dev;
 	int ret;
 
 	if (record->flags & ~(PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK))
 		return -EINVAL;
-	dev = parvus_device_get(record->id, PARVUS_BACK);
-	front = parvus_device_get(record->id, PARVUS_FRONT);
-	if (!dev && !front) {
+	dev = device_end(record);
+	if (!dev) {
 		parvus_bus_sync();	/* it may be younger than what the bus has seen */
-		dev = parvus_device_get(record->id, PARVUS_BACK);
-		front = parvus_device_get(record->id, PARVUS_FRONT);
+		dev = device_end(record);
 	}
-	if (!dev || (front && !(record->flags & PARVUS_DEVICE_AS_BACK)))
-		side = PARVUS_FRONT;
-	if (side == PARVUS_FRONT)
-		swap(dev, front);	/* dev is the end that is meant */
-	ret = -ENOENT;
-	if (dev) {
-		mutex_lock(&f->lock);
-		device_lock(&dev->dev);
-		ret = device_set_locked(f, dev, record);
-		device_unlock(&dev->dev);
-		mutex_unlock(&f->lock);
-		put_device(&dev->dev);
-	}
-	if (front)
-		put_device(&front->dev);
+	if (!dev)
+		return -ENOENT;
+	mutex_lock(&f->lock);
+	device_lock(&dev->dev);
+	ret = device_set_locked(f, dev, record);
+	device_unlock(&dev->dev);
+	mutex_unlock(&f->lock);
+	put_device(&dev->dev);
 	return ret;
 }
 

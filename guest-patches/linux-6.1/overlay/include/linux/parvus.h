@@ -59,6 +59,10 @@ void parvus_event_done(int irq);
  * are done or one call failed; each record has its own status.
  */
 int parvus_grant_op(unsigned int op, void *records, unsigned int count);
+static inline int parvus_grant_copy(struct parvus_grant_copy *records, unsigned int count)
+{
+	return parvus_grant_op(PARVUS_GRANT_COPY, records, count);
+}
 int parvus_grant_offer(u32 domain, struct page **pages, unsigned int count, u32 flags, u32 *refs);
 int parvus_grant_revoke(u32 *refs, unsigned int count);	/* sets refs that are done to 0 */
 void parvus_grant_revoke_free(u32 ref, struct page *page);	/* when the other side is done */

@@ -127,8 +127,7 @@ static int parvus_cpu_disable(void)
 	if (smp_processor_id() == 0)
 		return -EBUSY;
 	cpu_disable_common();
-	load_cr3(swapper_pg_dir);
-	return 0;
+	return 0;	/* idle_task_exit() leaves the address space */
 }
 
 static void parvus_cpu_die(unsigned int cpu)
