@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parvus: the memory balloon, and requests to shut down. VIRQ_MEMORY says that the
- * target changed: frames are given back to the hypervisor or taken again until the
- * domain has as many as the control domain wants, but never so few that this kernel
- * could not go on. VIRQ_REQUEST asks to power off or reboot; user space does it.
+ * Parvus: the memory balloon, and what else the control domain asks for. VIRQ_MEMORY says
+ * that the target changed: frames are given back to the hypervisor or taken again until
+ * the domain has as many as the control domain wants, but never so few that this kernel
+ * could not go on. VIRQ_REQUEST asks to power off or reboot, which user space does, or for
+ * a number of vCPUs online.
  *
  * Whole 2 MiB blocks go first, so that what stays can be mapped large. What is given
  * back is marked offline: it has no memory behind it and must not be read.
  */
+#include <linux/cpu.h>
+#include <linux/cpumask.h>
+#include <linux/device.h>
 #include <linux/init.h>
 #include <linux/interrupt.h>
 #include <linux/kobject.h>
@@ -60,6 +64,32 @@ static void memory_request(u32 request)
 	default:
 		pr_warn("parvus: unknown request %u\n", request);
 	}
+}
+
+/* The first @target vCPUs, and no others; once for each new target: who changes it here may. */
+static void memory_vcpus(u32 target)
+{
+	static u32 seen;
+	unsigned int cpu;
+
+	if (!seen)
+		seen = num_possible_cpus();
+	if (!target || target == seen)
+		return;
+	seen = target;
+	lock_device_hotplug();
+	for_each_present_cpu(cpu) {
+		struct device *dev = get_cpu_device(cpu);
+		int ret = 0;
+
+		if (dev && cpu < target && !cpu_online(cpu))
+			ret = device_online(dev);
+		else if (dev && cpu >= target && cpu && cpu_online(cpu))
+			ret = device_offline(dev);
+		if (ret < 0)
+			pr_warn("parvus: CPU %u does not follow: %d\n", cpu, ret);
+	}
+	unlock_device_hotplug();
 }
 
 /* POPULATE or RELEASE of the first @count extents; how many were done. */
@@ -188,6 +218,7 @@ static void balloon_work(struct work_struct *work)
 	if (!info || memory_info(info))
 		return;
 	memory_request(info->request);
+	memory_vcpus(info->vcpus_target);
 	WRITE_ONCE(target_frames, info->target_frames);
 	want = max(info->target_frames, balloon_floor());
 	while (info->frames > want) {
@@ -259,7 +290,7 @@ static int __init balloon_init(void)
 		ret = -ENOMEM;
 		goto out;
 	}
-	/* A hypervisor without the call, or the control domain, whose memory is fixed. */
+	/* A hypervisor without the call. */
 	if (memory_info(info))
 		goto out;
 	boot_frames = current_frames = info->frames;

@@ -71,7 +71,9 @@ P vcpu-pin web 1 1
 [[ $(P vcpu-list 1 | awk 'NR == 3 { print $NF }') == 1 ]] || fail "pin of one"
 bad "domain 1 has no vCPU 5" vcpu-pin web 5 0
 bad "none of these CPUs is there" vcpu-pin web 0 7
-bad "not supported" vcpu-set web 2
+bad "at most 2 vCPUs" vcpu-set web 3
+P vcpu-set web 1
+P vcpu-set web 2
 P sched -d web -w 100 -c 50
 [[ $(P sched -d web | awk 'NR == 2 { print $3, $4 }') == "100 50" ]] || fail "sched"
 P pause web
@@ -189,7 +191,7 @@ P destroy web
 clean
 
 # --- failures: of every operation, and of the second copy; one line, nothing left
-for op in 0 1 4 5 6 7 8 17 22; do
+for op in 0 1 4 5 6 7 8 17 23; do
 	G - fail $op 12 0
 	bad "" create "$work/web.cfg"
 	clean

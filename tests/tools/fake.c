@@ -362,6 +362,7 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		[PARVUS_CONTROL_LOG] = sizeof(struct parvus_control_log),
 		[PARVUS_CONTROL_TRACE] = sizeof(struct parvus_control_trace),
 		[PARVUS_CONTROL_CPU] = sizeof(struct parvus_control_cpu),
+		[PARVUS_CONTROL_VCPUS] = sizeof(struct parvus_control_domain),
 	};
 	struct parvus_control_domain *cd = data;
 	struct fake_domain *d;
@@ -505,6 +506,12 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		if (d->info.state != PARVUS_DOMAIN_RUNNING)
 			return -EBUSY;
 		d->request = cd->value;
+		changed(d);
+		return 0;
+	case PARVUS_CONTROL_VCPUS:
+		if (!cd->value || cd->value > d->info.vcpus)
+			return -EINVAL;
+		d->info.vcpus_online = cd->value;	/* its kernel follows at once */
 		changed(d);
 		return 0;
 	case PARVUS_CONTROL_RENAME:

@@ -319,6 +319,11 @@ int parvus_domain_request(struct parvus *h, uint32_t domain, uint32_t request)
 	return simple(h, PARVUS_CONTROL_REQUEST, domain, request, "ask");
 }
 
+int parvus_domain_vcpus(struct parvus *h, uint32_t domain, uint32_t online)
+{
+	return simple(h, PARVUS_CONTROL_VCPUS, domain, online, "set the vCPUs of");
+}
+
 int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t max_frames,
 			 uint64_t target_frames)
 {

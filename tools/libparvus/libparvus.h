@@ -113,6 +113,8 @@ PARVUS_API int parvus_domain_start(struct parvus *h, uint32_t domain, uint64_t e
 PARVUS_API int parvus_domain_pause(struct parvus *h, uint32_t domain);
 PARVUS_API int parvus_domain_unpause(struct parvus *h, uint32_t domain);
 PARVUS_API int parvus_domain_destroy(struct parvus *h, uint32_t domain);
+/** parvus_domain_vcpus() - ask it to have so many vCPUs online, of those that it may start */
+PARVUS_API int parvus_domain_vcpus(struct parvus *h, uint32_t domain, uint32_t online);
 /** parvus_domain_request() - ask it to do PARVUS_REQUEST_POWEROFF or _REBOOT */
 PARVUS_API int parvus_domain_request(struct parvus *h, uint32_t domain, uint32_t request);
 PARVUS_API int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags,

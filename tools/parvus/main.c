@@ -44,10 +44,10 @@ const struct command commands[] = {
 	{ "vcpu-list", NULL, "[DOMAIN...]", "Show vCPUs", NULL, 0, ANY, cmd_vcpu_list, NULL },
 	{ "vcpu-pin", NULL, "DOMAIN VCPU|all CPUS|all", "Say on which CPUs a vCPU may run",
 	  pin_options, 3, 4, cmd_vcpu_pin, "CPUS is a set such as 0-3,^2." },
-	{ "vcpu-set", NULL, "DOMAIN COUNT", "Change how many vCPUs are on line (not supported yet)",
+	{ "vcpu-set", NULL, "DOMAIN COUNT", "Change how many vCPUs are on line",
 	  vcpu_set_options, 2, 2, cmd_vcpu_set,
-	  "The hypervisor has no way to ask a running domain for that. Set vcpus and maxvcpus in\n"
-	  "its configuration, and switch CPUs in the domain: /sys/devices/system/cpu/cpuN/online." },
+	  "As many as the configuration's maxvcpus at most. The domain's kernel follows by itself;\n"
+	  "vcpu-list shows when it has." },
 	{ "sched", "sched-credit2", "[-d DOMAIN [-w WEIGHT] [-c CAP]]", "Show or set weight and cap",
 	  sched_options, 0, 0, cmd_sched, NULL },
 	{ "mem-set", NULL, "DOMAIN SIZE", "Set how much memory a domain shall have", NULL, 2, 2,

@@ -151,8 +151,9 @@ int cmd_vcpu_set(struct tool *t)
 			     PARVUS_MAX_VCPUS);
 	if (tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
-	return fail("vcpu-set: not supported: switch CPUs on and off inside domain %u (/sys/devices/system/cpu/cpuN/online)",
-		    i.domain);
+	if (n > i.vcpus)
+		return fail("vcpu-set: domain %u has at most %u vCPUs", i.domain, i.vcpus);
+	return parvus_domain_vcpus(t->h, i.domain, (uint32_t)n) ? fail_lib(t) : 0;
 }
 
 static int sched_one(struct tool *t, const struct parvus_control_info *d, uint32_t flags,

@@ -30,7 +30,7 @@
 
 #include <parvus/types.h>
 
-#define PARVUS_DEVICE_CREATE	0u	/* control: class, index, front, back, config; returns id */
+#define PARVUS_DEVICE_CREATE	0u	/* control: class, index, front, back, config; id is the result */
 #define PARVUS_DEVICE_REMOVE	1u	/* control: id. Its ends see state GONE once, in CHANGED */
 #define PARVUS_DEVICE_READ	2u	/* id: everything; the ends and the control domain */
 #define PARVUS_DEVICE_NEXT	3u	/* the first device with a larger id that the caller may READ */

@@ -8,10 +8,10 @@
  * clear, the hypervisor then sets the bit of that word in area.event_selector of
  * the vCPU that the port is bound to, and raises PARVUS_VECTOR_EVENT there. The
  * guest takes the selector with an exchange, and for each word in it the bits that
- * are pending and not masked (and are this vCPU's), clears each before it serves it.
+ * are pending, not masked by itself, and this vCPU's; it clears each before it serves it.
  *
- * AUTO_MASK: the hypervisor sets the mask bit with each delivery; the guest unmasks
- * when it has served. To unmask: clear the bit, then, if the port is pending, call
+ * AUTO_MASK: the hypervisor sets the mask bit with each delivery, so the guest has to
+ * know by itself which ports it does not want served; it unmasks when it has served. To unmask: clear the bit, then, if the port is pending, call
  * event_op UNMASK, which delivers. One call of UNMASK does all of it too.
  *
  * A port may have a least interval between two deliveries: what comes earlier is

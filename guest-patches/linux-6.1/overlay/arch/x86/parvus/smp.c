@@ -78,7 +78,8 @@ static void __init parvus_prepare_cpus(unsigned int max_cpus)
 	speculative_store_bypass_ht_init();
 	for_each_possible_cpu(cpu) {
 		per_cpu(x86_cpu_to_apicid, cpu) = cpu;
-		set_cpu_present(cpu, cpu < max_cpus || cpu == 0);
+		/* beyond "maxcpus" they are there for later, as on the bare machine */
+		set_cpu_present(cpu, max_cpus || cpu == 0);
 	}
 }
 
