@@ -346,7 +346,7 @@ static int vcpus(struct vcpu *v, struct domain *d, union control *c)
 	(void)v;
 	if (!c->domain.value || c->domain.value > d->vcpu_count)
 		return -PARVUS_EINVAL;
-	if (d->state != DOMAIN_RUNNING)
+	if (d->state == DOMAIN_SHUTDOWN)
 		return -PARVUS_EBUSY;
 	WRITE_ONCE(d->vcpus_target, c->domain.value);
 	event_virq(d, PARVUS_VIRQ_REQUEST);

@@ -1211,6 +1211,8 @@ again:
 		domain_kill(d, "more than %u top-level slots with kernel-only pages", OVERLAYS);
 		return SHADOW_KILLED;
 	}
+	if (f == FILL_NO_MEMORY && d->control)	/* who looks around there is told, as by a bus error */
+		return SHADOW_GUEST_FAULT;
 	if (f == FILL_NO_MEMORY) {
 		domain_kill(d, "access to va %lx names gfn %lx, which has no memory (rip %lx)",
 			    (unsigned long)va, (unsigned long)w.gfn, (unsigned long)rip);

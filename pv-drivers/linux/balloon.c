@@ -40,6 +40,7 @@ static LIST_HEAD(balloon_blocks);	/* page->lru of the first page of each */
 static LIST_HEAD(balloon_pages);
 static unsigned long balloon_frames;	/* in both lists */
 static u64 boot_frames, target_frames, current_frames;
+static u32 vcpus_target;		/* what it was when we booted with "maxcpus", or later */
 static struct batch *batch;
 
 /* INFO; as it clears the request, whoever reads it must serve that. */
@@ -69,14 +70,11 @@ static void memory_request(u32 request)
 /* The first @target vCPUs, and no others; once for each new target: who changes it here may. */
 static void memory_vcpus(u32 target)
 {
-	static u32 seen;
 	unsigned int cpu;
 
-	if (!seen)
-		seen = num_possible_cpus();
-	if (!target || target == seen)
+	if (target == vcpus_target)
 		return;
-	seen = target;
+	vcpus_target = target;
 	lock_device_hotplug();
 	for_each_present_cpu(cpu) {
 		struct device *dev = get_cpu_device(cpu);
@@ -295,6 +293,7 @@ static int __init balloon_init(void)
 		goto out;
 	boot_frames = current_frames = info->frames;
 	target_frames = info->target_frames;
+	vcpus_target = info->vcpus_target;
 	memory_request(info->request);
 	ret = sysfs_create_group(parvus_kobj, &memory_group);
 	if (ret)

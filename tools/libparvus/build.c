@@ -199,6 +199,11 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 		if (ret)
 			return ret;
 	}
+	if (c->maxvcpus > c->vcpus) {
+		ret = parvus_domain_vcpus(h, b->domain, c->vcpus);
+		if (ret)
+			return ret;
+	}
 	for (i = 0; i < c->maxvcpus; i++) {
 		uint64_t all = m->cpus >= 64 ? ~0ull : (1ull << m->cpus) - 1;
 
