@@ -27,7 +27,8 @@ static u32 domains_alive;
 static u32 last_id;		/* numbers go up, so that an old one does not soon mean another domain */
 static u32 last_serial;
 static struct domain *control;	/* domain 0, if there is one */
-static bool control_over;
+static bool control_over;	/* it has ended: nothing is kept for it */
+static bool control_alone;	/* all others were told, and nobody holds one of them for that */
 
 #define ANY		0xffffffffu
 #define DOMAIN_IDS	0x7ff0u	/* as many as Xen has */
@@ -558,6 +559,8 @@ void domain_destroy(struct domain *d)
 	bool ran = d->state == DOMAIN_RUNNING;
 	u32 reason = d->shutdown_reason;
 
+	/* for good: who sees it dying meanwhile leaves it to us */
+	spin_lock(&d->destroy_lock);
 	WRITE_ONCE(d->state, DOMAIN_DYING);
 	domain_destroy_some(d, ~0ull);
 	/* one that could not be built is no end: the next of the bundle may be better */
@@ -586,7 +589,7 @@ static void control_finish(void)
 	struct domain *d = NULL;
 
 	spin_lock(&domains_lock);
-	if (control_over && control && domains_alive == 1) {
+	if (control_alone && control && domains_alive == 1) {
 		d = control;
 		control = NULL;
 	}
@@ -597,7 +600,7 @@ static void control_finish(void)
 
 /*
  * Domain 0's last vCPU is gone: so is everything. No control call runs any more. Domains
- * that run are destroyed by their own last vCPU, the others here.
+ * that run are destroyed by their own last vCPU, which may be at it already; the others here.
  */
 static void control_ends(void)
 {
@@ -613,13 +616,16 @@ static void control_ends(void)
 			continue;
 		if (!d->control) {
 			domain_kill(d, "domain 0 ended");
-			if (domain_state_change(d, DOMAIN_BUILDING, DOMAIN_DYING) ||
-			    domain_state_change(d, DOMAIN_SHUTDOWN, DOMAIN_DYING) ||
-			    d->state == DOMAIN_DYING)
+			if ((domain_state_change(d, DOMAIN_BUILDING, DOMAIN_DYING) ||
+			     domain_state_change(d, DOMAIN_SHUTDOWN, DOMAIN_DYING) ||
+			     READ_ONCE(d->state) == DOMAIN_DYING) && spin_trylock(&d->destroy_lock))
 				domain_destroy_some(d, ~0ull);
 		}
 		domain_put(d);
 	}
+	spin_lock(&domains_lock);
+	control_alone = true;
+	spin_unlock(&domains_lock);
 	control_finish();
 }
 

@@ -96,7 +96,7 @@ struct domain {
 	u64 frames_free_before;		/* free frames before it was built */
 	u64 freed_chunks, held;		/* progress of its destruction */
 	struct spinlock control_lock;	/* building and destroying it by control calls */
-	struct spinlock destroy_lock;	/* one DESTROY at a time takes it apart */
+	struct spinlock destroy_lock;	/* one at a time takes it apart */
 	bool mapped;			/* it is taken apart, and others map frames of it */
 	u64 created_ns;
 	u32 changes;			/* of what control INFO shows */
