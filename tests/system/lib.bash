@@ -24,6 +24,21 @@ domain0() {
 	return 0
 }
 
+# control SCRIPT: run it in domain 0 behind tests/system/domain0.ash, with what is in $work/root
+# beside, and without the demo domain. Its failure is the test's.
+control() {
+	mkdir -p "$work/root"
+	cp tests/system/domain0.ash "$work/root"
+	cp "$O/domain0.cpio" "$work/initrd"
+	(cd "$work/root" && find . | cpio -o -H newc --quiet) >>"$work/initrd"
+	INITRD=$work/initrd DEMO=0 domain0 ". /domain0.ash
+$1
+clean_dmesg
+echo control-script-ended"
+	echo "$out"
+	[[ $rc == 0 && $out == *control-script-ended* ]] || fail "status $rc"
+}
+
 leak() {
 	local record free of
 	record=$(grep -a '^parvus: end ' "$work/debug" | tail -1)

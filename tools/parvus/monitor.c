@@ -57,16 +57,18 @@ struct monitor {
 
 /* ---- the folder ------------------------------------------------------------------ */
 
-static int make_dirs(struct parvus *h, uint32_t domain, char *path, size_t bytes)
+/* A folder with those above it. */
+static int make_dirs(const char *path)
 {
-	char *p;
+	char part[400], *p;
 
-	if (parvus_run_path(h, domain, NULL, path, bytes))
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return -1;
-	for (p = strchr(path + 1, '/'); ; p = strchr(p + 1, '/')) {
+	for (p = strchr(part + 1, '/'); ; p = strchr(p + 1, '/')) {
 		if (p)
 			*p = 0;
-		if (mkdir(path, 0700) && errno != EEXIST)
+		/* those above are everybody's; the folder itself is root's */
+		if (mkdir(part, p ? 0755 : 0700) && errno != EEXIST)
 			return -1;
 		if (!p)
 			return 0;
@@ -145,7 +147,7 @@ int state_write(struct parvus *h, const struct parvus_config *c, const struct pa
 		return fail("%s", parvus_error(h));
 	sweep(h);
 	state_remove(h, b->domain);	/* of an earlier domain with this number */
-	if (make_dirs(h, b->domain, path, sizeof(path)))
+	if (parvus_run_path(h, b->domain, NULL, path, sizeof(path)) || make_dirs(path))
 		return fail("cannot make %s: %s", path, strerror(errno));
 	if (parvus_config_text(h, c, &text))
 		return fail("%s", parvus_error(h));
@@ -211,7 +213,7 @@ static int open_log(const char *kind, const char *name, char *path, size_t bytes
 {
 	const char *dir = env_dir("PARVUS_LOG_DIR", "/var/log/parvus");
 
-	mkdir(dir, 0700);
+	make_dirs(dir);
 	if (snprintf(path, bytes, "%s/%s-%s.log", dir, kind, name) >= (int)bytes)
 		return -1;
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -461,17 +463,7 @@ static void dump(struct monitor *m)
 	int fd;
 
 	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
-	if (mkdir(dir, 0700) && errno == ENOENT) {
-		char parent[300];
-		char *slash;
-
-		snprintf(parent, sizeof(parent), "%s", dir);
-		slash = strrchr(parent, '/');
-		if (slash)
-			*slash = 0;
-		mkdir(parent, 0755);
-		mkdir(dir, 0700);
-	}
+	make_dirs(dir);
 	snprintf(path, sizeof(path), "%s/%s-%s.core", dir, m->config->name, stamp);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {

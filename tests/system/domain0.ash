@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What scripts in domain 0 share; control() of lib.bash puts this file there. The shell is
+# BusyBox's.
+K=/usr/lib/parvus/vmlinuz
+R=/usr/lib/parvus/initramfs.cpio
+cd /tmp
+
+fail() {
+	echo "FAILED: $*"
+	parvus list -v
+	for f in /var/log/parvus/*.log; do
+		[ -r "$f" ] && echo "--- $f" && tail -5 "$f"
+	done
+	dmesg | tail -5
+	exit 1
+}
+step() { echo "$(cut -d' ' -f1 /proc/uptime) $*"; }
+
+P() { parvus "$@" 2>err || fail "parvus $*: status $?: $(cat err)"; }
+bad() { # STATUS TEXT ARG...: refused with one line that has TEXT
+	local status=$1 text=$2 rc
+	shift 2
+	parvus "$@" >bad.out 2>bad.err </dev/null
+	rc=$?
+	[ $rc = "$status" ] || fail "parvus $*: status $rc, not $status: $(cat bad.err)"
+	[ "$(wc -l <bad.err)" = 1 ] || fail "parvus $*: not one line: $(cat bad.err)"
+	case $(cat bad.err) in
+	"parvus: "*"$text"*) ;;
+	*) fail "parvus $*: says: $(cat bad.err), not: $text" ;;
+	esac
+}
+until_true() { # SECONDS COMMAND: within that time, on a clock that runs on
+	local end=$(($(cut -d. -f1 /proc/uptime) + $1)) late
+	shift
+	until eval "$*"; do
+		late=$(($(cut -d. -f1 /proc/uptime) >= end))
+		[ $late = 1 ] && fail "never: $*"
+		usleep 50000
+	done
+}
+
+# field KEY [DOMAIN]: of "parvus info --json"
+field() {
+	local key=$1
+	shift
+	parvus info --json "$@" | sed -n 's/^ *"'"$key"'":"\{0,1\}\([^",]*\)"\{0,1\},\{0,1\}$/\1/p'
+}
+state() { [ "$(field state_letters "$1" 2>/dev/null)" = "$2" ]; }
+gone() { ! parvus domid "$1" >/dev/null 2>&1; }
+
+# ramdisk FILE SCRIPT: the small user space that runs SCRIPT and ends with its status
+ramdisk() {
+	mkdir -p rd.dir
+	printf '%s\n' "$2" >rd.dir/cmd
+	{ cat $R; (cd rd.dir && echo cmd | cpio -o -H newc 2>/dev/null); } >"$1"
+}
+# A guest that does what is typed, line by line, without an echo, and has Ctrl-C.
+ramdisk listen "exec setsid cttyhack sh -c 'stty -echo; echo LISTENING; while read -r line; do eval \"\$line\"; done'"
+
+# domain NAME MEMORY [KEY=VALUE | OPTION]...: Linux with the small user space
+domain() {
+	local name=$1 memory=$2
+	shift 2
+	P create -q name="$name" kernel=$K ramdisk=listen memory="$memory" \
+		extra="console=hvc0 quiet loglevel=4 panic=-1 hostname=$name" "$@"
+}
+
+# ask NAME COMMAND: type it to a listening guest; prints what it said
+ask() {
+	local n name=$1 pid i=0 rc
+	n=$(cut -c1-8 /proc/sys/kernel/random/uuid)
+	shift
+	echo "echo @B$n; $*; echo @E$n \$?" | parvus console "$name" >"ask.$n" 2>&1 &
+	pid=$!
+	until grep -q "^@E$n" "ask.$n"; do
+		i=$((i + 1))
+		[ $i -lt 600 ] || break
+		kill -0 $pid 2>/dev/null || break
+		usleep 50000
+	done
+	kill $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	tr -d '\r' <"ask.$n" | sed -n "/^@B$n/,/^@E$n/p" | sed '1d;$d'
+	rc=$(tr -d '\r' <"ask.$n" | sed -n "s/^@E$n //p")
+	[ -n "$rc" ] || { echo "$name does not answer: $(tail -c 300 "ask.$n")"; rc=99; }
+	rm "ask.$n"
+	return "$rc"
+}
+
+# What must be the same before and after: free and promised memory, ports, grants, mappings,
+# devices, domains, monitors and their folders.
+account() {
+	parvus info --json | grep -E '"(domains|free_memory_kib|promised_memory_kib|ports|grants|mappings|devices)"'
+	ps | grep -c '[p]arvus-monitor'
+	ls /run/parvus/domains 2>/dev/null
+}
+clean_dmesg() {
+	dmesg | grep -iE -A15 "call trace|unchecked msr|WARNING:|BUG:|hung task|Oops:|general protection fault:.*#" &&
+		fail "domain 0's kernel complains"
+	return 0
+}
