@@ -59,7 +59,6 @@
 #define HOLE_LAST	271u
 #define OVERLAYS	16u
 #define HASH		256u
-#define RESERVE		SHADOW_RESERVE	/* one fault needs at most three tables */
 #define PREFILL		16u		/* neighbours looked at, aligned */
 #define EVICT_BATCH	16u
 #define RELEASE_BATCH	16u		/* tables freed before other work gets a chance */
@@ -101,7 +100,7 @@ struct aspace {
 	bool shot;		/* and no TLB holds anything of it: tables may go */
 	u64 dead_gen;		/* gen of the release that set dead */
 	u8 overlays;
-	struct {
+	struct overlay {
 		u64 entry;
 		u16 slot;
 	} overlay[OVERLAYS];
@@ -123,12 +122,12 @@ struct shadow_domain {
 	u32 hash[HASH];
 };
 
-/* What a pCPU has in its pair of roots. */
-static struct {
-	struct aspace *as, *kernel;
-	u64 as_seen, kernel_seen;	/* generations that its TLB is good for [any reads] */
-	u64 slots[4], kernel_slots[4];	/* root slots in use */
-} loaded[MAX_CPUS];
+/* What a pCPU has in its pair of roots: the low half, the kernel half. */
+static struct loaded {
+	struct aspace *as;
+	u64 seen;		/* the generation that its TLB is good for [any reads] */
+	u64 slots[4];		/* root slots in use */
+} loaded[MAX_CPUS][2];
 
 bool shadow_exact;	/* mmu=exact: every id is 0 */
 
@@ -248,13 +247,18 @@ static u32 page_alloc(struct domain *d)
 }
 
 /* Contents are zero: pages are cleared entry by entry when they leave their tree. */
-static void page_free(struct shadow_domain *sd, u32 i)
+static void page_free_locked(struct shadow_domain *sd, u32 i)
 {
-	spin_lock(&sd->lock);
 	sd->pages[i].level = FREE;
 	sd->pages[i].next = sd->free_head;
 	sd->free_head = i;
 	sd->free_count++;
+}
+
+static void page_free(struct shadow_domain *sd, u32 i)
+{
+	spin_lock(&sd->lock);
+	page_free_locked(sd, i);
 	spin_unlock(&sd->lock);
 }
 
@@ -367,8 +371,8 @@ static inline void leaf_put(struct shadow_page *p, u64 *at, u64 e)
 
 /* ---- flushing: all under as->lock ---- */
 
-/* A table is stale from here down: take large leaves out, detach its children. */
-static void table_detach_children(struct domain *d, u32 index)
+/* A table is stale from here down: take its leaves out, detach its children. */
+static void table_detach(struct domain *d, u32 index)
 {
 	struct shadow_page *p = &d->shadow->pages[index];
 	u64 *t = table_of(d->shadow, index);
@@ -386,26 +390,11 @@ static void table_detach_children(struct domain *d, u32 index)
 			set(&t[i], detached(entry_index(e)));
 		}
 	}
-}
-
-/* Clear every leaf of a leaf table. */
-static void table_clear(struct domain *d, u32 index)
-{
-	struct shadow_page *p = &d->shadow->pages[index];
-	u64 *t = table_of(d->shadow, index);
-	unsigned int i;
-
-	for (i = p->lo; i < p->hi; i++) {
-		u64 e = t[i];
-
-		if (!e)
-			continue;
-		set(&t[i], 0);
-		leaf_drop(d, e);
+	if (p->level == 1) {
+		p->lo = p->hi = 0;
+		p->splinter = false;
+		p->foreign = false;
 	}
-	p->lo = p->hi = 0;
-	p->splinter = false;
-	p->foreign = false;
 }
 
 /*
@@ -420,10 +409,7 @@ static bool table_flush(struct domain *d, u32 index, u64 base, u64 start, u64 en
 	bool tables = false;
 
 	if (p->splinter) {	/* a piece stands for the whole: all go */
-		if (p->level == 1)
-			table_clear(d, index);
-		else
-			table_detach_children(d, index);
+		table_detach(d, index);
 		return true;
 	}
 	if (start > base)
@@ -466,20 +452,29 @@ static bool entry_flush(struct aspace *as, u64 *at, unsigned int slot, u64 start
 	return table_flush(as->domain, entry_index(*at), base, start, end);
 }
 
-#define for_each_slot(as, word, bits, slot) \
-	for (word = 0; word < 4; word++) \
-		for (bits = (as)->used[word]; \
-		     bits && (slot = word * 64 + (unsigned int)__builtin_ctzll(bits), true); \
-		     bits &= bits - 1)
+/* The first of a set of slots from @slot on; 256 = none. */
+static unsigned int next_slot(const u64 *set, unsigned int slot)
+{
+	u64 bits;
+
+	for (; slot < 256; slot = ROUND_DOWN(slot, 64u) + 64) {
+		bits = set[slot / 64] >> slot % 64;
+		if (bits)
+			return slot + (unsigned int)__builtin_ctzll(bits);
+	}
+	return slot;
+}
+
+#define for_each_slot(set, slot) \
+	for (slot = next_slot(set, 0); slot < 256; slot = next_slot(set, slot + 1))
 
 /* [start, end), end = 0 for the top of the address space. True: tables went, flush all. */
 static bool flush_locked(struct aspace *as, u64 start, u64 end)
 {
-	unsigned int word, slot = 0, i;
+	unsigned int slot, i;
 	bool tables = false;
-	u64 bits;
 
-	for_each_slot(as, word, bits, slot)
+	for_each_slot(as->used, slot)
 		tables |= entry_flush(as, &as->slot[slot], slot, start, end);
 	for (i = 0; i < as->overlays; i++)
 		tables |= entry_flush(as, &as->overlay[i].entry, as->overlay[i].slot, start, end);
@@ -489,74 +484,81 @@ static bool flush_locked(struct aspace *as, u64 start, u64 end)
 
 /* ---- what a pCPU has loaded ---- */
 
-/* The top-level entry to use in the kernel root: the overlay, if the slot has one. */
-static u64 overlay_entry(const struct aspace *as, unsigned int slot)
+static inline struct loaded *half_of(unsigned int cpu, const struct aspace *as)
+{
+	return &loaded[cpu][as->kernel];
+}
+
+/* The overlay of a slot, or NULL. */
+static struct overlay *overlay_of(struct aspace *as, unsigned int slot)
 {
 	unsigned int i;
 
 	for (i = 0; i < as->overlays; i++)
 		if (as->overlay[i].slot == slot)
-			return as->overlay[i].entry;
-	return as->slot[slot];
+			return &as->overlay[i];
+	return NULL;
 }
 
 static u64 low_nx(void) { return NX & ~arch_reserved_bits; }
 
-/* Bring one slot of this pCPU's roots in line. */
+/* Bring one slot of this pCPU's roots in line. The kernel root has the overlay, if there is one. */
 static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
 {
 	struct mmu_root *r = arch_mmu_root(cpu);
 	u64 e = READ_ONCE(as->slot[slot]);
+	struct overlay *o;
 
+	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
 	if (as->kernel) {
 		r->kernel_table[256 + slot] = e & P ? e : 0;
-		loaded[cpu].kernel_slots[slot / 64] |= 1ull << (slot % 64);
 		return;
 	}
 	r->user_table[slot] = e & P ? e : 0;
-	if (unlikely(as->overlays))
-		e = overlay_entry(as, slot);
+	o = overlay_of(as, slot);
+	if (unlikely(o))
+		e = o->entry;
 	r->kernel_table[slot] = e & P ? e | low_nx() : 0;
-	loaded[cpu].slots[slot / 64] |= 1ull << (slot % 64);
 }
 
-static void slots_clear(unsigned int cpu, bool kernel)
+static void slots_clear(unsigned int cpu, const struct aspace *as)
 {
 	struct mmu_root *r = arch_mmu_root(cpu);
-	u64 *used = kernel ? loaded[cpu].kernel_slots : loaded[cpu].slots, bits;
-	unsigned int word, slot;
+	u64 *slots = half_of(cpu, as)->slots;
+	unsigned int slot;
 
-	for (word = 0; word < 4; word++) {
-		for (bits = used[word]; bits; bits &= bits - 1) {
-			slot = word * 64 + (unsigned int)__builtin_ctzll(bits);
-			if (kernel) {
-				r->kernel_table[256 + slot] = 0;
-			} else {
-				r->user_table[slot] = 0;
-				r->kernel_table[slot] = 0;
-			}
+	for_each_slot(slots, slot) {
+		if (as->kernel) {
+			r->kernel_table[256 + slot] = 0;
+		} else {
+			r->user_table[slot] = 0;
+			r->kernel_table[slot] = 0;
 		}
-		used[word] = 0;
 	}
+	memset(slots, 0, 4 * sizeof(u64));
 }
 
 static void slots_load(unsigned int cpu, struct aspace *as)
 {
-	unsigned int word, slot = 0, i;
-	u64 bits;
+	unsigned int slot, i;
 
-	slots_clear(cpu, as->kernel);
-	for_each_slot(as, word, bits, slot)
+	slots_clear(cpu, as);
+	for_each_slot(as->used, slot)
 		slot_sync(cpu, as, slot);
 	for (i = 0; i < as->overlays; i++)
 		slot_sync(cpu, as, as->overlay[i].slot);
 }
 
-/* The caller flushes the hardware TLB afterwards and then publishes the generation. */
+/*
+ * Nothing is seen of it yet: a flusher in between asks us to serve. The caller flushes the
+ * hardware TLB afterwards and then publishes the generation.
+ */
 static u64 as_load(unsigned int cpu, struct aspace *as)
 {
 	u64 gen;
 
+	smp_store_release(&half_of(cpu, as)->seen, 0);
+	WRITE_ONCE(half_of(cpu, as)->as, as);
 	atomic_or_u64(&as->loaded, 1ull << cpu);	/* full barrier, then the generation (rule 1) */
 	gen = READ_ONCE(as->gen);
 	smp_mb();
@@ -566,41 +568,34 @@ static u64 as_load(unsigned int cpu, struct aspace *as)
 
 static void as_unload(unsigned int cpu, struct aspace *as)
 {
-	slots_clear(cpu, as->kernel);
+	slots_clear(cpu, as);
 	arch_tlb_flush_all();
 	atomic_and_u64(&as->loaded, ~(1ull << cpu));
-}
-
-static bool serve_one(unsigned int cpu, struct aspace *as, u64 *seen)
-{
-	u64 gen;
-
-	if (!as)
-		return false;
-	gen = READ_ONCE(as->gen);
-	if (gen == *seen)
-		return false;
-	smp_mb();
-	slots_load(cpu, as);
-	arch_tlb_flush_all();
-	smp_store_release(seen, gen);
-	return true;
+	WRITE_ONCE(half_of(cpu, as)->as, NULL);
 }
 
 void shadow_serve(void)
 {
 	unsigned int cpu = arch_this_cpu();
+	struct loaded *l;
+	u64 gen;
 
-	serve_one(cpu, loaded[cpu].as, &loaded[cpu].as_seen);
-	serve_one(cpu, loaded[cpu].kernel, &loaded[cpu].kernel_seen);
+	for (l = loaded[cpu]; l < loaded[cpu] + 2; l++) {
+		gen = l->as ? READ_ONCE(l->as->gen) : l->seen;
+		if (gen == l->seen)
+			continue;
+		smp_mb();
+		slots_load(cpu, l->as);
+		arch_tlb_flush_all();
+		smp_store_release(&l->seen, gen);
+	}
 }
 
 static bool cpu_behind(unsigned int cpu, const struct aspace *as, u64 gen)
 {
-	if (as->kernel)
-		return READ_ONCE(loaded[cpu].kernel) == as &&
-		       smp_load_acquire(&loaded[cpu].kernel_seen) < gen;
-	return READ_ONCE(loaded[cpu].as) == as && smp_load_acquire(&loaded[cpu].as_seen) < gen;
+	const struct loaded *l = half_of(cpu, as);
+
+	return READ_ONCE(l->as) == as && smp_load_acquire(&l->seen) < gen;
 }
 
 /*
@@ -610,10 +605,9 @@ static bool cpu_behind(unsigned int cpu, const struct aspace *as, u64 gen)
 static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 {
 	unsigned int me = arch_this_cpu(), cpu;
-	u64 others = READ_ONCE(as->loaded) & ~(1ull << me), bits, kick = 0;
+	u64 others = READ_ONCE(as->loaded) & ~(1ull << me), kick = 0;
 
-	for (bits = others; bits; bits &= bits - 1) {
-		cpu = (unsigned int)__builtin_ctzll(bits);
+	for_each_bit(cpu, others) {
 		if (!cpu_behind(cpu, as, gen))
 			others &= ~(1ull << cpu);
 		else
@@ -622,8 +616,7 @@ static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 	if (!others)
 		return;
 	smp_mb();
-	for (bits = others; bits; bits &= bits - 1) {
-		cpu = (unsigned int)__builtin_ctzll(bits);
+	for_each_bit(cpu, others) {
 		if (arch_cpu_exposed(cpu)) {
 			kick |= 1ull << cpu;
 			v->stats.shootdowns++;
@@ -632,8 +625,7 @@ static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 	if (!kick)
 		return;
 	arch_kick(kick);
-	for (bits = kick; bits; bits &= bits - 1) {
-		cpu = (unsigned int)__builtin_ctzll(bits);
+	for_each_bit(cpu, kick) {
 		while (arch_cpu_exposed(cpu) && cpu_behind(cpu, as, gen) &&
 		       READ_ONCE(as->loaded) >> cpu & 1)
 			cpu_relax();
@@ -647,6 +639,13 @@ static void flush_done(struct vcpu *v, struct aspace *as)
 
 	shadow_serve();
 	shoot(v, as, gen);
+}
+
+/* After a fill, which may have taken something away on the way. */
+static void flush_if_behind(struct vcpu *v, struct aspace *as)
+{
+	if (READ_ONCE(as->gen) != half_of(arch_this_cpu(), as)->seen)
+		flush_done(v, as);
 }
 
 /* Everything of one address space, lazily. */
@@ -668,21 +667,42 @@ static struct aspace *as_at(struct shadow_domain *sd, u32 index)
 	return (struct aspace *)table_of(sd, index);
 }
 
-static struct aspace *as_get(struct shadow_domain *sd, u64 id)
+static struct aspace *as_find_locked(struct shadow_domain *sd, u64 id)
 {
-	struct aspace *as = NULL;
+	struct aspace *as;
 	u32 i;
 
-	spin_lock(&sd->lock);
 	for (i = sd->hash[hash_of(id)]; i; i = as->hash_next) {
 		as = as_at(sd, i);
 		if (as->id == id)
-			break;
+			return as;
 	}
-	if (i)
+	return NULL;
+}
+
+static struct aspace *as_get(struct shadow_domain *sd, u64 id)
+{
+	struct aspace *as;
+
+	spin_lock(&sd->lock);
+	as = as_find_locked(sd, id);
+	if (as)
 		as->refs++;
 	spin_unlock(&sd->lock);
-	return i ? as : NULL;
+	return as;
+}
+
+/* What a vCPU has, which may change to another at any time. */
+static struct aspace *as_get_current(struct vcpu *v)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *as;
+
+	spin_lock(&sd->lock);
+	as = v->shadow.as;
+	as->refs++;
+	spin_unlock(&sd->lock);
+	return as;
 }
 
 /* Under sd->lock, refs == 0, tree empty. */
@@ -695,10 +715,7 @@ static void as_free_locked(struct shadow_domain *sd, struct aspace *as)
 	if (*at)
 		*at = as->hash_next;
 	memset(as, 0, PAGE_SIZE);
-	sd->pages[index].level = FREE;
-	sd->pages[index].next = sd->free_head;
-	sd->free_head = index;
-	sd->free_count++;
+	page_free_locked(sd, index);
 }
 
 static bool as_empty(const struct aspace *as)
@@ -714,7 +731,7 @@ static void as_put(struct shadow_domain *sd, struct aspace *as)
 	spin_unlock(&sd->lock);
 }
 
-static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root, bool hashed)
+static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root)
 {
 	struct shadow_domain *sd = d->shadow;
 	struct aspace *as = as_at(sd, index);
@@ -729,10 +746,6 @@ static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root, b
 	as->all_gen = sd->all_gen;
 	sd->pages[index].level = ASPACE;
 	sd->pages[index].as = index;
-	if (hashed) {
-		as->hash_next = sd->hash[hash_of(id)];
-		sd->hash[hash_of(id)] = index;
-	}
 	spin_unlock(&sd->lock);
 	return as;
 }
@@ -740,30 +753,22 @@ static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root, b
 /* Where the entry that points to a table lives. */
 static u64 *parent_entry(struct shadow_domain *sd, struct aspace *as, const struct shadow_page *p)
 {
-	unsigned int i;
-
 	if (p->level != 3)
 		return &table_of(sd, p->parent)[p->slot];
-	if (!p->overlay)
-		return &as->slot[p->slot];
-	for (i = 0; i < as->overlays; i++)
-		if (as->overlay[i].slot == p->slot)
-			return &as->overlay[i].entry;
-	return NULL;
+	return p->overlay ? &overlay_of(as, p->slot)->entry : &as->slot[p->slot];
 }
 
 static void unlink_table(struct shadow_domain *sd, struct aspace *as, u32 index)
 {
 	struct shadow_page *p = &sd->pages[index];
-	unsigned int i;
+	struct overlay *o;
 
 	set(parent_entry(sd, as, p), 0);
 	if (p->level == 3 && !p->overlay) {
 		as->used[p->slot / 64] &= ~(1ull << (p->slot % 64));
 	} else if (p->level == 3) {
-		for (i = 0; as->overlay[i].slot != p->slot; i++)
-			;
-		as->overlay[i] = as->overlay[--as->overlays];
+		o = overlay_of(as, p->slot);
+		*o = as->overlay[--as->overlays];
 	}
 	p->lo = p->hi = 0;
 	p->splinter = false;
@@ -791,28 +796,19 @@ static bool evict_table(struct aspace *as, u32 index)
 {
 	struct shadow_domain *sd = as->domain->shadow;
 	struct shadow_page *p = &sd->pages[index];
-	u64 *above = parent_entry(sd, as, p), e;
+	u64 *above = parent_entry(sd, as, p), *t = table_of(sd, index);
+	unsigned int i;
 
-	if (p->level == 1) {
-		e = *above;
-		if ((e & (P | A)) == (P | A)) {
-			atomic_and_u64(above, ~A);
-			return false;
-		}
-		table_clear(as->domain, index);
-	} else if (!table_empty(sd, index)) {
-		u64 *t = table_of(sd, index);
-		unsigned int i;
-
-		/* large leaves go with a table that was not used; tables below go first */
+	if (p->level == 1 || !table_empty(sd, index)) {
 		if ((*above & (P | A)) == (P | A)) {
 			atomic_and_u64(above, ~A);
 			return false;
 		}
+		/* large leaves go with a table that was not used; tables below go first */
 		for (i = p->lo; i < p->hi; i++)
 			if (t[i] && !is_leaf(t[i], p->level))
 				return false;
-		table_detach_children(as->domain, index);
+		table_detach(as->domain, index);
 	}
 	unlink_table(sd, as, index);
 	atomic_inc_u64(&as->gen);
@@ -885,7 +881,7 @@ static u32 page_want(struct vcpu *v)
 /* Tables for one fault, before any lock is taken. */
 static bool reserve_fill(struct vcpu *v)
 {
-	while (v->shadow.reserved < RESERVE) {
+	while (v->shadow.reserved < SHADOW_RESERVE) {
 		u32 i = page_want(v);
 
 		if (!i) {
@@ -927,7 +923,7 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 	v->stats.resyncs++;
 	if (p->splinter || guest_walk(d, v->shadow.root, va, 2, &w) != WALK_OK ||
 	    (w.val[2] & PS) || w.level != 2) {
-		table_clear(d, index);
+		table_detach(d, index);
 		return;
 	}
 	guest = guest_table(d, (w.val[2] & ADDR) >> PAGE_SHIFT);
@@ -958,8 +954,9 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 }
 
 /* Make the table below an entry, or re-sync and attach a detached one. */
-static __attribute__((noinline)) u32 table_attach(struct vcpu *v, struct aspace *as, u64 *at, u32 parent, unsigned int slot,
-		       u8 level, u64 va, bool overlay)
+static __attribute__((noinline)) u32 table_attach(struct vcpu *v, struct aspace *as, u64 *at,
+						  u32 parent, unsigned int slot, u8 level,
+						  u64 va, bool overlay)
 {
 	struct shadow_domain *sd = v->domain->shadow;
 	u64 e = *at;
@@ -970,7 +967,7 @@ static __attribute__((noinline)) u32 table_attach(struct vcpu *v, struct aspace 
 		if (level == 1)
 			resync_leaf_table(v, as, i, va, overlay);
 		else
-			table_detach_children(v->domain, i);
+			table_detach(v->domain, i);
 	} else {
 		i = table_new(v, as, parent, slot, level, overlay && level == 3);
 	}
@@ -988,32 +985,23 @@ static inline u32 table_below(struct vcpu *v, struct aspace *as, u64 *at, u32 pa
 
 static u64 *top_entry(struct aspace *as, unsigned int slot, bool overlay)
 {
-	unsigned int i;
+	struct overlay *o;
 
 	if (!overlay) {
 		as->used[slot / 64] |= 1ull << (slot % 64);
 		return &as->slot[slot];
 	}
-	for (i = 0; i < as->overlays; i++)
-		if (as->overlay[i].slot == slot)
-			return &as->overlay[i].entry;
+	o = overlay_of(as, slot);
+	if (o)
+		return &o->entry;
 	if (as->overlays == OVERLAYS)
 		return NULL;
-	as->overlay[i].slot = (u16)slot;
-	as->overlay[i].entry = 0;
+	o = &as->overlay[as->overlays];
+	o->slot = (u16)slot;
+	o->entry = 0;
 	as->overlays++;
 	atomic_inc_u64(&as->gen);	/* kernel roots go over to it */
-	return &as->overlay[i].entry;
-}
-
-static bool has_overlay(const struct aspace *as, unsigned int slot)
-{
-	unsigned int i;
-
-	for (i = 0; i < as->overlays; i++)
-		if (as->overlay[i].slot == slot)
-			return true;
-	return false;
+	return &o->entry;
 }
 
 enum fill { FILL_DONE, FILL_NO_MEMORY, FILL_SIZE_CHANGE, FILL_WAIT };
@@ -1052,7 +1040,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 	large = w->level >= 2 && (gfn_lookup(d, _gfn(w->gfn)) & GFN_EXTENT);
 	if (large && old && !is_leaf(old, 2)) {
 		l1 = entry_index(old);
-		table_clear(d, l1);
+		table_detach(d, l1);
 		unlink_table(sd, as, l1);
 		v->shadow.limbo = l1;
 		atomic_inc_u64(&as->gen);
@@ -1171,15 +1159,11 @@ again:
 		r = as->dead ? WALK_ABSENT : guest_walk(d, v->shadow.root, va, 1, &w);
 		if (r != WALK_OK)
 			break;
+		/* the last: a grant for reading, which no entry of the guest's makes writable */
 		if ((user && (high || !w.user)) || (write && !w.write) || (fetch && w.nx) ||
-		    (fetch && !user && !high)) {
-			spin_unlock(&as->lock);
-			*error |= PF_PRESENT;
-			return SHADOW_GUEST_FAULT;
-		}
-		/* a grant for reading: no entry of the guest's makes it writable */
-		if (write && unlikely((gfn_lookup(d, _gfn(w.gfn)) & (GFN_PRESENT | GFN_WRITABLE)) ==
-				      GFN_PRESENT)) {
+		    (fetch && !user && !high) ||
+		    (write && unlikely((gfn_lookup(d, _gfn(w.gfn)) & (GFN_PRESENT | GFN_WRITABLE)) ==
+				       GFN_PRESENT))) {
 			spin_unlock(&as->lock);
 			*error |= PF_PRESENT;
 			return SHADOW_GUEST_FAULT;
@@ -1195,7 +1179,7 @@ again:
 		spin_unlock(&as->lock);
 		return SHADOW_DONE;
 	}
-	overlay = !high && !user && (!w.user || has_overlay(as, slot));
+	overlay = !high && !user && (!w.user || overlay_of(as, slot));
 	f = fill(v, as, va, &w, overlay, access & PF_RESERVE, &v->stats.fills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE) {
@@ -1218,9 +1202,7 @@ again:
 			    (unsigned long)va, (unsigned long)w.gfn, (unsigned long)rip);
 		return SHADOW_KILLED;
 	}
-	if (READ_ONCE(as->gen) != *(as->kernel ? &loaded[arch_this_cpu()].kernel_seen :
-				    &loaded[arch_this_cpu()].as_seen))
-		flush_done(v, as);
+	flush_if_behind(v, as);
 	if (stuck(v, rip, va, as->gen)) {
 		domain_kill(d, "no progress: fault at va %lx, rip %lx, access %x again and again",
 			    (unsigned long)va, (unsigned long)rip, access);
@@ -1250,39 +1232,13 @@ void shadow_prefill(struct vcpu *v)
 		return;
 	spin_lock(&as->lock);
 	if (!as->dead && guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
-	    (w.val[w.level] & A) && (as->kernel || (w.user && !has_overlay(as, slot))) &&
+	    (w.val[w.level] & A) && (as->kernel || (w.user && !overlay_of(as, slot))) &&
 	    (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT))
 		f = fill(v, as, va, &w, false, false, &v->stats.prefills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE)
 		limbo_done(v, as);
-	if (READ_ONCE(as->gen) != *(as->kernel ? &loaded[arch_this_cpu()].kernel_seen :
-				    &loaded[arch_this_cpu()].as_seen))
-		flush_done(v, as);
-}
-
-/*
- * A software walk for the hypervisor's own accesses at a guest address: the frame of
- * an entry whose stack has no shadow entry yet. Sets A and D as the hardware would.
- */
-bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa)
-{
-	struct guest_walk w;
-	struct aspace *as = as_of(v, va);
-	unsigned int slot = INDEX(va, 4), tries = 0;
-	u64 need = GFN_PRESENT | (write ? GFN_WRITABLE : 0);
-	bool ok;
-
-	if (slot >= HOLE_FIRST && slot <= HOLE_LAST)
-		return false;
-	spin_lock(&as->lock);
-	do {
-		ok = guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
-		     (!user || w.user) && (!write || w.write);
-	} while (ok && !guest_mark(&w, write) && ++tries < 32);
-	spin_unlock(&as->lock);
-	*gpa = w.gfn << PAGE_SHIFT | (va & (PAGE_SIZE - 1));
-	return ok && tries < 32 && (gfn_lookup(v->domain, _gfn(w.gfn)) & need) == need;
+	flush_if_behind(v, as);
 }
 
 /* ---- the calls ---- */
@@ -1290,28 +1246,18 @@ bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa)
 void shadow_load(struct vcpu *v)
 {
 	unsigned int cpu = arch_this_cpu();
-	struct aspace *kernel = v->domain->shadow->kernel;
-	u64 gen, kgen;
+	struct aspace *as = v->shadow.as, *kernel = v->domain->shadow->kernel;
+	u64 gen = as_load(cpu, as), kernel_gen = as_load(cpu, kernel);
 
-	smp_store_release(&loaded[cpu].as_seen, 0);
-	smp_store_release(&loaded[cpu].kernel_seen, 0);
-	WRITE_ONCE(loaded[cpu].as, v->shadow.as);
-	WRITE_ONCE(loaded[cpu].kernel, kernel);
-	gen = as_load(cpu, v->shadow.as);
-	kgen = as_load(cpu, kernel);
 	arch_tlb_flush_all();
-	smp_store_release(&loaded[cpu].as_seen, gen);
-	smp_store_release(&loaded[cpu].kernel_seen, kgen);
+	smp_store_release(&half_of(cpu, as)->seen, gen);
+	smp_store_release(&half_of(cpu, kernel)->seen, kernel_gen);
 }
 
 void shadow_unload(struct vcpu *v)
 {
-	unsigned int cpu = arch_this_cpu();
-
-	as_unload(cpu, v->shadow.as);
-	as_unload(cpu, v->domain->shadow->kernel);
-	WRITE_ONCE(loaded[cpu].as, NULL);
-	WRITE_ONCE(loaded[cpu].kernel, NULL);
+	as_unload(arch_this_cpu(), v->shadow.as);
+	as_unload(arch_this_cpu(), v->domain->shadow->kernel);
 }
 
 /* The vCPU goes over to @as, whose reference it takes. */
@@ -1330,12 +1276,9 @@ static void as_change(struct vcpu *v, struct aspace *as)
 		arch_tlb_flush_all();
 		return;
 	}
-	/* nothing is seen of the new one yet: a flusher in between asks us to serve */
-	smp_store_release(&loaded[cpu].as_seen, 0);
-	WRITE_ONCE(loaded[cpu].as, as);
 	gen = as_load(cpu, as);
 	arch_tlb_flush_all();
-	smp_store_release(&loaded[cpu].as_seen, gen);
+	smp_store_release(&half_of(cpu, as)->seen, gen);
 	atomic_and_u64(&old->loaded, ~(1ull << cpu));
 	if (old != v->shadow.anon)
 		as_put(v->domain->shadow, old);
@@ -1344,26 +1287,21 @@ static void as_change(struct vcpu *v, struct aspace *as)
 static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, struct aspace **out)
 {
 	struct shadow_domain *sd = v->domain->shadow;
-	struct aspace *as = as_get(sd, id), *other;
+	struct aspace *as = as_get(sd, id), *first;
 	u32 i;
 
 	if (!as) {
 		i = page_want(v);
 		if (!i)
 			return -PARVUS_ENOMEM;
-		as = as_make(v->domain, i, id, root, false);
+		as = as_make(v->domain, i, id, root);
 		as->guest_gen = tlb_gen;
 		/* two vCPUs may come with the same new id: the first one's stays */
 		spin_lock(&sd->lock);
-		for (i = sd->hash[hash_of(id)]; i; i = other->hash_next) {
-			other = as_at(sd, i);
-			if (other->id == id)
-				break;
-		}
-		if (i) {
-			as->refs = 0;
+		first = as_find_locked(sd, id);
+		if (first) {
 			as_free_locked(sd, as);
-			as = other;
+			as = first;
 			as->refs++;
 		} else {
 			as->hash_next = sd->hash[hash_of(id)];
@@ -1426,12 +1364,12 @@ int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 
 static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end)
 {
-	unsigned int cpu = arch_this_cpu();
-	u64 *seen = as->kernel ? &loaded[cpu].kernel_seen : &loaded[cpu].as_seen, gen, va;
-	bool here = (as->kernel ? loaded[cpu].kernel : loaded[cpu].as) == as, tables, in_step;
+	struct loaded *here = half_of(arch_this_cpu(), as);
+	bool tables, in_step;
+	u64 gen, va;
 
 	spin_lock(&as->lock);
-	in_step = here && *seen == as->gen;
+	in_step = here->as == as && here->seen == as->gen;
 	tables = flush_locked(as, start, end);
 	gen = as->gen;
 	spin_unlock(&as->lock);
@@ -1440,34 +1378,38 @@ static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end)
 	if (in_step && !tables && end - start <= 32 * PAGE_SIZE) {
 		for (va = start; va != end; va += PAGE_SIZE)
 			arch_tlb_flush_page(va);
-		smp_store_release(seen, gen);
+		smp_store_release(&here->seen, gen);
 	} else {
 		shadow_serve();
 	}
 	shoot(v, as, gen);
 }
 
-static int flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole)
+/* All CPUs have done what the guest's tlb_gen @gen stands for, and only now (rule 18). */
+static void gen_done(struct aspace *as, u64 gen)
 {
-	struct shadow_domain *sd = v->domain->shadow;
-	struct aspace *as = id ? as_get(sd, id) : v->shadow.anon;
+	spin_lock(&as->lock);
+	as->guest_gen = max(as->guest_gen, gen);
+	spin_unlock(&as->lock);
+}
+
+static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole)
+{
+	struct aspace *anon = v->shadow.anon, *as = id ? as_get(v->domain->shadow, id) : anon;
 	u64 gen;
 
 	if (!as)
-		return 0;
+		return;
 	gen = READ_ONCE(as->guest_gen);
-	if (as == v->shadow.anon || new_gen > gen) {
-		if (whole || (as != v->shadow.anon && new_gen != gen + 1))
+	if (as == anon || new_gen > gen) {
+		if (whole || (as != anon && new_gen != gen + 1))
 			flush_all(v, as);
 		else
 			flush_range(v, as, start, end);
-		spin_lock(&as->lock);
-		as->guest_gen = max(as->guest_gen, new_gen);
-		spin_unlock(&as->lock);
+		gen_done(as, new_gen);
 	}
-	if (as != v->shadow.anon)
-		as_put(sd, as);
-	return 0;
+	if (as != anon)
+		as_put(v->domain->shadow, as);
 }
 
 /* The kernel half, and the address space of each vCPU: all that a pCPU can have loaded. */
@@ -1478,26 +1420,11 @@ static void for_each_current(struct vcpu *v, void (*fn)(struct vcpu *v, struct a
 
 	fn(v, sd->kernel);
 	for (i = 0; i < v->domain->vcpu_count; i++) {
-		struct vcpu *o = v->domain->vcpus[i];
-		struct aspace *as;
+		struct aspace *as = as_get_current(v->domain->vcpus[i]);
 
-		spin_lock(&sd->lock);
-		as = o->shadow.as;
-		if (as)
-			as->refs++;
-		spin_unlock(&sd->lock);
-		if (!as)
-			continue;
 		fn(v, as);
 		as_put(sd, as);
 	}
-}
-
-/* Everything that runs now at once, the rest when it is switched to. */
-static void flush_domain(struct vcpu *v)
-{
-	atomic_inc_u64(&v->domain->shadow->all_gen);
-	for_each_current(v, flush_all);
 }
 
 int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags)
@@ -1520,28 +1447,31 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 	if ((kind == PARVUS_FLUSH_KERNEL || kind == PARVUS_FLUSH_KERNEL_ALL) && id)
 		return -PARVUS_EINVAL;
 	/* exact mode: whoever runs the address space has it under an anonymous one of its own */
-	if (shadow_exact) {
-		flush_domain(v);
-		return 0;
-	}
+	if (shadow_exact)
+		kind = PARVUS_FLUSH_ALL;
 	switch (kind) {
 	case PARVUS_FLUSH_RANGE:
-		return flush_by_gen(v, id, new_gen, start, end, false);
+		flush_by_gen(v, id, new_gen, start, end, false);
+		break;
 	case PARVUS_FLUSH_AS:
-		return flush_by_gen(v, id, new_gen, 0, 0, true);
+		flush_by_gen(v, id, new_gen, 0, 0, true);
+		break;
 	case PARVUS_FLUSH_CURRENT:
 		flush_range(v, v->shadow.as, start, end);
-		return 0;
+		break;
 	case PARVUS_FLUSH_KERNEL:
 		flush_range(v, v->domain->shadow->kernel, start, end);
-		return 0;
+		break;
 	case PARVUS_FLUSH_KERNEL_ALL:
 		flush_all(v, v->domain->shadow->kernel);
-		return 0;
-	default:
-		flush_domain(v);
-		return 0;
+		break;
+	case PARVUS_FLUSH_ALL:
+		/* everything that runs now at once, the rest when it is switched to */
+		atomic_inc_u64(&v->domain->shadow->all_gen);
+		for_each_current(v, flush_all);
+		break;
 	}
+	return 0;
 }
 
 /* ---- memory that goes ---- */
@@ -1649,27 +1579,21 @@ static void sweep(struct domain *d, const struct shadow_loss *l)
  */
 static void catch_up(struct vcpu *v, struct aspace *as)
 {
-	u64 gen;
-
 	spin_lock(&as->lock);
-	gen = as->gen;
 	spin_unlock(&as->lock);
-	shadow_serve();
-	shoot(v, as, gen);
+	flush_done(v, as);
 }
 
 void shadow_lose(struct vcpu *v, const struct shadow_loss *l)
 {
 	struct domain *d = v->domain;
 	bool any = l->gfn < l->end;
-	unsigned int i;
-	u64 bits;
+	unsigned int i, bit;
 
 	smp_mb();	/* the gfn entries, then the counts */
 	for (i = 0; i < ARRAY_SIZE(l->foreign); i++)
-		for (bits = l->foreign[i]; bits && !any; bits &= bits - 1)
-			any = READ_ONCE(d->shadow->foreign[i * 64 +
-							   (u32)__builtin_ctzll(bits)]);
+		for_each_bit(bit, l->foreign[i])
+			any |= !!READ_ONCE(d->shadow->foreign[i * 64 + bit]);
 	if (any)
 		sweep(d, l);
 	for_each_current(v, catch_up);
@@ -1678,22 +1602,15 @@ void shadow_lose(struct vcpu *v, const struct shadow_loss *l)
 /* The address spaces that run on the vCPUs of the mask, up to the tlb_gen that they show. */
 int shadow_flush_batch(struct vcpu *v, u64 mask)
 {
-	struct shadow_domain *sd = v->domain->shadow;
+	unsigned int i;
 
-	for (; mask; mask &= mask - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(mask);
+	for_each_bit(i, mask) {
 		struct aspace *as;
 		u64 gen = ~0ull, gpa, *page;
 
 		if (i >= v->domain->vcpu_count)
 			return -PARVUS_EINVAL;
-		spin_lock(&sd->lock);
-		as = v->domain->vcpus[i]->shadow.as;
-		if (as)
-			as->refs++;
-		spin_unlock(&sd->lock);
-		if (!as)
-			continue;
+		as = as_get_current(v->domain->vcpus[i]);
 		gpa = READ_ONCE(as->gen_gpa);	/* once: a switch elsewhere may change it */
 		guest_access_begin();
 		page = gpa ? guest_table(v->domain, gpa >> PAGE_SHIFT) : NULL;
@@ -1702,12 +1619,10 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 		guest_access_end();
 		if (gen > READ_ONCE(as->guest_gen)) {
 			flush_all(v, as);
-			spin_lock(&as->lock);
 			if (gen != ~0ull)
-				as->guest_gen = max(as->guest_gen, gen);
-			spin_unlock(&as->lock);
+				gen_done(as, gen);
 		}
-		as_put(sd, as);
+		as_put(v->domain->shadow, as);
 	}
 	return 0;
 }
@@ -1721,37 +1636,27 @@ static bool release_some(struct aspace *as, unsigned int budget)
 
 	spin_lock(&as->lock);
 	while (as->dead && as->shot && !as_empty(as) && budget--) {
-		unsigned int word, slot = 0;
-		u64 bits, e = 0;
+		unsigned int slot = next_slot(as->used, 0);
+		u64 e = as->overlays ? as->overlay[0].entry : as->slot[slot];
 
-		if (as->overlays) {
-			e = as->overlay[0].entry;
-			slot = as->overlay[0].slot;
-			if (!e) {
+		if (!e) {	/* named by a fill that got no further */
+			if (as->overlays)
 				as->overlay[0] = as->overlay[--as->overlays];
-				continue;
-			}
-		} else {
-			for_each_slot(as, word, bits, slot) {
-				e = as->slot[slot];
-				if (e)
-					break;
-				as->used[word] &= ~(1ull << (slot % 64));
-			}
-			if (!e)
-				continue;
+			else
+				as->used[slot / 64] &= ~(1ull << (slot % 64));
+			continue;
 		}
 		i = entry_index(e);
 		while (sd->pages[i].level > 1 && !table_empty(sd, i)) {
 			u64 c = table_of(sd, i)[sd->pages[i].lo];
 
 			if (is_leaf(c, sd->pages[i].level))
-				table_detach_children(as->domain, i);
+				table_detach(as->domain, i);
 			else
 				i = entry_index(c);
 		}
 		if (sd->pages[i].level == 1)
-			table_clear(as->domain, i);
+			table_detach(as->domain, i);
 		unlink_table(sd, as, i);
 		page_free(sd, i);
 	}
@@ -1823,7 +1728,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	for (i = floor; i >= 1; i--)
 		page_free(sd, i);
 	i = page_alloc(d);
-	sd->kernel = as_make(d, i, 0, _gfn(0), false);
+	sd->kernel = as_make(d, i, 0, _gfn(0));
 	sd->kernel->kernel = true;
 	return 0;
 fail:
@@ -1837,7 +1742,7 @@ int shadow_vcpu_init(struct vcpu *v)
 
 	if (!i)
 		return -PARVUS_ENOMEM;
-	v->shadow.anon = as_make(v->domain, i, 0, _gfn(0), false);
+	v->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
 	v->shadow.as = v->shadow.anon;
 	return 0;
 }
@@ -1871,7 +1776,7 @@ void shadow_domain_destroy(struct domain *d)
 		struct shadow_page *p = &sd->pages[i];
 
 		if (p->level >= 1 && p->level <= 3)
-			table_detach_children(d, i);
+			table_detach(d, i);
 		p->lo = p->hi = 0;
 	}
 	for (i = 1; sd->pages && i <= sd->count; i++)

@@ -94,7 +94,7 @@ START_TEST(populate)
 		EXPECT(!*(u64 *)frame_map(gfn_entry_mfn(e)), "gfn %lu is not zero", n);
 	}
 	ck_assert_uint_eq(gfn_lookup(d, _gfn(4 * EXTENT_FRAMES)), 0);
-	ck_assert_uint_eq(gfn_lookup(d, INVALID_GFN), 0);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(~0ull)), 0);
 	/* beyond the table, and what is there already */
 	ck_assert_int_eq(domain_populate(d, _gfn(4 * EXTENT_FRAMES), 1), -PARVUS_EINVAL);
 	ck_assert_int_eq(domain_populate(d, _gfn(4 * EXTENT_FRAMES - 1), 2), -PARVUS_EINVAL);
@@ -139,7 +139,7 @@ START_TEST(populate_from_pieces)
 	for (i = 0; i < n; i++)
 		if (mfn_x(held[i]) % 2) {
 			free_frames(held[i], 0);
-			held[i] = INVALID_MFN;
+			held[i] = _mfn(~0ull);
 		}
 	ck_assert_int_eq(domain_populate(d, _gfn(0), 2 * EXTENT_FRAMES), 0);
 	for (i = 0; i < 2 * EXTENT_FRAMES; i++)

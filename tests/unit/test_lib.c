@@ -98,7 +98,7 @@ START_TEST(sizes)
 		u64 v;
 	} good[] = {
 		{ "0", 0 }, { "1", 1 }, { "007", 7 }, { "64M", MIB(64) }, { "64m", MIB(64) },
-		{ "0x10k", KIB(16) }, { "0X10K", KIB(16) }, { "2G", GIB(2) }, { "0xabcdef", 0xabcdef },
+		{ "0x10k", 16 << 10 }, { "0X10K", 16 << 10 }, { "2G", GIB(2) }, { "0xabcdef", 0xabcdef },
 		{ "0xABCDEF", 0xabcdef }, { "18446744073709551615", ~0ull },
 		{ "0xffffffffffffffff", ~0ull }, { "17179869183G", 17179869183ull << 30 }, { "0G", 0 },
 	};

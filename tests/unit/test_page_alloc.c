@@ -22,7 +22,7 @@ START_TEST(boot)
 	ck_assert_int_eq(frame_info(_mfn(300))->type, FRAME_HYPERVISOR);
 	ck_assert_int_eq(frame_info(_mfn(FRAMES + 9))->type, FRAME_FREE);
 	ck_assert_ptr_null(frame_info(_mfn(FRAMES + 100)));
-	ck_assert_ptr_null(frame_info(INVALID_MFN));
+	ck_assert_ptr_null(frame_info(_mfn(~0ull)));
 }
 END_TEST
 

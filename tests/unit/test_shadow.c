@@ -806,21 +806,6 @@ static void memory_change(unsigned int i)
 		ok(domain_populate(d, _gfn(gfn), 1), "populate");
 }
 
-static void translate(unsigned int i)
-{
-	unsigned int r = (unsigned int)below(REGIONS);
-	u64 va = regions[r] + pages[some_page()] * PAGE_SIZE + below(PAGE_SIZE), gpa = 0;
-	bool write = chance(2), user = chance(2), got;
-	struct view v = look(spaces[runs[i]].root, va);
-
-	native_this_cpu = (unsigned int)cpu_of[i];
-	got = shadow_translate(d->vcpus[i], va, write, user, &gpa);
-	CHECK(got == (v.present && (!write || v.w) && (!user || v.u)), "translate %lx", va);
-	CHECK(!got || gpa == (v.gfn << 12 | (va & 0xfff)), "translate %lx gives %lx", va, gpa);
-	v = look(spaces[runs[i]].root, va);
-	CHECK(!got || !write || v.leaf & D, "translate %lx leaves D clear", va);
-}
-
 static void age(unsigned int i)
 {
 	ok(CALL(i, shadow_age(d->vcpus[i], spaces[below(SPACES)].id)), "age");
@@ -937,9 +922,6 @@ static void schedule_of(u64 s)
 				native_expose((unsigned int)cpu_of[i]);
 			break;
 		case 4:
-			translate(i);
-			break;
-		case 5:
 			native_this_cpu = (unsigned int)cpu_of[i];
 			(void)CALL(i, (shadow_prefill(d->vcpus[i]), 0));
 			break;
@@ -1062,7 +1044,6 @@ static void call_anything(unsigned int i)
 static void hostile_schedule(u64 s)
 {
 	unsigned int i;
-	u64 gpa;
 
 	seed = s;
 	hostile = true;
@@ -1095,10 +1076,6 @@ static void hostile_schedule(u64 s)
 			break;
 		case 7:
 			(void)CALL(i, (shadow_prefill(d->vcpus[i]), 0));
-			break;
-		case 8:
-			(void)CALL(i, shadow_translate(d->vcpus[i], random_u64() >> below(24), chance(2),
-						       chance(2), &gpa));
 			break;
 		default:
 			random_access(i);

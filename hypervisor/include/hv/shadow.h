@@ -24,7 +24,7 @@ struct aspace;
 #define PF_FETCH	16u
 #define PF_RESERVE	(1u << 31)	/* not the hardware's: a first touch may use the last frames */
 
-#define SHADOW_RESERVE	4u
+#define SHADOW_RESERVE	4u	/* one fault needs at most three tables */
 
 enum shadow_result {
 	SHADOW_DONE,		/* an entry that permits the access is in place: resume */
@@ -78,9 +78,6 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 int shadow_flush_batch(struct vcpu *v, u64 vcpu_mask);
 int shadow_release(struct vcpu *v, u64 id);
 int shadow_age(struct vcpu *v, u64 id);
-
-/* Where @va leads by the guest's tables, for accesses of the hypervisor; sets A and D. */
-bool shadow_translate(struct vcpu *v, u64 va, bool write, bool user, u64 *gpa);
 
 /* Boot option mmu=exact: every address space is anonymous, nothing outlives a switch. */
 extern bool shadow_exact;

@@ -28,8 +28,6 @@ static inline mfn_t _mfn(u64 n) { return (mfn_t){ n }; }
 static inline u64 mfn_x(mfn_t m) { return m.v; }
 static inline gfn_t _gfn(u64 n) { return (gfn_t){ n }; }
 static inline u64 gfn_x(gfn_t g) { return g.v; }
-#define INVALID_MFN	_mfn(~0ull)
-#define INVALID_GFN	_gfn(~0ull)
 
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	4096ull
@@ -38,7 +36,6 @@ static inline u64 gfn_x(gfn_t g) { return g.v; }
 #define EXTENT_FRAMES	512ull
 #define EXTENT_SIZE	(PAGE_SIZE << EXTENT_ORDER)
 
-#define KIB(n)		((n) * 1024ull)
 #define MIB(n)		((n) * 1024ull * 1024)
 #define GIB(n)		((n) * 1024ull * 1024 * 1024)
 
@@ -52,6 +49,10 @@ static inline u64 gfn_x(gfn_t g) { return g.v; }
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
 #define min(a, b)	({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b)	({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a > _b ? _a : _b; })
+/* Each set bit of a word, which is read once, from the lowest up. */
+#define for_each_bit(bit, word) \
+	for (u64 _bits = (word); _bits && ((bit) = (unsigned int)__builtin_ctzll(_bits), true); \
+	     _bits &= _bits - 1)
 #define ROUND_UP(x, a)	(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ROUND_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
 
