@@ -40,9 +40,7 @@ void asm_offsets(void)
 	REGS(r12);
 	REGS(rbp);
 	REGS(rbx);
-	REGS(rax);
 	REGS(vector);
 	REGS(rip);
-	REGS(cs);
 	DEFINE(REGS_SIZE, sizeof(struct regs));
 }

@@ -57,6 +57,17 @@
 	push	%r15
 .endm
 
+/* The hardware's frame of an entry by SYSCALL, for struct regs. */
+.macro PUSH_SYSCALL_FRAME cs:req
+	mov	%gs:PCPU_stack_top, %rsp
+	movb	$0, %gs:PCPU_exposed
+	pushq	$SEL_USER_SS
+	pushq	%gs:PCPU_scratch
+	push	%r11
+	pushq	$\cs
+	push	%rcx
+.endm
+
 .macro POP_CALLER_SAVED
 	pop	%r11
 	pop	%r10
@@ -103,13 +114,7 @@ syscall_entry:
 	cmp	$2, %rax
 	jbe	hypercall_fast
 hypercall_slow:
-	mov	%gs:PCPU_stack_top, %rsp
-	movb	$0, %gs:PCPU_exposed
-	pushq	$SEL_USER_SS
-	pushq	%gs:PCPU_scratch
-	push	%r11
-	pushq	$SEL_USER_CS
-	push	%rcx
+	PUSH_SYSCALL_FRAME SEL_USER_CS
 	pushq	$0
 	pushq	$VECTOR_SYSCALL
 	push	%rdi
@@ -369,13 +374,7 @@ bounce_failed:
 	mov	%gs:PCPU_scratch + 8, %rax
 	mov	%gs:PCPU_scratch + 16, %rdx
 bounce_slow:
-	mov	%gs:PCPU_stack_top, %rsp
-	movb	$0, %gs:PCPU_exposed
-	pushq	$SEL_USER_SS
-	pushq	%gs:PCPU_scratch
-	push	%r11
-	pushq	$SEL_USER_CS
-	push	%rcx
+	PUSH_SYSCALL_FRAME SEL_USER_CS
 	pushq	$0
 	pushq	$VECTOR_SYSCALL
 	PUSH_REGS
@@ -392,20 +391,11 @@ bounce_slow:
 syscall_compat_entry:
 	swapgs
 	mov	%rsp, %gs:PCPU_scratch
-	mov	%gs:PCPU_stack_top, %rsp
-	movb	$0, %gs:PCPU_exposed
-	pushq	$SEL_USER_SS
-	pushq	%gs:PCPU_scratch
-	push	%r11
-	pushq	$SEL_USER_CS32
-	push	%rcx
+	PUSH_SYSCALL_FRAME SEL_USER_CS32
 	subq	$2, (%rsp)			/* a fault: back to the instruction */
 	pushq	$0
 	pushq	$6
-	PUSH_REGS
-	mov	%rsp, %rdi
-	call	trap_from_guest
-	jmp	exit_to_guest
+	jmp	trap_guest
 
 /*
  * Exceptions and interrupts. Each stub pushes an error code if the hardware did
@@ -416,6 +406,7 @@ trap_common:
 	testb	$3, 24(%rsp)			/* vector error rip [cs] */
 	jz	trap_ring0
 	swapgs
+trap_guest:
 	incq	%gs:PCPU_n_crossings
 	movb	$0, %gs:PCPU_exposed
 	PUSH_REGS
@@ -481,13 +472,7 @@ db_entry:
 	pushq	8(%rax)
 	pushq	(%rax)
 	mov	%gs:PCPU_scratch + 8, %rax
-	incq	%gs:PCPU_n_crossings
-	movb	$0, %gs:PCPU_exposed
-	PUSH_REGS
-	cld
-	mov	%rsp, %rdi
-	call	trap_from_guest
-	jmp	exit_to_guest
+	jmp	trap_guest
 
 nmi_entry:
 	pushq	$0
@@ -557,60 +542,6 @@ guest_copy:
 	.pushsection .ex_table, "a"
 	.quad	9990b, 9992b
 	.quad	9991b, 9993b
-	.popsection
-
-/* int guest_store(u64 *to, u64 value), int guest_load(u64 *value, const u64 *from): 0 or 1. */
-	.globl	guest_store
-guest_store:
-	xor	%eax, %eax
-9993:	mov	%rsi, (%rdi)
-	ret
-	.globl	guest_load
-guest_load:
-	xor	%eax, %eax
-9994:	mov	(%rsi), %rdx
-	mov	%rdx, (%rdi)
-	ret
-9995:	mov	$1, %eax
-	ret
-	.pushsection .ex_table, "a"
-	.quad	9993b, 9995b
-	.quad	9994b, 9995b
-	.popsection
-
-/* int msr_read_safe(u32 msr, u64 *value), int msr_write_safe(u32 msr, u64 value): 0 or 1. */
-	.globl	msr_read_safe
-msr_read_safe:
-	mov	%edi, %ecx
-	xor	%r8d, %r8d
-9996:	rdmsr
-	shl	$32, %rdx
-	or	%rdx, %rax
-	mov	%rax, (%rsi)
-	xor	%eax, %eax
-	ret
-	.globl	msr_write_safe
-msr_write_safe:
-	mov	%edi, %ecx
-	mov	%esi, %eax
-	mov	%rsi, %rdx
-	shr	$32, %rdx
-9997:	wrmsr
-	xor	%eax, %eax
-	ret
-/* int xrstor_safe(const void *image, u64 mask): 0 or 1. */
-	.globl	xrstor_safe
-xrstor_safe:
-	mov	%esi, %eax
-	mov	%rsi, %rdx
-	shr	$32, %rdx
-9998:	xrstor64 (%rdi)
-	xor	%eax, %eax
-	ret
-	.pushsection .ex_table, "a"
-	.quad	9996b, 9995b
-	.quad	9997b, 9995b
-	.quad	9998b, 9995b
 	.popsection
 
 	.section .note.GNU-stack, "", @progbits

@@ -26,13 +26,8 @@
 #define VSEL_KERNEL_SS		0x18
 
 #define RFLAGS_FIXED		0x2
-#define RFLAGS_TF		0x100
 #define RFLAGS_IF		0x200
-#define RFLAGS_DF		0x400
-#define RFLAGS_IOPL		0x3000
-#define RFLAGS_NT		0x4000
 #define RFLAGS_RF		0x10000
-#define RFLAGS_AC		0x40000
 /* What a guest may choose: CF PF AF ZF SF TF DF OF RF AC ID (review rule 29). */
 #define RFLAGS_GUEST		0x250dd5
 /* What a guest always runs with. */
