@@ -39,9 +39,11 @@ void console_domain_new(struct domain *d)
 
 static void line_out(struct domain *d)
 {
-	if (lines[d->id % MAX_DOMAINS].len)
-		log_guest("d%u: %.*s", d->id, (int)lines[d->id % MAX_DOMAINS].len, lines[d->id % MAX_DOMAINS].text);
-	lines[d->id % MAX_DOMAINS].len = 0;
+	u32 slot = d->id % MAX_DOMAINS;
+
+	if (lines[slot].len)
+		log_guest("d%u: %.*s", d->id, (int)lines[slot].len, lines[slot].text);
+	lines[slot].len = 0;
 }
 
 void console_domain_gone(struct domain *d)
@@ -56,31 +58,26 @@ void console_domain_gone(struct domain *d)
 
 s64 console_write(struct domain *d, u64 gpa, u64 len)
 {
-	char buf[128];
-	u64 done = 0, i;
+	u32 slot = d->id % MAX_DOMAINS;
+	char buf[WRITE_MAX];
+	u64 i;
 
-	len = min(len, (u64)WRITE_MAX);
-	while (done < len) {
-		u64 n = min(len - done, sizeof(buf));
-
-		if (guest_read(d, gpa + done, buf, n))
-			return -PARVUS_EFAULT;
-		spin_lock(&lock);
-		for (i = 0; i < n; i++) {
-			if (owner == d) {
-				serial_putc(0, buf[i]);
-				continue;
-			}
-			if (buf[i] == '\n' || lines[d->id % MAX_DOMAINS].len == LINE)
-				line_out(d);
-			if (buf[i] >= ' ') {
-				lines[d->id % MAX_DOMAINS].text[lines[d->id % MAX_DOMAINS].len++] = buf[i];
-			}
+	len = min(len, sizeof(buf));
+	if (guest_read(d, gpa, buf, len))
+		return -PARVUS_EFAULT;
+	spin_lock(&lock);
+	for (i = 0; i < len; i++) {
+		if (owner == d) {
+			serial_putc(buf[i]);
+			continue;
 		}
-		spin_unlock(&lock);
-		done += n;
+		if (buf[i] == '\n' || lines[slot].len == LINE)
+			line_out(d);
+		if (buf[i] >= ' ')
+			lines[slot].text[lines[slot].len++] = buf[i];
 	}
-	return (s64)done;
+	spin_unlock(&lock);
+	return (s64)len;
 }
 
 s64 console_read(struct domain *d, u64 gpa, u64 len)

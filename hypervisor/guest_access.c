@@ -66,7 +66,6 @@ static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 				memcpy(p + off, at, n);
 			else
 				memcpy(at, p + off, n);
-			frame_unmap(p);
 		}
 		guest_access_end();
 		at += n;
@@ -92,7 +91,6 @@ int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, s
 			memset(p, 0, n);
 		else
 			memcpy(p, (u8 *)frame_map(gfn_entry_mfn(s)) + (src & ~PAGE_MASK), n);
-		frame_unmap(p);
 		ret = 0;
 	}
 	guest_access_end();

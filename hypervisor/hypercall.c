@@ -29,8 +29,8 @@
 #define A3 (regs->r10)
 #define A4 (regs->r8)
 #define A5 (regs->r9)
-#define HC(name)	static s64 hc_##name(struct vcpu *v, struct regs *regs)
-#define UNUSED		((void)v, (void)regs)
+#define UNUSED		__attribute__((unused))
+#define HC(name)	static s64 hc_##name(UNUSED struct vcpu *v, UNUSED struct regs *regs)
 
 bool debug_enabled;	/* debug=1 on the command line */
 
@@ -43,7 +43,6 @@ static void look_for_vectors(struct vcpu *v)
 
 HC(nop)
 {
-	(void)regs;
 	look_for_vectors(v);
 	return 0;
 }
@@ -103,7 +102,6 @@ static int area_set(struct vcpu *v, u64 gpa)
 	if (!area)
 		return -PARVUS_EFAULT;
 	v->area = area;
-	v->area_gpa = gpa;
 	return 0;
 }
 
@@ -134,8 +132,6 @@ HC(clock_register)
 	clock = guest_map(v->domain, A1, PARVUS_CLOCK_SIZE, 64);
 	if (!clock)
 		return -PARVUS_EFAULT;
-	o->clock = clock;
-	o->clock_gpa = A1;
 	clock_fill(clock);
 	return 0;
 }
@@ -333,7 +329,6 @@ HC(vcpu_start)
 
 HC(vcpu_stop)
 {
-	(void)regs;
 	timer_cancel(&v->timer);
 	sched_stop(v);
 	pcpu_add_work(this_pcpu(), WORK_RESCHED);
@@ -353,7 +348,6 @@ HC(yield)
 {
 	struct pcpu *p = this_pcpu();
 
-	(void)regs;
 	sched_yield_to(p->cpu, v, hv_now_ns());
 	p->yield = true;
 	pcpu_add_work(p, WORK_RESCHED);
@@ -362,7 +356,6 @@ HC(yield)
 
 HC(block)
 {
-	(void)regs;
 	v->area->irq_enabled = 1;
 	if (vcpu_has_pending(v))
 		pcpu_add_work(this_pcpu(), WORK_VECTORS);
@@ -456,7 +449,6 @@ HC(stats_read)
 
 HC(pred_barrier)
 {
-	UNUSED;
 	if (cpu_features.ibpb)
 		wrmsr(MSR_PRED_CMD, 1);
 	return 0;

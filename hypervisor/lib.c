@@ -60,11 +60,6 @@ size_t strlen(const char *s)
 	return n;
 }
 
-int strcmp(const char *a, const char *b)
-{
-	return strncmp(a, b, (size_t)-1);
-}
-
 int strncmp(const char *a, const char *b, size_t n)
 {
 	for (; n && *a && *a == *b; n--, a++, b++)
@@ -206,19 +201,11 @@ bool parse_size(const char *s, size_t len, u64 *out)
 		    __builtin_add_overflow(v, (u64)digit(s[i]), &v))
 			return false;
 	if (i < len) {
-		switch (s[i++] | 0x20) {
-		case 'k':
-			shift = 10;
-			break;
-		case 'm':
-			shift = 20;
-			break;
-		case 'g':
-			shift = 30;
-			break;
-		default:
+		char unit = s[i++] | 0x20;
+
+		shift = unit == 'k' ? 10 : unit == 'm' ? 20 : unit == 'g' ? 30 : 0;
+		if (!shift)
 			return false;
-		}
 	}
 	if (i != len || v << shift >> shift != v)
 		return false;

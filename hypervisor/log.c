@@ -29,7 +29,7 @@ static void emit(const char *s)
 		log_ring_put(*s);
 		outb(0xe9, (u8)*s);
 		if (log_to_serial)
-			serial_putc(0, *s);
+			serial_putc(*s);
 	}
 }
 

@@ -24,16 +24,12 @@ static void add_range(u64 start, u64 size, u32 type)
 	r->type = type;
 }
 
-static void copy_string(char *out, size_t size, const char *s)
+static void set_cmdline(const char *s)
 {
-	size_t i = 0;
-
-	for (; s && s[i] && i + 1 < size; i++)
-		out[i] = s[i];
-	out[i] = 0;
+	hv_snprintf(boot_info.cmdline, sizeof(boot_info.cmdline), "%s", s);
 }
 
-static void add_module(u64 start, u64 end, const char *string)
+static void add_module(u64 start, u64 end)
 {
 	struct boot_module *m;
 
@@ -42,7 +38,6 @@ static void add_module(u64 start, u64 end, const char *string)
 	m = &boot_info.module[boot_info.modules++];
 	m->start = start;
 	m->end = end;
-	copy_string(m->string, sizeof(m->string), string);
 }
 
 struct mb1_info {
@@ -57,9 +52,9 @@ static void parse_mb1(const struct mb1_info *mb)
 	unsigned int i;
 
 	if (mb->flags & 4)
-		copy_string(boot_info.cmdline, MAX_CMDLINE, phys_to_virt(mb->cmdline));
+		set_cmdline(phys_to_virt(mb->cmdline));
 	for (i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
-		add_module(mod[0], mod[1], mod[2] ? phys_to_virt(mod[2]) : "");
+		add_module(mod[0], mod[1]);
 	while ((mb->flags & 64) && at + 24 <= end) {
 		const u32 *e = phys_to_virt(at);
 
@@ -75,10 +70,10 @@ static void parse_mb2_tag(const u32 *tag)
 
 	switch (tag[0]) {
 	case 1:
-		copy_string(boot_info.cmdline, MAX_CMDLINE, (const char *)&tag[2]);
+		set_cmdline((const char *)&tag[2]);
 		break;
 	case 3:
-		add_module(tag[2], tag[3], (const char *)&tag[4]);
+		add_module(tag[2], tag[3]);
 		break;
 	case 6:
 		for (off = 16; tag[2] >= 24 && off + tag[2] <= tag[1]; off += tag[2]) {
@@ -124,9 +119,9 @@ static void parse_pvh(const struct pvh_info *pvh)
 	u32 i;
 
 	if (pvh->cmdline)
-		copy_string(boot_info.cmdline, MAX_CMDLINE, phys_to_virt(pvh->cmdline));
+		set_cmdline(phys_to_virt(pvh->cmdline));
 	for (i = 0; i < pvh->modules; i++, mod += 4)
-		add_module(mod[0], mod[0] + mod[1], mod[2] ? phys_to_virt(mod[2]) : "");
+		add_module(mod[0], mod[0] + mod[1]);
 	for (i = 0; pvh->version >= 1 && i < pvh->memmap_entries; i++, map += 3)
 		add_range(map[0], map[1], (u32)map[2]);
 	boot_info.rsdp = pvh->rsdp;
@@ -147,7 +142,8 @@ bool boot_parse(u32 magic, u64 info)
 	return true;
 }
 
-const char *boot_option(const char *name, size_t *len)
+/* The value of "name=..." on the command line, or NULL. */
+static const char *boot_option(const char *name, size_t *len)
 {
 	size_t n = strlen(name);
 	const char *s = boot_info.cmdline;
@@ -174,13 +170,4 @@ bool boot_option_is(const char *name, const char *value)
 	const char *s = boot_option(name, &len);
 
 	return s && len == strlen(value) && !strncmp(s, value, len);
-}
-
-u64 boot_option_number(const char *name, u64 otherwise)
-{
-	size_t len;
-	const char *s = boot_option(name, &len);
-	u64 v;
-
-	return s && parse_size(s, len, &v) ? v : otherwise;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Machine frames: who owns each, and the allocator. All access to a frame's
- * contents goes through frame_map()/frame_unmap(); what stands behind them
- * (a direct map or per-CPU windows) is nobody else's business.
+ * contents goes through frame_map(); what stands behind it is nobody else's
+ * business.
  */
 #ifndef HV_FRAME_H
 #define HV_FRAME_H
@@ -75,7 +75,6 @@ static inline void *frame_map(mfn_t mfn)
 	return (void *)((mfn_x(mfn) << PAGE_SHIFT) + 0xffff800000000000ull);
 }
 #endif
-static inline void frame_unmap(const void *p) { (void)p; }
 /* The frame behind a pointer that frame_map() or hv_alloc() gave. */
 mfn_t frame_of(const void *p);
 

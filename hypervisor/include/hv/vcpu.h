@@ -68,7 +68,7 @@ struct vcpu {
 	u64 kernel_gs_base;	/* loaded at every entry from user mode */
 	u64 live_gs_base;	/* GS/FS base while not running */
 	u64 live_fs_base;
-	u64 guest_cr0, guest_cr4;	/* what the guest believes */
+	u64 guest_cr4;		/* what the guest believes */
 	u64 dr[8];
 	u64 tls[PARVUS_TLS_ENTRIES];	/* validated descriptors */
 	u16 ds, es, fs, gs;	/* selectors while not running */
@@ -79,10 +79,7 @@ struct vcpu {
 
 	/* the vCPU area: where, and our mapping of it (NULL = not registered) */
 	struct parvus_vcpu_area *area;
-	u64 area_gpa;
 	struct parvus_vcpu_area *area_none;	/* stands in until it is registered */
-	void *clock;		/* pvclock record, or NULL */
-	u64 clock_gpa;
 
 	/* pending virtual vectors: set by anyone (atomic), cleared by the vCPU */
 	u64 vectors[4];

@@ -16,7 +16,6 @@ struct boot_range {
 
 struct boot_module {
 	u64 start, end;		/* physical */
-	char string[512];
 };
 
 struct boot_info {
@@ -37,10 +36,8 @@ static inline u64 virt_to_phys(const void *p) { return (u64)p - HV_BASE; }
 
 /* multiboot.c: @magic and @info as found in eax and ebx. False: unknown protocol. */
 bool boot_parse(u32 magic, u64 info);
-/* The value of "name=..." on the command line, or NULL; and as a number, or @otherwise. */
-const char *boot_option(const char *name, size_t *len);
+/* Is "name=value" on the command line? */
 bool boot_option_is(const char *name, const char *value);
-u64 boot_option_number(const char *name, u64 otherwise);
 
 /* paging.c: final page tables; afterwards all RAM is at phys_to_virt(). */
 void paging_init(void);

@@ -75,15 +75,12 @@ static inline u64 rdtsc(void)
 }
 static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
 static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
-static inline u64 read_cr4(void) { u64 v; __asm__ volatile("mov %%cr4, %0" : "=r"(v)); return v; }
 static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void write_cr4(u64 v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
 static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline u32 inl(u16 port) { u32 v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static inline u64 rdgsbase(void) { u64 v; __asm__ volatile("rdgsbase %0" : "=r"(v)); return v; }
 static inline void wrgsbase(u64 v) { __asm__ volatile("wrgsbase %0" : : "r"(v)); }
 static inline u64 rdfsbase(void) { u64 v; __asm__ volatile("rdfsbase %0" : "=r"(v)); return v; }
@@ -103,14 +100,9 @@ noreturn static inline void halt_forever(void)
 void cpu_detect(void);
 void cpu_init(void);
 
-/* entry.S */
-int msr_read_safe(u32 msr, u64 *value);
-int msr_write_safe(u32 msr, u64 value);
-
 /* time.c: the TSC's rate */
 extern u64 tsc_khz;
 u64 ns_to_tsc(u64 ns);
-struct pvclock;
 void clock_fill(void *record);	/* 32 bytes, pvclock-abi */
 extern u64 wall_sec;
 
@@ -137,7 +129,7 @@ extern u32 ioapic_gsi_base;
 extern u32 irq_override[16];
 
 /* serial.c */
-void serial_putc(unsigned int port, char c);
+void serial_putc(char c);
 int serial_getc(void);
 void serial_enable_rx(void);
 
