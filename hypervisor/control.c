@@ -70,6 +70,11 @@ static bool all_zero(const u64 *words, unsigned int n)
 	return !bits;
 }
 
+static struct domain *named(u32 id)
+{
+	return domain_get(id == PARVUS_DOMAIN_SELF ? arch_current()->domain->id : id);
+}
+
 static u64 frames_promised(void)
 {
 	u64 sum = 0;
@@ -86,14 +91,11 @@ static u64 frames_promised(void)
 	return sum;
 }
 
-static int machine(struct vcpu *v, union control *c)
+static int machine(union control *c)
 {
 	struct parvus_control_machine *m = &c->machine;
 
-	(void)v;
-	memset(m, 0, sizeof(*m));
-	m->size = sizeof(*m);
-	m->version = 1;
+	*m = (struct parvus_control_machine){ .size = sizeof(*m), .version = 1 };
 	m->cpus = cpus_online;
 	m->domains = domains_count();
 	m->frames_total = frames_total_count();
@@ -113,12 +115,11 @@ static int machine(struct vcpu *v, union control *c)
 	return 0;
 }
 
-static int create(struct vcpu *v, union control *c)
+static int create(union control *c)
 {
 	struct parvus_control_create *a = &c->create;
 	struct domain *d;
 
-	(void)v;
 	if (a->flags || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !name_valid(a->name) ||
 	    !a->vcpus || a->vcpus > MAX_VCPUS || a->weight > 65535 || a->cap > 100 * MAX_VCPUS ||
 	    !a->max_frames || a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
@@ -158,10 +159,7 @@ static void info_vcpus(struct domain *d, struct parvus_control_info *a)
 
 static void info_fill(struct domain *d, struct parvus_control_info *a)
 {
-	memset(a, 0, sizeof(*a));
-	a->size = sizeof(*a);
-	a->version = 1;
-	a->domain = d->id;
+	*a = (struct parvus_control_info){ .size = sizeof(*a), .version = 1, .domain = d->id };
 	spin_lock(&d->control_lock);
 	a->changes = READ_ONCE(d->changes);
 	a->state = READ_ONCE(d->state);
@@ -198,10 +196,9 @@ static void info_fill(struct domain *d, struct parvus_control_info *a)
 	spin_unlock(&d->control_lock);
 }
 
-static int info(struct vcpu *v, union control *c)
+static int info(union control *c)
 {
-	u32 id = c->info.domain == PARVUS_DOMAIN_SELF ? v->domain->id : c->info.domain;
-	struct domain *d = domain_get(id);
+	struct domain *d = named(c->info.domain);
 
 	if (!d)
 		return -PARVUS_ENOENT;
@@ -210,12 +207,11 @@ static int info(struct vcpu *v, union control *c)
 	return 0;
 }
 
-static int next(struct vcpu *v, union control *c)
+static int next(union control *c)
 {
 	struct domain *best = NULL;
 	unsigned int i;
 
-	(void)v;
 	for (i = 0; i < MAX_DOMAINS; i++) {
 		struct domain *d = domain_get_slot(i);
 
@@ -236,11 +232,10 @@ static int next(struct vcpu *v, union control *c)
 
 /* ---- building: the domain is found, its lock held, its state BUILDING ---- */
 
-static int populate(struct vcpu *v, struct domain *d, union control *c)
+static int populate(struct domain *d, union control *c)
 {
 	struct parvus_control_populate *a = &c->populate;
 
-	(void)v;
 	if (a->reserved0 || a->flags & ~PARVUS_POPULATE_NOW || a->gfn + a->frames < a->gfn)
 		return -PARVUS_EINVAL;
 	if (!(a->flags & PARVUS_POPULATE_NOW))
@@ -250,43 +245,39 @@ static int populate(struct vcpu *v, struct domain *d, union control *c)
 	return domain_populate(d, _gfn(a->gfn), a->frames);
 }
 
-static int offer(struct vcpu *v, struct domain *d, union control *c)
+static int offer(struct domain *d, union control *c)
 {
-	(void)v;
 	return grant_offer(d, c->offer.gfn, c->offer.to, c->offer.flags, &c->offer.ref);
 }
 
-static int port(struct vcpu *v, struct domain *d, union control *c)
+static int port(struct domain *d, union control *c)
 {
-	(void)v;
 	if (c->port.reserved0)
 		return -PARVUS_EINVAL;
 	return event_alloc_unbound(d, c->port.to, 0, &c->port.port);
 }
 
-static int start(struct vcpu *v, struct domain *d, union control *c)
+static int start(struct domain *d, union control *c)
 {
 	struct parvus_control_start *a = &c->start;
 	int ret;
 
-	(void)v;
 	if (a->reserved0 || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
 		return -PARVUS_EINVAL;
 	ret = domain_start(d, a->entry, a->root, a->start_info);
 	if (ret)
 		return ret;
 	vcpu_kick(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
-	domain_changed(d);
 	return 0;
 }
 
 /* ---- any state but DYING, the lock held ---- */
 
-static int copy(struct vcpu *v, struct domain *d, union control *c)
+static int copy(struct domain *d, union control *c)
 {
 	struct parvus_control_copy *a = &c->copy;
 	bool out = a->flags & PARVUS_COPY_OUT;
-	struct domain *from = out ? d : v->domain, *to = out ? v->domain : d;
+	struct domain *self = arch_current()->domain, *from = out ? d : self, *to = out ? self : d;
 	u64 src = out ? a->gpa : a->buffer, dst = out ? a->buffer : a->gpa;
 
 	if (a->flags & ~PARVUS_COPY_OUT || src + a->bytes < src || dst + a->bytes < dst)
@@ -308,69 +299,60 @@ static int copy(struct vcpu *v, struct domain *d, union control *c)
 	return 0;
 }
 
-static int pause(struct vcpu *v, struct domain *d, union control *c)
+static int pause(struct domain *d, union control *c)
 {
-	(void)v, (void)c;
+	(void)c;
 	if (d->state == DOMAIN_SHUTDOWN)
 		return -PARVUS_EBUSY;
 	domain_pause(d, PAUSE_CONTROL);
-	domain_changed(d);
 	return 0;
 }
 
-static int unpause(struct vcpu *v, struct domain *d, union control *c)
+static int unpause(struct domain *d, union control *c)
 {
-	(void)v, (void)c;
+	(void)c;
 	if (d->state != DOMAIN_RUNNING)
 		return -PARVUS_EBUSY;
 	domain_unpause(d, PAUSE_CONTROL);
-	domain_changed(d);
 	return 0;
 }
 
-static int request(struct vcpu *v, struct domain *d, union control *c)
+static int request(struct domain *d, union control *c)
 {
-	(void)v;
 	if (c->domain.value != PARVUS_REQUEST_POWEROFF && c->domain.value != PARVUS_REQUEST_REBOOT)
 		return -PARVUS_EINVAL;
 	if (d->state != DOMAIN_RUNNING)
 		return -PARVUS_EBUSY;
 	WRITE_ONCE(d->request, c->domain.value);
 	event_virq(d, PARVUS_VIRQ_REQUEST);
-	domain_changed(d);
 	return 0;
 }
 
-static int vcpus(struct vcpu *v, struct domain *d, union control *c)
+static int vcpus(struct domain *d, union control *c)
 {
-	(void)v;
 	if (!c->domain.value || c->domain.value > d->vcpu_count)
 		return -PARVUS_EINVAL;
 	if (d->state == DOMAIN_SHUTDOWN)
 		return -PARVUS_EBUSY;
 	WRITE_ONCE(d->vcpus_target, c->domain.value);
 	event_virq(d, PARVUS_VIRQ_REQUEST);
-	domain_changed(d);
 	return 0;
 }
 
-static int set_name(struct vcpu *v, struct domain *d, union control *c)
+static int set_name(struct domain *d, union control *c)
 {
-	(void)v;
 	if (c->name.reserved0 || !name_valid(c->name.name))
 		return -PARVUS_EINVAL;
 	memset(d->name, 0, sizeof(d->name));
 	hv_snprintf(d->name, sizeof(d->name), "%s", c->name.name);
-	domain_changed(d);
 	return 0;
 }
 
-static int memory(struct vcpu *v, struct domain *d, union control *c)
+static int memory(struct domain *d, union control *c)
 {
 	struct parvus_control_memory *a = &c->memory;
 	u64 most = d->max_frames;
 
-	(void)v;
 	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET))
 		return -PARVUS_EINVAL;
 	if (a->flags & PARVUS_MEMORY_SET_MAX) {
@@ -385,15 +367,13 @@ static int memory(struct vcpu *v, struct domain *d, union control *c)
 		d->target_frames = a->target_frames;
 		event_virq(d, PARVUS_VIRQ_MEMORY);
 	}
-	domain_changed(d);
 	return 0;
 }
 
-static int sched(struct vcpu *v, struct domain *d, union control *c)
+static int sched(struct domain *d, union control *c)
 {
 	struct parvus_control_sched *a = &c->sched;
 
-	(void)v;
 	if (a->flags & ~(PARVUS_SCHED_SET_WEIGHT | PARVUS_SCHED_SET_CAP) ||
 	    (a->flags & PARVUS_SCHED_SET_WEIGHT && (!a->weight || a->weight > 65535)) ||
 	    (a->flags & PARVUS_SCHED_SET_CAP && a->cap > 100 * MAX_VCPUS))
@@ -407,34 +387,26 @@ static int sched(struct vcpu *v, struct domain *d, union control *c)
 	return 0;
 }
 
-static int vcpu_info(struct vcpu *v, struct domain *d, union control *c)
+static int vcpu_info(struct domain *d, union control *c)
 {
 	struct parvus_control_vcpu *a = &c->vcpu;
 	struct vcpu *o;
+	u32 state;
 
 	if (a->vcpu >= d->vcpu_count)
 		return -PARVUS_ENOENT;
 	o = d->vcpus[a->vcpu];
-	switch (READ_ONCE(o->state)) {
-	case VCPU_STOPPED:
-		a->state = PARVUS_VCPU_STOPPED;
-		break;
-	case VCPU_BLOCKED:
-		a->state = PARVUS_VCPU_BLOCKED;
-		break;
-	case VCPU_RUNNING:
-		a->state = PARVUS_VCPU_RUNNING;
-		break;
-	default:
-		a->state = PARVUS_VCPU_RUNNABLE;
-	}
+	state = READ_ONCE(o->state);
+	a->state = state == VCPU_STOPPED ? PARVUS_VCPU_STOPPED :
+		   state == VCPU_BLOCKED ? PARVUS_VCPU_BLOCKED :
+		   state == VCPU_RUNNING ? PARVUS_VCPU_RUNNING : PARVUS_VCPU_RUNNABLE;
 	if (d->pauses && a->state != PARVUS_VCPU_STOPPED)
 		a->state = PARVUS_VCPU_PAUSED;
 	a->cpu = READ_ONCE(o->sched.cpu);
 	a->affinity = o->sched.affinity;
 	a->run_ns = sched_run_ns(o, hv_now_ns());
-	if (o == v)
-		vcpu_fold_stats(this_pcpu(), v);
+	if (o == arch_current())
+		vcpu_fold_stats(this_pcpu(), o);
 	a->stats = o->stats;
 	a->stats.size = sizeof(a->stats);
 	a->stats.version = 1;
@@ -442,54 +414,42 @@ static int vcpu_info(struct vcpu *v, struct domain *d, union control *c)
 	return 0;
 }
 
-static int pin(struct vcpu *v, struct domain *d, union control *c)
+static int pin(struct domain *d, union control *c)
 {
-	(void)v;
 	if (c->vcpu.vcpu >= d->vcpu_count)
 		return -PARVUS_ENOENT;
 	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, hv_now_ns());
 }
 
-static int regs(struct vcpu *v, struct domain *d, union control *c)
+#define SAME_PLACE(first, last) \
+	BUILD_ASSERT(offsetof(struct parvus_control_regs, last) - offsetof(struct parvus_control_regs, first) == \
+		     offsetof(struct regs, last) - offsetof(struct regs, first))
+SAME_PLACE(r15, rbx);
+SAME_PLACE(r15, r11);
+SAME_PLACE(r15, rax);
+SAME_PLACE(r15, rdi);
+
+static int regs(struct domain *d, union control *c)
 {
 	struct parvus_control_regs *a = &c->regs;
-	u32 id = a->domain, n = a->vcpu;
 	const struct regs *r;
 	struct vcpu *o;
 
-	(void)v;
 	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
 		return -PARVUS_EINVAL;
-	if (n >= d->vcpu_count)
+	if (a->vcpu >= d->vcpu_count)
 		return -PARVUS_ENOENT;
-	o = d->vcpus[n];
+	o = d->vcpus[a->vcpu];
 	if ((d->state == DOMAIN_RUNNING && !d->pauses) || READ_ONCE(o->on_cpu))
 		return -PARVUS_EBUSY;
-	memset(a, 0, sizeof(*a));
-	a->size = sizeof(*a);
-	a->version = 1;
-	a->domain = id;
-	a->vcpu = n;
+	*a = (struct parvus_control_regs){ .size = sizeof(*a), .version = 1, .domain = a->domain,
+					   .vcpu = a->vcpu };
 	r = &o->regs;
 	if (!r->cs)	/* never reset */
 		return 0;
 	a->started = 1;
 	a->kernel_mode = o->kernel_mode;
-	a->r15 = r->r15;
-	a->r14 = r->r14;
-	a->r13 = r->r13;
-	a->r12 = r->r12;
-	a->rbp = r->rbp;
-	a->rbx = r->rbx;
-	a->r11 = r->r11;
-	a->r10 = r->r10;
-	a->r9 = r->r9;
-	a->r8 = r->r8;
-	a->rax = r->rax;
-	a->rcx = r->rcx;
-	a->rdx = r->rdx;
-	a->rsi = r->rsi;
-	a->rdi = r->rdi;
+	memcpy(&a->r15, r, offsetof(struct regs, vector));	/* SAME_PLACE */
 	a->rip = r->rip;
 	a->cs = o->kernel_mode ? VSEL_KERNEL_CS : r->cs;
 	a->rflags = (r->rflags & ~(u64)RFLAGS_IF) |
@@ -508,12 +468,11 @@ static int regs(struct vcpu *v, struct domain *d, union control *c)
  * The vCPUs of a running domain leave their CPUs first; then its memory goes in steps.
  * EAGAIN: not finished, call again. Whoever asks first makes it DYING, all others help.
  */
-static int destroy(struct vcpu *v, union control *c)
+static int destroy(union control *c)
 {
 	struct domain *d = domain_get(c->domain.domain);
 	int ret = -PARVUS_EAGAIN;
 
-	(void)v;
 	if (!d)
 		return -PARVUS_ENOENT;
 	if (d->control) {
@@ -537,29 +496,26 @@ static int destroy(struct vcpu *v, union control *c)
 	return ret;
 }
 
-static int log_get(struct vcpu *v, union control *c)
+static int log_get(union control *c)
 {
 	struct parvus_control_log *a = &c->log;
 
-	(void)v;
 	if (a->reserved0)
 		return -PARVUS_EINVAL;
 	a->bytes = log_read(&a->from, a->text, sizeof(a->text), &a->end);
 	return 0;
 }
 
-static int trace_get(struct vcpu *v, union control *c)
+static int trace_get(union control *c)
 {
-	(void)v;
 	return trace_read(&c->trace);
 }
 
-static int cpu(struct vcpu *v, union control *c)
+static int cpu(union control *c)
 {
 	struct parvus_control_cpu *a = &c->cpu;
 	struct sched_cpu_stats s;
 
-	(void)v;
 	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
 		return -PARVUS_EINVAL;
 	if (a->cpu >= cpus_online)
@@ -578,11 +534,12 @@ static int cpu(struct vcpu *v, union control *c)
 #define BUILDING	2u	/* while it is built */
 #define DOMAIN0		4u	/* domain 0 may name itself */
 #define OUT		8u	/* the structure is written back */
+#define CHANGES		16u	/* what INFO shows, if it succeeds */
 
 static const struct {
 	u32 size, flags;
-	int (*plain)(struct vcpu *v, union control *c);
-	int (*on)(struct vcpu *v, struct domain *d, union control *c);
+	int (*plain)(union control *c);
+	int (*on)(struct domain *d, union control *c);	/* under its lock */
 } ops[PARVUS_CONTROL_OPS] = {
 #define PLAIN(op, type, fn, flags)	[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, fn, NULL }
 #define ON(op, type, fn, flags)		[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, NULL, fn }
@@ -594,13 +551,13 @@ static const struct {
 	ON(COPY, parvus_control_copy, copy, ANY_STATE | OUT),
 	ON(OFFER, parvus_control_offer, offer, BUILDING | OUT),
 	ON(PORT, parvus_control_port, port, BUILDING | OUT),
-	ON(START, parvus_control_start, start, BUILDING),
-	ON(PAUSE, parvus_control_domain, pause, ANY_STATE),
-	ON(UNPAUSE, parvus_control_domain, unpause, ANY_STATE),
+	ON(START, parvus_control_start, start, BUILDING | CHANGES),
+	ON(PAUSE, parvus_control_domain, pause, ANY_STATE | CHANGES),
+	ON(UNPAUSE, parvus_control_domain, unpause, ANY_STATE | CHANGES),
 	PLAIN(DESTROY, parvus_control_domain, destroy, 0),
-	ON(REQUEST, parvus_control_domain, request, ANY_STATE),
-	ON(RENAME, parvus_control_name, set_name, ANY_STATE | DOMAIN0),
-	ON(MEMORY, parvus_control_memory, memory, ANY_STATE),
+	ON(REQUEST, parvus_control_domain, request, ANY_STATE | CHANGES),
+	ON(RENAME, parvus_control_name, set_name, ANY_STATE | DOMAIN0 | CHANGES),
+	ON(MEMORY, parvus_control_memory, memory, ANY_STATE | CHANGES),
 	ON(SCHED, parvus_control_sched, sched, ANY_STATE | DOMAIN0 | OUT),
 	ON(VCPU, parvus_control_vcpu, vcpu_info, ANY_STATE | DOMAIN0 | OUT),
 	ON(PIN, parvus_control_vcpu, pin, ANY_STATE | DOMAIN0),
@@ -608,13 +565,13 @@ static const struct {
 	PLAIN(LOG, parvus_control_log, log_get, OUT),
 	PLAIN(TRACE, parvus_control_trace, trace_get, OUT),
 	PLAIN(CPU, parvus_control_cpu, cpu, OUT),
-	ON(VCPUS, parvus_control_domain, vcpus, ANY_STATE | DOMAIN0),
+	ON(VCPUS, parvus_control_domain, vcpus, ANY_STATE | DOMAIN0 | CHANGES),
 };
 
-static int on_domain(struct vcpu *v, u64 op, union control *c)
+static int on_domain(u64 op, union control *c)
 {
-	u32 flags = ops[op].flags, id = c->head.domain;
-	struct domain *d = domain_get(id == PARVUS_DOMAIN_SELF ? v->domain->id : id);
+	u32 flags = ops[op].flags;
+	struct domain *d = named(c->head.domain);
 	int ret = -PARVUS_EBUSY;
 
 	if (!d)
@@ -625,7 +582,9 @@ static int on_domain(struct vcpu *v, u64 op, union control *c)
 	}
 	spin_lock(&d->control_lock);
 	if (d->state != DOMAIN_DYING && (!(flags & BUILDING) || d->state == DOMAIN_BUILDING))
-		ret = ops[op].on(v, d, c);
+		ret = ops[op].on(d, c);
+	if (!ret && flags & CHANGES)
+		domain_changed(d);
 	spin_unlock(&d->control_lock);
 	domain_put(d);
 	return ret;
@@ -647,7 +606,7 @@ s64 control_op(struct vcpu *v, u64 op, u64 gpa)
 		return -PARVUS_EFAULT;
 	if (c.head.size != size || c.head.version != 1)
 		return -PARVUS_EINVAL;
-	ret = ops[op].plain ? ops[op].plain(v, &c) : on_domain(v, op, &c);
+	ret = ops[op].plain ? ops[op].plain(&c) : on_domain(op, &c);
 	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
 	    guest_write(v->domain, gpa, &c, size))
 		return -PARVUS_EFAULT;

@@ -93,14 +93,10 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 	case 0x07:
 		i->op = INSN_SYSRET;
 		return;
-	case 0x08:
-	case 0x09:
+	case 0x08 ... 0x09:
 		i->op = INSN_WBINVD;
 		return;
-	case 0x20:
-	case 0x21:
-	case 0x22:
-	case 0x23:
+	case 0x20 ... 0x23:
 		/* mod is ignored: the operand is always a register */
 		m = next(c);
 		i->reg = (u8)((m & 7) | (rex & 1) << 3);
@@ -167,26 +163,17 @@ void insn_decode(const u8 *bytes, size_t len, struct insn *i)
 	case 0xcf:
 		i->op = rex & 8 ? INSN_IRET : INSN_NONE;
 		break;
-	case 0x6c:
-	case 0x6d:
-	case 0x6e:
-	case 0x6f:
+	case 0x6c ... 0x6f:
 		i->op = b < 0x6e ? INSN_INS : INSN_OUTS;
 		i->size = b & 1 ? opsize ? 2 : 4 : 1;
 		break;
-	case 0xe4:
-	case 0xe5:
-	case 0xe6:
-	case 0xe7:
+	case 0xe4 ... 0xe7:
 		i->imm_port = true;
 		i->port = next(&c);
 		i->op = b < 0xe6 ? INSN_IN : INSN_OUT;
 		i->size = b & 1 ? opsize ? 2 : 4 : 1;
 		break;
-	case 0xec:
-	case 0xed:
-	case 0xee:
-	case 0xef:
+	case 0xec ... 0xef:
 		i->op = b < 0xee ? INSN_IN : INSN_OUT;
 		i->size = b & 1 ? opsize ? 2 : 4 : 1;
 		break;

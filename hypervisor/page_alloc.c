@@ -59,13 +59,9 @@ static void list_del(u32 *head, u64 n)
 /* Free singles per chunk; a table of its own would be smaller code, not smaller memory. */
 static u16 *chunk_free;
 
-static void mark_free(u64 n)
+static void set_type(u64 n, enum frame_type type)
 {
-	frame_table[n].type = FRAME_FREE;
-	frame_table[n].owner = DOMAIN_NONE;
-	frame_table[n].flags = 0;
-	frame_table[n].count = 0;
-	frame_table[n].word = 0;
+	frame_table[n] = (struct frame_info){ .type = (u8)type, .owner = DOMAIN_NONE };
 }
 
 static void add_extent(u64 n)
@@ -73,7 +69,7 @@ static void add_extent(u64 n)
 	u64 i;
 
 	for (i = 0; i < EXTENT_FRAMES; i++)
-		mark_free(n + i);
+		set_type(n + i, FRAME_FREE);
 	frame_table[n].flags = FRAME_EXTENT;
 	list_add(&extent_head, n);
 }
@@ -82,7 +78,7 @@ static void add_single(u64 n)
 {
 	u64 chunk = n / EXTENT_FRAMES, first = chunk * EXTENT_FRAMES, i;
 
-	mark_free(n);
+	set_type(n, FRAME_FREE);
 	list_add(&single_head, n);
 	if (++chunk_free[chunk] < EXTENT_FRAMES)
 		return;
@@ -128,51 +124,41 @@ static void split_extent(u64 n)
 	list_del(&extent_head, n);
 	frame_table[n].flags = 0;
 	for (i = EXTENT_FRAMES; i-- > 0;) {
-		mark_free(n + i);
+		set_type(n + i, FRAME_FREE);
 		list_add(&single_head, n + i);
 	}
 	chunk_free[n / EXTENT_FRAMES] = EXTENT_FRAMES;
 }
 
-static void take(u64 n)
+/* A free extent, or a single frame, is the hypervisor's. */
+static void take(u64 n, unsigned int order)
 {
-	struct frame_info *f = &frame_table[n];
+	u64 i;
 
-	f->type = FRAME_HYPERVISOR;
-	f->owner = DOMAIN_NONE;
-	f->flags = 0;
-	f->count = 0;
-	f->word = 0;
+	if (order) {
+		list_del(&extent_head, n);
+	} else {
+		list_del(&single_head, n);
+		chunk_free[n / EXTENT_FRAMES]--;
+	}
+	for (i = 0; i < 1ull << order; i++)
+		set_type(n + i, FRAME_HYPERVISOR);
+	frames_free -= 1ull << order;
 }
 
 static int take_frames(unsigned int order, mfn_t *out)
 {
-	u64 n, i;
+	u32 *head = order ? &extent_head : &single_head;
 	int ret = -PARVUS_ENOMEM;
 
 	spin_lock(&frames_lock);
-	if (order == EXTENT_ORDER) {
-		if (!extent_head)
-			goto out;
-		n = extent_head - 1;
-		list_del(&extent_head, n);
-		for (i = 0; i < EXTENT_FRAMES; i++)
-			take(n + i);
-		frames_free -= EXTENT_FRAMES;
-	} else {
-		if (!single_head && extent_head)
-			split_extent(extent_head - 1);
-		if (!single_head)
-			goto out;
-		n = single_head - 1;
-		list_del(&single_head, n);
-		chunk_free[n / EXTENT_FRAMES]--;
-		take(n);
-		frames_free--;
+	if (!order && !single_head && extent_head)
+		split_extent(extent_head - 1);
+	if (*head) {
+		*out = _mfn(*head - 1);
+		take(*head - 1, order);
+		ret = 0;
 	}
-	*out = _mfn(n);
-	ret = 0;
-out:
 	spin_unlock(&frames_lock);
 	return ret;
 }
@@ -180,7 +166,7 @@ out:
 void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
 		  void *arg)
 {
-	u64 n = mfn_x(first), end = min(n + count, frame_table_count), i;
+	u64 n = mfn_x(first), end = min(n + count, frame_table_count);
 	unsigned int order;
 
 	while (n < end) {
@@ -200,15 +186,7 @@ void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsi
 			else
 				split_extent(chunk);
 		}
-		if (order) {
-			list_del(&extent_head, n);
-		} else {
-			list_del(&single_head, n);
-			chunk_free[n / EXTENT_FRAMES]--;
-		}
-		for (i = 0; i < 1ull << order; i++)
-			take(n + i);
-		frames_free -= 1ull << order;
+		take(n, order);
 		spin_unlock(&frames_lock);
 		got(arg, _mfn(n), order);
 		n += 1ull << order;

@@ -222,13 +222,8 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 /* Addresses of the guest only; DR7 without the reserved bits and without GD (rule 27). */
 int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 {
-	struct pcpu *p = this_pcpu();
-
 	switch (index) {
-	case 0:
-	case 1:
-	case 2:
-	case 3:
+	case 0 ... 3:
 		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
 			return -PARVUS_EINVAL;
 		v->dr[index] = value;
@@ -244,12 +239,7 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 	default:
 		return -PARVUS_EINVAL;
 	}
-	__asm__ volatile("mov %0, %%db0" : : "r"(v->dr[0]));
-	__asm__ volatile("mov %0, %%db1" : : "r"(v->dr[1]));
-	__asm__ volatile("mov %0, %%db2" : : "r"(v->dr[2]));
-	__asm__ volatile("mov %0, %%db3" : : "r"(v->dr[3]));
-	__asm__ volatile("mov %0, %%db7" : : "r"(v->dr[7]));
-	p->debug_live = v->dr[7] != 0x400;
+	debug_load(this_pcpu(), v);
 	return 0;
 }
 

@@ -199,13 +199,14 @@ void guest_fs_base_set(u64 v)
 		wrmsr(MSR_FS_BASE, v);
 }
 
-static void debug_load(const struct vcpu *v)
+void debug_load(struct pcpu *p, const struct vcpu *v)
 {
 	__asm__ volatile("mov %0, %%db0" : : "r"(v->dr[0]));
 	__asm__ volatile("mov %0, %%db1" : : "r"(v->dr[1]));
 	__asm__ volatile("mov %0, %%db2" : : "r"(v->dr[2]));
 	__asm__ volatile("mov %0, %%db3" : : "r"(v->dr[3]));
 	__asm__ volatile("mov %0, %%db7" : : "r"(v->dr[7]));
+	p->debug_live = v->dr[7] != 0x400;
 }
 
 static void context_save(struct pcpu *p, struct vcpu *v, const struct regs *regs)
@@ -270,10 +271,8 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 		v->fpu_cpu = p->cpu;
 	}
 	xcr0_want(p, v->xcr0);
-	if (p->debug_live || v->dr[7] != 0x400) {
-		debug_load(v);
-		p->debug_live = v->dr[7] != 0x400;
-	}
+	if (p->debug_live || v->dr[7] != 0x400)
+		debug_load(p, v);
 	write_cr3(p->kernel_cr3);
 	shadow_load(v);
 	if (!p->kernel_mode)

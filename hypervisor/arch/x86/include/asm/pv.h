@@ -28,6 +28,7 @@ u64 guest_fs_base(void);
 void guest_fs_base_set(u64 v);
 void pcpu_work(unsigned int cpu, u32 bits);
 void schedule(struct pcpu *p, struct regs *regs);
+void debug_load(struct pcpu *p, const struct vcpu *v);
 void vcpu_fold_stats(struct pcpu *p, struct vcpu *v);
 noreturn void idle_forever(void);
 
