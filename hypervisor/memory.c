@@ -57,8 +57,16 @@ static int may_go(u64 chunk, u64 first, u64 end)
 	return 0;
 }
 
-/* What a busy entry is, a present one becomes; RAM without a frame just goes. */
-static u64 busy(u64 e) { return e & GFN_PRESENT ? (e & GFN_MFN_MASK) | GFN_BUSY : 0; }
+/* RAM without a frame has mfn 0 then; busy too, or the gfn could become somebody else's to free. */
+static u64 busy(u64 e) { return (e & GFN_MFN_MASK) | GFN_BUSY; }
+
+/* The frame of a busy entry; @t = NULL: the chunk is one. */
+static mfn_t busy_mfn(const u64 *t, u64 chunk, u64 i)
+{
+	u64 whole = chunk & GFN_MFN_MASK;
+
+	return gfn_entry_mfn(t ? t[i] : whole ? whole + (i << PAGE_SHIFT) : 0);
+}
 
 int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 {
@@ -103,32 +111,29 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	loss.gfn = loss.end = gfn;
 	if (READ_ONCE(d->gfn_chunk_maps[gfn >> EXTENT_ORDER]))
 		loss.end = gfn + frames;
-	for (i = 0; i < frames && loss.end == gfn; i++) {
-		u64 e = t ? t[first + i] : c + (i << PAGE_SHIFT);
-
-		if ((e & GFN_BUSY) && READ_ONCE(frame_info(gfn_entry_mfn(e))->count))
+	for (i = first; i < end && loss.end == gfn; i++)
+		if (READ_ONCE(frame_info(busy_mfn(t, c, i))->count))
 			loss.end = gfn + frames;
-	}
 	shadow_lose(v, &loss);
 	guest_access_wait();
 
 	spin_lock(&d->gfn_lock);
-	for (i = 0; i < frames; i++) {
-		u64 e = t ? t[first + i] : c + (i << PAGE_SHIFT);
+	for (i = first; i < end; i++) {
+		mfn_t mfn = busy_mfn(t, c, i);
 
-		if (!(e & GFN_BUSY))
+		if (t)
+			WRITE_ONCE(t[i], 0);
+		if (!mfn_x(mfn))
 			continue;
-		BUG_ON(frame_info(gfn_entry_mfn(e))->count);
+		BUG_ON(frame_info(mfn)->count);
 		gone++;
-		if (t) {
-			free_frames(gfn_entry_mfn(e), 0);
-			WRITE_ONCE(t[first + i], 0);
-		}
+		if (t)
+			free_frames(mfn, 0);
 	}
-	if (!t && (c & GFN_BUSY)) {
+	if (!t && gone)
 		free_frames(gfn_entry_mfn(c), EXTENT_ORDER);
+	if (!t)
 		WRITE_ONCE(*chunk, 0);
-	}
 	d->frames -= frames;
 	d->touched -= gone;
 	spin_unlock(&d->gfn_lock);
