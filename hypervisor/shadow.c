@@ -1512,6 +1512,8 @@ static bool is_lost(const struct shadow_loss *l, u64 e)
 
 	if (e & FOREIGN)
 		return shadow_loss_has(l, mfn);
+	if (l->gfn == l->end)	/* a device has no frame_info, but nobody who has one releases RAM */
+		return false;
 	gfn = frame_info(mfn)->word & FRAME_GFN;
 	if (e & PS)
 		return gfn < l->end && l->gfn < gfn + EXTENT_FRAMES;
