@@ -336,8 +336,11 @@ static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
 	return old & ~e & (GFN_PRESENT | GFN_WRITABLE);
 }
 
-/* A gfn may be mapped at: no memory there, or, for domain 0, the frame itself already. */
-static int gfn_check(struct domain *d, u64 gfn)
+/*
+ * Take a gfn to map at: there is no memory, or, for domain 0, the frame itself already. It
+ * is busy until entry_update(): no populate comes in between.
+ */
+static int gfn_take(struct domain *d, u64 gfn)
 {
 	u64 *slot;
 	int ret = 0;
@@ -346,7 +349,9 @@ static int gfn_check(struct domain *d, u64 gfn)
 	slot = gfn_slot(d, gfn);
 	if (!slot)
 		ret = d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
-	else if (*slot && !(d->control && gfn_is_mapped(d->grants, (u32)gfn)))
+	else if (!*slot)
+		WRITE_ONCE(*slot, GFN_BUSY);
+	else if (!d->control || !gfn_is_mapped(d->grants, (u32)gfn))
 		ret = -PARVUS_EEXIST;
 	spin_unlock(&d->gfn_lock);
 	return ret;
@@ -382,11 +387,14 @@ static int map(struct domain *d, struct peer *peer, struct parvus_grant_map *r)
 	spin_lock(&g->lock);
 	if (!g->bucket)
 		g->bucket = hv_alloc(BUCKETS * sizeof(u32));
-	ret = g->bucket ? gfn_check(d, gfn) : -PARVUS_ENOMEM;
-	if (!ret)
-		ret = slot_new(&g->mappings, &n);
+	ret = g->bucket ? slot_new(&g->mappings, &n) : -PARVUS_ENOMEM;
 	if (ret)
 		goto unlock;
+	ret = gfn_take(d, gfn);
+	if (ret) {
+		slot_put(&g->mappings, n);
+		goto unlock;
+	}
 	domain_hold(owner);
 	s = slot_at(&g->mappings, n);
 	s->m = (struct mapping){ .owner = owner, .ref = r->ref, .gfn = (u32)gfn, .mfn = o->mfn,
