@@ -543,6 +543,17 @@ START_TEST(control)
 	/* where it has something else; beyond its table */
 	OK(domain_populate(d, _gfn(mfn), 1));
 	BAD(map(1, 0, ro, RO, 5, &none), PARVUS_EEXIST);
+	/* a device above the top of RAM, in the leaf table of a mapping that goes: it stays */
+	native_open_frame = 30 * EXTENT_FRAMES + 7;
+	OK(offer(0, 101, 1, 0, &rw));
+	OK(map(1, 0, rw, 0, 5, &h[0]));
+	((u64 *)page(d, GFN0 + 3))[1] = last_gfn << 12 | P | W | U;
+	((u64 *)page(d, GFN0 + 3))[2] = native_open_frame << 12 | P | W | U;
+	ck_assert_int_eq(touch(1, 0x401000, true), (s64)last_gfn);
+	ck_assert_int_eq(touch(1, 0x402000, true), (s64)native_open_frame);
+	OK(unmap(1, h[0], 0));
+	ck_assert_int_eq(touch(1, 0x401000, false), -2);
+	ck_assert_int_eq(touch(1, 0x402000, true), (s64)native_open_frame);
 	domain_down(1);
 	d = control_up(EXTENT_FRAMES, 0);
 	ck_assert_uint_ge(mfn, EXTENT_FRAMES);
@@ -1011,6 +1022,38 @@ START_TEST(model)
 }
 END_TEST
 
+/* While a release waits for other CPUs, nothing begins anew where it takes something away. */
+static int came_back;
+static void populate_again(unsigned int cpu)
+{
+	(void)cpu;
+	came_back = domain_promise(doms[0], _gfn(602), 1);
+}
+
+START_TEST(release_alone)
+{
+	struct domain *d = doms[0];
+	u64 mfn = mfn_at(d, 599);
+
+	OK(domain_promise(d, _gfn(600), 4));
+	map_va(0, 0x400000, 599, P | W | U);
+	ck_assert_int_eq(touch(0, 0x400000, true), (s64)mfn);
+	native_this_cpu = 3;
+	shadow_load(d->vcpus[0]);
+	native_expose(3);
+	native_before_serve = populate_again;
+	OK(release(0, 598, 6));
+	native_before_serve = NULL;
+	ck_assert_int_eq(came_back, -PARVUS_EEXIST);
+	ck_assert_uint_eq(d->frames, RAM - 2);
+	OK(domain_promise(d, _gfn(598), 6));
+	native_unexpose(3);
+	native_this_cpu = 3;
+	shadow_unload(d->vcpus[0]);
+	all_gone();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("grant");
@@ -1028,6 +1071,7 @@ int main(void)
 	tcase_add_test(t, mapper_dies);
 	tcase_add_test(t, all_die);
 	tcase_add_test(t, releases);
+	tcase_add_test(t, release_alone);
 	suite_add_tcase(s, t);
 	t = tcase_create("model");
 	tcase_set_timeout(t, 60);
