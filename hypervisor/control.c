@@ -479,8 +479,7 @@ static int destroy(union control *c)
 		domain_put(d);
 		return -PARVUS_EINVAL;
 	}
-	if (READ_ONCE(d->state) == DOMAIN_RUNNING)
-		domain_kill(d, "destroyed");
+	domain_kill_other(d, "destroyed");
 	/* under the lock, so that no call that builds or looks is half-way */
 	spin_lock(&d->control_lock);
 	if (d->state == DOMAIN_BUILDING || d->state == DOMAIN_SHUTDOWN)

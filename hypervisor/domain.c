@@ -547,6 +547,8 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	spin_lock(&domains_lock);
 	domains[id % MAX_DOMAINS] = NULL;
 	domains_alive--;
+	if (control == d)	/* it could not be built */
+		control = NULL;
 	spin_unlock(&domains_lock);
 	domain_put(d);
 	domain_memory_free();
@@ -559,8 +561,6 @@ void domain_destroy(struct domain *d)
 	bool ran = d->state == DOMAIN_RUNNING;
 	u32 reason = d->shutdown_reason;
 
-	/* for good: who sees it dying meanwhile leaves it to us */
-	spin_lock(&d->destroy_lock);
 	WRITE_ONCE(d->state, DOMAIN_DYING);
 	domain_destroy_some(d, ~0ull);
 	/* one that could not be built is no end: the next of the bundle may be better */
@@ -598,28 +598,48 @@ static void control_finish(void)
 		domain_destroy(d);
 }
 
+/* It counts as a vCPU meanwhile, so that what takes the vCPUs apart comes after it. */
+void domain_kill_other(struct domain *d, const char *why)
+{
+	u32 n;
+
+	do {
+		n = READ_ONCE(d->alive_vcpus);
+		if (!n)
+			return;
+	} while (!atomic_cmpxchg_u32(&d->alive_vcpus, n, n + 1));
+	domain_kill(d, "%s", why);
+	domain_vcpu_gone(d);
+}
+
 /*
  * Domain 0's last vCPU is gone: so is everything. No control call runs any more. Domains
- * that run are destroyed by their own last vCPU, which may be at it already; the others here.
+ * that run are destroyed by their own last vCPU, the others here: those which were not
+ * running when that became so.
  */
 static void control_ends(void)
 {
+	u64 ours[MAX_DOMAINS / 64] = { 0 };
 	unsigned int i;
 
 	spin_lock(&domains_lock);
 	control_over = true;
+	for (i = 0; i < MAX_DOMAINS; i++)
+		if (domains[i] && domains[i]->state != DOMAIN_RUNNING) {
+			WRITE_ONCE(domains[i]->state, DOMAIN_DYING);
+			ours[i / 64] |= 1ull << (i % 64);
+		}
 	spin_unlock(&domains_lock);
 	for (i = 0; i < MAX_DOMAINS; i++) {
 		struct domain *d = domain_get_slot(i);
 
 		if (!d)
 			continue;
-		if (!d->control) {
+		if (ours[i / 64] >> (i % 64) & 1) {
 			domain_kill(d, "domain 0 ended");
-			if ((domain_state_change(d, DOMAIN_BUILDING, DOMAIN_DYING) ||
-			     domain_state_change(d, DOMAIN_SHUTDOWN, DOMAIN_DYING) ||
-			     READ_ONCE(d->state) == DOMAIN_DYING) && spin_trylock(&d->destroy_lock))
-				domain_destroy_some(d, ~0ull);
+			domain_destroy_some(d, ~0ull);
+		} else if (!d->control) {
+			domain_kill_other(d, "domain 0 ended");
 		}
 		domain_put(d);
 	}

@@ -131,10 +131,12 @@ void domain_generation(u64 id[2]) { id[0] = id[1] = 0; }
 u64 native_open_frame = ~0ull;	/* the one device of the fake machine */
 bool machine_frame_open(u64 mfn) { return mfn == native_open_frame; }
 
+void (*native_on_kick)(struct vcpu *v);
 void vcpu_kick(struct vcpu *v)
 {
-	(void)v;
 	native_kicks++;
+	if (native_on_kick)
+		native_on_kick(v);
 }
 
 void vcpu_raise(struct vcpu *v, u8 vector)

@@ -33,6 +33,8 @@ extern u64 native_resched;
 /* Calls of the stubs. */
 extern unsigned int native_kicks, native_raises, native_last_domain_ended;
 extern u32 native_last_reason;
+/* Called by vcpu_kick(). */
+extern void (*native_on_kick)(struct vcpu *v);
 
 /* The clock, the frame that is a device, and how often the hardware was to learn of a deadline. */
 extern u64 native_now, native_open_frame;

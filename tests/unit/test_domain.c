@@ -461,6 +461,60 @@ START_TEST(kept_for_domain_0)
 }
 END_TEST
 
+/* Those that are told to go are gone before the next one is told. */
+static void goes_at_once(struct vcpu *v)
+{
+	native_on_kick = NULL;
+	domain_vcpu_gone(v->domain);
+	domain_vcpu_gone(v->domain);
+}
+
+START_TEST(killed_by_another)
+{
+	struct domain *zero = domain_create("0", FRAMES, 512, 1), *d = domain_create("d", 512, 512, 2);
+
+	domain_set_control(zero);
+	zero->state = d->state = DOMAIN_RUNNING;
+	zero->alive_vcpus = 1;
+	d->alive_vcpus = 2;
+	native_on_kick = goes_at_once;
+	domain_kill_other(d, "x");
+	ck_assert_uint_eq(native_kicks, 2);
+	ck_assert_uint_eq(d->state, DOMAIN_SHUTDOWN);
+	domain_kill_other(d, "has no vCPU any more");
+	ck_assert_uint_eq(native_kicks, 2);
+	/* the same in the end of domain 0, where the last vCPU takes the domain apart */
+	d = domain_create("e", 512, 512, 2);
+	d->state = DOMAIN_RUNNING;
+	d->alive_vcpus = 2;
+	native_kicks = 0;
+	domain_shutdown(zero, PARVUS_SHUTDOWN_POWEROFF, 0);
+	native_on_kick = goes_at_once;
+	domain_vcpu_gone(zero);
+	ck_assert_uint_eq(native_kicks, 3);
+	ck_assert_uint_eq(native_last_domain_ended, 1);
+	gone();
+}
+END_TEST
+
+/* A domain 0 that could not be built is none. */
+START_TEST(control_not_built)
+{
+	struct domain *zero = domain_create("0", FRAMES, 512, 1), *d;
+
+	domain_set_control(zero);
+	domain_destroy(zero);
+	ck_assert_ptr_null(control_domain());
+	d = domain_create("d", 512, 512, 1);
+	d->state = DOMAIN_RUNNING;
+	d->alive_vcpus = 1;
+	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 0);
+	domain_vcpu_gone(d);
+	ck_assert_uint_eq(native_last_domain_ended, 1);
+	gone();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("domain");
@@ -482,6 +536,8 @@ int main(void)
 	tcase_add_test(c, promises_when_short);
 	tcase_add_test(c, machine_addresses);
 	tcase_add_test(c, kept_for_domain_0);
+	tcase_add_test(c, killed_by_another);
+	tcase_add_test(c, control_not_built);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }

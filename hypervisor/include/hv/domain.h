@@ -163,6 +163,8 @@ s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count);
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
+/* By who is none of its vCPUs, with a reference: those are not taken apart meanwhile. */
+void domain_kill_other(struct domain *d, const char *why);
 /* Its vCPUs run only while no reason is given why they should not. */
 #define PAUSE_CONTROL	1u	/* domain 0 wants it so */
 #define PAUSE_MEMORY	2u	/* it waits for a frame */
