@@ -314,23 +314,23 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 
 	for (;;) {
 		g = gfn_lookup(d, _gfn(gfn));
-		if (!(g & GFN_PRESENT))
-			return 0;
-		if (unlikely(g & GFN_MMIO)) {	/* nobody's frame: not counted; cached as the guest says */
-			e = (g & GFN_MFN_MASK) | (guest_leaf & CACHE);
-			break;
-		}
-		if (large) {
-			if (!(g & GFN_EXTENT))
-				return 0;
-			count = &d->gfn_chunk_maps[gfn >> EXTENT_ORDER];
-			e = (g & GFN_MFN_MASK & ~(EXTENT_SIZE - 1)) | PS;
-		} else if (unlikely(g & GFN_FOREIGN)) {
-			count = &d->shadow->foreign[shadow_foreign_hash(gfn_entry_mfn(g))];
-			e = (g & GFN_MFN_MASK) | FOREIGN;
-		} else {
+		e = g & GFN_MFN_MASK;
+		if (likely(gfn_is_ram(g))) {
 			count = &frame_info(gfn_entry_mfn(g))->count;
-			e = g & GFN_MFN_MASK;
+			if (large) {
+				if (!(g & GFN_EXTENT))
+					return 0;
+				count = &d->gfn_chunk_maps[gfn >> EXTENT_ORDER];
+				e = (e & ~(EXTENT_SIZE - 1)) | PS;
+			}
+		} else if (!(g & GFN_PRESENT)) {
+			return 0;
+		} else if (g & GFN_MMIO) {	/* nobody's frame: not counted; cached as the guest says */
+			e |= guest_leaf & CACHE;
+			break;
+		} else {
+			count = &d->shadow->foreign[shadow_foreign_hash(gfn_entry_mfn(g))];
+			e |= FOREIGN;
 		}
 		atomic_inc_u32(count);
 		if (likely(gfn_lookup(d, _gfn(gfn)) == g))
@@ -1023,7 +1023,8 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 
 	if (!at)
 		return FILL_NO_MEMORY;
-	if (unlikely(gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND))
+	/* for a large page there may be an extent; a small one asks when it finds nothing */
+	if (w->level >= 2 && gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND)
 		return FILL_WAIT;
 	l3 = table_below(v, as, at, as->index, slot, 3, va, overlay);
 	slot_sync(arch_this_cpu(), as, slot);
@@ -1067,8 +1068,13 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 	i = INDEX(va, 1);
 	range_add(&sd->pages[l1], i);
 	e = leaf_make(d, w->gfn, false, w, w->val[w->level]);
-	if (!e)
-		return FILL_NO_MEMORY;
+	if (unlikely(!e)) {
+		if (gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND)
+			return FILL_WAIT;
+		e = leaf_make(d, w->gfn, false, w, w->val[w->level]);
+		if (!e)
+			return FILL_NO_MEMORY;
+	}
 	old = t[i];
 	leaf_put(&sd->pages[l1], &t[i], e);
 	if (old) {
