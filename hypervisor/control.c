@@ -77,17 +77,12 @@ static struct domain *named(u32 id)
 
 static u64 frames_promised(void)
 {
-	u64 sum = 0;
+	struct domain *d;
 	unsigned int i;
+	u64 sum = 0;
 
-	for (i = 0; i < MAX_DOMAINS; i++) {
-		struct domain *d = domain_get_slot(i);
-
-		if (!d)
-			continue;
+	for_each_domain(d, i)
 		sum += READ_ONCE(d->frames) - READ_ONCE(d->touched);
-		domain_put(d);
-	}
 	return sum;
 }
 
@@ -209,18 +204,15 @@ static int info(union control *c)
 
 static int next(union control *c)
 {
-	struct domain *best = NULL;
+	struct domain *best = NULL, *d;
 	unsigned int i;
 
-	for (i = 0; i < MAX_DOMAINS; i++) {
-		struct domain *d = domain_get_slot(i);
-
-		if (d && d->id >= c->info.domain && (!best || d->id < best->id)) {
+	for_each_domain(d, i) {
+		if (d->id >= c->info.domain && (!best || d->id < best->id)) {
 			if (best)
 				domain_put(best);
 			best = d;
-		} else if (d) {
-			domain_put(d);
+			domain_hold(d);
 		}
 	}
 	if (!best)

@@ -41,15 +41,35 @@ static bool may_read(const struct device *e, const struct domain *d)
 	return !e->removed && (d->control || e->end[FRONT] == d || e->end[BACK] == d);
 }
 
-/* The slot of a device that @d may read, or PARVUS_DEVICES. */
-static u32 find(const struct domain *d, u32 id)
+static bool missed(const struct device *e, const struct domain *d)
 {
-	u32 i;
+	return (e->changed[FRONT] && e->end[FRONT] == d) || (e->changed[BACK] && e->end[BACK] == d);
+}
 
-	for (i = 0; i < PARVUS_DEVICES; i++)
-		if (devices[i] && devices[i]->d.id == id && may_read(devices[i], d))
-			break;
-	return i;
+static bool missed_removal(const struct device *e, const struct domain *d)
+{
+	return e->removed && missed(e, d);
+}
+
+static bool is_removed(const struct device *e, UNUSED const struct domain *d)
+{
+	return e->removed;
+}
+
+/* The device with the lowest id above @after that is of interest to @d, or PARVUS_DEVICES. */
+static u32 slot_after(const struct domain *d, u32 after,
+		      bool (*interest)(const struct device *e, const struct domain *d))
+{
+	u32 i, best = PARVUS_DEVICES;
+
+	for (i = 0; i < PARVUS_DEVICES; i++) {
+		const struct device *e = devices[i];
+
+		if (e && e->d.id > after && interest(e, d) &&
+		    (best == PARVUS_DEVICES || e->d.id < devices[best]->d.id))
+			best = i;
+	}
+	return best;
 }
 
 static void tell(struct device *e, int end)
@@ -82,18 +102,15 @@ static void device_remove(u32 i)
 /* A free slot, or that of the device that was removed the longest ago; else PARVUS_DEVICES. */
 static u32 slot_find(void)
 {
-	u32 i, old = PARVUS_DEVICES;
+	u32 i;
 
-	for (i = 0; i < PARVUS_DEVICES; i++) {
+	for (i = 0; i < PARVUS_DEVICES; i++)
 		if (!devices[i])
 			return i;
-		if (devices[i]->removed &&
-		    (old == PARVUS_DEVICES || devices[i]->d.id < devices[old]->d.id))
-			old = i;
-	}
-	if (old < PARVUS_DEVICES)
-		slot_free(old);
-	return old;
+	i = slot_after(NULL, 0, is_removed);
+	if (i < PARVUS_DEVICES)
+		slot_free(i);
+	return i;
 }
 
 static int device_create(struct parvus_device *r, struct domain *front, struct domain *back)
@@ -182,32 +199,6 @@ static int device_set(struct device *e, const struct domain *d, const struct par
 	return 0;
 }
 
-static bool missed(const struct device *e, const struct domain *d)
-{
-	return (e->changed[FRONT] && e->end[FRONT] == d) || (e->changed[BACK] && e->end[BACK] == d);
-}
-
-static bool missed_removal(const struct device *e, const struct domain *d)
-{
-	return e->removed && missed(e, d);
-}
-
-/* The device with the lowest id above @after that is of interest to @d, or PARVUS_DEVICES. */
-static u32 slot_after(const struct domain *d, u32 after,
-		      bool (*interest)(const struct device *e, const struct domain *d))
-{
-	u32 i, best = PARVUS_DEVICES;
-
-	for (i = 0; i < PARVUS_DEVICES; i++) {
-		const struct device *e = devices[i];
-
-		if (e && e->d.id > after && interest(e, d) &&
-		    (best == PARVUS_DEVICES || e->d.id < devices[best]->d.id))
-			best = i;
-	}
-	return best;
-}
-
 /* @d has seen what there is to see. */
 static void seen(u32 i, const struct domain *d)
 {
@@ -242,9 +233,10 @@ static s64 device_changed(struct domain *d, u64 gpa)
 /* The operations on a device by its id, or the one after it. */
 static s64 op_on_device(struct domain *d, u64 op, u64 gpa, const struct parvus_device *r)
 {
-	u32 i = op == PARVUS_DEVICE_NEXT ? slot_after(d, r->id, may_read) : find(d, r->id);
+	bool next = op == PARVUS_DEVICE_NEXT;
+	u32 i = next || r->id ? slot_after(d, next ? r->id : r->id - 1, may_read) : PARVUS_DEVICES;
 
-	if (i == PARVUS_DEVICES)
+	if (i == PARVUS_DEVICES || (!next && devices[i]->d.id != r->id))
 		return -PARVUS_ENOENT;
 	switch (op) {
 	case PARVUS_DEVICE_SET:

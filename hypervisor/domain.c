@@ -48,7 +48,6 @@ static struct domain *get_slot(unsigned int slot, u32 id)
 }
 
 struct domain *domain_get(u32 id) { return id < DOMAIN_IDS ? get_slot(id % MAX_DOMAINS, id) : NULL; }
-struct domain *domain_get_slot(unsigned int slot) { return get_slot(slot, ANY); }
 
 void domain_put(struct domain *d)
 {
@@ -61,6 +60,15 @@ void domain_put(struct domain *d)
 		grant_domain_free(d);
 		hv_free(d, sizeof(*d));
 	}
+}
+
+struct domain *domain_next(struct domain *d, unsigned int *slot)
+{
+	if (d)
+		domain_put(d);
+	for (d = NULL; !d && *slot < MAX_DOMAINS; ++*slot)
+		d = get_slot(*slot, ANY);
+	return d;
 }
 
 void domain_hold(struct domain *d)
@@ -203,8 +211,15 @@ static void own(struct domain *d, u64 mfn, u64 gfn)
 	f->word = gfn;
 }
 
-/* The table of a chunk, made if there is none, its entries as the chunk was. gfn_lock is held. */
-static u64 *chunk_table(struct domain *d, u64 gfn)
+/* One frame of its RAM: @slot is where its entry is. gfn_lock is held. */
+static void frame_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn)
+{
+	own(d, mfn_x(mfn), gfn);
+	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+	d->touched++;
+}
+
+u64 *gfn_chunk_table(struct domain *d, u64 gfn)
 {
 	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t, i;
 
@@ -212,8 +227,8 @@ static u64 *chunk_table(struct domain *d, u64 gfn)
 		t = hv_alloc(PAGE_SIZE);
 		if (!t)
 			return NULL;
-		for (i = 0; (*chunk & GFN_DEMAND) && i < EXTENT_FRAMES; i++)
-			t[i] = GFN_DEMAND;
+		for (i = 0; *chunk && i < EXTENT_FRAMES; i++)
+			t[i] = gfn_chunk_entry(*chunk, i) & ~GFN_EXTENT;
 		smp_store_release(chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
 	}
 	return frame_map(gfn_entry_mfn(*chunk));
@@ -224,7 +239,7 @@ u64 *gfn_slot(struct domain *d, u64 gfn)
 	u64 e = d->gfn_chunks[gfn >> EXTENT_ORDER], *t = NULL;
 
 	if (!e || e & GFN_TABLE)
-		t = chunk_table(d, gfn);
+		t = gfn_chunk_table(d, gfn);
 	return t ? &t[gfn & (EXTENT_FRAMES - 1)] : NULL;
 }
 
@@ -245,10 +260,8 @@ static int populate_frame(struct domain *d, u64 gfn, bool now)
 	if (alloc_frames(0, &mfn))
 		return -PARVUS_ENOMEM;
 	memset(frame_map(mfn), 0, PAGE_SIZE);
-	own(d, mfn_x(mfn), gfn);
-	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+	frame_set(d, slot, gfn, mfn);
 	d->frames++;
-	d->touched++;
 	return 0;
 }
 
@@ -278,18 +291,18 @@ static int populate(struct domain *d, u64 gfn, u64 count, bool now)
 		u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
 		bool whole = !(gfn % EXTENT_FRAMES) && gfn + EXTENT_FRAMES <= end && !*chunk;
 
-		if (whole && !now) {
-			WRITE_ONCE(*chunk, GFN_DEMAND);
-			d->frames += EXTENT_FRAMES;
-			gfn += EXTENT_FRAMES;
-		} else if (whole && !alloc_frames(EXTENT_ORDER, &mfn)) {
+		if (!whole || (now && alloc_frames(EXTENT_ORDER, &mfn))) {
+			ret = populate_frame(d, gfn++, now);
+			continue;
+		}
+		if (now) {
 			memset(frame_map(mfn), 0, EXTENT_SIZE);
 			extent_set(d, gfn, mfn);
-			d->frames += EXTENT_FRAMES;
-			gfn += EXTENT_FRAMES;
 		} else {
-			ret = populate_frame(d, gfn++, now);
+			WRITE_ONCE(*chunk, GFN_DEMAND);
 		}
+		d->frames += EXTENT_FRAMES;
+		gfn += EXTENT_FRAMES;
 	}
 	spin_unlock(&d->gfn_lock);
 	return ret;
@@ -320,17 +333,14 @@ static void claimed(void *arg, mfn_t mfn, unsigned int order)
 		c->d->frames += EXTENT_FRAMES;
 		return;
 	}
-	t = chunk_table(c->d, mfn_x(mfn));
+	t = gfn_chunk_table(c->d, mfn_x(mfn));
 	if (!t) {
 		free_frames(mfn, 0);
 		c->error = -PARVUS_ENOMEM;
 		return;
 	}
-	own(c->d, mfn_x(mfn), mfn_x(mfn));
-	WRITE_ONCE(t[mfn_x(mfn) & (EXTENT_FRAMES - 1)],
-		   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
+	frame_set(c->d, &t[mfn_x(mfn) & (EXTENT_FRAMES - 1)], mfn_x(mfn), mfn);
 	c->d->frames++;
-	c->d->touched++;
 }
 
 int domain_claim(struct domain *d, u64 first, u64 count)
@@ -378,12 +388,9 @@ u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 		return GFN_DEMAND;
 	memset(frame_map(mfn), 0, PAGE_SIZE);
 	spin_lock(&d->gfn_lock);
-	t = *chunk & (GFN_TABLE | GFN_DEMAND) ? chunk_table(d, gfn) : NULL;
+	t = *chunk & (GFN_TABLE | GFN_DEMAND) ? gfn_chunk_table(d, gfn) : NULL;
 	if (t && t[gfn & (EXTENT_FRAMES - 1)] == GFN_DEMAND) {
-		own(d, mfn_x(mfn), gfn);
-		WRITE_ONCE(t[gfn & (EXTENT_FRAMES - 1)],
-			   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
-		d->touched++;
+		frame_set(d, &t[gfn & (EXTENT_FRAMES - 1)], gfn, mfn);
 		used = true;
 	}
 	spin_unlock(&d->gfn_lock);
@@ -416,21 +423,17 @@ static u32 memory_waits;	/* somebody may be waiting */
 
 void domain_memory_free(void)
 {
+	struct domain *d;
 	unsigned int i;
 
 	if (likely(!READ_ONCE(memory_waits)) || frames_free_count() <= FRAMES_RESERVE ||
 	    !atomic_xchg_u32(&memory_waits, 0))
 		return;
-	for (i = 0; i < MAX_DOMAINS; i++) {
-		struct domain *d = domain_get_slot(i);
-
-		if (!d)
-			continue;
+	for_each_domain(d, i) {
 		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
 			domain_unpause(d, PAUSE_MEMORY);
 			domain_changed(d);
 		}
-		domain_put(d);
 	}
 }
 
@@ -620,6 +623,7 @@ void domain_kill_other(struct domain *d, const char *why)
 static void control_ends(void)
 {
 	u64 ours[MAX_DOMAINS / 64] = { 0 };
+	struct domain *d;
 	unsigned int i;
 
 	spin_lock(&domains_lock);
@@ -630,18 +634,15 @@ static void control_ends(void)
 			ours[i / 64] |= 1ull << (i % 64);
 		}
 	spin_unlock(&domains_lock);
-	for (i = 0; i < MAX_DOMAINS; i++) {
-		struct domain *d = domain_get_slot(i);
-
-		if (!d)
+	for_each_domain(d, i) {
+		if (d->control)
 			continue;
 		if (ours[i / 64] >> (i % 64) & 1) {
 			domain_kill(d, "domain 0 ended");
 			domain_destroy_some(d, ~0ull);
-		} else if (!d->control) {
+		} else {
 			domain_kill_other(d, "domain 0 ended");
 		}
-		domain_put(d);
 	}
 	spin_lock(&domains_lock);
 	control_alone = true;

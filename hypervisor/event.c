@@ -15,6 +15,7 @@
 #include <hv/arch_mmu.h>
 #include <hv/event.h>
 #include <hv/lib.h>
+#include <hv/nospec.h>
 #include <hv/platform.h>
 #include <hv/timer.h>
 #include <parvus/event.h>
@@ -23,11 +24,9 @@ struct port {
 	u8 kind;		/* PARVUS_EVENT_CLOSED, UNBOUND, INTERDOMAIN, VIRQ */
 	u8 flags;
 	u8 vcpu;
-	u8 pad;
 	u16 domain;		/* UNBOUND, INTERDOMAIN: the remote one's number */
 	u16 other;		/* INTERDOMAIN: its port; VIRQ: the source */
 	u32 interval_ns;
-	u32 pad2;
 	union {
 		struct domain *peer;	/* INTERDOMAIN: alive, see above */
 		u64 serial;	/* UNBOUND: of the domain that may bind; numbers come back */
@@ -120,15 +119,14 @@ static void set_pending(struct event_domain *ev, struct port *p, u32 port)
  */
 static u64 deliver_deferred(struct event_domain *ev, u64 now, bool all)
 {
-	u64 first = 0, bits, next;
-	u32 w, port;
+	u64 first = 0, next;
+	u32 w, bit;
 
 	for (w = 0; w < WORDS; w++) {
-		for (bits = READ_ONCE(ev->deferred[w]); bits; bits &= bits - 1) {
-			struct port *p;
+		for_each_bit(bit, READ_ONCE(ev->deferred[w])) {
+			u32 port = w * 64 + bit;
+			struct port *p = port_at(ev, port);
 
-			port = w * 64 + (u32)__builtin_ctzll(bits);
-			p = port_at(ev, port);
 			next = READ_ONCE(p->next);
 			if (next > now && !all) {
 				first = first ? min(first, next) : next;
@@ -319,29 +317,21 @@ static s64 event_register(struct domain *d, u64 gpa)
 {
 	struct event_domain *ev = d->events;
 	struct parvus_event_page *page = guest_map(d, gpa, sizeof(*page), sizeof(*page));
-	u64 bits;
-	s64 ret = 0;
-	u32 w;
+	bool first;
+	u32 w, bit;
 
 	if (!page)
 		return -PARVUS_EFAULT;
 	spin_lock(&d->event_lock);
-	if (ev->page != &ev->none) {
-		ret = -PARVUS_EBUSY;
-		goto out;
-	}
-	WRITE_ONCE(ev->page, page);
+	first = ev->page == &ev->none;
+	if (first)
+		WRITE_ONCE(ev->page, page);
 	smp_mb();	/* against set_pending() */
-	for (w = 0; w < WORDS; w++) {
-		for (bits = atomic_xchg_u64(&ev->none.pending[w], 0); bits; bits &= bits - 1) {
-			u32 port = w * 64 + (u32)__builtin_ctzll(bits);
-
-			set_pending(ev, port_at(ev, port), port);
-		}
-	}
-out:
+	for (w = 0; first && w < WORDS; w++)
+		for_each_bit(bit, atomic_xchg_u64(&ev->none.pending[w], 0))
+			set_pending(ev, port_at(ev, w * 64 + bit), w * 64 + bit);
 	spin_unlock(&d->event_lock);
-	return ret;
+	return first ? 0 : -PARVUS_EBUSY;
 }
 
 static s64 event_bind(struct domain *d, u64 gpa)
@@ -461,7 +451,6 @@ static s64 event_set(struct domain *d, u64 gpa)
 	struct event_domain *ev = d->events;
 	struct parvus_event_bind b;
 	struct port *p;
-	u32 port;
 	int ret = bind_read(d, gpa, &b, true);
 
 	if (ret)
@@ -469,11 +458,9 @@ static s64 event_set(struct domain *d, u64 gpa)
 	spin_lock(&d->event_lock);
 	ret = port_find(ev, b.port, &p);
 	if (!ret) {
-		u64 bit, *pending;
+		u32 port = b.port & (PARVUS_EVENT_PORTS - 1);
+		u64 bit = bit_of(port), *pending = &ev->page->pending[port / 64];
 
-		port = b.port & (PARVUS_EVENT_PORTS - 1);
-		bit = bit_of(port);
-		pending = &ev->page->pending[port / 64];
 		WRITE_ONCE(p->flags, (u8)b.flags);
 		WRITE_ONCE(p->vcpu, (u8)b.vcpu);
 		WRITE_ONCE(p->interval_ns, b.interval_ns);
@@ -491,25 +478,19 @@ static s64 event_set(struct domain *d, u64 gpa)
 
 s64 event_op(struct vcpu *v, u64 op, u64 arg)
 {
-	struct domain *d = v->domain;
+	static s64 (*const ops[])(struct domain *d, u64 arg) = {
+		[PARVUS_EVENT_SEND] = event_send,
+		[PARVUS_EVENT_UNMASK] = event_unmask,
+		[PARVUS_EVENT_REGISTER] = event_register,
+		[PARVUS_EVENT_BIND] = event_bind,
+		[PARVUS_EVENT_CLOSE] = event_close,
+		[PARVUS_EVENT_STATUS] = event_status,
+		[PARVUS_EVENT_SET] = event_set,
+	};
 
-	switch (op) {
-	case PARVUS_EVENT_SEND:
-		return event_send(d, arg);
-	case PARVUS_EVENT_UNMASK:
-		return event_unmask(d, arg);
-	case PARVUS_EVENT_REGISTER:
-		return event_register(d, arg);
-	case PARVUS_EVENT_BIND:
-		return event_bind(d, arg);
-	case PARVUS_EVENT_CLOSE:
-		return event_close(d, arg);
-	case PARVUS_EVENT_STATUS:
-		return event_status(d, arg);
-	case PARVUS_EVENT_SET:
-		return event_set(d, arg);
-	}
-	return -PARVUS_ENOSYS;
+	if (op >= ARRAY_SIZE(ops))
+		return -PARVUS_ENOSYS;
+	return ops[op & index_mask(op, ARRAY_SIZE(ops))](v->domain, arg);
 }
 
 /* ---- for others ---- */

@@ -29,7 +29,6 @@
 #define A3 (regs->r10)
 #define A4 (regs->r8)
 #define A5 (regs->r9)
-#define UNUSED		__attribute__((unused))
 #define HC(name)	static s64 hc_##name(UNUSED struct vcpu *v, UNUSED struct regs *regs)
 
 bool debug_enabled;	/* debug=1 on the command line */

@@ -22,32 +22,12 @@
 
 #define RELEASE_CHUNK	16u	/* records of one call: each may sweep the shadow pool */
 
-/* The entry that stands for frame @i of a chunk. */
-static u64 entry_of(u64 chunk, u64 i)
-{
-	if (chunk & GFN_TABLE)
-		return ((u64 *)frame_map(gfn_entry_mfn(chunk)))[i];
-	if (chunk & GFN_EXTENT)
-		return chunk + (i << PAGE_SHIFT);
-	return chunk & GFN_DEMAND ? chunk : 0;
-}
-
-/* A uniform chunk gets a page of entries, which say the same. */
-static void chunk_split(u64 *chunk, u64 *t)
-{
-	u64 i;
-
-	for (i = 0; i < EXTENT_FRAMES; i++)
-		t[i] = entry_of(*chunk, i) & ~GFN_EXTENT;
-	smp_store_release(chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
-}
-
 static int may_go(u64 chunk, u64 first, u64 end)
 {
 	u64 i, e;
 
 	for (i = first; i < end; i++) {
-		e = entry_of(chunk, i);
+		e = gfn_chunk_entry(chunk, i);
 		if (!gfn_is_ram(e) && !(e & GFN_DEMAND))
 			return -PARVUS_EFAULT;
 		if (gfn_is_ram(e) &&
@@ -71,7 +51,7 @@ static mfn_t busy_mfn(const u64 *t, u64 chunk, u64 i)
 int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 {
 	u64 first = gfn % EXTENT_FRAMES, end = first + frames, i, gone = 0, *chunk, c;
-	u64 *t = NULL, *spare = NULL;
+	u64 *t = NULL;
 	struct shadow_loss loss;
 	int ret;
 
@@ -79,30 +59,19 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 		return -PARVUS_EINVAL;
 	gfn &= index_mask(gfn, d->max_gfn);
 	chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
-	/* a chunk that has a table once keeps it */
-	if (frames < EXTENT_FRAMES && !(READ_ONCE(*chunk) & GFN_TABLE)) {
-		spare = hv_alloc(PAGE_SIZE);
-		if (!spare)
-			return -PARVUS_ENOMEM;
-	}
 	spin_lock(&d->gfn_lock);
 	ret = may_go(*chunk, first, end);
-	if (!ret) {
-		if (spare && !(*chunk & GFN_TABLE)) {
-			chunk_split(chunk, spare);
-			spare = NULL;
-		}
-		if (*chunk & GFN_TABLE) {
-			t = frame_map(gfn_entry_mfn(*chunk));
-			for (i = first; i < end; i++)
-				WRITE_ONCE(t[i], busy(t[i]));
-		} else {
-			WRITE_ONCE(*chunk, busy(*chunk));
-		}
+	/* a chunk that has a table once keeps it */
+	if (!ret && (frames < EXTENT_FRAMES || *chunk & GFN_TABLE)) {
+		t = gfn_chunk_table(d, gfn);
+		for (i = first; t && i < end; i++)
+			WRITE_ONCE(t[i], busy(t[i]));
+		ret = t ? 0 : -PARVUS_ENOMEM;
+	} else if (!ret) {
+		WRITE_ONCE(*chunk, busy(*chunk));
 	}
 	c = *chunk;
 	spin_unlock(&d->gfn_lock);
-	hv_free(spare, PAGE_SIZE);
 	if (ret)
 		return ret;
 
@@ -141,24 +110,10 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	return 0;
 }
 
-static s64 op_release(struct vcpu *v, u64 gpa, u64 count)
+/* RAM goes; or RAM again, as far as the limit goes, and frames come at the first touch. */
+static s64 op_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
-	struct parvus_memory_extent r;
-	u64 i;
-	int ret;
-
-	for (i = 0; i < min(count, (u64)RELEASE_CHUNK); i++, gpa += sizeof(r)) {
-		ret = guest_read(v->domain, gpa, &r, sizeof(r)) ? -PARVUS_EFAULT :
-		      domain_release(v->domain, v, r.gfn, r.frames);
-		if (ret)
-			return i ? (s64)i : ret;
-	}
-	return (s64)i;
-}
-
-/* RAM again, as far as the limit goes; frames come at the first touch. */
-static s64 op_populate(struct domain *d, u64 gpa, u64 count)
-{
+	struct domain *d = v->domain;
 	struct parvus_memory_extent r;
 	u64 i;
 	int ret;
@@ -166,6 +121,8 @@ static s64 op_populate(struct domain *d, u64 gpa, u64 count)
 	for (i = 0; i < min(count, (u64)RELEASE_CHUNK); i++, gpa += sizeof(r)) {
 		if (guest_read(d, gpa, &r, sizeof(r)))
 			ret = -PARVUS_EFAULT;
+		else if (op == PARVUS_MEMORY_RELEASE)
+			ret = domain_release(d, v, r.gfn, r.frames);
 		else if (!r.frames || r.frames > EXTENT_FRAMES || r.gfn >= d->max_gfn ||
 			 r.gfn % EXTENT_FRAMES + r.frames > EXTENT_FRAMES)
 			ret = -PARVUS_EINVAL;
@@ -179,11 +136,8 @@ static s64 op_populate(struct domain *d, u64 gpa, u64 count)
 
 static s64 op_info(struct domain *d, u64 gpa)
 {
-	struct parvus_memory_info m;
+	struct parvus_memory_info m = { .size = sizeof(m), .version = 1 };
 
-	memset(&m, 0, sizeof(m));
-	m.size = sizeof(m);
-	m.version = 1;
 	m.frames = READ_ONCE(d->frames);
 	m.touched = READ_ONCE(d->touched);
 	m.max_frames = d->max_frames;
@@ -207,7 +161,7 @@ s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 			return -PARVUS_EPERM;
 		if (count > PARVUS_MEMORY_BATCH)
 			return -PARVUS_E2BIG;
-		return op == PARVUS_MEMORY_RELEASE ? op_release(v, gpa, count) : op_populate(d, gpa, count);
+		return op_each(v, op, gpa, count);
 	case PARVUS_MEMORY_INFO:
 		return count ? -PARVUS_EINVAL : op_info(d, gpa);
 	default:

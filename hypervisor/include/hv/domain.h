@@ -117,8 +117,11 @@ extern struct domain *domains[MAX_DOMAINS];
  * until domain_put(). Not with a lock of events, grants or devices held.
  */
 struct domain *domain_get(u32 id);
-struct domain *domain_get_slot(unsigned int slot);	/* 0 .. MAX_DOMAINS - 1, for walking all */
 void domain_put(struct domain *d);
+/* Each in turn with a reference, which the next step takes back: the loop has no break. */
+struct domain *domain_next(struct domain *d, unsigned int *slot);
+#define for_each_domain(d, slot) \
+	for ((slot) = 0, (d) = NULL; ((d) = domain_next(d, &(slot)));)
 /* One more reference to a domain of which the caller has one. */
 void domain_hold(struct domain *d);
 
@@ -158,6 +161,8 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames);
  * *chunk is 0, there is no memory for the page.
  */
 u64 *gfn_slot(struct domain *d, u64 gfn);
+/* The table of a chunk, made if there is none, its entries as the chunk was. gfn_lock is held. */
+u64 *gfn_chunk_table(struct domain *d, u64 gfn);
 /* memory.c: the hypercall. */
 s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count);
 
@@ -205,6 +210,14 @@ static inline bool gfn_is_writable_ram(u64 e) { return gfn_is_ram(e) && (e & GFN
 
 static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
 
+/* The entry that stands for frame @i of a chunk. */
+static inline u64 gfn_chunk_entry(u64 chunk, u64 i)
+{
+	if (likely(chunk & GFN_EXTENT))
+		return chunk + (i << PAGE_SHIFT);
+	return chunk & GFN_TABLE ? READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(chunk)))[i]) : chunk;
+}
+
 /* What the table does not name is the machine's own for domain 0, and nothing for others. */
 u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
 
@@ -219,11 +232,7 @@ static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
 
 	if (unlikely(n >= d->max_gfn))
 		return gfn_lookup_machine(d, n);
-	e = READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]);
-	if (likely(e & GFN_EXTENT))
-		return e + ((n & (EXTENT_FRAMES - 1)) << PAGE_SHIFT);
-	if (e & GFN_TABLE)
-		e = READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(e)))[n & (EXTENT_FRAMES - 1)]);
+	e = gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]), n & (EXTENT_FRAMES - 1));
 	return likely(e) ? e : gfn_lookup_machine(d, n);
 }
 

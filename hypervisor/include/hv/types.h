@@ -44,6 +44,7 @@ static inline u64 gfn_x(gfn_t g) { return g.v; }
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define noreturn	__attribute__((noreturn))
+#define UNUSED		__attribute__((unused))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define container_of(p, type, member) \
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
