@@ -126,6 +126,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	d = domain_create(b->name, max_gfn, b->mem >> PAGE_SHIFT, b->vcpus);
 	if (!d)
 		return "no memory for it, or too many domains";
+	spin_unlock(&d->control_lock);	/* there is nobody else yet */
 	if (b->control)
 		domain_set_control(d);
 	sched_set_weight(d, b->weight);

@@ -129,6 +129,7 @@ static int create(union control *c)
 	a->domain = d->id;
 	trace_domain(d, PARVUS_DOMAIN_BUILDING);
 	domain_changed(d);
+	spin_unlock(&d->control_lock);
 	return 0;
 }
 

@@ -31,7 +31,8 @@ static bool control_over;	/* it has ended: nothing is kept for it */
 static bool control_alone;	/* all others were told, and nobody holds one of them for that */
 
 #define ANY		0xffffffffu
-#define DOMAIN_IDS	0x7ff0u	/* as many as Xen has */
+/* As many as Xen has, but every slot has as many: the search for one goes on beyond the last. */
+#define DOMAIN_IDS	(0x7ff0u / MAX_DOMAINS * MAX_DOMAINS)
 
 static struct domain *get_slot(unsigned int slot, u32 id)
 {
@@ -166,6 +167,12 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	if (!d->gfn_chunks || !d->gfn_chunk_maps || grant_domain_init(d) ||
 	    shadow_domain_init(d, pool) || event_domain_init(d))
 		goto fail;
+	for (i = 0; i < vcpus; i++) {
+		d->vcpus[i] = vcpu_create(d, i);
+		if (!d->vcpus[i])
+			goto fail;
+	}
+	spin_lock(&d->control_lock);
 	spin_lock(&domains_lock);
 	for (i = 0; i < MAX_DOMAINS && domains[(last_id + i) % DOMAIN_IDS % MAX_DOMAINS]; i++)
 		;
@@ -178,21 +185,13 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 		domains_alive++;
 	}
 	spin_unlock(&domains_lock);
-	if (i == MAX_DOMAINS)
-		goto fail;
-	for (i = 0; i < vcpus; i++) {
-		d->vcpus[i] = vcpu_create(d, i);
-		if (!d->vcpus[i]) {
-			d->shutdown_reason = PARVUS_SHUTDOWN_KILLED;
-			d->shutdown_status = 255;
-			hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "no memory for vCPU %u", i);
-			domain_destroy(d);
-			return NULL;
-		}
-	}
-	return d;
+	if (i < MAX_DOMAINS)
+		return d;
 fail:
 	event_domain_destroy(d);
+	for (i = 0; i < vcpus; i++)
+		if (d->vcpus[i])
+			vcpu_destroy(d->vcpus[i]);
 	shadow_domain_destroy(d);
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
@@ -690,11 +689,18 @@ struct domain *control_domain(void) { return READ_ONCE(control); }
 
 void domain_changed(struct domain *d)
 {
-	struct domain *zero = READ_ONCE(control);	/* it goes after all others */
+	struct domain *zero;
 
 	atomic_inc_u32(&d->changes);
+	spin_lock(&domains_lock);
+	zero = control;
+	if (zero)
+		zero->refs++;
+	spin_unlock(&domains_lock);
 	if (zero && zero != d)
 		event_virq(zero, PARVUS_VIRQ_DOMAIN);
+	if (zero)
+		domain_put(zero);
 }
 
 unsigned int domains_count(void) { return READ_ONCE(domains_alive); }

@@ -95,11 +95,15 @@ void secondary_main(u64 arg)
 /* As child_new(), but any call may find that the other vCPU was faster. */
 static void round_of(const char *code, int looks)
 {
-	s64 id = child_create("raced", 1024), ret;
+	static u32 next = 1;
 	struct parvus_control_start *s;
+	s64 id, ret;
 
+	target = next;	/* the number that it will have: it is met half made, too */
+	id = child_create("raced", 1024);
 	EXPECT(id > 0);
 	target = (u32)id;
+	next = (u32)id + 1;
 	child_populate((u32)id, 0, 900, 0);
 	child_copy((u32)id, 0x4000, child_poweroff, (u64)(child_end - child_poweroff));
 	s = ARG(parvus_control_start);

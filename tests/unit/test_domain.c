@@ -195,7 +195,6 @@ START_TEST(create_without_vcpu)
 		native_vcpu_fail = n;
 		ck_assert_ptr_null(domain_create("x", 512, 512, 3));
 		ck_assert_uint_eq(domains_count(), 0);
-		ck_assert_ptr_nonnull(strstr(native_raw, "reason=killed status=255 why=\"no memory for vCPU"));
 		gone();
 	}
 	native_vcpu_fail = 0;

@@ -131,7 +131,8 @@ void domain_hold(struct domain *d);
  * @max_gfn: size of its guest-physical space in frames, rounded up to chunks
  * @ram: frames that it may ever have
  * @vcpus: number of vCPUs, 1..MAX_VCPUS
- * Return: the domain, or NULL when memory is short or the arguments are bad.
+ * Return: the domain, with its control_lock held: what finds it by its number waits until
+ * it is what its maker wants it to be. NULL when memory is short or the arguments are bad.
  */
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
 
