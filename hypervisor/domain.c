@@ -418,15 +418,14 @@ void domain_unpause(struct domain *d, u32 why)
 	spin_unlock(&d->pause_lock);
 }
 
-static u32 memory_waits;	/* somebody may be waiting */
+u32 memory_waits;	/* somebody may be waiting */
 
-void domain_memory_free(void)
+void domain_memory_wake(void)
 {
 	struct domain *d;
 	unsigned int i;
 
-	if (likely(!READ_ONCE(memory_waits)) || frames_free_count() <= FRAMES_RESERVE ||
-	    !atomic_xchg_u32(&memory_waits, 0))
+	if (frames_free_count() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
 		return;
 	for_each_domain(d, i) {
 		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
@@ -540,10 +539,8 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 		shadow_domain_destroy(d);
 		d->mapped = grant_domain_destroy(d);
 	}
-	if (!free_gfn_table(d, chunks)) {
-		domain_memory_free();
+	if (!free_gfn_table(d, chunks))
 		return false;
-	}
 	memcpy(name, d->name, sizeof(name));
 	memcpy(why, d->kill_reason, sizeof(why));
 	spin_lock(&domains_lock);

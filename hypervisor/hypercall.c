@@ -589,4 +589,5 @@ void hypercall_dispatch(struct regs *regs)
 	trace(PARVUS_TRACE_HYPERCALL, v, regs->rax, A0);
 	ret = call(v, regs, regs->rax);
 	regs->rax = (u64)ret;
+	domain_memory_free();
 }

@@ -106,7 +106,6 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	d->frames -= frames;
 	d->touched -= gone;
 	spin_unlock(&d->gfn_lock);
-	domain_memory_free();
 	return 0;
 }
 

@@ -52,7 +52,8 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	case SHADOW_WAIT:
 		domain_wait_memory(v->domain);
 		break;
-	default:
+	default:	/* it may have taken an extent, and given it back when another was faster */
+		domain_memory_free();
 		break;
 	}
 }

@@ -176,8 +176,17 @@ void domain_kill_other(struct domain *d, const char *why);
 #define PAUSE_MEMORY	2u	/* it waits for a frame */
 void domain_pause(struct domain *d, u32 why);
 void domain_unpause(struct domain *d, u32 why);
-/* Frames came back: whoever waits for one tries again. No lock is held. */
-void domain_memory_free(void);
+/*
+ * Frames may have come back: whoever waits for one tries again. Asked after every hypercall
+ * and page fault, and when a domain has gone: frames come back in many ways. No lock is held.
+ */
+extern u32 memory_waits;
+void domain_memory_wake(void);
+static inline void domain_memory_free(void)
+{
+	if (unlikely(READ_ONCE(memory_waits)))
+		domain_memory_wake();
+}
 /* A first touch found no frame in the machine: the domain sleeps until there is one. */
 void domain_wait_memory(struct domain *d);
 /* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
