@@ -633,7 +633,7 @@ static void control_ends(void)
 	for_each_domain(d, i) {
 		if (d->control)
 			continue;
-		if (ours[i / 64] >> (i % 64) & 1) {
+		if (ours[d->id % MAX_DOMAINS / 64] >> (d->id % 64) & 1) {
 			domain_kill(d, "domain 0 ended");
 			domain_destroy_some(d, ~0ull);
 		} else {
