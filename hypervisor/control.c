@@ -61,15 +61,6 @@ static bool name_valid(const char *name)
 	return i && i < PARVUS_NAME_MAX;
 }
 
-static bool all_zero(const u64 *words, unsigned int n)
-{
-	u64 bits = 0;
-
-	while (n--)
-		bits |= words[n];
-	return !bits;
-}
-
 static struct domain *named(u32 id)
 {
 	return domain_get(id == PARVUS_DOMAIN_SELF ? arch_current()->domain->id : id);

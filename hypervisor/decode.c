@@ -71,6 +71,11 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 	static const enum insn_op group6[8] = { INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR };
 	static const enum insn_op group7[8] = { INSN_SGDT, INSN_SIDT, INSN_LGDT, INSN_LIDT,
 						INSN_SMSW, INSN_NONE, INSN_LMSW, INSN_INVLPG };
+	static const u8 plain[256] = {
+		[0x06] = INSN_CLTS, [0x07] = INSN_SYSRET, [0x08] = INSN_WBINVD, [0x09] = INSN_WBINVD,
+		[0x30] = INSN_WRMSR, [0x31] = INSN_RDTSC, [0x32] = INSN_RDMSR, [0x33] = INSN_RDPMC,
+		[0xa2] = INSN_CPUID,
+	};
 	u8 op = next(c), m;
 
 	switch (op) {
@@ -87,15 +92,6 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 		else if (i->memory || (m >> 3 & 7) == 4 || (m >> 3 & 7) == 6)
 			i->op = group7[m >> 3 & 7];
 		return;
-	case 0x06:
-		i->op = INSN_CLTS;
-		return;
-	case 0x07:
-		i->op = INSN_SYSRET;
-		return;
-	case 0x08 ... 0x09:
-		i->op = INSN_WBINVD;
-		return;
 	case 0x20 ... 0x23:
 		/* mod is ignored: the operand is always a register */
 		m = next(c);
@@ -104,21 +100,8 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 		i->op = op == 0x20 ? INSN_MOV_FROM_CR : op == 0x21 ? INSN_MOV_FROM_DR :
 			op == 0x22 ? INSN_MOV_TO_CR : INSN_MOV_TO_DR;
 		return;
-	case 0x30:
-		i->op = INSN_WRMSR;
-		return;
-	case 0x31:
-		i->op = INSN_RDTSC;
-		return;
-	case 0x32:
-		i->op = INSN_RDMSR;
-		return;
-	case 0x33:
-		i->op = INSN_RDPMC;
-		return;
-	case 0xa2:
-		i->op = INSN_CPUID;
-		return;
+	default:
+		i->op = (enum insn_op)plain[op];
 	}
 }
 
@@ -170,11 +153,9 @@ void insn_decode(const u8 *bytes, size_t len, struct insn *i)
 	case 0xe4 ... 0xe7:
 		i->imm_port = true;
 		i->port = next(&c);
-		i->op = b < 0xe6 ? INSN_IN : INSN_OUT;
-		i->size = b & 1 ? opsize ? 2 : 4 : 1;
-		break;
+		/* fall through */
 	case 0xec ... 0xef:
-		i->op = b < 0xee ? INSN_IN : INSN_OUT;
+		i->op = b & 2 ? INSN_OUT : INSN_IN;
 		i->size = b & 1 ? opsize ? 2 : 4 : 1;
 		break;
 	case 0x0f:

@@ -27,20 +27,10 @@ static bool inside(u64 offset, u64 bytes, u64 size) { return offset <= size && b
 
 static struct segment segment(const struct elf_image *e, unsigned int i)
 {
-	struct header h;
 	struct segment s;
 
-	memcpy(&h, e->file, sizeof(h));
-	memcpy(&s, e->file + h.phoff + i * (u64)sizeof(s), sizeof(s));
+	memcpy(&s, e->file + e->segments + i * sizeof(s), sizeof(s));
 	return s;
-}
-
-static unsigned int segments(const struct elf_image *e)
-{
-	struct header h;
-
-	memcpy(&h, e->file, sizeof(h));
-	return h.phnum;
 }
 
 static bool find_note(struct elf_image *e, const struct segment *s)
@@ -87,7 +77,9 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 	if (h.phentsize != sizeof(struct segment) || !h.phnum || h.phnum > 64 ||
 	    !inside(h.phoff, (u64)h.phnum * sizeof(struct segment), size))
 		return "bad program headers";
-	for (i = 0; i < h.phnum; i++) {
+	e->segments = h.phoff;
+	e->count = h.phnum;
+	for (i = 0; i < e->count; i++) {
 		struct segment s = segment(e, i);
 
 		if (s.type == PT_NOTE && inside(s.offset, s.filesz, size))
@@ -116,10 +108,10 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 int elf_load(const struct elf_image *e, int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes),
 	     void *arg)
 {
-	unsigned int i, n = segments(e);
+	unsigned int i;
 	int ret;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < e->count; i++) {
 		struct segment s = segment(e, i);
 
 		if (s.type != PT_LOAD || !s.memsz)

@@ -33,16 +33,11 @@
 
 bool debug_enabled;	/* debug=1 on the command line */
 
-/* The virtual IF was set by the guest, or is now, and something may be waiting for it. */
-static void look_for_vectors(struct vcpu *v)
+/* The virtual IF was set by the guest, and something may be waiting for it. */
+HC(nop)
 {
 	if (vcpu_has_pending(v))
 		pcpu_add_work(this_pcpu(), WORK_VECTORS);
-}
-
-HC(nop)
-{
-	look_for_vectors(v);
 	return 0;
 }
 HC(iret) { return pv_iret(v, regs); }
@@ -151,7 +146,7 @@ static u64 descriptor_base(u64 d) { return (d >> 16 & 0xffffff) | (d >> 56) << 2
 /* User GS by selector: what MOV to GS would do in user mode, without touching the kernel's base. */
 static int user_selector_set(struct vcpu *v, u64 sel)
 {
-	u64 base = 0;
+	u64 base = 0, live;
 	unsigned int entry = (unsigned int)sel >> 3;
 
 	if (sel > 0xffff)
@@ -169,13 +164,10 @@ static int user_selector_set(struct vcpu *v, u64 sel)
 			return -PARVUS_EINVAL;
 		}
 	}
-	{
-		u64 live = guest_gs_base();	/* MOV to GS changes GS base, which is ours here */
-
-		__asm__ volatile("mov %w0, %%gs" : : "r"((u32)sel));
-		wrmsr(MSR_GS_BASE, (u64)pcpus[v->sched.cpu]);
-		guest_gs_base_set(live);
-	}
+	live = guest_gs_base();		/* MOV to GS changes GS base, which is ours here */
+	__asm__ volatile("mov %w0, %%gs" : : "r"((u32)sel));
+	wrmsr(MSR_GS_BASE, (u64)pcpus[v->sched.cpu]);	/* this_pcpu() reads GS */
+	guest_gs_base_set(live);
 	v->area->user_gs_base = base;
 	return 0;
 }
@@ -290,8 +282,6 @@ HC(vcpu_start)
 {
 	struct parvus_vcpu_context c;
 	struct vcpu *o;
-	unsigned int i;
-	u64 bad = 0;
 	int ret;
 
 	if (A0 >= v->domain->vcpu_count)
@@ -299,10 +289,8 @@ HC(vcpu_start)
 	o = v->domain->vcpus[A0];
 	if (guest_read(v->domain, A1, &c, sizeof(c)))
 		return -PARVUS_EFAULT;
-	for (i = 0; i < ARRAY_SIZE(c.reserved); i++)
-		bad |= c.reserved[i];
-	if (c.size != sizeof(c) || c.version != 1 || bad || !canonical(c.rip) ||
-	    !canonical(c.gs_base) || (c.root & (PAGE_SIZE - 1)))
+	if (c.size != sizeof(c) || c.version != 1 || !all_zero(c.reserved, ARRAY_SIZE(c.reserved)) ||
+	    !canonical(c.rip) || !canonical(c.gs_base) || (c.root & (PAGE_SIZE - 1)))
 		return -PARVUS_EINVAL;
 	if (!gfn_is_writable_ram(gfn_lookup(v->domain, _gfn(c.root >> PAGE_SHIFT))))
 		return -PARVUS_EFAULT;
@@ -385,6 +373,7 @@ HC(timer_set)
 
 HC(ipi_send)
 {
+	unsigned int i;
 	u64 mask;
 	int ret;
 
@@ -393,8 +382,8 @@ HC(ipi_send)
 	ret = mask_read(v, A1, A2, &mask);
 	if (ret)
 		return ret;
-	for (; mask; mask &= mask - 1)
-		vcpu_raise(v->domain->vcpus[__builtin_ctzll(mask)], (u8)A0);
+	for_each_bit(i, mask)
+		vcpu_raise(v->domain->vcpus[i], (u8)A0);
 	return 0;
 }
 
@@ -491,10 +480,7 @@ HC(debug_info)
 HC(grant_op) { return grant_op(v, A0, A1, A2); }
 HC(memory_op) { return memory_op(v, A0, A1, A2); }
 
-HC(control_op)
-{
-	return control_op(v, A0, A1);
-}
+HC(control_op) { return control_op(v, A0, A1); }
 
 HC(multicall);
 

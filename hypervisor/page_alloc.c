@@ -19,28 +19,21 @@ static struct spinlock frames_lock = SPINLOCK_INIT;
 static u64 frames_free, frames_total;
 
 /*
- * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" of
- * single frames (32 bits cover 16 TiB) and word for: low 32 bits "previous", high 32
- * bits, in the first frame of a chunk, the number of free single frames in it.
+ * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" (32 bits
+ * cover 16 TiB) and word for "previous".
  */
 #define FRAME_EXTENT	1u	/* flags: first frame of a free extent */
 
 static u32 single_head, extent_head;
-
-static u32 prev_of(const struct frame_info *f) { return (u32)f->word; }
-static void set_prev(struct frame_info *f, u32 prev)
-{
-	f->word = (f->word & 0xffffffff00000000ull) | prev;
-}
 
 static void list_add(u32 *head, u64 n)
 {
 	struct frame_info *f = &frame_table[n];
 
 	f->count = *head;
-	set_prev(f, 0);
+	f->word = 0;
 	if (*head)
-		set_prev(&frame_table[*head - 1], (u32)n + 1);
+		frame_table[*head - 1].word = n + 1;
 	*head = (u32)n + 1;
 }
 
@@ -48,16 +41,15 @@ static void list_del(u32 *head, u64 n)
 {
 	struct frame_info *f = &frame_table[n];
 
-	if (prev_of(f))
-		frame_table[prev_of(f) - 1].count = f->count;
+	if (f->word)
+		frame_table[f->word - 1].count = f->count;
 	else
 		*head = f->count;
 	if (f->count)
-		set_prev(&frame_table[f->count - 1], prev_of(f));
+		frame_table[f->count - 1].word = f->word;
 }
 
-/* Free singles per chunk; a table of its own would be smaller code, not smaller memory. */
-static u16 *chunk_free;
+static u16 *chunk_free;		/* free singles per chunk */
 
 static void set_type(u64 n, enum frame_type type)
 {

@@ -12,8 +12,8 @@
  * or a heavy weight forbid to even them out.
  *
  * A domain with a cap has a budget per period, charged by time run; what it ran too long
- * is a debt of the next periods, what it did not use is lost but for one budget. A domain that is paused or
- * has no budget is barred: its vCPUs are held, in no queue (hv/vcpu.h).
+ * is a debt of the next periods, what it did not use is lost but for one budget. A domain
+ * that is paused or has no budget is barred: its vCPUs are held, in no queue (hv/vcpu.h).
  *
  * The state of a vCPU changes under the lock of its queue (sched.cpu).
  */
@@ -93,6 +93,13 @@ static void take(struct queue *q, struct vcpu *v)
 	v->sched.prev->next = v->sched.next;
 	v->sched.queued = false;
 	q->count--;
+}
+
+static void take_to_run(struct queue *q, struct vcpu *v)
+{
+	take(q, v);
+	v->state = VCPU_RUNNING;
+	v->on_cpu = true;
 }
 
 static bool allowed(const struct vcpu *v, unsigned int cpu) { return v->sched.affinity >> cpu & 1; }
@@ -406,9 +413,7 @@ static struct vcpu *steal(unsigned int cpu)
 		spin_lock(&q->lock);
 		v = first_ready(q, cpu, NULL);
 		if (v) {
-			take(q, v);
-			v->state = VCPU_RUNNING;
-			v->on_cpu = true;
+			take_to_run(q, v);
 			WRITE_ONCE(v->sched.cpu, cpu);
 		}
 		spin_unlock(&q->lock);
@@ -445,9 +450,7 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 	}
 	v = first_ready(q, cpu, prev);
 	if (v) {
-		take(q, v);
-		v->state = VCPU_RUNNING;
-		v->on_cpu = true;
+		take_to_run(q, v);
 	} else {
 		q->running = NULL;
 		spin_unlock(&q->lock);

@@ -90,25 +90,21 @@ void timer_cancel(struct timer *t)
 int timer_set(struct timer *t, unsigned int cpu, u64 deadline)
 {
 	struct heap *h = &heaps[cpu];
-	int ret = -PARVUS_ENOMEM;
+	int ret = 0;
 
 	if (t->cpu != cpu)
 		timer_cancel(t);
 	spin_lock(&h->lock);
 	if (t->cpu != cpu)
 		WRITE_ONCE(t->cpu, cpu);
-	if (t->heap_index) {
-		u32 i = t->heap_index - 1;
-
+	if (t->heap_index || h->count < TIMERS_PER_CPU) {
 		t->deadline = deadline;
-		sift_up(h, i);
+		if (!t->heap_index)
+			put(h, h->count++, t);
+		sift_up(h, t->heap_index - 1);
 		sift_down(h, t->heap_index - 1);
-		ret = 0;
-	} else if (h->count < TIMERS_PER_CPU) {
-		t->deadline = deadline;
-		put(h, h->count, t);
-		sift_up(h, h->count++);
-		ret = 0;
+	} else {
+		ret = -PARVUS_ENOMEM;
 	}
 	spin_unlock(&h->lock);
 	return ret;

@@ -52,13 +52,12 @@ void arch_tlb_flush_page(u64 va) { invlpg(va); }
 void arch_tlb_flush_all(void) { write_cr3(read_cr3()); }
 bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed); }
 
-void arch_request(unsigned int cpu)
-{
-	pcpu_add_work(pcpus[cpu], WORK_SERVE);
-}
+void arch_request(unsigned int cpu) { pcpu_add_work(pcpus[cpu], WORK_SERVE); }
 
 void arch_kick(u64 mask)
 {
-	for (; mask; mask &= mask - 1)
-		apic_send_kick((unsigned int)__builtin_ctzll(mask));
+	unsigned int cpu;
+
+	for_each_bit(cpu, mask)
+		apic_send_kick(cpu);
 }

@@ -40,22 +40,19 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 {
 	u64 va = read_cr2();
 	u32 error = (u32)regs->error, access = error & (PF_WRITE | PF_FETCH), guest_error;
+	enum shadow_result r;
 
 	v->stats.page_faults++;
 	trace(PARVUS_TRACE_FAULT, v, va, error);
 	if (unlikely(p->work & WORK_SERVE))
 		shadow_serve();
-	switch (shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error)) {
-	case SHADOW_GUEST_FAULT:
+	r = shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error);
+	if (r == SHADOW_GUEST_FAULT)
 		guest_page_fault(v, regs, va, guest_error);
-		break;
-	case SHADOW_WAIT:
+	else if (r == SHADOW_WAIT)
 		domain_wait_memory(v->domain);
-		break;
-	default:	/* it may have taken an extent, and given it back when another was faster */
+	else	/* it may have taken an extent, and given it back when another was faster */
 		domain_memory_free();
-		break;
-	}
 }
 
 static void debug_exception(struct vcpu *v, struct regs *regs)
@@ -158,14 +155,9 @@ void trap_from_hypervisor(struct regs *regs)
 		/* a guest stack without a shadow entry: as the guest kernel itself would touch it */
 		WRITE_ONCE(p->exposed, 0);
 		p->current->stats.page_faults++;
-		switch (shadow_fault(p->current, va, ((u32)regs->error & PF_WRITE) | PF_RESERVE, false,
-				     regs->rip, &error)) {
-		case SHADOW_DONE:
+		if (shadow_fault(p->current, va, ((u32)regs->error & PF_WRITE) | PF_RESERVE, false,
+				 regs->rip, &error) == SHADOW_DONE)
 			fixup = regs->rip;
-			break;
-		default:
-			break;
-		}
 		__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
 		if (READ_ONCE(p->work) & WORK_SERVE)
 			shadow_serve();

@@ -9,6 +9,8 @@
 struct elf_image {
 	const u8 *file;
 	u64 size;
+	u64 segments;			/* offset of the program headers */
+	unsigned int count;
 	u64 low, high;			/* physical extent of its segments */
 	struct parvus_entry_note note;
 };

@@ -20,6 +20,15 @@ int strncmp(const char *a, const char *b, size_t n);
 /* As snprintf: %d %u %x %lx %lu %llx %p %s %c, width, zero padding; returns the full length. */
 int hv_snprintf(char *out, size_t size, const char *fmt, ...) __printf(3, 4);
 int hv_vsnprintf(char *out, size_t size, const char *fmt, va_list ap);
+/* Reserved fields. */
+static inline bool all_zero(const u64 *words, unsigned int n)
+{
+	u64 bits = 0;
+
+	while (n--)
+		bits |= words[n];
+	return !bits;
+}
 /* "64M", "0x10k", "2G": false if it is not a number with one suffix or overflows. */
 bool parse_size(const char *s, size_t len, u64 *out);
 
