@@ -362,11 +362,17 @@ static void leaf_drop(struct domain *d, u64 e)
 
 static void set(u64 *at, u64 value) { WRITE_ONCE(*at, value); }
 
-/* Into a leaf table, which remembers that it is to be swept. */
-static inline void leaf_put(struct shadow_page *p, u64 *at, u64 e)
+static void leaf_exchange(struct aspace *as, u64 *at, u64 e)
 {
-	p->foreign |= !!(e & FOREIGN);
+	u64 old = *at;
+
 	set(at, e);
+	if (!old)
+		return;
+	leaf_drop(as->domain, old);
+	/* another frame under a live entry: a guest that did not flush; its TLBs hold both */
+	if ((old ^ e) & ADDR)
+		atomic_inc_u64(&as->gen);
 }
 
 /* ---- flushing: all under as->lock ---- */
@@ -1051,9 +1057,7 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		e = leaf_make(d, w->gfn, true, w, w->val[w->level]);
 		if (!e)
 			return FILL_SIZE_CHANGE;	/* the extent was split just now */
-		set(at, e);
-		if (old)
-			leaf_drop(d, old);
+		leaf_exchange(as, at, e);
 		(*count)++;
 		return FILL_DONE;
 	}
@@ -1075,14 +1079,8 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		if (!e)
 			return FILL_NO_MEMORY;
 	}
-	old = t[i];
-	leaf_put(&sd->pages[l1], &t[i], e);
-	if (old) {
-		leaf_drop(d, old);
-		/* another frame under a live entry: a guest that did not flush; its TLBs hold both */
-		if ((old ^ e) & ADDR)
-			atomic_inc_u64(&as->gen);
-	}
+	sd->pages[l1].foreign |= !!(e & FOREIGN);
+	leaf_exchange(as, &t[i], e);
 	(*count)++;
 	if (w->level >= 2) {
 		sd->pages[l1].splinter = true;
@@ -1108,7 +1106,8 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		e = leaf_make(d, (g & ADDR) >> PAGE_SHIFT, false, &n, g);
 		if (!e)
 			continue;
-		leaf_put(&sd->pages[l1], &t[i], e);
+		sd->pages[l1].foreign |= !!(e & FOREIGN);
+		set(&t[i], e);
 		range_add(&sd->pages[l1], i);
 		v->stats.prefills++;
 	}

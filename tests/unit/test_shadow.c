@@ -1267,6 +1267,32 @@ START_TEST(no_progress)
 }
 END_TEST
 
+/*
+ * A large page is exchanged for another one without a flush: a TLB that holds the old one
+ * must be known to be behind, or it outlives the release of that memory.
+ */
+START_TEST(large_exchanged)
+{
+	u64 va = regions[LOW_REGIONS] & ~(SIZE(2) - 1), old = mfn_of(512), mfn = 0, *leaf;
+	struct access read = { .va = va };
+	u32 e;
+
+	leaf = entry_for(spaces[0].root, va, 2, true);
+	*leaf = 512ull << 12 | P | W | PS;
+	native_unexpose(1);
+	native_this_cpu = 1;
+	ck_assert_int_eq(shadow_fault(d->vcpus[1], va, 0, false, 0x1000, &e), SHADOW_DONE);
+	native_expose(1);
+	ck_assert(native_access(1, read, &mfn));
+	ck_assert_uint_eq(mfn, old);
+	*leaf = 1024ull << 12 | P | W | PS;
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert_int_eq(CALL(0, domain_release(d, d->vcpus[0], 512, 1)), 0);
+	native_this_cpu = 1;
+	ck_assert(!native_access(1, read, &mfn) || mfn != old);
+}
+END_TEST
+
 /* Filled ahead: the page of the last fault, if the guest made it; never A or D by itself. */
 START_TEST(prefill)
 {
@@ -1447,6 +1473,7 @@ int main(void)
 	tcase_add_test(t, too_many_overlays);
 	tcase_add_test(t, faults);
 	tcase_add_test(t, no_progress);
+	tcase_add_test(t, large_exchanged);
 	tcase_add_test(t, prefill);
 	tcase_add_test(t, bad_calls);
 	tcase_add_test(t, release);
