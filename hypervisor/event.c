@@ -18,6 +18,7 @@
 #include <hv/nospec.h>
 #include <hv/platform.h>
 #include <hv/timer.h>
+#include <hv/trace.h>
 #include <parvus/event.h>
 
 struct port {
@@ -388,6 +389,7 @@ static s64 event_send(struct domain *d, u64 port)
 	spin_lock(&d->event_lock);
 	ret = port_find(d->events, port, &p);
 	if (likely(!ret)) {
+		trace_event((u32)port);
 		if (likely(p->kind == PARVUS_EVENT_INTERDOMAIN))
 			signal(p->peer->events, p->other);
 		else

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <hv/event.h>
 #include <hv/timer.h>
+#include <hv/trace.h>
 #include <parvus/event.h>
 
 #define PAGE_GPA	0x1000u
@@ -127,6 +128,23 @@ static bool raised(struct domain *d, unsigned int vcpu)
 {
 	return atomic_and_u64(&d->vcpus[vcpu]->vectors[VECTOR / 64], ~(1ull << VECTOR % 64)) >> VECTOR % 64 & 1;
 }
+
+START_TEST(traced)
+{
+	struct parvus_control_trace t = { .flags = PARVUS_TRACE_SET, .mask = PARVUS_TRACE_EVENT };
+	struct domain *d = domain_new();
+	s64 p = unbound(d, SELF), q = join(d, SELF, p);
+
+	ck_assert_int_eq(trace_read(&t), 0);
+	EXPECT(!send(d, (u64)q), "send");
+	EXPECT(send(d, 77) < 0, "no such port");
+	t.flags = 0;
+	ck_assert_int_eq(trace_read(&t), 0);
+	ck_assert_uint_eq(t.records, 1);
+	ck_assert(t.record[0].event == PARVUS_TRACE_EVENT && t.record[0].arg[0] == (u64)q);
+	trace_off();
+}
+END_TEST
 
 START_TEST(bad_arguments)
 {
@@ -1105,6 +1123,7 @@ int main(void)
 
 	tcase_set_timeout(c, 120);
 	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_add_test(c, traced);
 	tcase_add_test(c, bad_arguments);
 	tcase_add_test(c, bind_fails);
 	tcase_add_test(c, two_domains);
