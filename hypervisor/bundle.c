@@ -9,18 +9,13 @@
 
 static bool hex8(const u8 *s, u32 *out)
 {
-	u32 v = 0, i;
+	u32 v = 0, i, digit;
 
 	for (i = 0; i < 8; i++) {
-		u8 c = s[i];
-
-		if (c >= '0' && c <= '9')
-			c = (u8)(c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			c = (u8)((c | 0x20) - 'a' + 10);
-		else
+		digit = hex_digit((char)s[i]);
+		if (digit > 15)
 			return false;
-		v = v << 4 | c;
+		v = v << 4 | digit;
 	}
 	*out = v;
 	return true;

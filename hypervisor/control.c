@@ -405,13 +405,13 @@ static int pin(struct domain *d, union control *c)
 	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, hv_now_ns());
 }
 
-#define SAME_PLACE(first, last) \
-	BUILD_ASSERT(offsetof(struct parvus_control_regs, last) - offsetof(struct parvus_control_regs, first) == \
-		     offsetof(struct regs, last) - offsetof(struct regs, first))
-SAME_PLACE(r15, rbx);
-SAME_PLACE(r15, r11);
-SAME_PLACE(r15, rax);
-SAME_PLACE(r15, rdi);
+#define SAME_PLACE(reg) \
+	BUILD_ASSERT(offsetof(struct parvus_control_regs, reg) == \
+		     offsetof(struct regs, reg) + offsetof(struct parvus_control_regs, r15))
+SAME_PLACE(rbx);
+SAME_PLACE(r11);
+SAME_PLACE(rax);
+SAME_PLACE(rdi);
 
 static int regs(struct domain *d, union control *c)
 {

@@ -340,7 +340,7 @@ static s64 event_bind(struct domain *d, u64 gpa)
 	const u64 answer = gpa + offsetof(struct parvus_event_bind, port);
 	struct domain *remote = NULL;
 	struct parvus_event_bind b;
-	struct port p = { 0 };
+	struct port p;
 	u32 port = 0;
 	int ret = bind_read(d, gpa, &b, true);
 
@@ -356,10 +356,8 @@ static s64 event_bind(struct domain *d, u64 gpa)
 		if (!remote)
 			return -PARVUS_ENOENT;
 	}
-	p.kind = (u8)b.kind;
-	p.flags = (u8)b.flags;
-	p.vcpu = (u8)b.vcpu;
-	p.interval_ns = b.interval_ns;
+	p = (struct port){ .kind = (u8)b.kind, .flags = (u8)b.flags, .vcpu = (u8)b.vcpu,
+			   .interval_ns = b.interval_ns };
 	spin_lock(&bind_lock);
 	ret = port_bind(d->events, remote, b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
 	spin_unlock(&bind_lock);

@@ -181,7 +181,7 @@ static void offer_drop(struct offer *o)
 /* Take a use of an offer that stands, for the domain with that serial. */
 static int offer_get(struct domain *owner, u32 ref, u32 serial, bool write, struct offer **out)
 {
-	struct offer *o = *out = offer_at(owner, ref);
+	struct offer *o = offer_at(owner, ref);
 	u32 s;
 
 	do {
@@ -191,10 +191,12 @@ static int offer_get(struct domain *owner, u32 ref, u32 serial, bool write, stru
 		if (write && (s & OFFER_READONLY))
 			return -PARVUS_EPERM;
 	} while (!atomic_cmpxchg_u32(&o->state, s, s + 1));
-	if (READ_ONCE(o->to) == serial)
-		return 0;
-	offer_drop(o);	/* the slot was used again, for another one, in between */
-	return -PARVUS_ENOENT;
+	if (READ_ONCE(o->to) != serial) {
+		offer_drop(o);	/* the slot was used again, for another one, in between */
+		return -PARVUS_ENOENT;
+	}
+	*out = o;
+	return 0;
 }
 
 int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
@@ -526,10 +528,8 @@ static int end_get(struct domain *d, struct peer *peer, const struct parvus_gran
 		if (!owner)
 			return -PARVUS_ENOENT;
 		ret = offer_get(owner, e->ref, d->serial, write, o);
-		if (ret) {
-			*o = NULL;
+		if (ret)
 			return ret;
-		}
 		mfn = _mfn((*o)->mfn);
 	}
 	*p = (u8 *)frame_map(mfn) + e->offset;

@@ -511,12 +511,9 @@ static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 	if (nr >= PARVUS_HC_COUNT)
 		return -PARVUS_ENOSYS;
 	nr &= index_mask(nr, PARVUS_HC_COUNT);	/* not even by speculation (rule 26) */
-	if (unlikely(privilege[nr])) {
-		if (privilege[nr] == PRIV_control && !v->domain->control)
-			return -PARVUS_EPERM;
-		if (privilege[nr] == PRIV_debug && !debug_enabled)
-			return -PARVUS_EPERM;
-	}
+	if (unlikely(privilege[nr]) &&
+	    !(privilege[nr] == PRIV_control ? v->domain->control : debug_enabled))
+		return -PARVUS_EPERM;
 	if (!handlers[nr])
 		return -PARVUS_ENOSYS;
 	v->stats.hypercalls[nr]++;
@@ -551,13 +548,8 @@ HC(multicall)
 
 		if (guest_read(v->domain, gpa, &m, sizeof(m)))
 			return -PARVUS_EFAULT;
-		memset(&r, 0, sizeof(r));
-		r.rdi = m.args[0];
-		r.rsi = m.args[1];
-		r.rdx = m.args[2];
-		r.r10 = m.args[3];
-		r.r8 = m.args[4];
-		r.r9 = m.args[5];
+		r = (struct regs){ .rdi = m.args[0], .rsi = m.args[1], .rdx = m.args[2],
+				   .r10 = m.args[3], .r8 = m.args[4], .r9 = m.args[5] };
 		m.result = in_list(m.nr) ? call(v, &r, m.nr) : -PARVUS_EINVAL;
 		if (guest_write(v->domain, gpa + offsetof(struct parvus_multicall, result),
 				&m.result, sizeof(m.result)))

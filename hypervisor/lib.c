@@ -176,12 +176,12 @@ int hv_snprintf(char *out, size_t size, const char *fmt, ...)
 	return n;
 }
 
-static int digit(char c)
+u32 hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
-		return c - '0';
+		return (u32)(c - '0');
 	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
+	return c >= 'a' && c <= 'f' ? (u32)(c - 'a') + 10 : 99;
 }
 
 bool parse_size(const char *s, size_t len, u64 *out)
@@ -194,11 +194,11 @@ bool parse_size(const char *s, size_t len, u64 *out)
 		base = 16;
 		i = 2;
 	}
-	if (i == len || digit(s[i]) >= (int)base)
+	if (i == len || hex_digit(s[i]) >= base)
 		return false;
-	for (; i < len && digit(s[i]) < (int)base; i++)
+	for (; i < len && hex_digit(s[i]) < base; i++)
 		if (__builtin_mul_overflow(v, base, &v) ||
-		    __builtin_add_overflow(v, (u64)digit(s[i]), &v))
+		    __builtin_add_overflow(v, (u64)hex_digit(s[i]), &v))
 			return false;
 	if (i < len) {
 		char unit = s[i++] | 0x20;

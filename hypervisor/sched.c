@@ -601,14 +601,13 @@ void sched_tick(unsigned int cpu, u64 now)
 bool sched_block(struct vcpu *v)
 {
 	struct queue *q = lock_queue_of(v);
-	bool sleeps = true;
+	bool sleeps;
 
 	v->state = VCPU_BLOCKED;
 	smp_mb();	/* against vcpu_raise(): bit, barrier, state */
-	if (vcpu_has_pending(v)) {
+	sleeps = !vcpu_has_pending(v);
+	if (!sleeps)
 		v->state = VCPU_RUNNING;
-		sleeps = false;
-	}
 	spin_unlock(&q->lock);
 	return sleeps;
 }

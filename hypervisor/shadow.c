@@ -64,7 +64,8 @@
 #define RELEASE_BATCH	16u		/* tables freed before other work gets a chance */
 #define STUCK_LIMIT	64u
 
-enum { FREE = 0, ASPACE = 4 };		/* shadow_page.level, 1..3 are tables */
+/* shadow_page.level; 1..3 are tables. TAKEN: in nobody's tree, not free, no victim. */
+enum { FREE = 0, ASPACE = 4, TAKEN = 7 };
 
 /* What is known of each pool page. Index 0 is no page. */
 struct shadow_page {
@@ -241,7 +242,7 @@ static u32 page_alloc(struct domain *d)
 		memset(frame_map(mfn), 0, PAGE_SIZE);
 	}
 	if (i)
-		sd->pages[i].level = 7;		/* taken, nothing yet: no victim */
+		sd->pages[i].level = TAKEN;
 	spin_unlock(&sd->lock);
 	return i;
 }
@@ -398,8 +399,7 @@ static void table_detach(struct domain *d, u32 index)
 	}
 	if (p->level == 1) {
 		p->lo = p->hi = 0;
-		p->splinter = false;
-		p->foreign = false;
+		p->splinter = p->foreign = false;
 	}
 }
 
@@ -777,10 +777,8 @@ static void unlink_table(struct shadow_domain *sd, struct aspace *as, u32 index)
 		*o = as->overlay[--as->overlays];
 	}
 	p->lo = p->hi = 0;
-	p->splinter = false;
-	p->foreign = false;
-	p->overlay = false;
-	p->level = 7;	/* in nobody's tree, not free yet */
+	p->splinter = p->foreign = p->overlay = false;
+	p->level = TAKEN;
 }
 
 static bool table_empty(struct shadow_domain *sd, u32 index)

@@ -129,13 +129,7 @@ bool desc_tls_valid(u64 d)
 {
 	u8 type = d >> 40 & 0xff;
 
-	if (!d)
-		return true;
-	if ((type & 0xf0) != 0xf0 || d >> 53 & 1)
-		return false;
-	if (!(type & 8) && !(d >> 54 & 1))
-		return false;
-	return true;
+	return !d || ((type & 0xf0) == 0xf0 && !(d >> 53 & 1) && (type & 8 || d >> 54 & 1));
 }
 
 /* Entry 15 is read by LSL alone: a data segment of DPL 3, expand-down or not, never loaded. */

@@ -68,11 +68,10 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 	case 4:
 		a &= 0x3ff;		/* one thread, one core */
 		break;
-	case 5:
-	case 6:
-	case 9:
-	case 0xa:
-	case 0xb:
+	case 5 ... 6:
+	case 9 ... 0xb:
+	case 0x8000000a:
+	case 0x8000001d ... 0x8000001f:
 		a = b = c = d = 0;
 		break;
 	case 7:
@@ -90,8 +89,7 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 			a = b = c = d = 0;
 		} else if (sub == 0) {
 			a = (u32)cpu_features.xcr0;
-			b = cpu_features.xsave_size;
-			c = cpu_features.xsave_size;
+			b = c = cpu_features.xsave_size;
 			d = 0;
 		} else if (sub == 1) {
 			a &= 3;		/* XSAVEOPT, XSAVEC; no XSAVES */
@@ -109,14 +107,7 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		d &= 1u << 8;
 		break;
 	case 0x80000008:
-		b = 0;
-		c = 0;
-		break;
-	case 0x8000000a:
-	case 0x8000001d:
-	case 0x8000001e:
-	case 0x8000001f:
-		a = b = c = d = 0;
+		b = c = 0;
 		break;
 	}
 out:
@@ -164,13 +155,8 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 	case 0xc0010055:	/* interrupt pending message (AMD E400) */
 	case 0xc001001f:	/* NB_CFG */
 	case 0xc0011029:	/* DE_CFG */
-	case MSR_STAR:
-	case MSR_LSTAR:
-	case MSR_CSTAR:
-	case MSR_SFMASK:
-	case MSR_SYSENTER_CS:
-	case MSR_SYSENTER_ESP:
-	case MSR_SYSENTER_EIP:
+	case MSR_STAR ... MSR_SFMASK:	/* with LSTAR and CSTAR */
+	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
 		*value = 0;
 		return 0;
 	}
@@ -190,8 +176,7 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 		else if (msr == MSR_GS_BASE) {
 			v->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
 			guest_gs_base_set(value);
-		}
-		else
+		} else
 			v->area->user_gs_base = value;
 		return 0;
 	case MSR_TSC_AUX:
@@ -203,13 +188,8 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 	/* entry points are registered by callbacks_set; these have no effect */
 	case MSR_EFER:
 	case MSR_PAT:
-	case MSR_STAR:
-	case MSR_LSTAR:
-	case MSR_CSTAR:
-	case MSR_SFMASK:
-	case MSR_SYSENTER_CS:
-	case MSR_SYSENTER_ESP:
-	case MSR_SYSENTER_EIP:
+	case MSR_STAR ... MSR_SFMASK:	/* with LSTAR and CSTAR */
+	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
 	case 0x8b:
 	case 0x79:
 	case 0xc0011029:
@@ -270,22 +250,13 @@ static u64 operand_address(struct regs *r, const struct insn *i)
 	return a;
 }
 
-static u64 control_read(struct vcpu *v, unsigned int n, bool *ok)
+static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
 {
-	switch (n) {
-	case 0:
-		return 0x80050033;		/* PG AM WP NE ET MP PE */
-	case 2:
-		return v->area->cr2;
-	case 3:
-		return gfn_x(v->shadow.root) << PAGE_SHIFT;
-	case 4:
-		return v->guest_cr4 | CR4_PAE;
-	case 8:
-		return 0;
-	}
-	*ok = false;
-	return 0;
+	*value = n == 0 ? 0x80050033 :		/* PG AM WP NE ET MP PE */
+		 n == 2 ? v->area->cr2 :
+		 n == 3 ? gfn_x(v->shadow.root) << PAGE_SHIFT :
+		 n == 4 ? v->guest_cr4 | CR4_PAE : 0;
+	return n == 0 || (n >= 2 && n <= 4) || n == 8;
 }
 
 static bool control_write(struct vcpu *v, unsigned int n, u64 value)
@@ -312,22 +283,12 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 /* iretq in guest kernel mode: the frame on its stack, by virtual selectors. */
 static bool emulate_iret(struct vcpu *v, struct regs *r)
 {
-	u64 f[8];
+	u64 f[5];
 
-	f[0] = r->rax;
-	f[1] = r->rcx;
-	f[2] = r->r11;
-	if (!guest_va_read(v, r->rsp, &f[3], 5 * 8))
+	if (!guest_va_read(v, r->rsp, f, sizeof(f)))
 		return false;
-	pv_return_to(v, r, &f[3]);
+	pv_return_to(v, r, f);
 	return true;
-}
-
-static bool store_table(struct vcpu *v, struct regs *r, const struct insn *i)
-{
-	u8 zero[10] = { 0 };
-
-	return guest_va_write(v, operand_address(r, i), zero, sizeof(zero));
 }
 
 static void vif_set(struct vcpu *v, bool on)
@@ -339,13 +300,13 @@ static void vif_set(struct vcpu *v, bool on)
 
 bool emulate(struct vcpu *v, struct regs *r)
 {
+	static const u8 no_table[10];
 	struct pcpu *p = this_pcpu();
 	u8 bytes[INSN_MAX];
 	size_t len = sizeof(bytes);
 	struct insn i;
 	u64 value;
 	u32 out[4];
-	bool ok = true;
 
 	/* one copy of the bytes; a page boundary may cut it short */
 	if (!guest_va_read(v, r->rip, bytes, len)) {
@@ -395,8 +356,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 			r->rcx = 0;
 		break;
 	case INSN_MOV_FROM_CR:
-		value = control_read(v, i.special, &ok);
-		if (!ok)
+		if (!control_read(v, i.special, &value))
 			return false;
 		*reg(r, i.reg) = value;
 		break;
@@ -431,7 +391,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_SGDT:
 	case INSN_SIDT:
-		if (!store_table(v, r, &i))
+		if (!guest_va_write(v, operand_address(r, &i), no_table, sizeof(no_table)))
 			return false;
 		break;
 	case INSN_INVLPG:

@@ -39,7 +39,7 @@
 	.popsection
 .endm
 
-.macro PUSH_REGS
+.macro PUSH_CALLER_SAVED
 	push	%rdi
 	push	%rsi
 	push	%rdx
@@ -49,6 +49,10 @@
 	push	%r9
 	push	%r10
 	push	%r11
+.endm
+
+.macro PUSH_REGS
+	PUSH_CALLER_SAVED
 	push	%rbx
 	push	%rbp
 	push	%r12
@@ -117,15 +121,7 @@ hypercall_slow:
 	PUSH_SYSCALL_FRAME SEL_USER_CS
 	pushq	$0
 	pushq	$VECTOR_SYSCALL
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
+	PUSH_CALLER_SAVED
 	/* rbx rbp r12..r15 stay in registers: C keeps them; stored only when work is due */
 	sub	$6 * 8, %rsp
 	mov	%rsp, %rdi

@@ -213,6 +213,7 @@ void paging_init(void)
 void *mmio_map(u64 pa, u64 bytes)
 {
 	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
+	u64 data = PTE_P | PTE_W | (cpu_features.nx ? PTE_NX : 0);
 	u64 top = ROUND_UP(top_of_ram(), GIB(1));
 
 	/* A device below the top of RAM lies under a 1 GiB or 2 MiB entry: make that uncached. */
@@ -222,12 +223,10 @@ void *mmio_map(u64 pa, u64 bytes)
 
 		if (l3[gb >> 30] & PTE_PS) {
 			l3[gb >> 30] = 0;
-			map_range(gb, gb + GIB(1), PTE_P | PTE_W | (cpu_features.nx ? PTE_NX : 0),
-				  MIB(2));
+			map_range(gb, gb + GIB(1), data, MIB(2));
 		}
 	}
-	map_range(start, end, PTE_P | PTE_W | PTE_PCD | PTE_PWT | (cpu_features.nx ? PTE_NX : 0),
-		  MIB(2));
+	map_range(start, end, data | PTE_PCD | PTE_PWT, MIB(2));
 	write_cr3(read_cr3());
 	return phys_to_virt(pa);
 }

@@ -43,15 +43,13 @@ static bool copy_exposed(void *to, const void *from, size_t len)
 }
 
 /* CR3 is the kernel root. */
-bool guest_va_write(struct vcpu *v, u64 va, const void *buf, size_t len)
+bool guest_va_write(UNUSED struct vcpu *v, u64 va, const void *buf, size_t len)
 {
-	(void)v;
 	return guest_range(va, len) && copy_exposed((void *)va, buf, len);
 }
 
-bool guest_va_read(struct vcpu *v, u64 va, void *buf, size_t len)
+bool guest_va_read(UNUSED struct vcpu *v, u64 va, void *buf, size_t len)
 {
-	(void)v;
 	return guest_range(va, len) && copy_exposed(buf, (const void *)va, len);
 }
 
@@ -182,7 +180,7 @@ void syscall_from_user(struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
 	struct vcpu *v = p->current;
-	u64 stack = READ_ONCE(p->area->sp0), flags = RFLAGS_RUN;
+	u64 stack = READ_ONCE(p->area->sp0);
 
 	if (!p->syscall_entry) {
 		domain_kill(v->domain, "system call without a registered entry");
@@ -197,7 +195,7 @@ void syscall_from_user(struct regs *regs)
 	p->area->irq_enabled = 0;
 	enter_handler(regs, p->syscall_entry);
 	regs->rcx = regs->rip;
-	regs->r11 = flags;
+	regs->r11 = RFLAGS_RUN;
 }
 
 /* ---- leaving the guest kernel ---- */
@@ -212,8 +210,9 @@ static void leave_kernel(struct pcpu *p)
 }
 
 /*
- * A frame whose selectors, or rip beyond a 32-bit segment, the hardware would refuse: a general protection fault with
- * the frame as the interrupted user context (review rule 28; Linux calls it bad_iret).
+ * A frame whose selectors, or rip beyond a 32-bit segment, the hardware would refuse: a general
+ * protection fault with the frame as the interrupted user context (review rule 28; Linux calls
+ * it bad_iret).
  */
 static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 {

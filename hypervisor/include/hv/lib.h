@@ -29,6 +29,8 @@ static inline bool all_zero(const u64 *words, unsigned int n)
 		bits |= words[n];
 	return !bits;
 }
+/* The value of a hexadecimal digit, or 99. */
+u32 hex_digit(char c);
 /* "64M", "0x10k", "2G": false if it is not a number with one suffix or overflows. */
 bool parse_size(const char *s, size_t len, u64 *out);
 
