@@ -121,9 +121,11 @@ static void set_pending(struct event_domain *ev, struct port *p, u32 port)
 static u64 deliver_deferred(struct event_domain *ev, u64 now, bool all)
 {
 	u64 first = 0, next;
-	u32 w, bit;
+	u32 w, bit, told = 0;
 
 	for (w = 0; w < WORDS; w++) {
+		if (told > 64 && !all)	/* timers of others wait meanwhile */
+			return now + 1;
 		for_each_bit(bit, READ_ONCE(ev->deferred[w])) {
 			u32 port = w * 64 + bit;
 			struct port *p = port_at(ev, port);
@@ -142,6 +144,7 @@ static u64 deliver_deferred(struct event_domain *ev, u64 now, bool all)
 			/* what is deferred from here on, before it is pending, is delivered by it */
 			if (atomic_and_u64(&ev->deferred[w], ~bit_of(port)) & bit_of(port))
 				set_pending(ev, p, port);
+			told++;
 		}
 	}
 	return first;
