@@ -520,7 +520,10 @@ static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 	return handlers[nr](v, regs);
 }
 
-/* Calls that change where the vCPU runs have no place in a list. */
+/*
+ * Calls that change where the vCPU runs have no place in a list; nor those that are lists
+ * themselves, or long: nothing else happens on the pCPU before the last of a list is done.
+ */
 static bool in_list(u64 nr)
 {
 	switch (nr) {
@@ -531,6 +534,10 @@ static bool in_list(u64 nr)
 	case PARVUS_HC_block:
 	case PARVUS_HC_yield:
 	case PARVUS_HC_vcpu_stop:
+	case PARVUS_HC_grant_op:
+	case PARVUS_HC_memory_op:
+	case PARVUS_HC_device_op:
+	case PARVUS_HC_control_op:
 		return false;
 	}
 	return true;

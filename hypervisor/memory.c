@@ -16,6 +16,7 @@
 #include <hv/lib.h>
 #include <hv/log.h>
 #include <hv/nospec.h>
+#include <hv/platform.h>
 #include <hv/shadow.h>
 #include <hv/vcpu.h>
 #include <parvus/memory.h>
@@ -113,11 +114,12 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 static s64 op_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
+	u64 i, until = hv_now_ns() + LONG_CALL_NS;
 	struct parvus_memory_extent r;
-	u64 i;
 	int ret;
 
-	for (i = 0; i < min(count, (u64)RELEASE_CHUNK); i++, gpa += sizeof(r)) {
+	count = min(count, (u64)RELEASE_CHUNK);
+	for (i = 0; i < count && (!i || hv_now_ns() < until); i++, gpa += sizeof(r)) {
 		if (guest_read(d, gpa, &r, sizeof(r)))
 			ret = -PARVUS_EFAULT;
 		else if (op == PARVUS_MEMORY_RELEASE)

@@ -194,11 +194,16 @@ static void buffers(void)
 	m[2].nr = PARVUS_HC_block;
 	m[3].nr = 999;
 	m[4].nr = PARVUS_HC_nop;
-	EXPECT_EQ(parvus_multicall(pa(buf), 5), 0);
+	m[5].nr = PARVUS_HC_memory_op;
+	m[6].nr = PARVUS_HC_grant_op;
+	m[7].nr = PARVUS_HC_device_op;
+	EXPECT_EQ(parvus_multicall(pa(buf), 8), 0);
 	for (int i = 0; i < 3; i++)
 		BAD(m[i].result, PARVUS_EINVAL);
 	BAD(m[3].result, PARVUS_ENOSYS);
 	EXPECT_EQ(m[4].result, 0);
+	for (int i = 5; i < 8; i++)
+		BAD(m[i].result, PARVUS_EINVAL);
 }
 
 /* The members of the structures are for event_bad.c and device.c. */

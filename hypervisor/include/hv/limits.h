@@ -19,4 +19,7 @@
 /* The tick of the scheduler when more than one vCPU wants a CPU. */
 #define SLICE_NS		5000000ull
 
+/* A call on many records begins no other one after this: the guest comes again. */
+#define LONG_CALL_NS		100000ull
+
 #endif
