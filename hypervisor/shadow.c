@@ -1720,6 +1720,8 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	if (!sd)
 		return -PARVUS_ENOMEM;
 	d->shadow = sd;
+	/* what is known of its pages is one allocation: domains above 33 GiB get less than 1 % */
+	pool = min(pool, EXTENT_SIZE / sizeof(struct shadow_page) - 1);
 	sd->max = (u32)pool;
 	sd->pages_bytes = (pool + 1) * sizeof(struct shadow_page);
 	sd->pages = hv_alloc(sd->pages_bytes);

@@ -226,6 +226,18 @@ START_TEST(too_many)
 }
 END_TEST
 
+/* The largest domain can be made; its memory is another matter. */
+START_TEST(largest)
+{
+	struct domain *d = domain_create("large", MAX_GUEST_MEM >> PAGE_SHIFT, MAX_GUEST_MEM >> PAGE_SHIFT, 1);
+
+	ck_assert_ptr_nonnull(d);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_GUEST_MEM >> PAGE_SHIFT), 0);
+	domain_destroy(d);
+	gone();
+}
+END_TEST
+
 START_TEST(ends)
 {
 	struct domain *d = domain_create("name", 512, 512, 2);
@@ -528,6 +540,7 @@ int main(void)
 	tcase_add_test(c, create_fails);
 	tcase_add_test(c, create_without_vcpu);
 	tcase_add_test(c, too_many);
+	tcase_add_test(c, largest);
 	tcase_add_test(c, ends);
 	tcase_add_test(c, powers_off);
 	tcase_add_test(c, guest_memory);
