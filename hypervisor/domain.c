@@ -192,7 +192,7 @@ fail:
 	for (i = 0; i < vcpus; i++)
 		if (d->vcpus[i])
 			vcpu_destroy(d->vcpus[i]);
-	shadow_domain_destroy(d);
+	shadow_domain_destroy(d, ~0ull);
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
 	grant_domain_free(d);
@@ -513,7 +513,7 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 	log_raw(line);
 }
 
-/* What a domain has besides memory goes at once, its memory in steps. True: it is gone. */
+/* What a domain has besides memory and shadows goes at once, these in steps. True: it is gone. */
 bool domain_destroy_some(struct domain *d, u64 chunks)
 {
 	char name[MAX_DOMAIN_NAME], why[MAX_KILL_REASON];
@@ -521,7 +521,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	u64 before = d->frames_free_before;
 	unsigned int i;
 
-	if (d->shadow) {
+	if (d->vcpus[0]) {
 		trace_domain(d, PARVUS_DOMAIN_DYING);
 		/* memory that comes back wakes it no more */
 		spin_lock(&d->pause_lock);
@@ -536,7 +536,10 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 		for (i = 0; i < d->vcpu_count; i++)
 			if (d->vcpus[i])
 				vcpu_destroy(d->vcpus[i]);
-		shadow_domain_destroy(d);
+	}
+	if (d->shadow) {
+		if (!shadow_domain_destroy(d, chunks))
+			return false;
 		d->mapped = grant_domain_destroy(d);
 	}
 	if (!free_gfn_table(d, chunks))

@@ -1739,7 +1739,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	sd->kernel->kernel = true;
 	return 0;
 fail:
-	shadow_domain_destroy(d);
+	shadow_domain_destroy(d, ~0ull);
 	return -PARVUS_ENOMEM;
 }
 
@@ -1771,23 +1771,24 @@ void shadow_start(struct vcpu *v, gfn_t root)
 		as_put(sd, old);
 }
 
-/* No vCPU runs. Every count goes back to zero, which domain_destroy() checks. */
-void shadow_domain_destroy(struct domain *d)
+/*
+ * No vCPU runs. Every count goes back to zero, which domain_destroy() checks. What an entry
+ * that is no leaf points to may be gone already, and is not looked at.
+ */
+bool shadow_domain_destroy(struct domain *d, u64 pages)
 {
 	struct shadow_domain *sd = d->shadow;
 	u32 i;
 
-	if (!sd)
-		return;
-	for (i = 1; sd->pages && i <= sd->count; i++) {
-		struct shadow_page *p = &sd->pages[i];
+	for (; sd && sd->pages && sd->count && pages; sd->count--, pages--) {
+		struct shadow_page *p = &sd->pages[sd->count];
 
 		if (p->level >= 1 && p->level <= 3)
-			table_detach(d, i);
-		p->lo = p->hi = 0;
+			table_detach(d, sd->count);
+		free_frames(_mfn(p->mfn), 0);
 	}
-	for (i = 1; sd->pages && i <= sd->count; i++)
-		free_frames(_mfn(sd->pages[i].mfn), 0);
+	if (!sd || sd->count)
+		return !sd;
 	for (i = 0; sd->foreign && i < SHADOW_FOREIGN; i++)
 		if (sd->foreign[i])
 			log_warn("d%u: %u shadow entries of grants unaccounted for", d->id,
@@ -1797,4 +1798,5 @@ void shadow_domain_destroy(struct domain *d)
 		hv_free(sd->pages, sd->pages_bytes);
 	hv_free(sd, sizeof(*sd));
 	d->shadow = NULL;
+	return true;
 }

@@ -49,7 +49,8 @@ struct vcpu_shadow {
 
 /* Create and destroy a domain's shadows. pool = shadow pages; charged up front. */
 int shadow_domain_init(struct domain *d, u64 pool);
-void shadow_domain_destroy(struct domain *d);
+/* Up to @pages of them; true when all is gone. */
+bool shadow_domain_destroy(struct domain *d, u64 pages);
 int shadow_vcpu_init(struct vcpu *v);
 void shadow_start(struct vcpu *v, gfn_t root);
 
