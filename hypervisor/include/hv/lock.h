@@ -2,7 +2,7 @@
 /*
  * Spin locks. The hypervisor runs with interrupts off, so a lock needs no irq
  * flavour; nobody waits for a shootdown with a lock held (review rule 48).
- * Ticket order, so that no CPU starves. Lock order: see hypervisor/README.md.
+ * Ticket order, so that no CPU starves. Lock order: see HACKING.md.
  */
 #ifndef HV_LOCK_H
 #define HV_LOCK_H

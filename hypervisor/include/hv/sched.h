@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The scheduler: weighted-fair by virtual run time, one queue per pCPU, idle
- * pCPUs steal, busy ones hand over. Portable: time comes in as an argument, so that
- * the unit tests own the clock. All times in ns.
+ * The scheduler (sched.c). Portable: time comes in as an argument, so that the unit
+ * tests own the clock. All times in ns.
  */
 #ifndef HV_SCHED_H
 #define HV_SCHED_H

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The software TLB: shadow page tables filled on demand from the guest's own
- * tables, told by explicit flushes when a right is taken away.
- *
- * shadow.c is portable: it runs in ring 0 and under the native model-TLB
- * harness (tests/unit/shadow.c). What touches hardware is declared in
- * hv/arch_mmu.h and implemented by arch/x86/mmu.c or by the harness.
+ * The software TLB (shadow.c). Portable: hv/arch_mmu.h says what touches hardware, which
+ * arch/x86/mmu.c implements, or the model TLB of tests/unit/test_shadow.c.
  */
 #ifndef HV_SHADOW_H
 #define HV_SHADOW_H
