@@ -57,7 +57,8 @@ static void add_memory(struct parvus_start_info *si, u64 start, u64 end, u32 typ
  * Domain U: kernels look for firmware tables below 1 MiB and find memory there, and zeroes.
  * Domain 0: the machine's map; RAM that is not its own is reserved.
  */
-static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem)
+static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem,
+		       const struct elf_image *elf)
 {
 	unsigned int i;
 
@@ -71,14 +72,17 @@ static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem)
 		struct boot_range *r = &boot_info.range[i];
 		u64 at = ROUND_UP(r->start, PAGE_SIZE), end = ROUND_DOWN(r->end, PAGE_SIZE);
 
-		if (r->type != 1 || r->start < HIGH_START) {
-			/* the first MiB is the firmware's: to be looked at, not used */
-			add_memory(si, r->start, r->end, r->type == 1 ? 2 : r->type);
+		u32 other = r->type == 1 ? 2 : r->type;
+
+		/* the first MiB is the firmware's: to be looked at, not used */
+		if (r->start < HIGH_START ||
+		    (r->type != 1 && (r->start >= elf->high || r->end <= elf->low))) {
+			add_memory(si, r->start, r->end, other);
 			continue;
 		}
 		for (; at < end; at += PAGE_SIZE)
 			add_memory(si, at, at + PAGE_SIZE,
-				   gfn_is_ram(gfn_lookup(d, _gfn(at >> PAGE_SHIFT))) ? 1 : 2);
+				   gfn_is_ram(gfn_lookup(d, _gfn(at >> PAGE_SHIFT))) ? 1 : other);
 	}
 }
 
@@ -98,6 +102,26 @@ static int claim_memory(struct domain *d, u64 frames)
 		}
 	}
 	return d->frames < frames ? -PARVUS_ENOMEM : 0;
+}
+
+/*
+ * Domain 0's kernel is not relocated. Where the machine has firmware in its place (UEFI at
+ * 8 MiB), other frames stand behind it: the one exception from gfn == mfn, which does no harm,
+ * for a kernel's image is not used for DMA (Linux, core-api/dma-api-howto.rst).
+ */
+static int fill_image(struct domain *d, const struct elf_image *elf)
+{
+	u64 gfn;
+
+	for (gfn = elf->low >> PAGE_SHIFT; gfn << PAGE_SHIFT < elf->high; gfn++) {
+		if (gfn_is_ram(gfn_lookup(d, _gfn(gfn))))
+			continue;
+		d->max_frames = d->frames + 1;
+		if (domain_populate(d, _gfn(gfn), 1))
+			return -PARVUS_ENOMEM;
+	}
+	d->ram_frames = d->max_frames = d->target_frames = d->frames;
+	return 0;
 }
 
 /* NULL, or why it cannot be. Nothing is left behind then. */
@@ -133,7 +157,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	if (b->cap)
 		sched_set_cap(d, b->cap, hv_now_ns());
 	error = "not enough memory";
-	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) :
+	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) || fill_image(d, &elf) :
 	    domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
 		goto fail;
 	/* start info and command line below the initrd, at the top of what follows the kernel */
@@ -170,7 +194,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	si.generation_id[0] = d->generation_id[0];
 	si.generation_id[1] = d->generation_id[1];
 	si.rsdp = b->control ? acpi_rsdp : 0;
-	memory_map(&si, d, b->mem);
+	memory_map(&si, d, b->mem, &elf);
 	if (guest_write(d, info, &si, sizeof(si)) ||
 	    guest_write(d, si.cmdline, b->cmdline, sizeof(b->cmdline)) ||
 	    (initrd.size && guest_write(d, top, initrd.data, initrd.size)))

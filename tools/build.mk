@@ -21,9 +21,9 @@ run: check-settings deps-run hypervisor guest-kernel $(O)/domain0.cpio
 check-settings:
 	@tools/run --check
 
-# A bootable CD with hypervisor, kernel and the small user space.
-iso: deps-iso hypervisor guest-kernel $(O)/initramfs.cpio
-	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/initramfs.cpio "$(if $(MEM),$(MEM),512M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
+# A bootable CD with hypervisor and domain 0.
+iso: deps-iso hypervisor guest-kernel $(O)/domain0.cpio
+	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/domain0.cpio "$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
 	@echo "  ISO     $(O)/parvus.iso"
 	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$(HV_ARGS)"
 
@@ -32,15 +32,15 @@ debian: deps-debian
 
 .PHONY: deps-%
 deps-run:
-	@tools/deps build run
+	@tools/deps build run tools
 deps-test:
 	@tools/deps build run test tools
 deps-iso:
-	@tools/deps build run iso
+	@tools/deps build run iso tools
 deps-debian:
 	@tools/deps debian
 deps-full:
-	@tools/deps build run test full
+	@tools/deps build run test tools full
 
 .PHONY: bench
 bench: deps-run hypervisor guest-kernel $(O)/initramfs.cpio $(O)/tests/guest/bench-hypercall

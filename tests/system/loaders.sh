@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @full
 # @timeout 900
-# GRUB loads the CD image by multiboot 2, on BIOS and on UEFI.
+# GRUB loads the CD image by multiboot 2, on BIOS and on UEFI: a single guest, and domain 0, whose
+# kernel lies where UEFI has firmware.
 . tests/system/lib.bash
 command -v grub-mkrescue >/dev/null || { echo "no grub-mkrescue"; exit 77; }
 export CPUS=2 VCPUS=2 MEM=512M
@@ -10,4 +11,6 @@ for BOOT in iso uefi; do
 	export BOOT
 	TIMEOUT=200 guest 'uname -r; nproc; exit 5'
 	[[ $rc == 5 && $out == *$'6.1.'*$'\n2'* ]] || fail "BOOT=$BOOT: status $rc: $out"
+	MEM=1G TIMEOUT=200 domain0 'parvus run -- uname -r; exit 6'
+	[[ $rc == 6 && $out == *$'6.1.'* ]] || fail "BOOT=$BOOT, domain 0: status $rc: $out"
 done
