@@ -185,6 +185,8 @@ void smp_init(void)
 			tsc_stable = false;
 		}
 	}
+	if (pa)		/* domain 0 may look there */
+		memset(phys_to_virt(pa), 0, (size_t)(trampoline_end - trampoline_start));
 	paging_identity(false);
 	log_info("smp: %u CPUs", cpus_online);
 }
