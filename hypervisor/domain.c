@@ -499,6 +499,7 @@ void domain_shutdown(struct domain *d, u32 reason, u32 status)
 static void end_record(const char *name, u32 id, u32 reason, u32 status, const char *why, u64 before)
 {
 	static const char *const names[] = { "poweroff", "reboot", "suspend", "crash", "killed" };
+	static struct spinlock lock = SPINLOCK_INIT;
 	char line[400], quoted[MAX_KILL_REASON];
 	size_t i;
 
@@ -506,11 +507,14 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 	for (i = 0; quoted[i]; i++)
 		if (quoted[i] == '"' || quoted[i] < ' ')
 			quoted[i] = '\'';
+	/* one at a time: the last line has the last number */
+	spin_lock(&lock);
 	hv_snprintf(line, sizeof(line),
 		    "parvus: end domain=%u name=%s reason=%s status=%u why=\"%s\" free_frames=%lu of=%lu\n",
 		    id, name, reason < ARRAY_SIZE(names) ? names[reason] : "unknown", status, quoted,
 		    (unsigned long)frames_free_count(), (unsigned long)before);
 	log_raw(line);
+	spin_unlock(&lock);
 }
 
 /* What a domain has besides memory and shadows goes at once, these in steps. True: it is gone. */
@@ -548,13 +552,15 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	memcpy(why, d->kill_reason, sizeof(why));
 	spin_lock(&domains_lock);
 	domains[id % MAX_DOMAINS] = NULL;
-	domains_alive--;
 	if (control == d)	/* it could not be built */
 		control = NULL;
 	spin_unlock(&domains_lock);
 	domain_put(d);
 	domain_memory_free();
 	end_record(name, id, reason, status, why, before);
+	spin_lock(&domains_lock);
+	domains_alive--;	/* after its record: the last one switches the machine off */
+	spin_unlock(&domains_lock);
 	return true;
 }
 
