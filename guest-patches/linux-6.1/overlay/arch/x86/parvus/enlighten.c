@@ -14,6 +14,7 @@
 #include <linux/pm.h>
 #include <linux/reboot.h>
 #include <linux/sched/task_stack.h>
+#include <linux/sizes.h>
 #include <asm/bootparam.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
@@ -339,6 +340,12 @@ static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 	boot_params.ext_ramdisk_size = si->initrd_size >> 32;
 	boot_params.acpi_rsdp_addr = si->rsdp;
 	strscpy(boot_command_line, __va(si->cmdline), COMMAND_LINE_SIZE);
+	/*
+	 * Charging kernel memory to cgroups costs 4 MiB for the first per-CPU chunk: its unit is
+	 * 2 MiB, and every 4 bytes of it get a pointer. A small domain has no such room.
+	 */
+	if (si->ram_size < SZ_64M)
+		strlcat(boot_command_line, " cgroup.memory=nokmem", COMMAND_LINE_SIZE);
 	if (si->console_gpa)
 		memblock_reserve(si->console_gpa & PAGE_MASK, PAGE_SIZE);
 }
