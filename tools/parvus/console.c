@@ -66,15 +66,29 @@ static bool put(int fd, const char *data, size_t n)
 	return true;
 }
 
+/* One that is being made, or made again, is paused until its monitor is there. */
+static bool being_made(struct tool *t, uint32_t domain)
+{
+	struct parvus_control_info i;
+
+	return !parvus_domain_info(t->h, domain, &i) &&
+	       (i.state == PARVUS_DOMAIN_BUILDING || i.flags & PARVUS_INFO_PAUSED);
+}
+
 /* Until the domain is gone, or the user leaves. */
 int console_attach(struct tool *t, uint32_t domain, const char *name, bool input)
 {
 	struct pollfd fds[2];
 	char data[4096];
 	bool tty;
+	unsigned int tries;
 	int fd, link, ret = 0;
 
 	fd = parvus_console_connect(t->h, domain);
+	for (tries = 0; fd == -ECONNREFUSED && tries < 40 && being_made(t, domain); tries++) {
+		usleep(50000);
+		fd = parvus_console_connect(t->h, domain);
+	}
 	if (fd == -ECONNREFUSED) {
 		if (monitor_start(t, domain, name, &link))
 			return 1;

@@ -30,7 +30,7 @@ static int report(struct tool *t, const char *name, uint32_t domain)
 
 int cmd_destroy(struct tool *t)
 {
-	struct parvus_control_info i;
+	struct parvus_control_info i, now;
 	int c;
 
 	while ((c = tool_option(t)) > 0)
@@ -44,7 +44,7 @@ int cmd_destroy(struct tool *t)
 		return fail_lib(t);
 	if (wait_gone(t, i.domain, false, 5))
 		return 1;
-	if (parvus_domain_info(t->h, i.domain, &i) == 0)
+	if (parvus_domain_info(t->h, i.domain, &now) == 0)
 		warning("domain %u is dying: others still map memory of it", i.domain);
 	return report(t, i.name, i.domain);
 }

@@ -100,7 +100,7 @@ int cmd_list(struct tool *t)
 			printf(" %8llu %7u %5u  ", (unsigned long long)d->touched >> 8, d->weight,
 			       d->cap);
 			if (d->state != PARVUS_DOMAIN_SHUTDOWN)
-				printf("-");
+				printf(d->flags & PARVUS_INFO_NO_MEMORY ? "waits for memory" : "-");
 			else
 				printf("%s %u%s%s", parvus_reason_text(d->reason), d->status,
 				       d->why[0] ? ": " : "", plain(d->why));

@@ -517,6 +517,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 {
 	struct parvus_control_machine now;
 	enum parvus_action action;
+	int ret;
 
 	while (drain(m))
 		;
@@ -540,7 +541,8 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 	case PARVUS_ACTION_COREDUMP_DESTROY:
 		parvus_console_close(m->console);
 		m->console = NULL;
-		if (parvus_domain_destroy(m->h, m->domain))
+		ret = parvus_domain_destroy(m->h, m->domain);
+		if (ret && ret != -ENOENT)	/* gone: somebody else did it */
 			say(m, "%s", parvus_error(m->h));
 		return false;
 	case PARVUS_ACTION_RENAME_RESTART:
