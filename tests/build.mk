@@ -23,7 +23,7 @@ $(GUEST_O)/lib/bench-hypercall.o: tools/bench/hypercall.c tests/guest/lib/guest.
 $(GUEST_O)/bench-hypercall: $(GUEST_O)/lib/bench-hypercall.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
-$(GUEST_O)/canary $(GUEST_O)/load: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
+$(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
 .SECONDARY:
@@ -73,7 +73,7 @@ $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^
 
 .PHONY: test test-full tests-built test-unit test-guest
-tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load) \
+tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.

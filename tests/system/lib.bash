@@ -24,11 +24,11 @@ domain0() {
 	return 0
 }
 
-# control SCRIPT: run it in domain 0 behind tests/system/domain0.ash, with what is in $work/root
-# beside, and without the demo domain. Its failure is the test's.
+# control SCRIPT: run it in domain 0 behind tests/system/domain0.ash, with the idle guest and
+# what is in $work/root beside, and without the demo domain. Its failure is the test's.
 control() {
 	mkdir -p "$work/root"
-	cp tests/system/domain0.ash "$work/root"
+	cp tests/system/domain0.ash "$O/tests/guest/idle" "$work/root" || exit 99
 	cp "$O/domain0.cpio" "$work/initrd"
 	(cd "$work/root" && find . | cpio -o -H newc --quiet) >>"$work/initrd"
 	INITRD=$work/initrd DEMO=0 domain0 ". /domain0.ash
@@ -42,7 +42,7 @@ echo control-script-ended"
 leak() {
 	local record free of
 	record=$(grep -a '^parvus: end ' "$work/debug" | tail -1)
-	[[ -n $record ]] || { tail -20 "$work/debug"; fail "no end record"; }
+	[[ -n $record ]] || { echo "$out"; tail -20 "$work/debug"; fail "no end record"; }
 	free=$(sed 's/.* free_frames=\([0-9]*\).*/\1/' <<<"$record")
 	of=$(sed 's/.* of=\([0-9]*\).*/\1/' <<<"$record")
 	[[ $free == "$of" ]] || fail "free frames: $of before the domain, $free after"
