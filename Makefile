@@ -10,7 +10,9 @@ ifneq ($(shell mkdir -p $(O) 2>/dev/null && test -w $(O) && echo ok),ok)
 $(error cannot write to the build folder $(O))
 endif
 endif
-all: deps-build hypervisor
+all:
+	@$(MAKE) deps-build deps-tools
+	@$(MAKE) hypervisor tools
 
 include pv-abi/build.mk
 include hypervisor/build.mk
@@ -18,7 +20,7 @@ include $(filter-out pv-abi/build.mk hypervisor/build.mk,$(wildcard */build.mk))
 
 help:
 	@echo 'Parvus: targets of make'
-	@echo '  run              boot Linux under Parvus in QEMU; a shell, or CMD="..."'
+	@echo '  run              boot Parvus with domain 0 in QEMU; a shell, or CMD="..."'
 	@echo '  test             all tests that .ci/run runs; T=PATTERN chooses by name'
 	@echo '  test-unit, test-guest   native unit tests; micro guests'
 	@echo '  test-full        the long ones too: stress, ten boots each, boot loaders, Debian'

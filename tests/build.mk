@@ -73,18 +73,23 @@ $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^
 
 .PHONY: test test-full tests-built test-unit test-guest
-tests-built: deps-test hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
+tests-built: hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
-test: tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio
+# Packages first, then what needs them: prerequisites of one rule have no reliable order.
+test: deps-test
+	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio
 	@O=$(O) tests/run $(T)
-test-unit: tests-built
+test-unit: deps-test
+	@$(MAKE) tests-built
 	@O=$(O) tests/run 'unit/*'
-test-guest: tests-built
+test-guest: deps-test
+	@$(MAKE) tests-built
 	@O=$(O) tests/run 'guest/*'
 # Hours of it: long stress, ten boots of each kind, Debian user space, boot loaders.
-test-full: deps-full tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian
+test-full: deps-full
+	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian
 	@O=$(O) FULL=1 tests/run $(T)
 
 -include $(wildcard $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)

@@ -14,7 +14,10 @@ initramfs: $(O)/initramfs.cpio
 $(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static $(wildcard tools/domain0/*) guest-kernel
 	@tools/mkdomain0 $@
 
-run: check-settings deps-run hypervisor guest-kernel $(O)/domain0.cpio
+# Packages first, then what needs them: prerequisites of one rule have no reliable order.
+run: check-settings
+	@$(MAKE) deps-run
+	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio $(if $(GUEST)$(NATIVE),$(O)/initramfs.cpio)
 	@tools/run
 
 # Before minutes are spent on building.
@@ -22,7 +25,8 @@ check-settings:
 	@tools/run --check
 
 # A bootable CD with hypervisor and domain 0.
-iso: deps-iso hypervisor guest-kernel $(O)/domain0.cpio
+iso: deps-iso
+	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio
 	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/domain0.cpio "$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
 	@echo "  ISO     $(O)/parvus.iso"
 	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$(HV_ARGS)"
@@ -30,7 +34,9 @@ iso: deps-iso hypervisor guest-kernel $(O)/domain0.cpio
 debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio
 
-.PHONY: deps-%
+.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full
+deps-build:
+	@tools/deps build
 deps-run:
 	@tools/deps build run tools
 deps-test:
@@ -43,7 +49,8 @@ deps-full:
 	@tools/deps build run test tools full
 
 .PHONY: bench
-bench: deps-run hypervisor guest-kernel $(O)/initramfs.cpio $(O)/tests/guest/bench-hypercall
+bench: deps-run
+	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio $(O)/tests/guest/bench-hypercall
 	@tools/bench/run
 
 # The toolstack: libparvus (static and shared) and the parvus command, twice: against the
@@ -93,11 +100,13 @@ $(TOOLS_O)/parvus-static: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 .PHONY: tools install deps-tools
 deps-tools:
 	@tools/deps tools
-tools: deps-tools $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0
+tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0
 
 # Guest kernel and user space for "parvus run" go along if they were built.
 PREFIX ?= /usr
-install: tools
+install:
+	@$(MAKE) deps-tools
+	@$(MAKE) tools
 	install -D -m 755 $(TOOLS_O)/parvus $(DESTDIR)$(PREFIX)/sbin/parvus
 	install -D -m 644 $(TOOLS_O)/libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so.0
 	ln -sf libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so
