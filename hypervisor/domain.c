@@ -491,8 +491,12 @@ void domain_kill(struct domain *d, const char *fmt, ...)
 
 void domain_shutdown(struct domain *d, u32 reason, u32 status)
 {
-	if (end_begins(d, reason, status))
-		end_goes_on(d);
+	if (!end_begins(d, reason, status))
+		return;
+	if (reason == PARVUS_SHUTDOWN_CRASH)
+		hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "%.*s",
+			    (int)sizeof(d->said) - 1, d->said);
+	end_goes_on(d);
 }
 
 /* The record that a runner reads: one line, the reason quoted, its quotes turned to apostrophes. */

@@ -416,6 +416,7 @@ HC(log_write)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '.';
 	line[A1] = 0;
+	hv_snprintf(v->domain->said, sizeof(v->domain->said), "%s", line);
 	log_guest("guest: %s", line);
 	return 0;
 }

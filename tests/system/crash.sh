@@ -24,7 +24,7 @@ domain c 32 on_crash=preserve
 ask c true || fail "no answer"
 panic c
 until_true 20 "state c ---sc-"
-P list -v c | grep -q '^c .*---sc- .* crash 255$' || fail "list -v: $(parvus list -v c)"
+P list -v c | grep -q '^c .*---sc- .* crash 255: panic: .*sysrq' || fail "list -v: $(parvus list -v c)"
 P info c | grep -q '^reason *: crash$' || fail "info: $(parvus info c)"
 P info --json c | grep -q '"reason":"crash"' || fail "info --json"
 bad 1 "has ended already (crash)" shutdown c

@@ -116,7 +116,7 @@ struct parvus_control_info {
 	uint64_t run_ns;	/* [H] CPU time of all its vCPUs */
 	uint64_t created_ns;	/* [H] hypervisor time at CREATE */
 	uint64_t generation_id[2]; /* [H] */
-	char why[128];		/* [H] SHUTDOWN by a kill: the reason */
+	char why[128];		/* [H] SHUTDOWN by a kill: the reason; by a crash: what it wrote last with log_write */
 	uint64_t reserved[4];
 };	/* 328 bytes */
 #define PARVUS_INFO_PAUSED	1u	/* by control */
