@@ -314,7 +314,7 @@ int cmd_run(struct tool *t)
 	config.name = strdup(name ? name : pid);
 	config.kernel = kernel ? strdup(kernel) : lib_file("vmlinuz");
 	config.ramdisk = ramdisk ? strdup(ramdisk) : lib_file("initramfs.cpio");
-	config.cmdline = strdup("console=hvc0 quiet loglevel=4 panic=-1 cgroup.memory=nokmem");
+	config.cmdline = strdup("console=hvc0 quiet loglevel=4 panic=-1");
 	config.memory = config.maxmem = memory;
 	config.vcpus = config.maxvcpus = (uint32_t)vcpus;
 	if (!config.name || !config.kernel || !config.ramdisk || !config.cmdline)
