@@ -50,8 +50,8 @@ parvus console u </dev/null >c 2>&1 &
 watcher=$!
 until_true 10 "grep -q done-42 c"
 # Ctrl-C is the guest's, not ours: it ends the sleep there
-printf 'trap "echo got-\\$((1 + 1))-int" INT; (sleep 100; echo never)\n' >&3
-sleep 1
+printf 'trap "echo got-\\$((1 + 1))-int" INT; (echo sleeps-$((5 + 6)); sleep 100; echo never)\n' >&3
+until_true 10 "grep -q sleeps-11 b"
 printf '\003' >&3
 until_true 10 "grep -q got-2-int b"
 until_true 10 "grep -q got-2-int c"
@@ -91,6 +91,7 @@ detach
 
 step "the end of the domain ends its clients; a paused one has none of it"
 attach e
+until_true 10 "grep -q 'to the new one' e"	# it is there: that was said before
 P destroy u
 wait $client || fail "a client at the end: status $?"
 exec 3>&-
