@@ -95,6 +95,7 @@ static int machine(union control *c)
 	m->grants = (u32)grant_offers_total();
 	m->mappings = (u32)grant_mappings_total();
 	m->devices = device_count();
+	m->frames_ghost = grant_ghost_frames();
 	m->max_domains = MAX_DOMAINS;
 	m->flags = debug_enabled ? PARVUS_START_DEBUG : 0;
 	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);
@@ -263,6 +264,7 @@ static int copy(struct domain *d, union control *c)
 	bool out = a->flags & PARVUS_COPY_OUT;
 	struct domain *self = arch_current()->domain, *from = out ? d : self, *to = out ? self : d;
 	u64 src = out ? a->gpa : a->buffer, dst = out ? a->buffer : a->gpa;
+	int ret;
 
 	if (a->flags & ~PARVUS_COPY_OUT || src + a->bytes < src || dst + a->bytes < dst)
 		return -PARVUS_EINVAL;
@@ -274,8 +276,9 @@ static int copy(struct domain *d, union control *c)
 		u64 n = min(PAGE_SIZE - (src & ~PAGE_MASK), PAGE_SIZE - (dst & ~PAGE_MASK));
 
 		n = min(n, a->bytes);
-		if (guest_copy_frame(to, dst, from, src, n))
-			return -PARVUS_EFAULT;
+		ret = guest_copy_frame(to, dst, from, src, n);
+		if (ret)
+			return ret;
 		src += n;
 		dst += n;
 		a->bytes -= n;

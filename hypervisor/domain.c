@@ -443,14 +443,14 @@ void domain_wait_memory(struct domain *d)
 	domain_memory_free();	/* if some came back meanwhile */
 }
 
-u64 domain_overhead(const struct domain *d)
+u64 domain_overhead(struct domain *d)
 {
 	u64 chunk, tables = 0;
 
 	for (chunk = 0; chunk < d->max_gfn >> EXTENT_ORDER; chunk++)
 		tables += !!(d->gfn_chunks[chunk] & GFN_TABLE);
 	/* each vCPU: structure, FPU state, area until it has one */
-	return tables + shadow_pages(d) + 3 * (u64)d->vcpu_count +
+	return tables + shadow_pages(d) + event_pages(d) + grant_pages(d) + 3 * (u64)d->vcpu_count +
 	       (d->gfn_chunks_bytes + d->gfn_chunks_bytes / 2 + sizeof(*d)) / PAGE_SIZE + 1;
 }
 

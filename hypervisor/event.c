@@ -517,6 +517,18 @@ int event_alloc_unbound(struct domain *d, u32 remote, u32 vcpu, u32 *port)
 	return ret;
 }
 
+u64 event_pages(struct domain *d)
+{
+	u64 pages = 0, i;
+
+	spin_lock(&d->event_lock);
+	for (i = 0; d->events && i < ARRAY_SIZE(d->events->ports); i++)
+		pages += !!d->events->ports[i];
+	pages += !!d->events;
+	spin_unlock(&d->event_lock);
+	return pages;
+}
+
 u32 event_ports_used(struct domain *d)
 {
 	u32 used;

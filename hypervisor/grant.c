@@ -680,6 +680,13 @@ void grant_domain_free(struct domain *d)
 	hv_free(g, sizeof(*g));
 }
 
+u64 grant_pages(const struct domain *d)
+{
+	const struct grant_domain *g = d->grants;
+
+	return 1 + !!g->bucket + (READ_ONCE(g->offers.end) + READ_ONCE(g->mappings.end)) / SLOTS;
+}
+
 u32 grant_offers(const struct domain *d) { return READ_ONCE(d->grants->offers.used); }
 u32 grant_mappings(const struct domain *d) { return READ_ONCE(d->grants->mappings.used); }
 u64 grant_offers_total(void) { return READ_ONCE(offers_total); }

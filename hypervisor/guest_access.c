@@ -81,7 +81,9 @@ int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, s
 	u64 s, t;
 	u8 *p;
 
-	gfn_touch(to, _gfn(dst >> PAGE_SHIFT), true);
+	/* who builds a domain can be told: the last frames are for those who cannot */
+	if (gfn_touch(to, _gfn(dst >> PAGE_SHIFT), false) == GFN_DEMAND)
+		return -PARVUS_ENOMEM;
 	guest_access_begin();
 	s = gfn_lookup(from, _gfn(src >> PAGE_SHIFT));
 	t = gfn_lookup(to, _gfn(dst >> PAGE_SHIFT));

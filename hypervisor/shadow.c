@@ -270,7 +270,8 @@ u64 shadow_pool_free(const struct domain *d)
 
 u64 shadow_pages(const struct domain *d)
 {
-	return d->shadow->count + (d->shadow->pages_bytes + sizeof(*d->shadow)) / PAGE_SIZE + 1;
+	return d->shadow->count + (d->shadow->pages_bytes + sizeof(*d->shadow)) / PAGE_SIZE + 1 +
+	       (d->shadow->foreign ? SHADOW_FOREIGN * sizeof(u32) / PAGE_SIZE : 0);
 }
 
 /* ---- entries ---- */

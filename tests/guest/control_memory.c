@@ -49,12 +49,14 @@ static void frames_left(void)
 void test(void)
 {
 	u64 before = machine()->frames_free, frames = before * 3 / 4, bytes = frames * 4096;
-	u32 a, b;
+	u32 a, b, c;
 
 	if (bytes > 1ull << 30)
 		bytes = 1ull << 30;	/* as far as a child's tables go */
 	frames = bytes / 4096;
 	a = (u32)child_new("a", frames, child_touch, bytes);
+	c = (u32)child_create("c", 16);
+	EXPECT_EQ(child_populate(c, 0, 16, 0), 0);
 	b = (u32)child_new("b", frames, child_touch, bytes);
 	EXPECT(machine()->frames_promised > machine()->frames_free);
 	EXPECT_EQ(child_unpause(a), 0);
@@ -63,6 +65,10 @@ void test(void)
 	wait_no_memory(b);
 	EXPECT_EQ(child_state(b), PARVUS_DOMAIN_RUNNING);
 	EXPECT(machine()->frames_free < 1024);
+	/* building finds none either, and says so; the last frames are not for that */
+	EXPECT_EQ(child_copy(c, 0, control_page, 16), -(s64)PARVUS_ENOMEM);
+	EXPECT(machine()->frames_free > 0);
+	EXPECT_EQ(child_destroy(c), 0);
 	/* paused as well: both reasons have to go */
 	EXPECT_EQ(child_op(PARVUS_CONTROL_PAUSE, b, 0), 0);
 	EXPECT_EQ(child_destroy(a), 0);

@@ -330,9 +330,11 @@ END_TEST
 /* An offer is for a domain, not for whoever gets its number next. */
 START_TEST(number_used_again)
 {
+	u64 cost = domain_overhead(doms[0]);
 	u32 ref, h;
 
 	OK(offer(0, 100, 1, 0, &ref));
+	ck_assert_uint_eq(domain_overhead(doms[0]), cost + 1);	/* its table is on its account */
 	domain_down(1);
 	BAD(offer(0, 100, 1, 0, &h), PARVUS_ENOENT);
 	domain_up(1);

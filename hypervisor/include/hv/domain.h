@@ -196,7 +196,7 @@ void domain_shutdown(struct domain *d, u32 reason, u32 status);
 void domain_vcpu_gone(struct domain *d);
 unsigned int domains_count(void);
 /* Frames of the hypervisor that are there for this domain: shadows, tables, vCPUs. */
-u64 domain_overhead(const struct domain *d);
+u64 domain_overhead(struct domain *d);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
 /* In steps, for control DESTROY: state DYING, one caller at a time. True: it is gone. */
@@ -256,7 +256,7 @@ u64 gfn_touch(struct domain *d, gfn_t gfn, bool reserve);
 /* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
-/* @n bytes that lie within one frame on both sides. */
+/* @n bytes that lie within one frame on both sides. 0, -PARVUS_EFAULT, or -PARVUS_ENOMEM (no frame to touch). */
 int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
 /*
  * Between these two a pCPU may use a pointer to a frame that it found in a gfn table: a

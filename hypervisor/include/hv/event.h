@@ -33,6 +33,7 @@ void event_virq(struct domain *d, u32 virq);
 int event_alloc_unbound(struct domain *d, u32 remote, u32 vcpu, u32 *port);
 
 u32 event_ports_used(struct domain *d);
+u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
 u32 event_ports_total(void);
 
 /* The hypercall. */

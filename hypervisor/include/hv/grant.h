@@ -38,6 +38,7 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref);
 
 /* Offers that stand, mappings that a domain has; of all domains; frames that outlived theirs. */
 u32 grant_offers(const struct domain *d);
+u64 grant_pages(const struct domain *d);	/* of the hypervisor, for its tables */
 u32 grant_mappings(const struct domain *d);
 u64 grant_offers_total(void);
 u64 grant_mappings_total(void);

@@ -6,8 +6,9 @@
  *
  * Life of a domain U: CREATE (BUILDING) - POPULATE, COPY, OFFER, PORT - START
  * (RUNNING, paused) - UNPAUSE - ... it shuts down, crashes or is killed (SHUTDOWN:
- * memory is kept, so that it can be looked at) - DESTROY (DYING until nobody maps
- * its frames any more, then gone). A domain that is BUILDING may be destroyed too.
+ * memory is kept, so that it can be looked at) - DESTROY (DYING while it is taken
+ * apart, then gone; frames that others map live on, see frames_ghost). A domain that is
+ * BUILDING may be destroyed too.
  *
  * Operations on a domain that does not exist fail with ENOENT, on one in the wrong
  * state with EBUSY. Domain 0 may name itself only where the text says so.
@@ -49,7 +50,7 @@
 #define PARVUS_DOMAIN_BUILDING	0u
 #define PARVUS_DOMAIN_RUNNING	1u
 #define PARVUS_DOMAIN_SHUTDOWN	2u	/* ended; reason and status are valid */
-#define PARVUS_DOMAIN_DYING	3u	/* destroyed, but frames are still mapped elsewhere */
+#define PARVUS_DOMAIN_DYING	3u	/* being taken apart */
 
 struct parvus_control_machine {
 	uint32_t size, version;
@@ -69,7 +70,8 @@ struct parvus_control_machine {
 	uint32_t max_domains;	/* [H] */
 	uint32_t flags;		/* [H] PARVUS_START_DEBUG */
 	char build[64];		/* [H] version text */
-	uint64_t reserved[4];
+	uint64_t frames_ghost;	/* [H] RAM of domains that are gone, which others still map */
+	uint64_t reserved[3];
 };	/* 216 bytes */
 
 struct parvus_control_create {
