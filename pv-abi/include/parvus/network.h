@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parvus ABI: network interfaces, PARVUS_CLASS_NETWORK. A link (parvus/link.h); in each
+ * queue's ring pages lie, in this order: a struct parvus_ring for what the front end
+ * transmits, one for what it receives, the slots of the first, the slots of the
+ * second. The front end produces in the first, the back end in the second.
+ *
+ * A ring has as many slots as half of the pool has pages, a power of two; slot i of
+ * the first ring always has page i of the pool, slot i of the second one page
+ * slots + i. A packet fills one slot or, with MORE, several in a row. Who consumes
+ * copies the bytes out before it gives the slots back, so no page needs an answer, and
+ * nothing is looked at while the other end can change it.
+ *
+ * A packet begins with its Ethernet header. The first slot says what is left to do
+ * for it, in the terms of a virtio_net_hdr (Linux, include/uapi/linux/virtio_net.h).
+ */
+#ifndef PARVUS_NETWORK_H
+#define PARVUS_NETWORK_H
+
+#include <parvus/link.h>
+
+/* features, in the blobs: what the sender of that end may leave to the other */
+#define PARVUS_NETWORK_HAS_CSUM	1u	/* NEEDS_CSUM is understood */
+#define PARVUS_NETWORK_HAS_TSO4	2u
+#define PARVUS_NETWORK_HAS_TSO6	4u
+
+/* parvus_network_slot.flags */
+#define PARVUS_NETWORK_MORE		1u	/* the packet goes on in the next slot */
+#define PARVUS_NETWORK_NEEDS_CSUM	2u	/* first slot: from csum_start on, to csum_offset */
+#define PARVUS_NETWORK_DATA_VALID	4u	/* first slot: checksums were verified */
+
+/* parvus_network_slot.gso */
+#define PARVUS_NETWORK_GSO_NONE		0u
+#define PARVUS_NETWORK_GSO_TCPV4	1u
+#define PARVUS_NETWORK_GSO_TCPV6	4u
+#define PARVUS_NETWORK_GSO_ECN		0x80u	/* beside one of the two */
+
+#define PARVUS_NETWORK_SLOTS	512u	/* in a ring, at most */
+#define PARVUS_NETWORK_PACKET_SLOTS 17u	/* of one packet, at most */
+#define PARVUS_NETWORK_PACKET	65536u	/* bytes of one packet, at most */
+
+struct parvus_network_slot {
+	uint16_t offset;	/* in the page */
+	uint16_t bytes;		/* 1 to 4096 - offset */
+	uint8_t flags;
+	uint8_t gso;		/* these and what follows: first slot, else 0 */
+	uint16_t gso_bytes;	/* of one segment */
+	uint16_t header_bytes;	/* Ethernet to TCP, a hint */
+	uint16_t csum_start;	/* from the begin of the packet */
+	uint16_t csum_offset;	/* from csum_start */
+	uint16_t reserved;
+};	/* 16 bytes */
+
+/* The back end's blob. */
+struct parvus_network_info {
+	struct parvus_link_info link;
+	uint32_t mtu;		/* of the back end's interface */
+	uint32_t carrier;	/* 1 = up */
+};	/* 40 bytes */
+
+/* flags of config */
+#define PARVUS_NETWORK_PROGRAM	1u	/* a program serves it, not the kernel's back end */
+
+/* What the toolstack configures. */
+struct parvus_network_config {
+	uint32_t version;	/* 1 */
+	uint32_t flags;
+	uint8_t mac[6];		/* of the front end */
+	uint16_t mtu;		/* at the start; 0 = 1500 */
+	uint32_t queues;	/* at most; 0 = the back end decides */
+	uint32_t interval_us;	/* over which the limit holds; 0 = 50 ms */
+	uint64_t bytes_per_second;	/* that the front end may transmit; 0 = no limit */
+	char name[16];		/* of the back end's interface; empty = vifDOMAIN.INDEX */
+	char reserved[80];
+};	/* 128 bytes */
+
+#endif
