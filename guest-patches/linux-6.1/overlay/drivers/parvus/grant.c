@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Parvus: grants. Offers of our own pages, and mappings of those of other domains. A
- * frame of another domain has no struct page here: in the control domain it is known by
- * its machine frame number, elsewhere it is put at a gfn above our RAM.
+ * frame of another domain has no struct page here, unless parvus_grant_pages() makes one:
+ * in the control domain it is known by its machine frame number, elsewhere it is put at a
+ * gfn above our RAM.
  *
  * What the other side still maps cannot be revoked, and what is still mapped somewhere
  * here cannot be unmapped: both are tried again until it works.
@@ -183,7 +184,10 @@ static bool parvus_grant_try_unmap(struct parvus_mapping *m, unsigned long va)
 	records = kcalloc(m->count, sizeof(*records), GFP_KERNEL | __GFP_NOFAIL);
 	for (i = 0; i < m->count; i++) {
 		records[i].handle = m->frame[i].handle;
-		records[i].va = va ? va + i * PAGE_SIZE : 0;
+		if (m->direct)
+			records[i].va = (unsigned long)__va(PFN_PHYS(m->frame[i].gfn));
+		else if (va)
+			records[i].va = va + i * PAGE_SIZE;
 		records[i].status = -EBUSY;
 	}
 	parvus_grant_op(PARVUS_GRANT_UNMAP, records, m->count);

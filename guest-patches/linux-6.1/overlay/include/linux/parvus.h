@@ -72,9 +72,10 @@ struct parvus_mapping {
 	void *vaddr;			/* of parvus_grant_vmap() */
 	u32 domain;
 	u32 flags;			/* PARVUS_GRANT_READONLY */
+	bool direct;			/* parvus_grant_pages(): reached by the direct map */
 	unsigned int count;
 	struct {
-		u64 gfn;		/* has no struct page */
+		u64 gfn;		/* has a struct page after parvus_grant_pages() */
 		u32 handle;
 		int slot;
 	} frame[];
@@ -83,6 +84,7 @@ struct parvus_mapping {
 struct parvus_mapping *parvus_grant_map(u32 domain, const u32 *refs, unsigned int count,
 					u32 flags);
 int parvus_grant_vmap(struct parvus_mapping *m);	/* in the kernel, contiguous */
+int parvus_grant_pages(struct parvus_mapping *m, struct page **pages);	/* foreign.c */
 void parvus_grant_unmap(struct parvus_mapping *m, unsigned long va);
 
 /* The bus: one struct parvus_dev per end of a device in the registry that is ours. */
