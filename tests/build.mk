@@ -5,7 +5,7 @@ GUEST_O      := $(O)/tests/guest
 GUEST_NAMES  := $(basename $(notdir $(wildcard tests/guest/*.c)))
 GUEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
-	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -I$(O)/gen
+	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -Ipv-drivers/ring -I$(O)/gen
 GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
@@ -33,7 +33,7 @@ UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 UNIT_HV     := decode elf bundle lib log_ring sched timer trace page_alloc shadow domain guest_access event device grant memory
 UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor/include -Ihypervisor/arch/x86/include \
-	-Ipv-abi/include -I$(O)/gen
+	-Ipv-abi/include -Ipv-drivers/ring -I$(O)/gen
 UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
 
 $(UNIT_O)/hv/%.o: hypervisor/%.c $(ABI_GEN)

@@ -9,7 +9,8 @@
  * ..._broken() says so. Entries are copied out before they are looked at. Whatever the
  * other end does, nothing outside the ring is touched, and nothing here waits.
  *
- * Sending an event is the caller's: functions that say "true: wake the other end".
+ * Sending an event is the caller's: functions that say "true: wake the other end". A
+ * sender that may have been stopped half way, as by a panic, sends one in any case.
  *
  *	producer					consumer
  *	while (parvus_producer_room(p))			while (parvus_consume(c, &entry))
@@ -38,7 +39,10 @@
 #define PARVUS_RING_COPY(to, from, bytes) __builtin_memcpy(to, from, bytes)
 #endif
 
-/* One end. next - published are produced or consumed but not yet told to the other. */
+/*
+ * One end. next - published are produced or consumed but not yet told to the other; never
+ * is more than count between the smallest and the largest of the three indices.
+ */
 struct parvus_ring_end {
 	struct parvus_ring *ring;
 	unsigned char *entries;
@@ -73,7 +77,6 @@ static inline void parvus_ring_format(struct parvus_ring *ring)
 	PARVUS_RING_COPY(ring, &fresh, sizeof(fresh));
 }
 
-/* @from: the index to go on at: 0 for a fresh ring */
 static inline void parvus_end_init(struct parvus_ring_end *e, struct parvus_ring *ring,
 				   void *entries, uint32_t count, uint32_t size, uint32_t from)
 {
@@ -85,10 +88,16 @@ static inline void parvus_end_init(struct parvus_ring_end *e, struct parvus_ring
 	e->broken = 0;
 }
 
+/*
+ * @count: entries, a power of two, not 0; @size: bytes of one.
+ * @from: the index to go on at: 0 for a fresh ring; what the ring says of this end, to go
+ * on where another one left off. A lie there costs the liar its entries, nothing else.
+ */
 static inline void parvus_producer_init(struct parvus_producer *p, struct parvus_ring *ring,
 					void *entries, uint32_t count, uint32_t size, uint32_t from)
 {
 	parvus_end_init(&p->end, ring, entries, count, size, from);
+	p->end.other = from - count;	/* as if full: what is free is seen at the first look */
 }
 
 static inline void parvus_consumer_init(struct parvus_consumer *c, struct parvus_ring *ring,
@@ -115,7 +124,7 @@ static inline int parvus_producer_broken(const struct parvus_producer *p)
 	return p->end.broken;
 }
 
-/* Look at the other's index: it is between what it was and what we published. */
+/* Look at the other's index: it is between what it was and what we published, or a lie. */
 static inline void parvus_producer_look(struct parvus_producer *p)
 {
 	uint32_t consumed = PARVUS_RING_ACQUIRE(&p->end.ring->consumed);
@@ -158,7 +167,24 @@ static inline void parvus_produce(struct parvus_producer *p, const void *entry)
 	parvus_produced(p);
 }
 
-/* Forget what was produced since parvus_publish(). */
+/* Rings of bytes (size 1): put in as many of @n as there is room for. Returns how many. */
+static inline uint32_t parvus_produce_bytes(struct parvus_producer *p, const void *from, uint32_t n)
+{
+	uint32_t room = parvus_producer_room_for(p, n), to_end;
+
+	n = n < room ? n : room;
+	if (!n)
+		return 0;
+	to_end = p->end.count - (p->end.next & (p->end.count - 1));
+	to_end = n < to_end ? n : to_end;
+	PARVUS_RING_COPY(parvus_producer_slot(p), from, to_end);
+	if (n > to_end)
+		PARVUS_RING_COPY(p->end.entries, (const unsigned char *)from + to_end, n - to_end);
+	p->end.next += n;
+	return n;
+}
+
+/* Forget the last @n entries; only of those produced since parvus_publish(). */
 static inline void parvus_producer_undo(struct parvus_producer *p, uint32_t n)
 {
 	p->end.next -= n;
@@ -171,15 +197,15 @@ static inline int parvus_publish(struct parvus_producer *p)
 
 	if (before == now)
 		return 0;
+	p->end.published = now;	/* first: an answer is never ahead of what we know */
 	PARVUS_RING_RELEASE(&p->end.ring->produced, now);
-	p->end.published = now;
 	PARVUS_RING_FENCE();
 	return parvus_ring_passed(before, now, PARVUS_RING_LOAD(&p->end.ring->consumer_wake));
 }
 
 /*
- * Ask to be woken when there is room for @n; all must be published. True: sleep.
- * False: there is room, or the ring is broken.
+ * Ask to be woken when there is room for @n, at most all of the ring; what was produced
+ * must be published. True: sleep. False: there is room, or the ring is broken.
  */
 static inline int parvus_producer_sleep(struct parvus_producer *p, uint32_t n)
 {
@@ -204,8 +230,8 @@ static inline uint32_t parvus_consumer_ready(struct parvus_consumer *c)
 
 	if (c->end.next == c->end.other && !c->end.broken) {
 		produced = PARVUS_RING_ACQUIRE(&c->end.ring->produced);
-		if (produced - c->end.published > c->end.count ||
-		    produced - c->end.published < c->end.next - c->end.published)
+		/* not less than we saw, not more than there was room for */
+		if (produced - c->end.next > c->end.count - (c->end.next - c->end.published))
 			c->end.broken = 1;
 		else
 			c->end.other = produced;
@@ -213,18 +239,42 @@ static inline uint32_t parvus_consumer_ready(struct parvus_consumer *c)
 	return c->end.broken ? 0 : c->end.other - c->end.next;
 }
 
+/*
+ * What was copied is what is looked at from now on: the compiler must have made the copy,
+ * and may not go back to the original.
+ */
+#define PARVUS_RING_COPIED(to)	__asm__ volatile("" : : "r"(to) : "memory")
+
 /* Copy the next entry to @entry, if there is one. Its slot is given back by parvus_release(). */
 static inline int parvus_consume(struct parvus_consumer *c, void *entry)
 {
 	if (!parvus_consumer_ready(c))
 		return 0;
 	PARVUS_RING_COPY(entry, parvus_ring_entry(&c->end, c->end.next), c->end.size);
-	__asm__ volatile("" ::: "memory");	/* the copy is what is looked at from now on */
+	PARVUS_RING_COPIED(entry);
 	c->end.next++;
 	return 1;
 }
 
-/* Consume that entry again. Only what was not released. */
+/* Rings of bytes (size 1): copy up to @n to @to. Returns how many. */
+static inline uint32_t parvus_consume_bytes(struct parvus_consumer *c, void *to, uint32_t n)
+{
+	uint32_t done = 0, at, some;
+
+	/* in pieces: to the end of the ring, and to what was seen of the producer's index */
+	while (done < n && (some = parvus_consumer_ready(c))) {
+		at = c->end.next & (c->end.count - 1);
+		some = some < n - done ? some : n - done;
+		some = some < c->end.count - at ? some : c->end.count - at;
+		PARVUS_RING_COPY((unsigned char *)to + done, c->end.entries + at, some);
+		c->end.next += some;
+		done += some;
+	}
+	PARVUS_RING_COPIED(to);
+	return done;
+}
+
+/* Consume the last @n entries again; only of those that were not released. */
 static inline void parvus_consumer_undo(struct parvus_consumer *c, uint32_t n)
 {
 	c->end.next -= n;
@@ -237,13 +287,17 @@ static inline int parvus_release(struct parvus_consumer *c)
 
 	if (before == now)
 		return 0;
-	PARVUS_RING_RELEASE(&c->end.ring->consumed, now);
 	c->end.published = now;
+	PARVUS_RING_RELEASE(&c->end.ring->consumed, now);
 	PARVUS_RING_FENCE();
 	return parvus_ring_passed(before, now, PARVUS_RING_LOAD(&c->end.ring->producer_wake));
 }
 
-/* Ask to be woken when an entry comes. True: sleep. False: there is one, or the ring is broken. */
+/*
+ * Ask to be woken when an entry comes; what was consumed should be released, or the
+ * producer may lack the room for one. True: sleep. False: there is one, or the ring is
+ * broken.
+ */
 static inline int parvus_consumer_sleep(struct parvus_consumer *c)
 {
 	if (parvus_consumer_ready(c) || c->end.broken)
