@@ -23,6 +23,7 @@ help:
 	@echo '  run              boot Parvus with domain 0 in QEMU; a shell, or CMD="..."'
 	@echo '  test             all tests that .ci/run runs; T=PATTERN chooses by name'
 	@echo '  test-unit, test-guest   native unit tests; micro guests'
+	@echo '  fuzz             libFuzzer on what checks a hostile peer; F=TARGET, FUZZ_SECONDS=60'
 	@echo '  test-full        the long ones too: stress, ten boots each, boot loaders, Debian'
 	@echo '  bench            instructions per operation, native and on Parvus (docs/performance.md)'
 	@echo '  hypervisor       parvus.elf (multiboot 1 and 2) and parvus-pvh.elf'

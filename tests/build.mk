@@ -72,9 +72,37 @@ $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^
 
+# Fuzz targets (tests/fuzz/lib/fuzz.h): once over their seeds in make test; make fuzz lets
+# libFuzzer go on from there, F=TARGET... chooses, each for FUZZ_SECONDS.
+FUZZ_O       := $(O)/tests/fuzz
+FUZZ_NAMES   := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
+FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer -Wall -Wextra -Werror -Itests/fuzz -Ipv-abi/include -Ipv-drivers/ring \
+	-Ipv-drivers/linux -I$(O)/gen
+FUZZ_SECONDS ?= 60
+CLANG        ?= clang
+
+$(FUZZ_O)/%.o: tests/fuzz/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(FUZZ_CFLAGS) -MMD -c -o $@ $<
+$(FUZZ_O)/%: $(FUZZ_O)/%.o $(FUZZ_O)/lib/once.o
+	@$(CC) $(FUZZ_CFLAGS) -o $@ $^
+$(FUZZ_O)/libfuzzer/%: tests/fuzz/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -MT $@ -o $@ $<
+.PHONY: fuzz
+fuzz: deps-full
+	@$(MAKE) $(addprefix fuzz-,$(or $(F),$(FUZZ_NAMES)))
+fuzz-%: $(FUZZ_O)/libfuzzer/%
+	@mkdir -p $(FUZZ_O)/corpus/$*
+	@echo "  FUZZ    $*"
+	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$(FUZZ_O)/$*- $(FUZZ_O)/corpus/$* tests/fuzz/seeds/$*
+
 .PHONY: test test-full tests-built test-unit test-guest
 tests-built: hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
-	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
+	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
+	tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
@@ -92,4 +120,4 @@ test-full: deps-full
 	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian
 	@O=$(O) FULL=1 tests/run $(T)
 
--include $(wildcard $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)
+-include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)
