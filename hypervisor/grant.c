@@ -30,7 +30,8 @@
 #include <hv/vcpu.h>
 
 #define CHUNK		64u	/* records of one call: the rest is for the next one */
-#define BUCKETS		1024u
+#define FIRST_SHIFT	22u	/* 2^(32 - shift) lists of mappings: a page of them, later more */
+#define LAST_SHIFT	16u
 
 /* offer.state; 0 = free */
 #define OFFER_STANDS	0x80000000u
@@ -61,18 +62,21 @@ struct slot {
 	u32 next;		/* free list, or mappings of the same bucket */
 };
 #define SLOTS		((u32)(PAGE_SIZE / sizeof(struct slot)))
-BUILD_ASSERT(PARVUS_GRANT_MAX % SLOTS == 0);
+#define DIR_SLOTS	(SLOTS * (u32)(PAGE_SIZE / sizeof(struct slot *)))
+BUILD_ASSERT(PARVUS_GRANT_MAX % SLOTS == 0 && PARVUS_GRANT_MAPPINGS % DIR_SLOTS == 0);
 
+/* Pages of pointers to pages of slots, made as they are needed. */
 struct table {
 	u32 used, end;		/* slots in use, slots that exist */
 	u32 free;
-	struct slot *page[PARVUS_GRANT_MAX / SLOTS];
+	struct slot **dir[PARVUS_GRANT_MAPPINGS / DIR_SLOTS];
 };
 
 struct grant_domain {
 	struct spinlock lock;
 	bool closed;		/* its domain ends: no new offers */
-	u32 *bucket;		/* mappings by gfn */
+	u32 *bucket;		/* mappings by gfn, 2^(32 - shift) lists */
+	u32 shift;
 	struct table offers, mappings;
 };
 BUILD_ASSERT(sizeof(struct grant_domain) <= PAGE_SIZE);
@@ -84,12 +88,12 @@ static u64 offers_total, mappings_total, ghosts;
 /* A reference or handle of a guest; NULL where no slot is. */
 static struct slot *slot_at(struct table *t, u32 n)
 {
-	u64 i = (u64)n - 1;
+	u64 i = (u64)n - 1, end = smp_load_acquire(&t->end);
 
-	if (i >= smp_load_acquire(&t->end))
+	if (i >= end)
 		return NULL;
-	i &= index_mask(i, PARVUS_GRANT_MAX);
-	return &t->page[i / SLOTS][i % SLOTS];
+	i &= index_mask(i, end);
+	return &t->dir[i / DIR_SLOTS][i % DIR_SLOTS / SLOTS][i % SLOTS];
 }
 
 static struct offer *offer_at(struct domain *d, u32 ref)
@@ -106,21 +110,24 @@ static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 	return s ? &s->m : NULL;
 }
 
-/* Take a free slot, in a new page if need be. 0 or an error. */
-static int slot_new(struct table *t, u32 *n)
+/* Take a free slot of at most @max, in a new page if need be. 0 or an error. */
+static int slot_new(struct table *t, u32 max, u32 *n)
 {
-	struct slot *page;
+	struct slot ***dir, *page;
 	u32 i;
 
 	if (!t->free) {
-		if (t->end == PARVUS_GRANT_MAX)
+		if (t->end == max)
 			return -PARVUS_ENOSPC;
-		page = hv_alloc(PAGE_SIZE);
+		dir = &t->dir[t->end / DIR_SLOTS];
+		if (!*dir)
+			*dir = hv_alloc(PAGE_SIZE);
+		page = *dir ? hv_alloc(PAGE_SIZE) : NULL;
 		if (!page)
 			return -PARVUS_ENOMEM;
 		for (i = 0; i < SLOTS - 1; i++)
 			page[i].next = t->end + i + 2;
-		t->page[t->end / SLOTS] = page;
+		(*dir)[t->end % DIR_SLOTS / SLOTS] = page;
 		t->free = t->end + 1;
 		smp_store_release(&t->end, t->end + SLOTS);
 	}
@@ -141,9 +148,13 @@ static void table_free(struct table *t)
 {
 	u32 i;
 
-	for (i = 0; i < t->end / SLOTS; i++)
-		hv_free(t->page[i], PAGE_SIZE);
+	for (i = 1; i <= t->end; i += SLOTS)
+		hv_free(slot_at(t, i), PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(t->dir); i++)
+		hv_free(t->dir[i], PAGE_SIZE);
 }
+
+static u64 table_pages(u64 end) { return end / SLOTS + (end + DIR_SLOTS - 1) / DIR_SLOTS; }
 
 /* ---- offers ---- */
 
@@ -221,7 +232,7 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 		return -PARVUS_EINVAL;
 	gfn_touch(d, _gfn(gfn), true);
 	spin_lock(&g->lock);
-	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, &n);
+	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n);
 	if (ret)
 		goto out;
 	o = offer_at(d, n);
@@ -296,8 +307,34 @@ static void peer_put(struct peer *p)
 /* ---- mappings: under the lock ---- */
 
 /* Spread: frames that a peer has 2 MiB apart are not to meet in one list. */
-static u32 *bucket_of(struct grant_domain *g, u32 gfn) { return &g->bucket[gfn * 0x9e3779b1u >> 22]; }
-BUILD_ASSERT(BUCKETS == 1u << (32 - 22));
+static u32 *bucket_of(struct grant_domain *g, u32 gfn) { return &g->bucket[gfn * 0x9e3779b1u >> g->shift]; }
+
+static size_t bucket_bytes(const struct grant_domain *g) { return g->bucket ? sizeof(u32) << (32 - g->shift) : 0; }
+
+/* The first lists, or more when those there are get long; without memory it stays as it is. */
+static void buckets_grow(struct grant_domain *g)
+{
+	size_t old_bytes = bucket_bytes(g);
+	u32 *old = g->bucket, *new, n, *at;
+	struct slot *s;
+
+	if (old && (g->shift == LAST_SHIFT || g->mappings.used < old_bytes))
+		return;		/* up to four in each */
+	new = hv_alloc(sizeof(u32) << (32 - (g->shift - 3)));
+	if (!new)
+		return;
+	g->shift -= 3;
+	g->bucket = new;
+	for (n = 1; n <= g->mappings.end; n++) {
+		s = slot_at(&g->mappings, n);
+		if (!s->m.owner)
+			continue;
+		at = bucket_of(g, s->m.gfn);
+		s->next = *at;
+		*at = n;
+	}
+	hv_free(old, old_bytes);
+}
 
 static bool gfn_is_mapped(struct grant_domain *g, u32 gfn)
 {
@@ -370,7 +407,7 @@ static int map(struct domain *d, struct peer *peer, struct parvus_grant_map *r)
 	struct offer *o;
 	struct slot *s;
 	u64 gfn;
-	u32 n;
+	u32 n, max;
 	int ret;
 
 	if ((r->flags & ~PARVUS_GRANT_READONLY) || r->reserved)
@@ -390,9 +427,9 @@ static int map(struct domain *d, struct peer *peer, struct parvus_grant_map *r)
 	if (ret)
 		goto drop;
 	spin_lock(&g->lock);
-	if (!g->bucket)
-		g->bucket = hv_alloc(BUCKETS * sizeof(u32));
-	ret = g->bucket ? slot_new(&g->mappings, &n) : -PARVUS_ENOMEM;
+	buckets_grow(g);
+	max = d->control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX;
+	ret = g->bucket ? slot_new(&g->mappings, max, &n) : -PARVUS_ENOMEM;
 	if (ret)
 		goto unlock;
 	ret = gfn_take(d, gfn);
@@ -628,7 +665,10 @@ s64 grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 int grant_domain_init(struct domain *d)
 {
 	d->grants = hv_alloc(sizeof(*d->grants));
-	return d->grants ? 0 : -PARVUS_ENOMEM;
+	if (!d->grants)
+		return -PARVUS_ENOMEM;
+	d->grants->shift = FIRST_SHIFT + 3;
+	return 0;
 }
 
 bool grant_domain_destroy(struct domain *d)
@@ -676,7 +716,7 @@ void grant_domain_free(struct domain *d)
 		return;
 	table_free(&g->offers);
 	table_free(&g->mappings);
-	hv_free(g->bucket, BUCKETS * sizeof(u32));
+	hv_free(g->bucket, bucket_bytes(g));
 	hv_free(g, sizeof(*g));
 }
 
@@ -684,7 +724,8 @@ u64 grant_pages(const struct domain *d)
 {
 	const struct grant_domain *g = d->grants;
 
-	return 1 + !!g->bucket + (READ_ONCE(g->offers.end) + READ_ONCE(g->mappings.end)) / SLOTS;
+	return 1 + bucket_bytes(g) / PAGE_SIZE + table_pages(READ_ONCE(g->offers.end)) +
+	       table_pages(READ_ONCE(g->mappings.end));
 }
 
 u32 grant_offers(const struct domain *d) { return READ_ONCE(d->grants->offers.used); }

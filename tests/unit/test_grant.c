@@ -334,7 +334,7 @@ START_TEST(number_used_again)
 	u32 ref, h;
 
 	OK(offer(0, 100, 1, 0, &ref));
-	ck_assert_uint_eq(domain_overhead(doms[0]), cost + 1);	/* its table is on its account */
+	ck_assert_uint_eq(domain_overhead(doms[0]), cost + 2);	/* its table is on its account */
 	domain_down(1);
 	BAD(offer(0, 100, 1, 0, &h), PARVUS_ENOENT);
 	domain_up(1);
@@ -567,6 +567,79 @@ START_TEST(control)
 }
 END_TEST
 
+/* Map, or unmap, handles @first and up; each frame of two others in turn. Returns how many. */
+static u32 map_many(u32 first, u32 count, u64 gfn)
+{
+	struct parvus_grant_map m[64];
+	u32 n, i, part;
+
+	for (n = 0; n < count; n += part) {
+		part = min(count - n, 64u);
+		for (i = 0; i < part; i++)
+			m[i] = (struct parvus_grant_map){ .domain = (n + i) & 1 ? 0 : 2,
+				.ref = (n + i) / 2 % RAM + 1, .flags = RO, .gfn = gfn + n + i };
+		EXPECT(call(1, PARVUS_GRANT_MAP, m, sizeof(m[0]), part) == part, "map");
+		for (i = 0; i < part; i++) {
+			if (m[i].status == -PARVUS_ENOSPC)
+				return n + i;
+			EXPECT(!m[i].status && m[i].handle == first + n + i, "map %u: %d, handle %u",
+			       n + i, m[i].status, m[i].handle);
+		}
+	}
+	return n;
+}
+
+static void unmap_many(u32 first, u32 count)
+{
+	struct parvus_grant_unmap u[64];
+	u32 n, i, part;
+
+	for (n = 0; n < count; n += part) {
+		part = min(count - n, 64u);
+		for (i = 0; i < part; i++)
+			u[i] = (struct parvus_grant_unmap){ .handle = first + n + i };
+		EXPECT(call(1, PARVUS_GRANT_UNMAP, u, sizeof(u[0]), part) == part, "unmap");
+		for (i = 0; i < part; i++)
+			EXPECT(!u[i].status, "unmap %u: %d", first + n + i, u[i].status);
+	}
+}
+
+/* The tables and lists of mappings grow to the limit, and each page of them is counted. */
+START_TEST(many_mappings)
+{
+	bool control = _i;
+	u32 max = control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX, lists = control ? 64 : 8, ref, i;
+	struct domain *d;
+	u64 cost;
+
+	domain_down(1);
+	d = control_up(40 * EXTENT_FRAMES, control ? GFN0 : 0);
+	d->control = control;
+	for (i = 0; i < RAM; i++) {
+		OK(grant_offer(doms[0], i, 1, RO, &ref));
+		OK(grant_offer(doms[2], i, 1, RO, &ref));
+	}
+	cost = grant_pages(d);
+	ck_assert_uint_eq(map_many(1, 1, HOLE), 1);
+	ck_assert_uint_eq(grant_pages(d), cost + 3);	/* lists, slots, and where those are */
+	ck_assert_uint_eq(map_many(2, max, HOLE + 1), max - 1);
+	ck_assert_uint_eq(grant_mappings(d), max);
+	ck_assert_uint_eq(grant_pages(d), cost + lists + max / 128 + max / 65536 + !control);
+	/* any of them is found, and its place is used again */
+	OK(unmap(1, 4711, 0));
+	BAD(unmap(1, 4711, 0), PARVUS_ENOENT);
+	BAD(unmap(1, max + 1, 0), PARVUS_ENOENT);
+	ck_assert_uint_eq(map_many(4711, 1, HOLE + 4710), 1);
+	ck_assert_uint_eq(map_many(0, 1, HOLE + max), 0);
+	unmap_many(max / 2, max / 2);
+	unmap_many(1, 5000);
+	ck_assert_uint_eq(grant_mappings(d), max - max / 2 - 5000);
+	if (!control)	/* a gfn without a mapping is free again */
+		ck_assert_uint_eq(gfn_lookup(d, _gfn(HOLE)), 0);
+	all_gone();
+}
+END_TEST
+
 /* The owner ends while its frames are mapped: those live on, until the last unmap. */
 START_TEST(owner_dies)
 {
@@ -681,7 +754,7 @@ START_TEST(releases)
 	BAD(release(0, 101, 1), PARVUS_EBUSY);
 	BAD(release(0, 102, 1), PARVUS_EBUSY);
 	BAD(release(0, 0, 512), PARVUS_EBUSY);
-	ck_assert_uint_eq(frames_free_count(), free_frames - 1);	/* a page of offers */
+	ck_assert_uint_eq(frames_free_count(), free_frames - 2);	/* for offers */
 	OK(revoke(0, ref));
 	free_frames = frames_free_count();
 	/* a part of an extent, which is mapped large */
@@ -1061,6 +1134,7 @@ int main(void)
 	Suite *s = suite_create("grant");
 	TCase *t = tcase_create("single");
 
+	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, offers);
 	tcase_add_test(t, mapping);
@@ -1069,6 +1143,7 @@ int main(void)
 	tcase_add_test(t, copies);
 	tcase_add_test(t, reach);
 	tcase_add_test(t, control);
+	tcase_add_loop_test(t, many_mappings, 0, 2);
 	tcase_add_test(t, owner_dies);
 	tcase_add_test(t, mapper_dies);
 	tcase_add_test(t, all_die);

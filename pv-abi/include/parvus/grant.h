@@ -25,6 +25,7 @@
 
 #define PARVUS_GRANT_BATCH	256u
 #define PARVUS_GRANT_MAX	16384u	/* offers of one domain; also mappings it may have */
+#define PARVUS_GRANT_MAPPINGS	262144u	/* mappings that the control domain may have */
 
 #define PARVUS_GRANT_READONLY	1u	/* flags of offer and map */
 
