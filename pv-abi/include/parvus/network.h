@@ -9,17 +9,19 @@
  * the first ring always has page i of the pool, slot i of the second one page
  * slots + i. A packet fills one slot or, with MORE, several in a row. Who consumes
  * copies the bytes out before it gives the slots back, so no page needs an answer, and
- * nothing is looked at while the other end can change it.
+ * nothing is looked at while the other end can change it. All slots of a packet are
+ * published at once.
  *
  * A packet begins with its Ethernet header. The first slot says what is left to do
- * for it, in the terms of a virtio_net_hdr (Linux, include/uapi/linux/virtio_net.h).
+ * for it, in the terms of a virtio_net_hdr (Linux, include/uapi/linux/virtio_net.h): a
+ * checksum, and, then only, segmentation. Members for what is not used are zero.
  */
 #ifndef PARVUS_NETWORK_H
 #define PARVUS_NETWORK_H
 
 #include <parvus/link.h>
 
-/* features, in the blobs: what the sender of that end may leave to the other */
+/* features, in the blobs: what that end takes from the other one */
 #define PARVUS_NETWORK_HAS_CSUM	1u	/* NEEDS_CSUM is understood */
 #define PARVUS_NETWORK_HAS_TSO4	2u
 #define PARVUS_NETWORK_HAS_TSO6	4u
