@@ -60,7 +60,7 @@ TOOLS_O       := $(O)/tools
 TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wno-missing-field-initializers -Werror -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
-	-Ipv-abi/include -Itools/libparvus -I$(TOOLS_O)
+	-Ipv-abi/include -Ipv-drivers/ring -Itools/libparvus -I$(TOOLS_O)
 TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
 PARVUS_LIBS   := $(TOOLS_LIBS) -ljson-c -lncurses -ltinfo
 LIB_C         := $(wildcard tools/libparvus/*.c)

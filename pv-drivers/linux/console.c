@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parvus console front end: hvc0 of a domain U, two byte rings in one page that is
+ * Parvus console front end: hvc0 of a domain U, two rings of bytes in one page that is
  * shared with whoever serves the console (parvus/console.h). Page and port are known
  * from the first instruction on; the page is reached through a fixed address, which
  * exists long before the direct map does.
  *
- * The other side may write anything into the page: our own indices are kept here, its
- * are read once and believed only if they make sense. A full ring drops what the
- * kernel prints and makes a terminal wait.
+ * The other side may write anything into the page, which is the ring library's concern
+ * (parvus/ring_ops.h). A full ring drops what the kernel prints and makes a terminal wait;
+ * with a broken one, all that is written is gone, and nobody waits.
  */
 #include <linux/console.h>
 #include <linux/err.h>
@@ -19,6 +19,7 @@
 #include <linux/workqueue.h>
 #include <asm/fixmap.h>
 #include <parvus/console.h>
+#include <parvus/ring_ops.h>
 #include "../tty/hvc/hvc_console.h"
 #include "parvus.h"
 
@@ -26,36 +27,24 @@ static_assert(sizeof(struct parvus_console_page) <= PAGE_SIZE);
 
 static struct parvus_console_page *ring;
 static DEFINE_RAW_SPINLOCK(ring_lock);
-static u32 out_prod, in_cons;		/* ours; the page has copies for the other side */
+static struct parvus_producer ring_out;
+static struct parvus_consumer ring_in;
 
 static struct hvc_struct *ring_hvc;
 static u32 columns, rows;		/* as last told to the terminal */
 
-/* How often the CPU is given away to let the other side read, in all, at the end. */
-static int patience = 2000;
+/* How often the CPU is given away at the end, in all: for the other side to read, for the lock. */
+static int patience = 2000, lock_patience = 100;
 
 static void ring_notify(void)
 {
 	parvus_notify_port(parvus_start->console_port);
 }
 
-/* Bytes in the output ring, as the other side says; nonsense means full. */
-static u32 ring_out_used(void)
+/* Not from here: the console that it is written to is this one, and locked. */
+static void ring_broke(void)
 {
-	return min(out_prod - READ_ONCE(ring->out_cons), PARVUS_CONSOLE_OUT);
-}
-
-static int ring_write(const char *buf, int count)
-{
-	u32 space = PARVUS_CONSOLE_OUT - ring_out_used(), n = min_t(u32, count, space), i;
-
-	smp_mb();	/* what the reader has done with comes before our bytes */
-	for (i = 0; i < n; i++)
-		ring->out[(out_prod + i) % PARVUS_CONSOLE_OUT] = buf[i];
-	smp_wmb();	/* bytes before the index */
-	out_prod += n;
-	WRITE_ONCE(ring->out_prod, out_prod);
-	return n;
+	printk_deferred_once(KERN_WARNING "parvus console: the other end's indices make no sense\n");
 }
 
 static int ring_put(const char *buf, int count)
@@ -63,16 +52,23 @@ static int ring_put(const char *buf, int count)
 	int done = 0;
 
 	for (;;) {
-		int n = ring_write(buf + done, count - done);
-
-		done += n;
-		if (n)
+		done += parvus_produce_bytes(&ring_out, buf + done, count - done);
+		/* at the end, another may have been stopped between index and event */
+		if (parvus_publish(&ring_out) || oops_in_progress)
 			ring_notify();
-		/* The last words of a kernel are worth a little waiting. */
-		if (done == count || !oops_in_progress || patience <= 0)
+		if (done == count)
 			return done;
-		patience--;
-		parvus_call0(PARVUS_HC_yield);
+		if (parvus_producer_broken(&ring_out)) {
+			ring_broke();
+			return count;
+		}
+		/* The last words of a kernel are worth a little waiting. */
+		if (oops_in_progress && patience > 0) {
+			patience--;
+			parvus_call0(PARVUS_HC_yield);
+		} else if (parvus_producer_sleep(&ring_out, 1)) {
+			return done;
+		}
 	}
 }
 
@@ -81,11 +77,20 @@ static int ring_put_chars(uint32_t vtermno, const char *buf, int count)
 	unsigned long flags;
 	int done;
 
-	/* At the end of a kernel the owner may have been stopped with the lock held. */
-	if (!oops_in_progress)
+	if (!oops_in_progress) {
 		raw_spin_lock_irqsave(&ring_lock, flags);
-	else if (!raw_spin_trylock_irqsave(&ring_lock, flags))
-		return ring_put(buf, count);
+	} else {
+		/*
+		 * At the end of a kernel the owner may have been stopped with the lock held, or
+		 * be this CPU, and is not waited for long. One that runs on is through soon.
+		 */
+		while (!raw_spin_trylock_irqsave(&ring_lock, flags)) {
+			if (lock_patience <= 0)
+				return ring_put(buf, min_t(int, count, PARVUS_CONSOLE_OUT));
+			lock_patience--;
+			parvus_call0(PARVUS_HC_yield);
+		}
+	}
 	done = ring_put(buf, count);
 	raw_spin_unlock_irqrestore(&ring_lock, flags);
 	return done;
@@ -114,25 +119,18 @@ static void ring_look_at_size(void)
 static int ring_get_chars(uint32_t vtermno, char *buf, int count)
 {
 	unsigned long flags;
-	u32 n, i;
+	u32 n;
 
 	ring_look_at_size();
 	raw_spin_lock_irqsave(&ring_lock, flags);
-	n = READ_ONCE(ring->in_prod) - in_cons;
-	if (n > PARVUS_CONSOLE_IN) {
-		/* Nonsense: nothing to read. Follow, so that an honest successor is understood. */
-		in_cons += n;
-		n = 0;
-	}
-	n = min_t(u32, n, count);
-	smp_rmb();	/* index before bytes */
-	for (i = 0; i < n; i++)
-		buf[i] = READ_ONCE(ring->in[(in_cons + i) % PARVUS_CONSOLE_IN]);
-	smp_mb();	/* bytes are read before their room is given back */
-	in_cons += n;
-	WRITE_ONCE(ring->in_cons, in_cons);
-	if (n)
+	n = parvus_consume_bytes(&ring_in, buf, count);
+	/* who is told that there is nothing waits for the next event */
+	if (!n && !parvus_consumer_sleep(&ring_in))
+		n = parvus_consume_bytes(&ring_in, buf, count);
+	if (parvus_release(&ring_in))
 		ring_notify();
+	if (parvus_consumer_broken(&ring_in))
+		ring_broke();
 	raw_spin_unlock_irqrestore(&ring_lock, flags);
 	return n;
 }
@@ -176,8 +174,10 @@ void __init parvus_ring_console_early(bool quiet)
 
 	set_fixmap(FIX_PARAVIRT_BOOTMAP, gpa & PAGE_MASK);
 	ring = (void *)fix_to_virt(FIX_PARAVIRT_BOOTMAP) + offset_in_page(gpa);
-	out_prod = READ_ONCE(ring->out_prod);
-	in_cons = READ_ONCE(ring->in_cons);
+	parvus_producer_init(&ring_out, &ring->out, ring->out_bytes, PARVUS_CONSOLE_OUT, 1,
+			     READ_ONCE(ring->out.produced));
+	parvus_consumer_init(&ring_in, &ring->in, ring->in_bytes, PARVUS_CONSOLE_IN, 1,
+			     READ_ONCE(ring->in.consumed));
 	if (!quiet)
 		register_console(&ring_boot_console);
 }
@@ -188,7 +188,8 @@ void parvus_ring_console_drain(void)
 	if (!ring)
 		return;
 	ring_notify();
-	while (ring_out_used() && patience-- > 0)
+	while (parvus_producer_room_for(&ring_out, PARVUS_CONSOLE_OUT) < PARVUS_CONSOLE_OUT &&
+	       !parvus_producer_broken(&ring_out) && patience-- > 0)
 		parvus_call0(PARVUS_HC_yield);
 }
 

@@ -13,6 +13,8 @@
  */
 #include "fake.h"
 
+#include <parvus/ring_ops.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,47 +34,58 @@ static struct fake_domain *find(struct fake_state *s, const char *name)
 static int say(struct fake_domain *d, const char *text)
 {
 	struct parvus_console_page *p = fake_console(d);
+	struct parvus_producer out;
+	size_t left = strlen(text);
+	uint32_t n;
 	int tries = 0;
 
-	for (; p && *text; text++) {
-		while (p->out_prod - __atomic_load_n(&p->out_cons, __ATOMIC_ACQUIRE) >=
-		       PARVUS_CONSOLE_OUT) {
+	if (!p)
+		return 1;
+	parvus_producer_init(&out, &p->out, p->out_bytes, PARVUS_CONSOLE_OUT, 1, p->out.produced);
+	while (left) {
+		n = parvus_produce_bytes(&out, text, (uint32_t)left);
+		text += n;
+		left -= n;
+		/* only when somebody is to be woken: who does not ask for it, misses something */
+		if (parvus_publish(&out)) {
 			fake_lock();
 			fake_signal(d);
 			fake_unlock();
-			usleep(1000);
-			if (++tries > 10000)
-				return 1;
 		}
-		p->out[p->out_prod % PARVUS_CONSOLE_OUT] = (uint8_t)*text;
-		__atomic_store_n(&p->out_prod, p->out_prod + 1, __ATOMIC_RELEASE);
+		if (!n)
+			usleep(1000);
+		if (!n && ++tries > 10000)
+			return 1;
 	}
-	fake_lock();
-	fake_signal(d);
-	fake_unlock();
-	return !p;
+	return 0;
 }
 
 static int hear(struct fake_domain *d, unsigned int n)
 {
 	struct parvus_console_page *p = fake_console(d);
+	struct parvus_consumer in;
 	int tries = 0;
+	char c;
 
-	while (p && n) {
-		if (p->in_cons == __atomic_load_n(&p->in_prod, __ATOMIC_ACQUIRE)) {
+	if (!p)
+		return 1;
+	parvus_consumer_init(&in, &p->in, p->in_bytes, PARVUS_CONSOLE_IN, 1, p->in.consumed);
+	while (n) {
+		if (!parvus_consume(&in, &c)) {
 			usleep(1000);
 			if (++tries > 10000)
 				return 1;
 			continue;
 		}
-		putchar(p->in[p->in_cons % PARVUS_CONSOLE_IN]);
-		__atomic_store_n(&p->in_cons, p->in_cons + 1, __ATOMIC_RELEASE);
-		fake_lock();
-		fake_signal(d);
-		fake_unlock();
+		putchar(c);
+		if (parvus_release(&in)) {
+			fake_lock();
+			fake_signal(d);
+			fake_unlock();
+		}
 		n--;
 	}
-	return !p;
+	return 0;
 }
 
 static int file(struct fake_domain *d, const char *name)

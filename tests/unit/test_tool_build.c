@@ -146,8 +146,8 @@ START_TEST(layout)
 	ck_assert_uint_eq(i.vcpus, 3);
 	ck_assert_uint_eq(i.weight, 99);
 	ck_assert_uint_eq(i.cap, 150);
-	/* on demand: kernel, ramdisk, command line and start info alone */
-	ck_assert_uint_eq(i.touched, 5 + 3 + 2);
+	/* on demand: kernel, ramdisk, command line, start info and console alone */
+	ck_assert_uint_eq(i.touched, 5 + 3 + 3);
 	ck_assert_int_eq(parvus_vcpu(h, b.domain, 0, &v), 0);
 	ck_assert_uint_eq(v.affinity, 2);
 	ck_assert_int_eq(parvus_vcpu(h, b.domain, 1, &v), 0);
@@ -187,8 +187,8 @@ START_TEST(layout)
 	ck_assert_uint_eq(si.console_gpa, si_gpa - PAGE);
 	ck_assert_uint_eq(si.console_port, d->port);
 	ck_assert_uint_eq(d->console_gfn * PAGE, si.console_gpa);
-	for (k = 0; k < PAGE; k++)
-		ck_assert_uint_eq(fake_memory(d, si.console_gpa)[k], 0);
+	for (k = 0; k < PAGE; k++)	/* two fresh rings */
+		ck_assert_uint_eq(fake_memory(d, si.console_gpa)[k], k == 68 || k == 128 + 68);
 	ck_assert_uint_eq(b.console_ref, d->console_ref);
 	ck_assert_uint_eq(b.console_port, d->port);
 	for (k = 0; k < sizeof(si.reserved) / 8; k++)
@@ -343,6 +343,7 @@ START_TEST(console)
 	struct parvus_console *c, *second;
 	struct fake_domain *d;
 	uint8_t data[8192];
+	bool lie = _i;
 	uint32_t n;
 
 	d = fake_find(b.domain);
@@ -355,38 +356,57 @@ START_TEST(console)
 	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
 	/* across the end of the ring, in pieces, with indices that wrap */
 	for (n = 0; n < 5000; n++)
-		p->out[(p->out_prod + n) % PARVUS_CONSOLE_OUT] = (uint8_t)n;
-	p->out_prod = 2000;
+		p->out_bytes[(p->out.produced + n) % PARVUS_CONSOLE_OUT] = (uint8_t)n;
+	p->out.produced = 2000;
 	ck_assert_int_eq(parvus_console_read(c, data, 1500), 1500);
 	ck_assert_int_eq(parvus_console_read(c, data + 1500, 1500), 500);
-	ck_assert_uint_eq(p->out_cons, 2000);
+	ck_assert_uint_eq(p->out.consumed, 2000);
+	/* who finds nothing is to be woken by the next byte; who has to wait for room, by some */
+	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
+	ck_assert_uint_eq(p->out.consumer_wake, 2001);
 	for (n = 0; n < 100; n++)
-		p->out[(2000 + n) % PARVUS_CONSOLE_OUT] = 'x';
-	p->out_prod = 2100;
+		p->out_bytes[(2000 + n) % PARVUS_CONSOLE_OUT] = 'x';
+	p->out.produced = 2100;
+	ck_assert(parvus_console_waits(c));
 	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 100);
 	ck_assert_uint_eq(data[0], 'x');
 	ck_assert_uint_eq(data[99], 'x');
-	/* lies: too much, backwards; and our own index is not the domain's to move */
-	p->out_prod = 2100 + PARVUS_CONSOLE_OUT + 1;
+	/* our own index is not the domain's to move */
+	p->out.consumed = 5;
 	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
-	p->out_prod = 2099;
-	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
-	p->out_prod = 2100;
-	p->out_cons = 5;
-	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
-	p->out_prod = 2100 + PARVUS_CONSOLE_OUT;
+	ck_assert(!parvus_console_waits(c));
+	ck_assert_uint_eq(p->out.consumer_wake, 2101);
+	p->out.produced = 2100 + PARVUS_CONSOLE_OUT;
 	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), PARVUS_CONSOLE_OUT);
+	ck_assert_uint_eq(p->out.consumed, 2100 + PARVUS_CONSOLE_OUT);
 
 	memset(data, 'i', sizeof(data));
 	ck_assert_int_eq(parvus_console_write(c, data, 1000), 1000);
 	ck_assert_int_eq(parvus_console_write(c, data, 1000), 24);
 	ck_assert_int_eq(parvus_console_write(c, data, 1000), 0);
-	ck_assert_uint_eq(p->in_prod, 1024);
-	p->in_cons = 10;
+	ck_assert_uint_eq(p->in.produced, 1024);
+	ck_assert_uint_eq(p->in.producer_wake, 1);
+	p->in.consumed = 10;
 	ck_assert_int_eq(parvus_console_write(c, data, 1000), 10);
-	p->in_cons = p->in_prod + 1;	/* a lie: full */
+	ck_assert_uint_eq(p->in.producer_wake, 11);
+	/* another monitor goes on where this one left off */
+	parvus_console_close(c);
+	ck_assert_int_eq(parvus_console_open(h, b.domain, b.console_ref, b.console_port, &c), 0);
 	ck_assert_int_eq(parvus_console_write(c, data, 1000), 0);
-	p->in_cons = p->in_prod - 2000;
+	p->in.consumed = 15;
+	ck_assert_int_eq(parvus_console_write(c, data, 1000), 5);
+	p->out.produced += 3;
+	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 3);
+	/* lies: too much or backwards; said once, and that is the end of that ring */
+	p->out.produced += lie ? PARVUS_CONSOLE_OUT + 1 : -1u;
+	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), -EPROTO);
+	ck_assert_ptr_nonnull(strstr(parvus_error(h), "make no sense"));
+	p->out.produced = p->out.consumed + 1;
+	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
+	ck_assert(!parvus_console_waits(c));
+	p->in.consumed = lie ? p->in.produced + 1 : p->in.produced - 2000;
+	ck_assert_int_eq(parvus_console_write(c, data, 1000), 0);
+	p->in.consumed = p->in.produced;
 	ck_assert_int_eq(parvus_console_write(c, data, 1000), 0);
 
 	/* an event, acknowledged, and unmasked for the next */
@@ -508,7 +528,7 @@ int main(void)
 	tcase_add_test(t, refused);
 	tcase_add_test(t, progress);
 	tcase_add_test(t, names);
-	tcase_add_test(t, console);
+	tcase_add_loop_test(t, console, 0, 2);
 	tcase_add_test(t, core);
 	tcase_add_test(t, handle);
 	suite_add_tcase(s, t);

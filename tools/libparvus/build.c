@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include <parvus/console.h>
+#include <parvus/ring_ops.h>
 #include <parvus/start.h>
 
 #define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, memory) */
@@ -117,6 +119,7 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 	struct parvus *h = j->h;
 	uint64_t memory = c->memory << 20;
 	uint64_t initrd_bytes = ramdisk_bytes, initrd, cmdline, info, console;
+	struct parvus_console_page fresh = { .columns = 0 };
 	struct parvus_start_info si;
 	char text[CMDLINE_MAX];
 	size_t i;
@@ -158,7 +161,11 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 	ret = parvus_domain_write(h, b->domain, cmdline, text, (uint64_t)n + 1);
 	if (ret)
 		return ret;
-	ret = parvus_domain_offer(h, b->domain, 0, console / PAGE, 0, &b->console_ref);
+	parvus_ring_format(&fresh.in);
+	parvus_ring_format(&fresh.out);
+	ret = parvus_domain_write(h, b->domain, console, &fresh, sizeof(fresh));
+	if (!ret)
+		ret = parvus_domain_offer(h, b->domain, 0, console / PAGE, 0, &b->console_ref);
 	if (!ret)
 		ret = parvus_domain_port(h, b->domain, 0, &b->console_port);
 	if (ret)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * libparvus: the back end of a console (parvus/console.h), and a client's way to the monitor
- * that serves one. Indices in the page are the domain's: each is read once, and one that
- * makes no sense means empty when we read and full when we write.
+ * that serves one. What the page says is the domain's: with an index that cannot be, a ring
+ * is broken, which is said once, and from then on empty and full.
  */
 #include "internal.h"
 
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <parvus/console.h>
+#include <parvus/ring_ops.h>
 
 #define GRANT "/dev/parvus/grant"
 #define EVENT "/dev/parvus/event"
@@ -21,10 +22,20 @@ struct parvus_console {
 	struct parvus *h;
 	struct parvus_console_page *page;
 	int grant, event;
+	uint32_t domain;
 	uint32_t port;	/* ours */
-	/* our own two indices: the domain can write the page, but not these */
-	uint32_t in_prod, out_cons;
+	struct parvus_producer in;
+	struct parvus_consumer out;
+	bool broken;	/* as was said */
 };
+
+/* A domain that has ended has no port any more, and nobody who waits: no error is one here. */
+static void notify(struct parvus_console *c)
+{
+	uint32_t port = c->port;
+
+	pv_sys.ioctl(c->event, PARVUS_IOC_SEND, &port);
+}
 
 int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_t port,
 			struct parvus_console **out)
@@ -49,6 +60,7 @@ int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_
 	if (!c)
 		return pv_fail(h, ENOMEM, "no memory");
 	c->h = h;
+	c->domain = domain;
 	c->event = -1;
 	c->grant = ret = pv_sys.open(GRANT);
 	if (ret < 0) {
@@ -78,8 +90,12 @@ int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_
 	}
 	c->port = bind.port;
 	/* a monitor before us may have left off anywhere */
-	c->in_prod = __atomic_load_n(&c->page->in_prod, __ATOMIC_RELAXED);
-	c->out_cons = __atomic_load_n(&c->page->out_cons, __ATOMIC_RELAXED);
+	parvus_producer_init(&c->in, &c->page->in, c->page->in_bytes, PARVUS_CONSOLE_IN, 1,
+			     __atomic_load_n(&c->page->in.produced, __ATOMIC_RELAXED));
+	parvus_consumer_init(&c->out, &c->page->out, c->page->out_bytes, PARVUS_CONSOLE_OUT, 1,
+			     __atomic_load_n(&c->page->out.consumed, __ATOMIC_RELAXED));
+	/* who was here before may have ended before it sent its last event */
+	notify(c);
 	*out = c;
 	return 0;
 fail:
@@ -105,14 +121,6 @@ int parvus_console_fd(const struct parvus_console *c)
 	return c->event;
 }
 
-/* A domain that has ended has no port any more, and nobody who waits: no error is one here. */
-static void notify(struct parvus_console *c)
-{
-	uint32_t port = c->port;
-
-	pv_sys.ioctl(c->event, PARVUS_IOC_SEND, &port);
-}
-
 int parvus_console_ack(struct parvus_console *c)
 {
 	uint32_t ports[16];
@@ -127,55 +135,39 @@ int parvus_console_ack(struct parvus_console *c)
 	return 0;
 }
 
-/* How much: a number that makes no sense means none. */
-static uint32_t output(const struct parvus_console *c)
+/* Asks for an event too, when it says no: who reads until nothing waits may sleep then. */
+bool parvus_console_waits(struct parvus_console *c)
 {
-	uint32_t n = __atomic_load_n(&c->page->out_prod, __ATOMIC_ACQUIRE) - c->out_cons;
-
-	return n > PARVUS_CONSOLE_OUT ? 0 : n;
-}
-
-bool parvus_console_waits(const struct parvus_console *c)
-{
-	return output(c) != 0;
+	return !parvus_consumer_sleep(&c->out) && !parvus_consumer_broken(&c->out);
 }
 
 ssize_t parvus_console_read(struct parvus_console *c, void *data, size_t bytes)
 {
-	uint32_t n = output(c), i;
-	uint8_t *to = data;
+	uint32_t room = bytes < PARVUS_CONSOLE_OUT ? (uint32_t)bytes : PARVUS_CONSOLE_OUT, n;
 
-	if (n > bytes)
-		n = (uint32_t)bytes;
-	if (!n)
-		return 0;
-	for (i = 0; i < n; i++)
-		to[i] = c->page->out[(c->out_cons + i) % PARVUS_CONSOLE_OUT];
-	c->out_cons += n;
-	__atomic_store_n(&c->page->out_cons, c->out_cons, __ATOMIC_RELEASE);
-	notify(c);
-	return (ssize_t)n;
+	n = parvus_consume_bytes(&c->out, data, room);
+	if (!n && room && parvus_console_waits(c))	/* it came just now */
+		n = parvus_consume_bytes(&c->out, data, room);
+	if (parvus_release(&c->out))
+		notify(c);
+	if (n || c->broken || !parvus_consumer_broken(&c->out))
+		return (ssize_t)n;
+	c->broken = true;
+	return pv_fail(c->h, EPROTO, "the console of domain %u: its indices make no sense", c->domain);
 }
 
 ssize_t parvus_console_write(struct parvus_console *c, const void *data, size_t bytes)
 {
-	uint32_t cons = __atomic_load_n(&c->page->in_cons, __ATOMIC_ACQUIRE);
-	uint32_t used = c->in_prod - cons, n, i;
-	const uint8_t *from = data;
+	size_t done = 0, left;
 
-	if (used > PARVUS_CONSOLE_IN)
-		return 0;
-	n = PARVUS_CONSOLE_IN - used;
-	if (n > bytes)
-		n = (uint32_t)bytes;
-	if (!n)
-		return 0;
-	for (i = 0; i < n; i++)
-		c->page->in[(c->in_prod + i) % PARVUS_CONSOLE_IN] = from[i];
-	c->in_prod += n;
-	__atomic_store_n(&c->page->in_prod, c->in_prod, __ATOMIC_RELEASE);
-	notify(c);
-	return (ssize_t)n;
+	do {
+		left = bytes - done;
+		done += parvus_produce_bytes(&c->in, (const char *)data + done,
+					     left < PARVUS_CONSOLE_IN ? (uint32_t)left : PARVUS_CONSOLE_IN);
+		if (parvus_publish(&c->in))
+			notify(c);
+	} while (done < bytes && !parvus_producer_sleep(&c->in, 1) && !parvus_producer_broken(&c->in));
+	return (ssize_t)done;
 }
 
 int parvus_console_connect(struct parvus *h, uint32_t domain)

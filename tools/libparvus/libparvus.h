@@ -316,11 +316,17 @@ PARVUS_API void parvus_console_close(struct parvus_console *console);
 PARVUS_API int parvus_console_fd(const struct parvus_console *console);
 /** parvus_console_ack() - to be called when the descriptor is readable, before reading */
 PARVUS_API int parvus_console_ack(struct parvus_console *console);
-/** parvus_console_read() - output of the domain; 0 = none now. Never waits */
+/**
+ * parvus_console_read() - output of the domain; 0 = none now, and the file becomes readable with
+ * the next. -EPROTO, once, if the domain broke the ring: there will be none. Never waits
+ */
 PARVUS_API ssize_t parvus_console_read(struct parvus_console *console, void *data, size_t bytes);
-/** parvus_console_waits() - is there output to read? */
-PARVUS_API bool parvus_console_waits(const struct parvus_console *console);
-/** parvus_console_write() - input for the domain; returns how much there was room for */
+/** parvus_console_waits() - is there output to read? If not, the file becomes readable with it */
+PARVUS_API bool parvus_console_waits(struct parvus_console *console);
+/**
+ * parvus_console_write() - input for the domain; returns how much there was room for. If that is
+ * not all, the file becomes readable when there is room again
+ */
 PARVUS_API ssize_t parvus_console_write(struct parvus_console *console, const void *data,
 					size_t bytes);
 /**

@@ -264,6 +264,8 @@ static bool drain(struct monitor *m)
 	/* not for ever: a domain that never stops shall not keep clients waiting */
 	for (round = 0; m->console && round < 32; round++) {
 		n = parvus_console_read(m->console, data, sizeof(data));
+		if (n < 0)
+			say(m, "%s", parvus_error(m->h));
 		if (n <= 0)
 			break;
 		log_output(m, data, (size_t)n);
@@ -628,7 +630,8 @@ static bool wait_committed(struct monitor *m, int link)
 	ssize_t n;
 
 	for (;;) {
-		if (parvus_poll(m->h, fds, 2, -1) < 0)
+		/* no event comes while there is more to read */
+		if (parvus_poll(m->h, fds, 2, parvus_console_waits(m->console) ? 0 : -1) < 0)
 			continue;
 		if (fds[1].revents)
 			parvus_console_ack(m->console);

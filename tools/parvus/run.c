@@ -155,6 +155,8 @@ static int pass_on(struct parvus_console *console, int signals, int64_t until)
 	if (poll(fds, 2, left < 0 ? 0 : left > 60000 ? 60000 : (int)left) <= 0 || fds[1].revents)
 		return 0;
 	n = parvus_console_read(console, data, sizeof(data));
+	if (n < 0)
+		fail("run: the domain broke its console");
 	for (at = 0; at < n; at += done) {
 		done = write(1, data + at, (size_t)(n - at));
 		if (done < 0 && errno == EINTR)

@@ -9,8 +9,9 @@
  * ..._broken() says so. Entries are copied out before they are looked at. Whatever the
  * other end does, nothing outside the ring is touched, and nothing here waits.
  *
- * Sending an event is the caller's: functions that say "true: wake the other end". A
- * sender that may have been stopped half way, as by a panic, sends one in any case.
+ * Sending an event is the caller's: functions that say "true: wake the other end". Who
+ * was stopped half way, as by a panic, or goes on for somebody who may have been, sends
+ * one in any case.
  *
  *	producer					consumer
  *	while (parvus_producer_room(p))			while (parvus_consume(c, &entry))
