@@ -92,6 +92,7 @@ struct parvus_block_info {
 /* flags of config alone */
 #define PARVUS_BLOCK_PROGRAM	4u	/* a program serves it, not the kernel's back end */
 #define PARVUS_BLOCK_NO_DISCARD	8u
+#define PARVUS_BLOCK_DETACH	16u	/* to be removed: the back end goes to CLOSING */
 
 /* What the toolstack configures. The index of the device is the number of the disk. */
 struct parvus_block_config {

@@ -20,6 +20,10 @@
  * and begins anew: that is how a device reconnects. Any state may follow any other but
  * CONNECTED, which follows READY, and READY, which follows INITIALISING.
  *
+ * A device is detached politely by CONFIGURE with the class's DETACH flag: the back end
+ * goes to CLOSING, the front end finishes and goes to CLOSED, then the back end does; only
+ * then the toolstack removes it. CONFIGURE without the flag takes that back.
+ *
  * Each change of one end raises PARVUS_VIRQ_DEVICE at the other; CHANGED lists what
  * changed.
  *

@@ -62,6 +62,7 @@ struct parvus_network_info {
 
 /* flags of config */
 #define PARVUS_NETWORK_PROGRAM	1u	/* a program serves it, not the kernel's back end */
+#define PARVUS_NETWORK_DETACH	2u	/* to be removed: the back end goes to CLOSING */
 
 /* What the toolstack configures. */
 struct parvus_network_config {
