@@ -3,6 +3,7 @@
 #include "fake.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,9 +122,21 @@ static void changed(struct fake_domain *d)
 	me.s->changes++;
 }
 
+/* What every end of a domain does to its devices. */
+static void devices_gone(struct fake_domain *d)
+{
+	size_t i;
+
+	for (i = 0; i < FAKE_DEVICES; i++)
+		if (me.s->device[i].used && me.s->device[i].d.front_domain == d->info.domain)
+			me.s->device[i].used = false;
+}
+
 static void gone_or_dying(struct fake_domain *d)
 {
 	size_t i;
+
+	devices_gone(d);
 
 	for (i = 0; i < FAKE_PORTS; i++)
 		if (me.s->port[i].kind == PARVUS_EVENT_INTERDOMAIN && me.s->port[i].domain == d - me.s->d)
@@ -134,6 +147,28 @@ static void gone_or_dying(struct fake_domain *d)
 		d->used = false;
 }
 
+/* A loop device has the number of its file. */
+static struct fake_loop *loop_of(uint32_t file)
+{
+	return &me.s->loop[file % FAKE_LOOPS];
+}
+
+static bool loop_in_use(uint32_t file)
+{
+	struct parvus_block_config c;
+	size_t i;
+
+	for (i = 0; i < FAKE_DEVICES; i++) {
+		struct fake_device *f = &me.s->device[i];
+
+		memcpy(&c, f->d.config, sizeof(c));
+		if (f->used && f->d.device_class == PARVUS_CLASS_BLOCK &&
+		    f->d.back_state != PARVUS_DEVICE_CLOSED && c.major == 7 && c.minor == file)
+			return true;
+	}
+	return false;
+}
+
 /* What files that are closed by now leave behind. */
 static void reap(void)
 {
@@ -142,6 +177,10 @@ static void reap(void)
 	for (i = 0; i < FAKE_FILES; i++) {
 		if (!me.s->file[i].kind || file_alive((uint32_t)i))
 			continue;
+		if (me.s->file[i].kind == 'l' && loop_in_use((uint32_t)i))
+			continue;	/* a back end has it open */
+		if (me.s->file[i].kind == 'l')
+			loop_of((uint32_t)i)->used = false;
 		me.s->file[i].kind = 0;
 		for (k = 0; k < FAKE_PORTS; k++)
 			if (me.s->port[k].file == i + 1)
@@ -207,6 +246,7 @@ void fake_end(struct fake_domain *d, uint32_t reason, uint32_t status, const cha
 	d->info.state = PARVUS_DOMAIN_SHUTDOWN;
 	d->info.reason = reason;
 	d->info.status = status;
+	devices_gone(d);
 	snprintf(d->info.why, sizeof(d->info.why), "%s", why);
 	changed(d);
 }
@@ -580,6 +620,296 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 	return -ENOSYS;
 }
 
+/* ---- devices -------------------------------------------------------------------------- */
+
+struct fake_device *fake_device(uint32_t domain, uint32_t device_class, uint32_t index)
+{
+	size_t i;
+
+	fake_attach(NULL);
+	for (i = 0; i < FAKE_DEVICES; i++) {
+		struct fake_device *f = &me.s->device[i];
+
+		if (f->used && f->d.front_domain == domain && f->d.device_class == device_class &&
+		    f->d.index == index)
+			return f;
+	}
+	return NULL;
+}
+
+unsigned int fake_loops(void)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	fake_lock();
+	reap();
+	for (i = 0; i < FAKE_LOOPS; i++)
+		n += me.s->loop[i].used;
+	fake_unlock();
+	return n;
+}
+
+static uint32_t config_flags(const struct parvus_device *d)
+{
+	uint32_t flags;
+
+	memcpy(&flags, d->config + 4, sizeof(flags));
+	return flags;
+}
+
+static int device_create(struct parvus_device *r)
+{
+	uint32_t program = r->device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_PROGRAM :
+			   PARVUS_NETWORK_PROGRAM;
+	struct fake_domain *d = fake_find(r->front_domain);
+	struct fake_device *f;
+	size_t i;
+
+	if (!d || d->info.state >= PARVUS_DOMAIN_SHUTDOWN || !fake_find(r->back_domain))
+		return -PARVUS_ENOENT;
+	if (fake_device(r->front_domain, r->device_class, r->index))
+		return -PARVUS_EEXIST;
+	for (i = 0; i < FAKE_DEVICES && me.s->device[i].used; i++)
+		;
+	if (i == FAKE_DEVICES)
+		return -PARVUS_ENOSPC;
+	f = &me.s->device[i];
+	memset(f, 0, sizeof(*f));
+	r->id = ++me.s->last_device;
+	r->front_state = r->back_state = PARVUS_DEVICE_CLOSED;
+	f->d = *r;
+	if (!me.s->no_backs && !(config_flags(r) & program))
+		f->d.back_state = PARVUS_DEVICE_READY;
+	f->used = true;
+	f->mtu = 1500;
+	return 0;
+}
+
+/* Both drivers see the new configuration at once. */
+static void device_configure(struct fake_device *f, const struct parvus_device *r)
+{
+	uint32_t detach = f->d.device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH :
+			  PARVUS_NETWORK_DETACH;
+
+	memcpy(f->d.config, r->config, sizeof(r->config));
+	f->d.front_changes++;
+	if (!(config_flags(r) & detach)) {
+		if (f->d.back_state == PARVUS_DEVICE_CLOSING)
+			f->d.back_state = PARVUS_DEVICE_CONNECTED;
+	} else if (f->stuck) {
+		f->d.back_state = PARVUS_DEVICE_CLOSING;
+	} else {
+		f->d.front_state = f->d.back_state = PARVUS_DEVICE_CLOSED;
+	}
+}
+
+static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes)
+{
+	struct fake_device *f = NULL;
+	size_t i;
+
+	if (bytes != sizeof(*r) || r->size != sizeof(*r) || r->version != 1 || r->reserved[0])
+		return -PARVUS_EINVAL;
+	if (me.s->fail_code && op + FAKE_DEVICE_OP == me.s->fail_op) {
+		if (!me.s->fail_skip) {
+			int code = (int)me.s->fail_code;
+
+			me.s->fail_code = 0;
+			return -code;
+		}
+		me.s->fail_skip--;
+	}
+	if (op == PARVUS_DEVICE_CREATE)
+		return device_create(r);
+	for (i = 0; i < FAKE_DEVICES; i++) {
+		struct fake_device *e = &me.s->device[i];
+
+		if (e->used && (op == PARVUS_DEVICE_NEXT ? e->d.id > r->id && (!f || e->d.id < f->d.id)
+							  : e->d.id == r->id))
+			f = e;
+	}
+	if (!f)
+		return -PARVUS_ENOENT;
+	switch (op) {
+	case PARVUS_DEVICE_REMOVE:
+		f->used = false;
+		return 0;
+	case PARVUS_DEVICE_CONFIGURE:
+		device_configure(f, r);
+		return 0;
+	case PARVUS_DEVICE_READ:
+	case PARVUS_DEVICE_NEXT:
+		*r = f->d;
+		return 0;
+	}
+	return -PARVUS_ENOSYS;
+}
+
+static int numbered(const char *path, const char *kind)
+{
+	const char *base = strrchr(path, '/');
+	size_t n = strlen(kind);
+
+	return base && !strncmp(base + 1, kind, n) && base[1 + n] >= '0' && base[1 + n] <= '9' ?
+		atoi(base + 1 + n) : -1;
+}
+
+static bool there(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static bool there(const char *format, ...)
+{
+	char path[512], name[200];
+	va_list args;
+
+	fake_attach(NULL);
+	va_start(args, format);
+	vsnprintf(name, sizeof(name), format, args);
+	va_end(args);
+	snprintf(path, sizeof(path), "%s/%s", me.dir, name);
+	return !access(path, F_OK);
+}
+
+static int fake_block(const char *path, bool readonly, uint32_t dev[2])
+{
+	struct stat st;
+	int n;
+
+	(void)readonly;
+	n = numbered(path, "nbd");
+	if (n >= 0 && !strncmp(path, "/dev/", 5)) {
+		dev[0] = 43;
+		dev[1] = (uint32_t)n;
+		return there("nbd-%d", n) ? 0 : -ENXIO;
+	}
+	if (stat(path, &st))
+		return -errno;
+	n = numbered(path, "blk-");
+	if (n < 0)
+		return -ENOTBLK;
+	dev[0] = 8;
+	dev[1] = (uint32_t)n;
+	return 0;
+}
+
+static int hold(uint32_t n)
+{
+	char file[256];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/file-%u", me.dir, n);
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		flock(fd, LOCK_EX | LOCK_NB);
+	return fd < 0 ? -errno : fd;
+}
+
+static int fake_loop(int file, const char *name, bool readonly, uint32_t dev[2])
+{
+	uint32_t n;
+	int fd;
+
+	(void)file;
+	(void)readonly;
+	fake_lock();
+	reap();
+	for (n = 0; n < FAKE_LOOPS && (me.s->file[n + FAKE_FILES - FAKE_LOOPS].kind); n++)
+		;
+	n += FAKE_FILES - FAKE_LOOPS;
+	fd = n < FAKE_FILES ? hold(n) : -ENODEV;
+	if (fd >= 0) {
+		me.s->file[n].kind = 'l';
+		*loop_of(n) = (struct fake_loop){ .used = true };
+		snprintf(loop_of(n)->file, sizeof(loop_of(n)->file), "%s", name);
+		dev[0] = 7;
+		dev[1] = n;
+	}
+	fake_unlock();
+	return fd;
+}
+
+static int fake_loop_hold(uint32_t minor)
+{
+	int fd;
+
+	fake_lock();
+	fd = minor < FAKE_FILES && me.s->file[minor].kind == 'l' ? hold(minor) : -ENXIO;
+	fake_unlock();
+	return fd;
+}
+
+static int fake_loop_resize(int fd)
+{
+	char link[64], path[256] = "";
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (readlink(link, path, sizeof(path) - 1) < 0 || numbered(path, "file-") < 0)
+		return -EINVAL;
+	fake_lock();
+	loop_of((uint32_t)numbered(path, "file-"))->resized++;
+	fake_unlock();
+	return 0;
+}
+
+static bool fake_nbd_used(uint32_t minor)
+{
+	return there("nbd-%u", minor);
+}
+
+static bool fake_back_bound(uint32_t id)
+{
+	(void)id;
+	return false;
+}
+
+/* The device whose back end has this interface. */
+static struct fake_device *interface(const char *name)
+{
+	struct parvus_network_config c;
+	char own[40];
+	size_t i;
+
+	for (i = 0; i < FAKE_DEVICES; i++) {
+		struct fake_device *f = &me.s->device[i];
+
+		memcpy(&c, f->d.config, sizeof(c));
+		snprintf(own, sizeof(own), "vif%u.%u", f->d.front_domain, f->d.index);
+		if (f->used && f->d.device_class == PARVUS_CLASS_NETWORK &&
+		    f->d.back_state != PARVUS_DEVICE_CLOSED && !strcmp(name, c.name[0] ? c.name : own))
+			return f;
+	}
+	return NULL;
+}
+
+static int fake_net(enum parvus_net op, const char *name, const char *bridge, uint32_t value)
+{
+	struct fake_device *f;
+	int ret = 0;
+
+	if (there("bridge-%s", name))
+		return op == PARVUS_NET_INDEX ? 5 : op == PARVUS_NET_IS_BRIDGE;
+	fake_lock();
+	f = interface(name);
+	if (!f)
+		ret = -ENODEV;
+	else if (op == PARVUS_NET_INDEX)
+		ret = (int)(f->d.id + 100 * f->generation + 1000);
+	else if (op == PARVUS_NET_MTU)
+		f->mtu = value;
+	else if (op == PARVUS_NET_UP)
+		f->up = value;
+	else if (op == PARVUS_NET_JOIN && !there("bridge-%s", bridge))
+		ret = -ENODEV;
+	else if (op == PARVUS_NET_JOIN)
+		snprintf(f->bridge, sizeof(f->bridge), "%s", bridge);
+	fake_unlock();
+	return ret;
+}
+
+static int fake_net_watch(void)
+{
+	return -ENOSYS;
+}
+
 /* ---- the table of libparvus ------------------------------------------------------------ */
 
 static int fake_open(const char *path)
@@ -591,10 +921,11 @@ static int fake_open(const char *path)
 
 	fake_lock();
 	reap();
-	for (n = 0; n < FAKE_FILES && me.s->file[n].kind; n++)
+	/* the last ones are loop devices */
+	for (n = 0; n < FAKE_FILES - FAKE_LOOPS && me.s->file[n].kind; n++)
 		;
 	snprintf(file, sizeof(file), "%s/file-%u", me.dir, n);
-	fd = n < FAKE_FILES ? open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+	fd = n < FAKE_FILES - FAKE_LOOPS ? open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
 	if (fd >= 0 && fd < 1024 && !flock(fd, LOCK_EX | LOCK_NB)) {
 		me.s->file[n].kind = base[1];
 		me.s->file[n].seen = me.s->changes;
@@ -650,6 +981,8 @@ static int do_ioctl(int fd, unsigned long request, void *arg)
 	if (request == PARVUS_IOC_CALL) {
 		struct parvus_ioctl_call *c = arg;
 
+		if (me.files[fd].kind == 'd')
+			return device_call(c->op, (void *)(uintptr_t)c->data, c->bytes);
 		return call(c->op, (void *)(uintptr_t)c->data, c->bytes, file);
 	}
 	if (request == PARVUS_IOC_COPY) {
@@ -744,7 +1077,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
 	uint64_t until = now_ns() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms) * 1000000;
 
 	for (;;) {
-		struct pollfd real[64];
+		struct pollfd real[128];
 		int found = 0, ret;
 		nfds_t i;
 
@@ -831,4 +1164,12 @@ const struct parvus_sys pv_sys = {
 	.poll = fake_poll,
 	.read = fake_read,
 	.write = fake_write,
+	.block = fake_block,
+	.loop = fake_loop,
+	.loop_hold = fake_loop_hold,
+	.loop_resize = fake_loop_resize,
+	.nbd_used = fake_nbd_used,
+	.back_bound = fake_back_bound,
+	.net = fake_net,
+	.net_watch = fake_net_watch,
 };

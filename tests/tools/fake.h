@@ -5,7 +5,9 @@
  * without Parvus. It stands in for tools/libparvus/sys.c. The folder is $PARVUS_FAKE.
  *
  * An open /dev/parvus file is an open file with a lock of its own: the lock goes when the
- * last copy of the descriptor is closed, as the kernel's file would, by whatever death.
+ * last copy of the descriptor is closed, as the kernel's file would, by whatever death. Loop
+ * devices are such files too. A file named bridge-NAME in the folder is a bridge, blk-N a
+ * block device, nbd-N an nbd device in use.
  */
 #ifndef PARVUS_TESTS_FAKE_H
 #define PARVUS_TESTS_FAKE_H
@@ -20,6 +22,9 @@
 #define FAKE_FRAMES	(FAKE_MEMORY / PAGE)
 #define FAKE_FILES	64u
 #define FAKE_PORTS	16u
+#define FAKE_DEVICE_OP	32u	/* fake_fail(): device ops come behind control ops */
+#define FAKE_DEVICES	80u
+#define FAKE_LOOPS	16u
 
 struct fake_port {
 	uint32_t kind;		/* PARVUS_EVENT_* */
@@ -42,8 +47,25 @@ struct fake_domain {
 };
 
 struct fake_file {
-	char kind;			/* c e g, 0 = free */
+	char kind;			/* c e g d, l = loop device, 0 = free */
 	uint32_t seen;			/* changes */
+};
+
+/* A device. The back end, a driver of domain 0, is there at once unless a program is to serve it. */
+struct fake_device {
+	bool used;
+	uint32_t generation;		/* of its back end: another one has another interface */
+	bool stuck;			/* the front end never closes */
+	struct parvus_device d;
+	uint32_t mtu;			/* of the back end's interface */
+	bool up;
+	char bridge[16];
+};
+
+struct fake_loop {
+	bool used;
+	uint32_t resized;		/* how often */
+	char file[200];
 };
 
 struct fake_state {
@@ -55,6 +77,10 @@ struct fake_state {
 	struct fake_domain d[FAKE_DOMAINS];
 	struct fake_file file[FAKE_FILES];
 	struct fake_port port[FAKE_PORTS];	/* of domain 0 */
+	uint32_t last_device;
+	bool no_backs;			/* no driver serves anything */
+	struct fake_device device[FAKE_DEVICES];
+	struct fake_loop loop[FAKE_LOOPS];
 };
 
 /* Use this folder (made if need be); NULL: $PARVUS_FAKE. */
@@ -70,5 +96,8 @@ void fake_signal(struct fake_domain *d);
 /* The next call of a control op fails so, after @skip good ones. */
 void fake_fail(uint32_t op, uint32_t code, uint32_t skip);
 unsigned int fake_count(void);
+struct fake_device *fake_device(uint32_t domain, uint32_t device_class, uint32_t index);
+/* Loop devices that somebody has open, or a device uses. */
+unsigned int fake_loops(void);
 
 #endif

@@ -371,6 +371,55 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 	return warn(r, s, "unknown key, ignored");
 }
 
+static const char *model_warning(const struct parvus_vif *v)
+{
+	return v->model ? "vif: model means nothing to a paravirtual interface, ignored" :
+	       v->gatewaydev ? "vif: gatewaydev means nothing here, ignored" : NULL;
+}
+
+/* Numbers of disks and interfaces, and that each is there once. */
+static int settle_devices(struct reader *r, const char *file)
+{
+	struct parvus_config *c = r->c;
+	char at[300];
+	size_t i, k;
+	int ret;
+
+	for (i = 0; i < c->ndisks; i++) {
+		snprintf(at, sizeof(at), "%s: disk", file);
+		ret = pv_disk_settle(r->h, at, &c->disks[i]);
+		if (ret)
+			return ret;
+		for (k = 0; k < i; k++)
+			if (c->disks[k].index == c->disks[i].index)
+				return pv_fail(r->h, EINVAL, "%s: disk: %s and %s are the same disk",
+					       file, c->disks[k].vdev, c->disks[i].vdev);
+	}
+	for (i = 0; i < c->nvifs; i++) {
+		int index = 0;
+
+		/* those that say their number have it; the others what is free, in order */
+		for (k = 0; c->vifs[i].index < 0 && k < c->nvifs; k++)
+			if (c->vifs[k].index == index) {
+				index++;
+				k = (size_t)-1;
+			}
+		if (index >= (int)PARVUS_DEVICES_DOMAIN)
+			return pv_fail(r->h, EINVAL, "%s: vif: %u interfaces at most", file,
+				       PARVUS_DEVICES_DOMAIN);
+		ret = pv_vif_settle(r->h, c->name, index, &c->vifs[i]);
+		for (k = 0; !ret && k < i; k++)
+			if (c->vifs[k].index == c->vifs[i].index)
+				return pv_fail(r->h, EINVAL, "%s: vif: devid=%d is given twice", file,
+					       c->vifs[i].index);
+		if (!ret && model_warning(&c->vifs[i]))
+			ret = warn(r, NULL, model_warning(&c->vifs[i]));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 /* What needs more than one key. */
 static int settle(struct reader *r, const char *file)
 {
@@ -438,6 +487,8 @@ int parvus_config_parse(struct parvus *h, const char *file, const char *text, si
 		ret = read_setting(&r, &r.cfg.settings[i]);
 	if (!ret)
 		ret = settle(&r, file);
+	if (!ret)
+		ret = settle_devices(&r, file);
 	cfg_free(&r.cfg);
 	free(r.extra);
 	free(r.root);

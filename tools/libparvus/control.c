@@ -35,7 +35,7 @@ int parvus_open(struct parvus **out, const struct parvus_options *options)
 	*out = h;
 	if (!h)
 		return -ENOMEM;
-	h->fd = -1;
+	h->fd = h->device_fd = -1;
 	h->run_dir = strdup(options && options->run_dir ? options->run_dir : "/run/parvus");
 	if (!h->run_dir)
 		return pv_fail(h, ENOMEM, "no memory");
@@ -54,6 +54,8 @@ void parvus_close(struct parvus *h)
 		return;
 	if (h->fd >= 0)
 		pv_sys.close(h->fd);
+	if (h->device_fd >= 0)
+		pv_sys.close(h->device_fd);
 	free(h->run_dir);
 	free(h);
 }

@@ -10,7 +10,9 @@
 
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <parvus/block.h>
 #include <parvus/linux.h>
+#include <parvus/network.h>
 
 #define PAGE	4096ull
 
@@ -24,11 +26,24 @@ struct parvus_sys {
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
 	ssize_t (*read)(int fd, void *data, size_t bytes);
 	ssize_t (*write)(int fd, const void *data, size_t bytes);
+
+	/* Disks of this domain. @dev: major and minor of a block device that can be opened. */
+	int (*block)(const char *path, bool readonly, uint32_t dev[2]);	/* -ENOTBLK: something else */
+	/* A loop device that goes with its last user; returns a descriptor, which is one. */
+	int (*loop)(int file, const char *name, bool readonly, uint32_t dev[2]);
+	int (*loop_hold)(uint32_t minor);
+	int (*loop_resize)(int fd);
+	bool (*nbd_used)(uint32_t minor);	/* or not there */
+	bool (*back_bound)(uint32_t id);	/* has a kernel driver our end of the device? */
+	/* Interfaces of this domain. */
+	int (*net)(enum parvus_net op, const char *name, const char *bridge, uint32_t value);
+	int (*net_watch)(void);		/* a descriptor, readable when an interface changed */
 };
 extern const struct parvus_sys pv_sys;
 
 struct parvus {
 	int fd;
+	int device_fd;		/* the registry, once it was needed, else -1 */
 	char *run_dir;
 	char error[512];
 };
@@ -78,8 +93,11 @@ int cfg_parse(struct parvus *h, struct cfg *cfg, const char *file, const char *t
 void cfg_free(struct cfg *cfg);
 
 /* disk and vif entries. @where is the beginning of a message. */
+int pv_disk_settle(struct parvus *h, const char *where, struct parvus_disk *d);
 int pv_disk_parse(struct parvus *h, const char *where, const char *spec, struct parvus_disk *d);
 int pv_vif_parse(struct parvus *h, const char *where, const char *spec, struct parvus_vif *v);
+/* Number and MAC, if they are not given; they become part of the spec. */
+int pv_vif_settle(struct parvus *h, const char *name, int index, struct parvus_vif *v);
 void pv_disk_free(struct parvus_disk *d);
 void pv_vif_free(struct parvus_vif *v);
 

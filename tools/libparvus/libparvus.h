@@ -8,7 +8,7 @@
  * handle is for one thread at a time.
  *
  * Layers: control (the hypervisor's operations), names, configuration (the syntax of
- * xl.cfg), kernel images, building a domain, its console, core files.
+ * xl.cfg), kernel images, building a domain, its disks and interfaces, its console, core files.
  */
 #ifndef LIBPARVUS_H
 #define LIBPARVUS_H
@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include <parvus/control.h>
+#include <parvus/device.h>
 #include <parvus/memory.h>
 
 #ifdef __cplusplus
@@ -172,20 +173,37 @@ PARVUS_API const char *parvus_action_text(enum parvus_action action);
  * @format: "raw", "qcow2", ...
  * @vdev: name in the guest
  * @backend: domain that serves it; NULL = domain 0
+ * @program: a program serves it (backendtype=program)
+ * @index: number of the disk, from @vdev; -1 = a partition
+ * @queues: at most; 0 = the back end decides
+ * @iops: requests in a second, at most; 0 = no limit
+ * @bps: bytes in a second, at most; 0 = no limit
  */
 struct parvus_disk {
 	char *spec, *target, *format, *vdev, *backend, *backendtype, *script;
-	bool readonly, cdrom, discard;
+	bool readonly, cdrom, discard, no_discard, program;
+	int index;
+	uint32_t queues, iops;
+	uint64_t bps;
 };
 
 /**
  * struct parvus_vif - one entry of vif = [...]
- * @spec: as it was written
+ * @spec: as it was written; of a whole configuration with devid and mac, as they were given or
+ *	chosen
+ * @index: devid; -1 = not given
+ * @mtu: 0 = 1500
+ * @queues: at most; 0 = the back end decides
+ * @bytes_per_second: of rate=; 0 = no limit
+ * @interval_us: of rate=, over which the limit holds; 0 = 50 ms
  */
 struct parvus_vif {
 	char *spec, *bridge, *script, *ip, *ifname, *backend, *model, *type, *rate, *gatewaydev;
 	uint8_t mac[6];
 	bool has_mac;
+	int index;
+	uint32_t mtu, queues, interval_us;
+	uint64_t bytes_per_second;
 };
 
 /**
@@ -297,6 +315,81 @@ struct parvus_build {
  */
 PARVUS_API int parvus_build(struct parvus *h, const struct parvus_config *c,
 			    struct parvus_build *b);
+
+/* ---- devices ------------------------------------------------------------------------- */
+
+/** parvus_device_create() - of class, index, domains and config in @d; id is the answer */
+PARVUS_API int parvus_device_create(struct parvus *h, struct parvus_device *d);
+PARVUS_API int parvus_device_remove(struct parvus *h, uint32_t id);
+PARVUS_API int parvus_device_configure(struct parvus *h, uint32_t id, const void *config,
+				       size_t bytes);
+PARVUS_API int parvus_device_read(struct parvus *h, uint32_t id, struct parvus_device *d);
+/** parvus_device_next() - the first device with a larger id; -ENOENT after the last */
+PARVUS_API int parvus_device_next(struct parvus *h, uint32_t after, struct parvus_device *d);
+/** parvus_device_find() - a domain's device by its class and index; -ENOENT if there is none */
+PARVUS_API int parvus_device_find(struct parvus *h, uint32_t domain, uint32_t device_class,
+				  uint32_t index, struct parvus_device *d);
+/** parvus_device_state_text() - "closed", "initialising", "ready", "connected", ... */
+PARVUS_API const char *parvus_device_state_text(uint32_t state);
+/** parvus_device_bound() - has a driver of this kernel our end, still? */
+PARVUS_API bool parvus_device_bound(uint32_t id);
+
+/** parvus_disk_parse() - one disk, as it stands in disk = [...]; free the disk in any case */
+PARVUS_API int parvus_disk_parse(struct parvus *h, const char *spec, struct parvus_disk *d);
+PARVUS_API void parvus_disk_free(struct parvus_disk *d);
+/** parvus_disk_text() - write spec anew from the other members */
+PARVUS_API int parvus_disk_text(struct parvus *h, struct parvus_disk *d);
+/** parvus_disk_index() - 0 for xvda, sda, hda, vda, d0; -1 for what is no whole disk */
+PARVUS_API int parvus_disk_index(const char *vdev);
+/** parvus_disk_name() - "xvda" for 0 */
+PARVUS_API void parvus_disk_name(uint32_t index, char name[16]);
+/** parvus_size_parse() - bytes, with a suffix k, m, g or t or without one */
+PARVUS_API bool parvus_size_parse(const char *text, uint64_t *bytes);
+/** parvus_vif_parse() - one interface of domain @name; without devid= and mac= it gets @index */
+PARVUS_API int parvus_vif_parse(struct parvus *h, const char *name, const char *spec, int index,
+				struct parvus_vif *v);
+PARVUS_API void parvus_vif_free(struct parvus_vif *v);
+
+/**
+ * struct parvus_backing - a block device of this domain that a disk lies on
+ * @fd: a loop device, which is there as long as this or the back end has it open; else -1
+ * @major: of the block device; 0 and 0 = none
+ * @nbd: number of the nbd device that qemu-nbd serves; -1 = none
+ */
+struct parvus_backing {
+	int fd;
+	uint32_t major, minor;
+	int nbd;
+};
+
+/**
+ * parvus_disk_open() - get the block device of a disk
+ *
+ * A block device as it is; a raw file by a loop device; other formats by qemu-nbd.
+ */
+PARVUS_API int parvus_disk_open(struct parvus *h, const struct parvus_disk *d,
+				struct parvus_backing *b);
+/** parvus_disk_adopt() - hold the loop device that a device names in its configuration */
+PARVUS_API void parvus_disk_adopt(const struct parvus_device *device, struct parvus_backing *b);
+/** parvus_disk_resized() - let the block device have the size of its file */
+PARVUS_API int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b);
+PARVUS_API void parvus_disk_close(struct parvus_backing *b);
+/** parvus_disk_device() - class, index and config of @device, from disk and backing */
+PARVUS_API void parvus_disk_device(const struct parvus_disk *d, const struct parvus_backing *b,
+				   struct parvus_device *device);
+PARVUS_API void parvus_vif_device(const struct parvus_vif *v, struct parvus_device *device);
+
+/** enum parvus_net - what parvus_net() does to the network interface @name of this domain */
+enum parvus_net {
+	PARVUS_NET_INDEX,	/* its number; -ENODEV = there is none */
+	PARVUS_NET_IS_BRIDGE,	/* 0 or 1 */
+	PARVUS_NET_MTU,		/* set to @value */
+	PARVUS_NET_JOIN,	/* @bridge; that it has joined before is no error */
+	PARVUS_NET_UP,		/* if @value, else down */
+};
+PARVUS_API int parvus_net(enum parvus_net op, const char *name, const char *bridge, uint32_t value);
+/** parvus_net_watch() - a descriptor that is readable when an interface has changed */
+PARVUS_API int parvus_net_watch(void);
 
 /* ---- console -------------------------------------------------------------------------- */
 

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libparvus: the block device that a disk lies on. A block device is taken as it is. A raw
+ * file gets a loop device that goes with its last user, so that nothing is left whatever dies;
+ * somebody has to hold it until a back end has opened it, and while there is none (the
+ * domain's monitor does). Other formats are served by qemu-nbd on an nbd device.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOOP_MAJOR	7u
+#define NBD_DEVICES	16u	/* nbd.nbds_max without a parameter */
+
+static const struct parvus_backing nothing = { .fd = -1, .nbd = -1 };
+
+/* Run a program; what it wrote on stderr is in @said. Its status, or -1. */
+static int run(char *const argv[], char *said, size_t bytes)
+{
+	int fds[2], status = -1;
+	size_t have = 0;
+	ssize_t n;
+	pid_t pid;
+
+	said[0] = 0;
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(fds[1], 2) < 0)
+			_exit(126);
+		signal(SIGHUP, SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
+		execvp(argv[0], argv);
+		_exit(errno == ENOENT ? 127 : 126);
+	}
+	close(fds[1]);
+	while (pid > 0 && (n = read(fds[0], said + have, bytes - 1 - have)) != 0 && have < bytes - 1) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		have += (size_t)n;
+	}
+	said[have] = 0;
+	said[strcspn(said, "\n")] = 0;
+	close(fds[0]);
+	if (pid < 0)
+		return -1;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static const char *qemu_nbd(void)
+{
+	const char *name = getenv("PARVUS_QEMU_NBD");
+
+	return name && *name ? name : "qemu-nbd";
+}
+
+/* Somebody else may take the same number between our look and qemu-nbd's. */
+static int nbd_lock(struct parvus *h)
+{
+	char path[512];
+	int fd;
+
+	if ((mkdir(h->run_dir, 0755) && errno != EEXIST) ||
+	    snprintf(path, sizeof(path), "%s/nbd.lock", h->run_dir) >= (int)sizeof(path))
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	return fd;
+}
+
+static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t minor,
+		     struct parvus_backing *b)
+{
+	char connect[40], format[40], path[24], said[300];
+	char *args[10], *name = strdup(qemu_nbd()), *target = strdup(d->target);
+	uint32_t dev[2];
+	int n = 0, status;
+
+	if (!name || !target) {
+		free(name);
+		free(target);
+		return pv_fail(h, ENOMEM, "no memory");
+	}
+	snprintf(path, sizeof(path), "/dev/nbd%u", minor);
+	snprintf(connect, sizeof(connect), "--connect=%s", path);
+	snprintf(format, sizeof(format), "--format=%s", strcmp(d->format, "vhd") ? d->format : "vpc");
+	args[n++] = name;
+	args[n++] = connect;
+	args[n++] = format;
+	args[n++] = (char *)"--fork";
+	if (d->readonly)
+		args[n++] = (char *)"--read-only";
+	if (!d->no_discard)
+		args[n++] = (char *)"--discard=unmap";
+	args[n++] = (char *)"--";
+	args[n++] = target;
+	args[n] = NULL;
+	status = run(args, said, sizeof(said));
+	free(name);
+	free(target);
+	if (status == 127)
+		return pv_fail(h, ENOENT, "%s: format %s needs %s, which is not there (Debian: qemu-utils)",
+			       d->target, d->format, qemu_nbd());
+	if (status)
+		return pv_fail(h, EIO, "%s: qemu-nbd: %s", d->target,
+			       said[0] ? said : "it could not be started");
+	b->nbd = (int)minor;
+	status = pv_sys.block(path, d->readonly, dev);
+	if (status < 0) {
+		parvus_disk_close(b);
+		return pv_fail(h, -status, "%s: %s", path, strerror(-status));
+	}
+	b->major = dev[0];
+	b->minor = dev[1];
+	return 0;
+}
+
+static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus_backing *b)
+{
+	int lock, ret = 0;
+	uint32_t minor;
+
+	if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
+		return pv_fail(h, errno, "cannot open %s: %s", d->target, strerror(errno));
+	lock = nbd_lock(h);
+	if (lock < 0)
+		return pv_fail(h, EIO, "cannot write %s/nbd.lock: %s", h->run_dir, strerror(errno));
+	for (minor = 0; minor < NBD_DEVICES && pv_sys.nbd_used(minor); minor++)
+		;
+	if (minor == NBD_DEVICES)
+		ret = pv_fail(h, EBUSY, "%s: no /dev/nbdN is free (or none is there: modprobe nbd)",
+			      d->target);
+	else
+		ret = nbd_start(h, d, minor, b);
+	close(lock);
+	return ret;
+}
+
+static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvus_backing *b)
+{
+	struct stat st;
+	uint32_t dev[2];
+	int fd, loop;
+
+	fd = open(d->target, (d->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st)) {
+		int code = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return pv_fail(h, code, "cannot open %s: %s", d->target, strerror(code));
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size < 512) {
+		close(fd);
+		return pv_fail(h, EINVAL, S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
+			       : "%s is neither a block device nor a regular file", d->target);
+	}
+	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
+	close(fd);
+	if (loop < 0)
+		return pv_fail(h, -loop, "cannot make a loop device for %s: %s", d->target,
+			       strerror(-loop));
+	b->fd = loop;
+	b->major = dev[0];
+	b->minor = dev[1];
+	return 0;
+}
+
+int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, struct parvus_backing *b)
+{
+	uint32_t dev[2];
+	int ret;
+
+	*b = nothing;
+	if (!d->target)
+		return 0;
+	if (d->program) {
+		if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
+			return pv_fail(h, errno, "cannot open %s: %s", d->target, strerror(errno));
+		return 0;
+	}
+	if (strcmp(d->format, "raw"))
+		return open_nbd(h, d, b);
+	ret = pv_sys.block(d->target, d->readonly, dev);
+	if (ret == -ENOTBLK)
+		return open_loop(h, d, b);
+	if (ret < 0)
+		return pv_fail(h, -ret, "cannot open %s: %s", d->target, strerror(-ret));
+	b->major = dev[0];
+	b->minor = dev[1];
+	return 0;
+}
+
+void parvus_disk_adopt(const struct parvus_device *device, struct parvus_backing *b)
+{
+	struct parvus_block_config c;
+
+	*b = nothing;
+	memcpy(&c, device->config, sizeof(c));
+	b->major = c.major;
+	b->minor = c.minor;
+	if (c.major == LOOP_MAJOR)
+		b->fd = pv_sys.loop_hold(c.minor);
+}
+
+int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b)
+{
+	int ret = b->fd >= 0 ? pv_sys.loop_resize(b->fd) : 0;
+
+	if (b->nbd >= 0)
+		return pv_fail(h, EOPNOTSUPP, "qemu-nbd does not follow a new size: detach and attach the disk");
+	return ret < 0 ? pv_fail(h, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
+}
+
+void parvus_disk_close(struct parvus_backing *b)
+{
+	if (b->fd >= 0)
+		close(b->fd);
+	if (b->nbd >= 0) {
+		char path[24], said[100], option[] = "--disconnect", *name = strdup(qemu_nbd());
+		char *args[] = { name, option, path, NULL };
+		unsigned int i;
+
+		snprintf(path, sizeof(path), "/dev/nbd%d", b->nbd);
+		if (name)
+			run(args, said, sizeof(said));
+		free(name);
+		/* the process writes out what it has before it lets the image go */
+		for (i = 0; i < 500 && pv_sys.nbd_used((uint32_t)b->nbd); i++)
+			usleep(10000);
+	}
+	*b = nothing;
+}
