@@ -9,7 +9,13 @@
  *   cmdline       the kernel's command line
  *   file NAME     a file of the last cpio archive of its ramdisk
  *   poweroff N, reboot, crash, kill WHY
- * Without a domain ("-"): fail OP ERRNO SKIP; count (of domains, domain 0 not counted).
+ *   disk INDEX, vif INDEX   what is configured: "major minor flags iops bps name file", or "mac
+ *                 mtu bytes_per_second interval_us name", and of the back end's interface
+ *                 "mtu bridge up"
+ *   front CLASS INDEX STATE, stuck CLASS INDEX, rebind CLASS INDEX
+ * Without a domain ("-"): fail OP ERRNO SKIP; count (of domains, domain 0 not counted); devices,
+ * loops (how many); loop FILE (how often resized); backs 0|1 (are there drivers); back ID STATE;
+ * there ID (is the device?).
  */
 #include "fake.h"
 
@@ -116,6 +122,78 @@ static int file(struct fake_domain *d, const char *name)
 	return !found || fwrite(found, 1, bytes, stdout) != bytes;
 }
 
+static struct fake_device *device(struct fake_domain *d, int device_class, const char *index)
+{
+	struct fake_device *f = fake_device(d->info.domain, (uint32_t)device_class, (uint32_t)atoi(index));
+
+	if (!f) {
+		fprintf(stderr, "fake_guest: no such device\n");
+		exit(1);
+	}
+	return f;
+}
+
+static int show(const struct fake_device *f)
+{
+	struct parvus_block_config b;
+	struct parvus_network_config n;
+
+	memcpy(&b, f->d.config, sizeof(b));
+	memcpy(&n, f->d.config, sizeof(n));
+	if (f->d.device_class == PARVUS_CLASS_BLOCK)
+		return printf("%u %u %u %u %llu %s %s\n", b.major, b.minor, b.flags, b.iops,
+			      (unsigned long long)b.bytes_per_second, b.name, b.file) < 0;
+	return printf("%02x:%02x:%02x:%02x:%02x:%02x %u %llu %u %s\n%u %s %d\n", n.mac[0], n.mac[1],
+		      n.mac[2], n.mac[3], n.mac[4], n.mac[5], n.mtu,
+		      (unsigned long long)n.bytes_per_second, n.interval_us, n.name, f->mtu, f->bridge,
+		      f->up) < 0;
+}
+
+/* What is asked about no domain. */
+static int machine(struct fake_state *s, int argc, char **argv)
+{
+	const char *arg = argc > 3 ? argv[3] : "";
+	unsigned int n = 0;
+	size_t i;
+
+	if (!strcmp(argv[2], "count"))
+		return printf("%u\n", fake_count()) < 0;
+	if (!strcmp(argv[2], "fail") && argc == 6) {
+		fake_fail((uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]));
+		return 0;
+	}
+	if (!strcmp(argv[2], "loops"))
+		return printf("%u\n", fake_loops()) < 0;
+	if (!strcmp(argv[2], "devices")) {
+		for (i = 0; i < FAKE_DEVICES; i++)
+			n += s->device[i].used;
+		return printf("%u\n", n) < 0;
+	}
+	if (!strcmp(argv[2], "loop")) {
+		for (i = 0; i < FAKE_LOOPS; i++)
+			if (s->loop[i].used && !strcmp(s->loop[i].file, arg))
+				return printf("%u\n", s->loop[i].resized) < 0;
+		return 1;
+	}
+	if (!strcmp(argv[2], "there")) {
+		for (i = 0; i < FAKE_DEVICES; i++)
+			if (s->device[i].used && s->device[i].d.id == (uint32_t)atoi(arg))
+				return 0;
+		return 1;
+	}
+	if (!strcmp(argv[2], "backs")) {
+		s->no_backs = !atoi(arg);
+		return 0;
+	}
+	if (!strcmp(argv[2], "back") && argc == 5) {
+		for (i = 0; i < FAKE_DEVICES; i++)
+			if (s->device[i].used && s->device[i].d.id == (uint32_t)atoi(arg))
+				s->device[i].d.back_state = (uint32_t)atoi(argv[4]);
+		return 0;
+	}
+	return 99;
+}
+
 int main(int argc, char **argv)
 {
 	struct fake_state *s = fake_attach(NULL);
@@ -125,15 +203,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 99;
-	if (!strcmp(argv[1], "-")) {
-		if (!strcmp(argv[2], "count"))
-			printf("%u\n", fake_count());
-		else if (!strcmp(argv[2], "fail") && argc == 6)
-			fake_fail((uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]));
-		else
-			return 99;
-		return 0;
-	}
+	if (!strcmp(argv[1], "-"))
+		return machine(s, argc, argv);
 	for (i = 0; i < 1000; i++) {
 		d = find(s, argv[1]);
 		if (d && (strcmp(argv[2], "wait") || !(d->info.flags & PARVUS_INFO_PAUSED)))
@@ -159,6 +230,30 @@ int main(int argc, char **argv)
 
 		memcpy(&si, fake_memory(d, d->start.start_info), sizeof(si));
 		return puts((char *)fake_memory(d, si.cmdline)) < 0;
+	}
+	if (!strcmp(argv[2], "disk"))
+		return show(device(d, PARVUS_CLASS_BLOCK, arg));
+	if (!strcmp(argv[2], "vif"))
+		return show(device(d, PARVUS_CLASS_NETWORK, arg));
+	if (!strcmp(argv[2], "front") && argc == 6) {
+		struct fake_device *f = device(d, atoi(arg), argv[4]);
+
+		f->d.front_state = (uint32_t)atoi(argv[5]);
+		if (f->d.front_state == PARVUS_DEVICE_CONNECTED)
+			f->d.back_state = PARVUS_DEVICE_CONNECTED;
+		return 0;
+	}
+	if (!strcmp(argv[2], "stuck") && argc == 5) {
+		device(d, atoi(arg), argv[4])->stuck = true;
+		return 0;
+	}
+	if (!strcmp(argv[2], "rebind") && argc == 5) {
+		struct fake_device *f = device(d, atoi(arg), argv[4]);
+
+		f->generation++;
+		f->bridge[0] = 0;
+		f->up = false;
+		return 0;
 	}
 	fake_lock();
 	if (!strcmp(argv[2], "poweroff"))

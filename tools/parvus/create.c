@@ -126,8 +126,6 @@ int cmd_create(struct tool *t)
 	config->overcommit |= overcommit;
 	for (i = 0; i < config->nwarnings; i++)
 		warning("%s", config->warnings[i]);
-	if (config->ndisks || config->nvifs)
-		warning("%s: disk and vif are checked, but not yet made into devices", config->name);
 	if (dry) {
 		char *text;
 

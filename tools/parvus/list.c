@@ -80,8 +80,10 @@ int cmd_list(struct tool *t)
 		for (i = 0; i < n; i++) {
 			struct json_object *o = domain_json(&list[i], &m);
 
-			if (full)
+			if (full) {
 				add_config(t, o, list[i].domain);
+				add_devices(t, o, list[i].domain);
+			}
 			json_object_array_add(all, o);
 		}
 		free(list);
@@ -222,6 +224,7 @@ static int info_domain(struct tool *t, const char *name)
 		return 1;
 	o = domain_json(&i, &m);
 	add_config(t, o, i.domain);
+	add_devices(t, o, i.domain);
 	if (t->json)
 		return print_json(o);
 	json_object_object_foreach(o, key, v) {
@@ -229,7 +232,10 @@ static int info_domain(struct tool *t, const char *name)
 
 		if (!strcmp(key, "config") || !*text)
 			continue;
-		row(key, "%s", text);
+		if (json_object_is_type(v, json_type_array))
+			row(key, "%zu", json_object_array_length(v));
+		else
+			row(key, "%s", text);
 	}
 	json_object_put(o);
 	return 0;

@@ -66,6 +66,32 @@ const struct command commands[] = {
 	  uptime_options, 0, ANY, cmd_uptime, NULL },
 	{ "dump-core", NULL, "[OPTIONS] DOMAIN FILE", "Write the memory of a domain for gdb",
 	  dump_options, 2, 2, cmd_dump_core, "Then: gdb VMLINUX FILE" },
+	{ "block-attach", NULL, "DOMAIN DISK...", "Give a domain another disk", NULL, 2, ANY,
+	  cmd_block_attach,
+	  "DISK is as in disk = [...], in one argument or several: /dev/vg/data,raw,xvdb,rw or\n"
+	  "vdev=xvdb target=/srv/data.img. It is kept over reboots." },
+	{ "block-detach", NULL, "[OPTIONS] DOMAIN VDEV", "Take a disk from a domain", detach_options, 2, 2,
+	  cmd_block_detach, "Without -f the domain finishes with it first, for 15 s at most." },
+	{ "block-list", NULL, "DOMAIN...", "Show disks", NULL, 1, ANY, cmd_block_list, NULL },
+	{ "block-resize", NULL, "DOMAIN VDEV", "Let a disk have the new size of its file or device", NULL,
+	  2, 2, cmd_block_resize, NULL },
+	{ "block-set", NULL, "[OPTIONS] DOMAIN VDEV", "Change the limits of a disk", set_options, 2, 2,
+	  cmd_block_set, NULL },
+	{ "cd-insert", NULL, "DOMAIN VDEV FILE", "Put a medium into a CD drive", NULL, 3, 3,
+	  cmd_cd_insert, NULL },
+	{ "cd-eject", NULL, "DOMAIN VDEV", "Take the medium out of a CD drive", NULL, 2, 2,
+	  cmd_cd_eject, NULL },
+	{ "network-attach", NULL, "DOMAIN [KEY=VALUE...]", "Give a domain another network interface", NULL,
+	  1, ANY, cmd_network_attach, "Keys are those of vif = [...]. It is kept over reboots." },
+	{ "network-detach", NULL, "[OPTIONS] DOMAIN DEVID|MAC", "Take a network interface from a domain",
+	  detach_options, 2, 2, cmd_network_detach,
+	  "Without -f the domain finishes with it first, for 15 s at most." },
+	{ "network-list", NULL, "DOMAIN...", "Show network interfaces", NULL, 1, ANY, cmd_network_list,
+	  NULL },
+	{ "network-nat", NULL, "[OPTIONS] start|stop|status", "A network of their own for domains, with NAT",
+	  nat_options, 1, 1, cmd_network_nat,
+	  "start makes the bridge parvus0 with an address, DHCP and DNS on it (dnsmasq, or BusyBox'\n"
+	  "udhcpd) and masquerading (nft). vif = [''] is on it." },
 	{ "run", NULL, "[OPTIONS] [--] COMMAND [ARG...]", "Run a command in a domain of its own",
 	  run_options, 1, ANY, cmd_run,
 	  "One COMMAND alone is a line for the shell there. The status is the command's; 124 = out\n"
@@ -505,7 +531,7 @@ int cmd_help(struct tool *t)
 	}
 	printf("Usage: parvus COMMAND [OPTIONS] [ARGUMENTS]\n\n");
 	for (c = commands; c->name; c++)
-		printf("  %-12s %s\n", c->name, c->summary);
+		printf("  %-14s %s\n", c->name, c->summary);
 	printf("\nA DOMAIN is a name or a number. parvus COMMAND --help says more; see parvus(1).\n");
 	return 0;
 }

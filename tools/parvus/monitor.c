@@ -9,9 +9,12 @@
  * program alone. If the link breaks before "committed" came, the monitor looks whether the
  * domain stays; a domain that was not committed goes with its maker, and then the monitor too.
  *
- * RUN/domains/ID/ holds config, state (console, age), pid (locked) and console.sock.
+ * Its disks and interfaces are made by the monitor, too (devices.c), before the commit.
+ *
+ * RUN/domains/ID/ holds config, state (console, age), pid (locked), console.sock, control.sock,
+ * devices and server-INDEX (of a program that serves a disk, locked).
  */
-#include "tool.h"
+#include "devices.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -53,6 +56,7 @@ struct monitor {
 	bool restart;
 	unsigned int quick;	/* quick ends in a row */
 	int64_t restart_ms;	/* when */
+	struct devices devices;
 };
 
 /* ---- the folder ------------------------------------------------------------------ */
@@ -79,7 +83,8 @@ static int make_dirs(const char *path)
 void state_remove(struct parvus *h, uint32_t domain)
 {
 	static const char *const files[] = { "config", "config.new", "state", "state.new", "pid",
-					     "console.sock", NULL };
+					     "console.sock", "control.sock", "devices",
+					     "devices.new", NULL };
 	char path[300];
 	size_t i;
 
@@ -93,7 +98,7 @@ void state_remove(struct parvus *h, uint32_t domain)
 	rmdir(path);
 }
 
-static int put_file(struct parvus *h, uint32_t domain, const char *name, const char *text)
+int put_file(struct parvus *h, uint32_t domain, const char *name, const char *text)
 {
 	char path[300], new[300];
 	size_t n = strlen(text);
@@ -115,7 +120,23 @@ static int put_file(struct parvus *h, uint32_t domain, const char *name, const c
 	return 0;
 }
 
-/* Folders of domains that are gone: their maker was killed before a monitor had them. */
+/* Does a monitor work on it, still? */
+static bool served(struct parvus *h, uint32_t domain)
+{
+	char path[300];
+	bool locked;
+	int fd;
+
+	if (parvus_run_path(h, domain, "pid", path, sizeof(path)))
+		return false;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB);
+	if (fd >= 0)
+		close(fd);
+	return locked;
+}
+
+/* Folders of domains that are gone: their maker or monitor was killed. */
 static void sweep(struct parvus *h)
 {
 	struct parvus_control_info i;
@@ -132,15 +153,29 @@ static void sweep(struct parvus *h)
 		return;
 	while ((e = readdir(d)))
 		if (parse_number(e->d_name, 0, UINT32_MAX - 1, &n) &&
-		    parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT)
+		    parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT && !served(h, (uint32_t)n)) {
+			devices_sweep(h, (uint32_t)n);
 			state_remove(h, (uint32_t)n);
+		}
 	closedir(d);
+}
+
+int state_config(struct parvus *h, uint32_t domain, const struct parvus_config *c)
+{
+	char *text;
+	int ret;
+
+	if (parvus_config_text(h, c, &text))
+		return fail("%s", parvus_error(h));
+	ret = put_file(h, domain, "config", text);
+	free(text);
+	return ret;
 }
 
 int state_write(struct parvus *h, const struct parvus_config *c, const struct parvus_build *b)
 {
 	struct parvus_control_info i;
-	char path[300], state[200], *text;
+	char path[300], state[200];
 	int ret;
 
 	if (parvus_domain_info(h, b->domain, &i))
@@ -149,10 +184,7 @@ int state_write(struct parvus *h, const struct parvus_config *c, const struct pa
 	state_remove(h, b->domain);	/* of an earlier domain with this number */
 	if (parvus_run_path(h, b->domain, NULL, path, sizeof(path)) || make_dirs(path))
 		return fail("cannot make %s: %s", path, strerror(errno));
-	if (parvus_config_text(h, c, &text))
-		return fail("%s", parvus_error(h));
-	ret = put_file(h, b->domain, "config", text);
-	free(text);
+	ret = state_config(h, b->domain, c);
 	snprintf(state, sizeof(state), "created_ns=%llu\nconsole_ref=%u\nconsole_port=%u\n",
 		 (unsigned long long)i.created_ns, b->console_ref, b->console_port);
 	if (!ret)
@@ -183,7 +215,7 @@ static bool state_read(struct parvus *h, uint32_t domain, uint64_t *created, uin
 
 /* ---- output ------------------------------------------------------------------------ */
 
-static int64_t now_ms(void)
+int64_t now_ms(void)
 {
 	struct timespec t;
 
@@ -207,6 +239,11 @@ static void say(const struct monitor *m, const char *format, ...)
 	va_end(args);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
 	dprintf(2, "%s domain %u: %s\n", stamp, m->domain, text);
+}
+
+static void say_text(void *arg, const char *text)
+{
+	say(arg, "%s", text);
 }
 
 static int open_log(const char *kind, const char *name, char *path, size_t bytes)
@@ -395,8 +432,10 @@ static int lock_pid(struct parvus *h, uint32_t domain)
 	return fd;
 }
 
+/* The domain is gone, or goes. */
 static void release(struct monitor *m)
 {
+	devices_release(&m->devices);
 	parvus_console_close(m->console);
 	m->console = NULL;
 	if (m->listener >= 0)
@@ -411,6 +450,10 @@ static void release(struct monitor *m)
 /* Begin to serve m->domain. NULL, or what went wrong. */
 static const char *serve(struct monitor *m, uint32_t ref, uint32_t port)
 {
+	struct devices *d = &m->devices;
+	const char *why;
+	char path[300];
+
 	m->pid = lock_pid(m->h, m->domain);
 	if (m->pid < 0)
 		return "another monitor serves this domain, or the run directory cannot be written";
@@ -419,7 +462,17 @@ static const char *serve(struct monitor *m, uint32_t ref, uint32_t port)
 	m->listener = listen_on(m->h, m->domain);
 	if (m->listener < 0)
 		return "cannot make the console's socket";
-	return NULL;
+	d->h = m->h;
+	d->config = m->config;
+	d->domain = m->domain;
+	if (parvus_run_path(m->h, m->domain, "devices", path, sizeof(path)))
+		return parvus_error(m->h);
+	/* this file is there once all has been made */
+	if (!access(path, F_OK))
+		devices_adopt(d);
+	else if ((why = devices_make(d)))
+		return why;
+	return devices_listen(d);
 }
 
 /* The last words, to clients that listen: up to a second for all. */
@@ -523,6 +576,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 
 	while (drain(m))
 		;
+	devices_release(&m->devices);
 	action = i->reason == PARVUS_SHUTDOWN_POWEROFF ? m->config->on_poweroff :
 		 i->reason == PARVUS_SHUTDOWN_REBOOT ? m->config->on_reboot :
 		 i->reason == PARVUS_SHUTDOWN_SUSPEND ? PARVUS_ACTION_PRESERVE : m->config->on_crash;
@@ -654,9 +708,9 @@ static void loop(struct monitor *m)
 	bool more = true;
 
 	while (more) {
-		struct pollfd fds[3 + CLIENTS];
-		size_t i;
-		int timeout = -1;
+		struct pollfd fds[3 + CLIENTS + DEVICES_POLL];
+		size_t i, n;
+		int timeout;
 
 		while (drain(m) && !m->ended)
 			for (i = 0; i < CLIENTS; i++)
@@ -675,18 +729,21 @@ static void loop(struct monitor *m)
 				.events = (short)((c->n ? 0 : POLLIN) | (c->at < m->head ? POLLOUT : 0)),
 			};
 		}
+		timeout = devices_poll(&m->devices, fds + 3 + CLIENTS, &n);
 		if (m->restart) {
 			int64_t left = m->restart_ms - now_ms();
 
 			timeout = left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 		}
-		if (parvus_poll(m->h, fds, 3 + CLIENTS, timeout) < 0)
+		if (parvus_poll(m->h, fds, 3 + CLIENTS + n, timeout) < 0)
 			continue;
 		if (fds[1].revents)
 			parvus_console_ack(m->console);
 		drain(m);
 		if (fds[0].revents)
 			more = look(m);
+		if (more)
+			devices_work(&m->devices, fds + 3 + CLIENTS, n);
 		if (fds[2].revents)
 			client_new(m);
 		for (i = 0; i < CLIENTS; i++) {
@@ -727,6 +784,9 @@ int monitor_main(int argc, char **argv)
 	m.domain = (uint32_t)domain;
 	for (n = 0; n < CLIENTS; n++)
 		m.clients[n].fd = -1;
+	devices_init(&m.devices);
+	m.devices.say = say_text;
+	m.devices.arg = &m;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	if (parvus_open(&m.h, &o) || parvus_domain_info(m.h, m.domain, &i)) {
@@ -738,15 +798,15 @@ int monitor_main(int argc, char **argv)
 		else if (parvus_run_path(m.h, m.domain, "config", path, sizeof(path)) ||
 			 parvus_config_load(m.h, path, NULL, 0, &m.config))
 			why = parvus_error(m.h);
-		else
-			why = serve(&m, ref, port);
 	}
 	if (!why) {
+		/* what scripts and programs say goes there, too */
 		log = open_log("monitor", m.config->name, path, sizeof(path));
 		if (log >= 0) {
 			dup2(log, 2);
 			close(log);
 		}
+		why = serve(&m, ref, port);
 	}
 	dprintf(link, "%s\n", why ? why : "ok");
 	if (!why) {
@@ -757,11 +817,11 @@ int monitor_main(int argc, char **argv)
 			else
 				flush_clients(&m);
 		}
-		/* a domain that is gone leaves no folder; one whose monitor gives up keeps it */
-		if (parvus_domain_info(m.h, m.domain, &i) || i.state == PARVUS_DOMAIN_DYING ||
-		    i.created_ns != m.created_ns)
-			release(&m);
 	}
+	/* a domain that is gone leaves no folder; one whose monitor gives up keeps it */
+	if (m.pid >= 0 && (parvus_domain_info(m.h, m.domain, &i) || i.state == PARVUS_DOMAIN_DYING ||
+			   i.created_ns != m.created_ns))
+		release(&m);
 	parvus_console_close(m.console);
 	parvus_config_free(m.config);
 	parvus_close(m.h);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* One option of a command; code = its letter, or 256 and up for a long one alone. */
 struct option_text {
@@ -110,8 +111,18 @@ void monitor_committed(int link);
 int state_write(struct parvus *h, const struct parvus_config *c, const struct parvus_build *b);
 void state_remove(struct parvus *h, uint32_t domain);
 
+/*
+ * Ask the monitor of a domain, which is started if need be: words, NULL behind the last one.
+ * 0 or 1 (said).
+ */
+int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...);
+#define PARVUS_WORD	'\x1f'	/* between words on the wire */
+
 /* console.c */
 int console_attach(struct tool *t, uint32_t domain, const char *name, bool input);
+
+/* device.c: its disks and interfaces, for list -l and info */
+void add_devices(struct tool *t, struct json_object *o, uint32_t domain);
 
 /* commands */
 int cmd_create(struct tool *t);
@@ -140,12 +151,23 @@ int cmd_stat(struct tool *t);
 int cmd_trace(struct tool *t);
 int cmd_dmesg(struct tool *t);
 int cmd_dump_core(struct tool *t);
+int cmd_block_attach(struct tool *t);
+int cmd_block_detach(struct tool *t);
+int cmd_block_list(struct tool *t);
+int cmd_block_resize(struct tool *t);
+int cmd_block_set(struct tool *t);
+int cmd_cd_insert(struct tool *t);
+int cmd_cd_eject(struct tool *t);
+int cmd_network_attach(struct tool *t);
+int cmd_network_detach(struct tool *t);
+int cmd_network_list(struct tool *t);
+int cmd_network_nat(struct tool *t);
 int cmd_help(struct tool *t);
 int cmd_version(struct tool *t);
 
 extern const struct option_text create_options[], run_options[], console_options[],
 	list_options[], info_options[], uptime_options[], destroy_options[], shutdown_options[],
 	pin_options[], sched_options[], top_options[], stat_options[], trace_options[],
-	dmesg_options[], dump_options[], vcpu_set_options[];
+	dmesg_options[], dump_options[], vcpu_set_options[], detach_options[], set_options[], nat_options[];
 
 #endif
