@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# parvus network-nat, for real, in a network namespace: bridge, addresses and forwarding are
+# there after start and gone after stop; start and stop twice are as once; a peer on the bridge
+# gets an address; what is in use, or not ours, is refused; a failed start leaves nothing.
+. tests/system/lib.bash
+parvus=$(realpath "$O/tools/parvus")
+[[ -x $parvus ]] || { echo "no $parvus: make tools"; exit 99; }
+if [[ -z ${INSIDE:-} ]]; then
+	unshare -n -m true 2>/dev/null || { echo "no network namespaces here"; exit 77; }
+	INSIDE=1 exec unshare -n -m bash "$0"
+fi
+mount -t sysfs sysfs /sys || exit 77
+ip link add parvus-test type bridge 2>/dev/null || { echo "no bridges here"; exit 77; }
+ip link del parvus-test
+ip link set lo up
+export PARVUS_RUN_DIR=$work/run
+mkdir "$work/bin"
+ln -s "$(command -v busybox)" "$work/bin/udhcpd"
+nft list tables >/dev/null 2>&1 && nft=1 || nft=
+trap '"$parvus" network-nat stop >/dev/null 2>&1; rm -rf "$work"' EXIT
+
+P() { "$parvus" network-nat "$@" 2>"$work/err" || fail "network-nat $*: $(cat "$work/err")"; }
+bad() { # TEXT ARG...
+	local text=$1
+	shift
+	"$parvus" network-nat "$@" >"$work/out" 2>"$work/err" && fail "network-nat $*: no failure"
+	[[ $(grep -vc warning: "$work/err") == 1 && $(cat "$work/err") == *"$text"* ]] || fail "network-nat $*: $(cat "$work/err"), not: $text"
+}
+traces() { ip -o link; cat /proc/sys/net/ipv4/ip_forward; ls "$PARVUS_RUN_DIR" 2>/dev/null; nft list tables 2>/dev/null; }
+before=$(traces)
+
+try() { # PATH: a whole life
+	local PATH=$1
+	[[ $(P status) == stopped ]] || fail "not stopped: $(P status)"
+	P start
+	P start
+	[[ $(P status) == "running: bridge parvus0, network 192.168.100.0/24, this machine 192.168.100.1"* ]] || fail "$(P status)"
+	P status --json | grep -q '"state":"running"' || fail "status --json"
+	[[ $(cat /proc/sys/net/ipv4/ip_forward) == 1 ]] || fail "no forwarding"
+	[[ -z $nft ]] || nft list table ip parvus | grep -q masquerade || fail "no masquerading"
+	bad "it runs with the bridge parvus0 already" start -b other
+	# a peer behind the bridge
+	ip link add peer type veth peer name port || fail veth
+	ip netns add nat-test && ip link set peer netns nat-test || fail netns
+	ip link set port master parvus0 && ip link set port up
+	ip netns exec nat-test ip link set peer up
+	ip netns exec nat-test busybox udhcpc -i peer -n -q -f -s /bin/true -t 20 -T 1 >"$work/dhcp" 2>&1 &&
+		grep -q 'lease of 192.168.100.[0-9]* obtained' "$work/dhcp" || fail "no address: $(cat "$work/dhcp")"
+	ip netns del nat-test
+	P stop
+	P stop
+	sleep 0.2
+	[[ $(traces) == "$before" ]] || fail "left: $(traces), before: $before"
+}
+mkdir -p /run/netns
+mount -t tmpfs tmpfs /run/netns || exit 77
+command -v dnsmasq >/dev/null && try "$PATH"
+command -v dnsmasq >/dev/null || try "$PATH:$work/bin"
+echo 1 >/proc/sys/net/ipv4/ip_forward
+before=$(traces)
+try "$PATH:$work/bin"	# forwarding that was on before stays on
+
+ip link add dummy type bridge && ip addr add 192.168.100.77/16 dev dummy && ip link set dummy up
+bad "is in use" start -s 192.168.9.0/24
+PATH=$PATH:$work/bin P start
+[[ $(P status) == *"network 10.77."* ]] || fail "a network that is in use: $(P status)"
+P stop
+bad "there is an interface dummy already" start -b dummy
+bad "a network such as" start -s 192.168.77.0
+bad "a network such as" start -s 192.168.77.1/24
+bad "not a private network" start -s 8.8.8.0/24
+bad "start, stop or status" restart
+bad "the name of a bridge" start -b this-name-is-too-long
+before=$(traces)
+# a server that fails
+mkdir "$work/broken"
+printf '#!/bin/sh\necho it fails >&2\nexit 2\n' >"$work/broken/dnsmasq"
+chmod 755 "$work/broken/dnsmasq"
+PATH=$work/broken:$PATH bad "dnsmasq: it fails" start
+[[ $(traces) == "$before" ]] || fail "a failed start left: $(traces)"
+exit 0
