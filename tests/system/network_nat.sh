@@ -54,8 +54,11 @@ try() { # PATH: a whole life
 }
 mkdir -p /run/netns
 mount -t tmpfs tmpfs /run/netns || exit 77
-command -v dnsmasq >/dev/null && try "$PATH"
-command -v dnsmasq >/dev/null || try "$PATH:$work/bin"
+# without dnsmasq it is BusyBox' udhcpd
+mkdir "$work/none"
+printf '#!/bin/sh\nexit 127\n' >"$work/none/dnsmasq"
+chmod 755 "$work/none/dnsmasq"
+try "$work/none:$PATH:$work/bin"
 echo 1 >/proc/sys/net/ipv4/ip_forward
 before=$(traces)
 try "$PATH:$work/bin"	# forwarding that was on before stays on
