@@ -4,7 +4,7 @@
 .PHONY: check-settings run iso initramfs debian domain0
 domain0: $(O)/domain0.cpio
 
-$(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init
+$(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp
 	@mkdir -p $(@D)
 	@echo "  CPIO    $@"
 	@tools/mkinitramfs $@
