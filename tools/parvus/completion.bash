@@ -19,8 +19,19 @@ _parvus() {
 	run) [[ $prev == -[kr] ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); } ;;
 	version | dmesg | top) ;;
 	trace) [[ $prev == -e ]] && mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault event domain vector all" -- "$cur") ;;
+	network-nat) mapfile -t COMPREPLY < <(compgen -W "start stop status" -- "$cur") ;;
 	*)
-		if [[ $cmd == dump-core && $prev != dump-core ]]; then
+		if [[ $cmd == @(block-detach|block-resize|block-set|cd-insert|cd-eject) && $prev != "$cmd" && $prev != -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(parvus block-list "$prev" 2>/dev/null |
+				awk 'NR > 1 { print $1 }')" -- "$cur")
+			[[ $cmd == cd-insert && ${#COMPREPLY[@]} == 0 ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); }
+		elif [[ $cmd == network-detach && $prev != "$cmd" && $prev != -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(parvus network-list "$prev" 2>/dev/null |
+				awk 'NR > 1 { print $1 }')" -- "$cur")
+		elif [[ $cmd == block-attach && $prev != block-attach ]]; then
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		elif [[ $cmd == dump-core && $prev != dump-core ]]; then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		else
