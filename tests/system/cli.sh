@@ -9,7 +9,7 @@ parvus=$O/tools/parvus
 export PARVUS_RUN_DIR=$work/run
 
 commands=$("$parvus" help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
-[[ $(wc -w <<<"$commands") -ge 28 ]] || fail "parvus help lists: $commands"
+[[ $(wc -w <<<"$commands") -ge 39 ]] || fail "parvus help lists: $commands"
 for c in $commands; do
 	out=$("$parvus" "$c" --help 2>"$work/err") || fail "$c --help: status $?"
 	[[ $out == *"parvus $c"* && $out == *--json* && ! -s $work/err ]] || fail "$c --help says: $out"
@@ -41,8 +41,9 @@ for c in $commands; do
 	bad $status "unknown option -y" "$c" -y
 done
 for c in destroy pause unpause console rename domid domname vcpu-pin vcpu-set mem-set mem-max \
-	dump-core monitor; do
-	bad 1 "expected" "$c"
+	dump-core monitor block-attach block-detach block-list block-resize block-set cd-insert cd-eject \
+	network-attach network-detach network-list network-nat; do
+	[[ $c == block-set ]] || bad 1 "expected" "$c"
 done
 bad 1 "too many arguments" destroy 1 2
 bad 1 "too many arguments" version x
@@ -68,6 +69,20 @@ bad 1 "-e sched,nothing" trace -e sched,nothing
 bad 1 "-t -1" trace -t -1
 bad 1 "-t serial" console -t serial web
 bad 1 "-n 1" console -n 1 web
+bad 1 "a disk such as xvda is expected" block-detach web xvda1
+bad 1 "a disk such as xvda is expected" block-resize web -- ''
+bad 1 "a disk such as xvda is expected" cd-eject web sda3
+bad 1 "--iops or --bps is expected" block-set web xvda
+bad 1 "--iops many" block-set --iops many web xvda
+bad 1 "--bps 5x" block-set --bps 5x web xvda
+bad 1 "--bps needs a value" block-set web xvda --bps
+bad 1 "a file or block device is expected" cd-insert web xvda ''
+bad 1 "the number of an interface or its MAC" network-detach web eth0
+bad 1 "start, stop or status is expected" network-nat restart
+bad 1 "the name of a bridge is expected" network-nat -b a/b start
+bad 1 "a network such as 192.168.77.0/24" network-nat -s 192.168.77.0 start
+bad 1 "not a private network" network-nat -s 9.9.9.0/24 start
+[[ $("$parvus" network-nat status) == stopped ]] || fail "network-nat status"
 bad 125 "expected" run
 bad 125 "-m x" run -m x true
 bad 125 "-c 65" run -c 65 true
@@ -80,7 +95,9 @@ none="cannot open /dev/parvus/control: not there (is this domain 0 of Parvus?)"
 for c in list info uptime vcpu-list sched top stat trace dmesg "destroy 1" "pause web" \
 	"unpause 1" "console web" "rename 1 x" "domid x" "domname 1" "shutdown -a" "reboot 1" \
 	"vcpu-pin 1 0 0" "vcpu-set 1 1" "mem-set 1 5" "mem-max 1 5" "dump-core 1 $work/core" \
-	"monitor 1" "create name=x kernel=/dev/null"; do
+	"monitor 1" "create name=x kernel=/dev/null" "block-attach 1 /x,raw,xvdb,w" "block-detach -f 1 xvda" \
+	"block-list 1" "block-resize 1 xvda" "block-set --iops 5 1 xvda" "cd-insert 1 xvda /x" "cd-eject 1 0" \
+	"network-attach 1 bridge=br0" "network-detach 1 0" "network-list 1"; do
 	# shellcheck disable=SC2086
 	bad 1 "$none" $c
 done
@@ -103,6 +120,34 @@ cfg 'name = "web\nkernel = "k"\n'
 bad 1 "$work/a.cfg:1: a string that does not end" create -n "$work/a.cfg"
 cfg 'name = "web"\nkernel = "k"\ndisk = ["/x,raw,xvda,x"]\n'
 bad 1 "$work/a.cfg:3: disk: \"/x,raw,xvda,x\": the access" create -n "$work/a.cfg"
+# settings that are wrong by themselves, or together
+while IFS='|' read -r text setting; do
+	cfg "name = 'web'\nkernel = '/k'\n$setting\n"
+	bad 1 "$text" create -n "$work/a.cfg"
+done <<'END'
+a partition cannot be a disk of its own|disk = ['/x,raw,xvda1,w']
+a.cfg: disk: xvda and hda are the same disk|disk = ['/x,raw,xvda,w','/y,raw,hda,w']
+a.cfg: disk: sdb and d1 are the same disk|disk = ['/x,raw,sdb,w','/y,raw,d1,w']
+there are no scripts for disks|disk = ['/x,raw,xvda,w,script=block-drbd']
+the backendtype is not phy, qdisk or program|disk = ['/x,raw,xvda,w,backendtype=tap']
+backendtype=program serves raw files only|disk = ['/x,qcow2,xvda,w,backendtype=program']
+backendtype=program needs a target|disk = ['vdev=xvda,devtype=cdrom,backendtype=program']
+discard and no-discard|disk = ['/x,raw,xvda,w,discard,no-discard']
+iops is not a number from 0 to|disk = ['/x,raw,xvda,w,iops=fast']
+iops is not a number from 0 to|disk = ['/x,raw,xvda,w,iops=4294967296']
+queues is not a number from 0 to 32|disk = ['/x,raw,xvda,w,queues=33']
+bps is not bytes in a second|disk = ['/x,raw,xvda,w,bps=1T5']
+mtu is not a number from 68 to 65535|vif = ['mtu=67']
+mtu is not a number from 68 to 65535|vif = ['mtu=1500m']
+devid is not a number from 0 to 63|vif = ['devid=64']
+a.cfg: vif: devid=3 is given twice|vif = ['devid=3','','devid=3']
+1 to 15 letters|vif = ['bridge=a-name-that-is-too-long']
+1 to 15 letters|vif = ['bridge=']
+1 to 15 letters|vif = ['vifname=a/b']
+the rate is not such as|vif = ['rate=0Mb/s']
+the rate is not such as|vif = ['rate=1Mb/s@11s']
+the rate is not such as|vif = ['rate=1Mb/s@0ms']
+END
 cfg 'name = "web"\nkernel = "/k"\n'
 bad 1 "memory: a number is expected" create -n "$work/a.cfg" memory=lots
 # warnings are lines too, but no failure
@@ -110,6 +155,12 @@ cfg 'name = "web"\nkernel = "/k"\nfoo = 1\n'
 out=$("$parvus" create -n "$work/a.cfg" memory=77 name=other 2>"$work/err") || fail "a warning fails"
 grep -q "warning: $work/a.cfg:3: foo: unknown key, ignored" "$work/err" || fail "$(cat "$work/err")"
 [[ $out == *'memory = 77'* && $out == *'name = "other"'* ]] || fail "overrides: $out"
+cfg "name = 'web'\nkernel = '/k'\nvif = ['', 'model=e1000,devid=0', 'rate=1Mb/s']\ndisk = ['a.img,raw,xvda,w', 'phy:vg/lv,xvdb,r']\n"
+out=$("$parvus" create -n "$work/a.cfg" 2>"$work/err") || fail "vif"
+grep -q "warning: vif: model means nothing" "$work/err" || fail "$(cat "$work/err")"
+[[ $out == *'"mac=00:16:3e:'*',devid=1"'*'"model=e1000,devid=0,mac=00:16:3e:'*'"rate=1Mb/s,mac=00:16:3e:'*',devid=2"'* ]] || fail "vif: $out"
+[[ $out == *"access=rw,target=$PWD/a.img"* && $out == *'phy:vg/lv,xvdb,r'* ]] || fail "disk: $out"
+sed -i 's/model=e1000,//' "$work/a.cfg"
 # what -n shows is a configuration that gives the same again
 "$parvus" create -n "$work/a.cfg" 2>/dev/null >"$work/b.cfg" || fail "create -n"
 "$parvus" create -n "$work/b.cfg" >"$work/c.cfg" 2>"$work/err" || fail "create -n of its output"

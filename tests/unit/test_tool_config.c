@@ -359,6 +359,137 @@ START_TEST(vifs)
 }
 END_TEST
 
+START_TEST(disk_names)
+{
+	static const struct {
+		const char *vdev;
+		int index;
+		const char *name;
+	} cases[] = {
+		{ "xvda", 0, "xvda" }, { "sdb", 1, "xvdb" }, { "hdz", 25, "xvdz" }, { "vdaa", 26, "xvdaa" },
+		{ "xvdzz", 701, "xvdzz" }, { "xvdaaa", 702, "xvdaaa" }, { "xvdzzz", 18277, "xvdzzz" },
+		{ "d0", 0, "xvda" }, { "d27", 27, "xvdab" },
+	};
+	static const char *const none[] = { "", "x", "xvd", "xvda1", "sd", "d", "d0p1", "d99999", "d1k",
+		"xvdaaaa", "yvda", "sdA", "hda " };
+	char name[16];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ck_assert_int_eq(parvus_disk_index(cases[i].vdev), cases[i].index);
+		parvus_disk_name((uint32_t)cases[i].index, name);
+		ck_assert_str_eq(name, cases[i].name);
+	}
+	for (i = 0; i < sizeof(none) / sizeof(*none); i++)
+		ck_assert_int_eq(parvus_disk_index(none[i]), -1);
+}
+END_TEST
+
+START_TEST(rates)
+{
+	static const struct {
+		const char *rate;
+		uint64_t bytes;
+		uint32_t us;
+	} cases[] = {
+		{ "8Mb/s", 1000000, 0 }, { "250KB/s@20ms", 250000, 20000 }, { "1GB/s@1s", 1000000000, 1000000 },
+		{ "9b/s", 2, 0 }, { "1B/s@500us", 1, 500 }, { "999999999GB/s", 999999999000000000ull, 0 },
+		{ "1Kb/s@10s", 125, 10000000 },
+	};
+	struct parvus_network_config n;
+	struct parvus_device d;
+	struct parvus_vif v;
+	char spec[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(spec, sizeof(spec), "rate=%s", cases[i].rate);
+		ck_assert_msg(!parvus_vif_parse(h, "a", spec, 3, &v), "%s", parvus_error(h));
+		memset(&d, 0xff, sizeof(d));
+		parvus_vif_device(&v, &d);
+		memcpy(&n, d.config, sizeof(n));
+		ck_assert_uint_eq(n.bytes_per_second, cases[i].bytes);
+		ck_assert_uint_eq(n.interval_us, cases[i].us);
+		ck_assert_uint_eq(n.version, 1);
+		ck_assert_uint_eq(d.index, 3);
+		ck_assert_uint_eq(d.config[sizeof(n)], 0);
+		parvus_vif_free(&v);
+	}
+}
+END_TEST
+
+/* One that is chosen: the same for the same name and number, another one for others. */
+START_TEST(macs)
+{
+	struct parvus_config *c = parse(BASE "vif=['', 'devid=0', 'mac=02:00:00:00:00:09']"), *again;
+	struct parvus_vif v;
+	char *text;
+
+	ck_assert_int_eq(c->vifs[0].index, 1);
+	ck_assert_int_eq(c->vifs[1].index, 0);
+	ck_assert_int_eq(c->vifs[2].index, 2);
+	ck_assert_uint_eq(c->vifs[2].mac[5], 9);
+	ck_assert_mem_eq(c->vifs[0].mac, "\0\x16\x3e", 3);
+	ck_assert(memcmp(c->vifs[0].mac, c->vifs[1].mac, 6) != 0);
+	/* a restart under another name keeps it */
+	ck_assert_int_eq(parvus_config_text(h, c, &text), 0);
+	*strstr(text, "name = \"a\"") = '#';
+	ck_assert_int_eq(parvus_config_parse(h, "f", text, strlen(text), (char *const[]){ (char *)"name=other" },
+					     1, &again), 0);
+	ck_assert_mem_eq(again->vifs[0].mac, c->vifs[0].mac, 6);
+	ck_assert_int_eq(again->vifs[0].index, 1);
+	free(text);
+	ck_assert_int_eq(parvus_vif_parse(h, "a", "bridge=b", 1, &v), 0);
+	ck_assert_mem_eq(v.mac, c->vifs[0].mac, 6);
+	parvus_vif_free(&v);
+	ck_assert_int_eq(parvus_vif_parse(h, "b", "bridge=b", 1, &v), 0);
+	ck_assert(memcmp(v.mac, c->vifs[0].mac, 6) != 0);
+	parvus_vif_free(&v);
+	parvus_config_free(c);
+	parvus_config_free(again);
+}
+END_TEST
+
+/* What a disk is in the registry, and that its text is one that gives it again. */
+START_TEST(disk_device)
+{
+	static const char spec[] = "vdev=sdc,access=ro,devtype=cdrom,backendtype=program,no-discard,"
+		"queues=4,iops=7,bps=3k,target=/a,b=c";
+	struct parvus_backing b = { .fd = -1, .major = 8, .minor = 17, .nbd = -1 };
+	struct parvus_disk d, again;
+	struct parvus_block_config c;
+	struct parvus_device device;
+
+	ck_assert_msg(!parvus_disk_parse(h, spec, &d), "%s", parvus_error(h));
+	memset(&device, 0xff, sizeof(device));
+	parvus_disk_device(&d, &b, &device);
+	memcpy(&c, device.config, sizeof(c));
+	ck_assert_uint_eq(device.device_class, PARVUS_CLASS_BLOCK);
+	ck_assert_uint_eq(device.index, 2);
+	ck_assert_uint_eq(c.version, 1);
+	ck_assert_uint_eq(c.flags, PARVUS_BLOCK_READONLY | PARVUS_BLOCK_CDROM | PARVUS_BLOCK_PROGRAM |
+			  PARVUS_BLOCK_NO_DISCARD);
+	ck_assert_uint_eq(c.major, 8);
+	ck_assert_uint_eq(c.minor, 17);
+	ck_assert_uint_eq(c.queues, 4);
+	ck_assert_uint_eq(c.iops, 7);
+	ck_assert_uint_eq(c.bytes_per_second, 3072);
+	ck_assert_str_eq(c.name, "xvdc");
+	ck_assert_str_eq(c.file, "/a,b=c");
+	ck_assert_uint_eq(c.reserved[0] | c.reserved[1], 0);
+	ck_assert_uint_eq(device.config[sizeof(c)], 0);
+	ck_assert_int_eq(parvus_disk_text(h, &d), 0);
+	ck_assert_msg(!parvus_disk_parse(h, d.spec, &again), "%s", parvus_error(h));
+	ck_assert_int_eq(parvus_disk_text(h, &again), 0);
+	ck_assert_str_eq(d.spec, again.spec);
+	ck_assert_str_eq(again.target, "/a,b=c");
+	ck_assert(again.cdrom && again.readonly && again.program && again.no_discard);
+	ck_assert_uint_eq(again.bps, 3072);
+	parvus_disk_free(&d);
+	parvus_disk_free(&again);
+}
+END_TEST
+
 START_TEST(cpus)
 {
 	static const struct {
@@ -439,6 +570,10 @@ int main(void)
 	tcase_add_test(t, text_again);
 	tcase_add_test(t, disks);
 	tcase_add_test(t, vifs);
+	tcase_add_test(t, disk_names);
+	tcase_add_test(t, rates);
+	tcase_add_test(t, macs);
+	tcase_add_test(t, disk_device);
 	tcase_add_test(t, cpus);
 	tcase_add_test(t, mutations);
 	suite_add_tcase(s, t);
