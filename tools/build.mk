@@ -124,5 +124,7 @@ install:
 	install -d $(DESTDIR)$(PREFIX)/lib/parvus
 	for f in vmlinuz initramfs.cpio; do \
 		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
+	if [ -f $(TOOLS_O)/block-server ]; then \
+		install -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/; fi
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d)

@@ -731,7 +731,9 @@ static const char *look(struct devices *d, struct slot *s)
 
 	if (s->pidfd < 0 && s->restart_ms && now_ms() >= s->restart_ms)
 		server_again(d, s);
-	error = look_vif(d, s);
+	/* each costs some system calls, and consoles come by here, too */
+	if (d->news || s->wait == WAIT_BACK)
+		error = look_vif(d, s);
 	if (s->wait == WAIT_NONE)
 		return NULL;
 	ret = parvus_device_read(d->h, s->id, &r);
@@ -1111,6 +1113,7 @@ const char *devices_listen(struct devices *d)
 	    chmod(a.sun_path, 0600) || listen(d->listener, 4))
 		return why(d, "cannot make %s: %s", a.sun_path, strerror(errno));
 	d->net = parvus_net_watch();
+	d->news = true;
 	return NULL;
 }
 
@@ -1189,6 +1192,7 @@ void devices_work(struct devices *d, const struct pollfd *fds, size_t n)
 
 	if (n > 0 && fds[0].revents && d->listener >= 0)
 		client_new(d);
+	d->news |= d->net < 0 || (n > 1 && fds[1].revents);
 	while (d->net >= 0 && recv(d->net, news, sizeof(news), MSG_DONTWAIT) > 0)
 		;
 	for (i = 0; i < sizeof(d->clients) / sizeof(*d->clients); i++)
@@ -1198,4 +1202,5 @@ void devices_work(struct devices *d, const struct pollfd *fds, size_t n)
 	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
 		if (d->slots[i].used)
 			look(d, &d->slots[i]);
+	d->news = false;
 }

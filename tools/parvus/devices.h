@@ -41,6 +41,7 @@ struct devices {
 	void (*say)(void *arg, const char *text);
 	void *arg;
 	int net, listener;
+	bool news;			/* interfaces may have changed */
 	struct {
 		int fd;
 		char text[4096];
