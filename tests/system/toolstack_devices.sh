@@ -20,7 +20,7 @@ vif() { [[ $("$guest_bin" "$1" vif "$2" 2>/dev/null | tr '\n' ' ') == $3 ]]; }
 
 mkdir -p "$PARVUS_FAKE" "$PARVUS_SCRIPT_DIR"
 "$parvus" list >/dev/null || fail list
-truncate -s 1M "$work/a.img" "$work/b.img" "$work/c.qcow2" "$work/cd.iso" "$work/it's, =strange.img"
+truncate -s 1M "$work/a.img" "$work/b.img" "$work/d.img" "$work/e.img" "$work/f.img" "$work/c.qcow2" "$work/cd.iso" "$work/it's, =strange.img"
 truncate -s 100 "$work/tiny.img"
 touch "$PARVUS_FAKE/blk-3" "$PARVUS_FAKE/bridge-br0" "$PARVUS_FAKE/bridge-br7"
 # what qemu-nbd does: an nbd device is in use until it is told to let go
@@ -103,7 +103,7 @@ wait_server 3
 # --- hot: attach, limits, resize, media, detach
 P block-attach web "$work/b.img,raw,xvdh,r"
 disk web 7 "7 * 1 0 0 xvdh "
-(cd "$work" && P block-attach web vdev=xvdi target=a.img)
+(cd "$work" && P block-attach web vdev=xvdi target=d.img)
 disk web 8 "7 * 0 0 0 xvdi "
 loops 5 || fail "loops after attach"
 bad "has this disk already" block-attach web "vdev=sdh,target=$work/b.img"
@@ -152,12 +152,15 @@ bad "has no interface 02:00:00:00:00:01" network-detach web 02:00:00:00:00:01
 devices 9 || fail "devices after detach: $("$guest_bin" - devices)"
 
 # --- a monitor that was killed: devices stay, the next one goes on from what is there
-P block-attach web "$work/a.img,raw,xvdh,rw"
+P block-attach web "$work/e.img,raw,xvdh,rw"
 before=$("$guest_bin" - devices) servers=$(wc -l <"$work/servers")
 kill -9 "$(pids)"
 until_true eval '! kill -0 $(pids) 2>/dev/null'
 [[ $("$guest_bin" - devices) == "$before" ]] || fail "devices went with the monitor"
-P block-attach web "$work/a.img,raw,xvdj,rw"
+P block-attach web "$work/f.img,raw,xvdj,rw"
+bad "in use as another disk" block-attach web "$work/e.img,raw,xvdk,rw"
+P block-attach web "$work/e.img,raw,xvdk,rw!"
+P block-detach web xvdk
 P cd-eject web xvdd
 kill -9 "$(tail -1 "$work/servers")"
 wait_server $((servers + 1))
@@ -221,6 +224,8 @@ for skip in 0 1 2 3; do
 done
 G - fail 23 12 0	# the commit, when all devices are there
 create_bad "" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w','vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']"
+
+create_bad "is in use as another disk" "disk=['$A','$work/a.img,raw,xvdb,r']"
 
 # --- failures of attach: the domain goes on without
 P create -q "$work/web.cfg" "disk=['$A']"

@@ -300,7 +300,7 @@ static void disk_is(const char *spec, const char *want)
 START_TEST(disks)
 {
 	static const char *const wrong[] = { "", ",", "/x", "/x,raw", "/x,zip,xvda,w", "/x,raw,yvda,w",
-		"/x,raw,xvda,x", "/x,raw,xvda,w,more", "/x,raw,xvd,w", "/x,raw,xvda1234,w",
+		"/x,raw,xvda,x", "/x,raw,xvda,ww", "/x,raw,xvda,rx!", "/x,raw,xvda,w,more", "/x,raw,xvd,w", "/x,raw,xvda1234,w",
 		",raw,xvda,w", "format=raw,vdev=xvda", "/x,foo=bar,vdev=xvda", "/x,raw,xvda,w,vdev=xvdb",
 		"vdev=xvda,target=", "/x,vdev=", "/x,raw,d,w", "/x,raw,d0p,w", "/x,raw,d99999999999,w",
 		"phy:/x", "devtype=tape,vdev=xvda,target=/x", "/x,,,", "target=/x,vdev=xvda" };
@@ -453,9 +453,9 @@ END_TEST
 /* What a disk is in the registry, and that its text is one that gives it again. */
 START_TEST(disk_device)
 {
-	static const char spec[] = "vdev=sdc,access=ro,devtype=cdrom,backendtype=program,no-discard,"
+	static const char spec[] = "vdev=sdc,access=ro!,devtype=cdrom,backendtype=program,no-discard,"
 		"queues=4,iops=7,bps=3k,target=/a,b=c";
-	struct parvus_backing b = { .fd = -1, .major = 8, .minor = 17, .nbd = -1 };
+	struct parvus_backing b = { .fd = -1, .major = 8, .minor = 17, .lock = -1, .nbd = -1 };
 	struct parvus_disk d, again;
 	struct parvus_block_config c;
 	struct parvus_device device;
@@ -483,7 +483,7 @@ START_TEST(disk_device)
 	ck_assert_int_eq(parvus_disk_text(h, &again), 0);
 	ck_assert_str_eq(d.spec, again.spec);
 	ck_assert_str_eq(again.target, "/a,b=c");
-	ck_assert(again.cdrom && again.readonly && again.program && again.no_discard);
+	ck_assert(again.shared && again.cdrom && again.readonly && again.program && again.no_discard);
 	ck_assert_uint_eq(again.bps, 3072);
 	parvus_disk_free(&d);
 	parvus_disk_free(&again);

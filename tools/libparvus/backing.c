@@ -20,7 +20,9 @@
 #define LOOP_MAJOR	7u
 #define NBD_DEVICES	16u	/* nbd.nbds_max without a parameter */
 
-static const struct parvus_backing nothing = { .fd = -1, .nbd = -1 };
+#define LOCK_MS		5000	/* for another disk to let go of a file */
+
+static const struct parvus_backing nothing = { .fd = -1, .lock = -1, .nbd = -1 };
 
 /* Run a program; what it wrote on stderr is in @said. Its status, or -1. */
 static int run(char *const argv[], char *said, size_t bytes)
@@ -152,6 +154,22 @@ static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus
 	return ret;
 }
 
+/*
+ * Two that write to one file ruin it. A disk that was just removed may have writes under way: its
+ * monitor keeps the lock until they are done.
+ */
+static int lock_file(const struct parvus_disk *d, int fd, unsigned int ms)
+{
+	unsigned int waited;
+
+	for (waited = 0; flock(fd, (d->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB); waited += 20) {
+		if (errno != EWOULDBLOCK || waited >= ms)
+			return -errno;
+		usleep(20000);
+	}
+	return 0;
+}
+
 static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvus_backing *b)
 {
 	struct stat st;
@@ -171,8 +189,16 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 		return pv_fail(h, EINVAL, S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
 			       : "%s is neither a block device nor a regular file", d->target);
 	}
+	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
+		close(fd);
+		return pv_fail(h, EBUSY, "%s is in use as another disk (access=%s! shares it)", d->target,
+			       d->readonly ? "ro" : "rw");
+	}
 	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
-	close(fd);
+	if (loop < 0)
+		close(fd);
+	else
+		b->lock = fd;
 	if (loop < 0)
 		return pv_fail(h, -loop, "cannot make a loop device for %s: %s", d->target,
 			       strerror(-loop));
@@ -207,7 +233,8 @@ int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, struct parvu
 	return 0;
 }
 
-void parvus_disk_adopt(const struct parvus_device *device, struct parvus_backing *b)
+void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_disk *d,
+		       struct parvus_backing *b)
 {
 	struct parvus_block_config c;
 
@@ -217,6 +244,11 @@ void parvus_disk_adopt(const struct parvus_device *device, struct parvus_backing
 	b->minor = c.minor;
 	if (c.major == LOOP_MAJOR)
 		b->fd = pv_sys.loop_hold(c.minor);
+	if (c.major != LOOP_MAJOR || !d || !d->target || d->shared)
+		return;
+	b->lock = open(d->target, (d->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
+	if (b->lock >= 0)
+		lock_file(d, b->lock, 0);
 }
 
 int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b)
@@ -232,6 +264,8 @@ void parvus_disk_close(struct parvus_backing *b)
 {
 	if (b->fd >= 0)
 		close(b->fd);
+	if (b->lock >= 0)
+		close(b->lock);
 	if (b->nbd >= 0) {
 		char path[24], said[100], option[] = "--disconnect", *name = strdup(qemu_nbd());
 		char *args[] = { name, option, path, NULL };

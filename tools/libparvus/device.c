@@ -180,9 +180,15 @@ static int disk_backendtype(const struct spec *s, struct parvus_disk *d, const c
 
 static int disk_access(const struct spec *s, struct parvus_disk *d, const char *text)
 {
-	if (!*text || !strcmp(text, "w") || !strcmp(text, "rw") || !strcmp(text, "!"))
+	size_t n = strlen(text);
+
+	if (n && text[n - 1] == '!') {
+		d->shared = true;
+		n--;
+	}
+	if (!n || (n == 1 && *text == 'w') || (n == 2 && !strncmp(text, "rw", 2)))
 		return 0;
-	if (strcmp(text, "r") && strcmp(text, "ro"))
+	if ((n != 1 || *text != 'r') && (n != 2 || strncmp(text, "ro", 2)))
 		return wrong(s, "the access is not r, ro, w or rw");
 	d->readonly = true;
 	return 0;
@@ -397,8 +403,8 @@ int parvus_disk_text(struct parvus *h, struct parvus_disk *d)
 
 	if (!f)
 		return pv_fail(h, ENOMEM, "no memory");
-	fprintf(f, "vdev=%s,format=%s,access=%s%s", d->vdev, d->format, d->readonly ? "ro" : "rw",
-		d->cdrom ? ",devtype=cdrom" : "");
+	fprintf(f, "vdev=%s,format=%s,access=%s%s%s", d->vdev, d->format, d->readonly ? "ro" : "rw",
+		d->shared ? "!" : "", d->cdrom ? ",devtype=cdrom" : "");
 	if (d->backend)
 		fprintf(f, ",backend=%s", d->backend);
 	if (d->backendtype)

@@ -174,6 +174,7 @@ PARVUS_API const char *parvus_action_text(enum parvus_action action);
  * @vdev: name in the guest
  * @backend: domain that serves it; NULL = domain 0
  * @program: a program serves it (backendtype=program)
+ * @shared: others may use its file at the same time (access=rw!)
  * @index: number of the disk, from @vdev; -1 = a partition
  * @queues: at most; 0 = the back end decides
  * @iops: requests in a second, at most; 0 = no limit
@@ -181,7 +182,7 @@ PARVUS_API const char *parvus_action_text(enum parvus_action action);
  */
 struct parvus_disk {
 	char *spec, *target, *format, *vdev, *backend, *backendtype, *script;
-	bool readonly, cdrom, discard, no_discard, program;
+	bool readonly, cdrom, discard, no_discard, program, shared;
 	int index;
 	uint32_t queues, iops;
 	uint64_t bps;
@@ -355,9 +356,10 @@ PARVUS_API void parvus_vif_free(struct parvus_vif *v);
  * @fd: a loop device, which is there as long as this or the back end has it open; else -1
  * @major: of the block device; 0 and 0 = none
  * @nbd: number of the nbd device that qemu-nbd serves; -1 = none
+ * @lock: the file, locked against other disks; -1 = none
  */
 struct parvus_backing {
-	int fd;
+	int fd, lock;
 	uint32_t major, minor;
 	int nbd;
 };
@@ -365,12 +367,17 @@ struct parvus_backing {
 /**
  * parvus_disk_open() - get the block device of a disk
  *
- * A block device as it is; a raw file by a loop device; other formats by qemu-nbd.
+ * A block device as it is; a raw file by a loop device; other formats by qemu-nbd. A raw file is
+ * for one disk that writes, or for any number that read; who had it may take 5 s to let go.
  */
 PARVUS_API int parvus_disk_open(struct parvus *h, const struct parvus_disk *d,
 				struct parvus_backing *b);
-/** parvus_disk_adopt() - hold the loop device that a device names in its configuration */
-PARVUS_API void parvus_disk_adopt(const struct parvus_device *device, struct parvus_backing *b);
+/**
+ * parvus_disk_adopt() - hold the loop device that a device names in its configuration
+ * @d: the disk, whose file is locked if it can be; may be NULL
+ */
+PARVUS_API void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_disk *d,
+				  struct parvus_backing *b);
 /** parvus_disk_resized() - let the block device have the size of its file */
 PARVUS_API int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b);
 PARVUS_API void parvus_disk_close(struct parvus_backing *b);

@@ -88,7 +88,7 @@ static struct slot *add(struct devices *d, uint32_t device_class, uint32_t index
 				.used = true,
 				.device_class = device_class,
 				.index = index,
-				.backing = { .fd = -1, .nbd = -1 },
+				.backing = { .fd = -1, .lock = -1, .nbd = -1 },
 				.client = -1,
 				.pidfd = -1,
 			};
@@ -154,7 +154,7 @@ void devices_sweep(struct parvus *h, uint32_t domain)
 	int nbd;
 
 	while (f && fscanf(f, "nbd %u %d\n", &index, &nbd) == 2) {
-		struct parvus_backing b = { .fd = -1, .nbd = nbd };
+		struct parvus_backing b = { .fd = -1, .lock = -1, .nbd = nbd };
 
 		parvus_disk_close(&b);
 	}
@@ -509,7 +509,7 @@ static const char *remote_disk(struct devices *d, const struct parvus_disk *disk
 	unsigned int major, minor;
 	char end;
 
-	*b = (struct parvus_backing){ .fd = -1, .nbd = -1 };
+	*b = (struct parvus_backing){ .fd = -1, .lock = -1, .nbd = -1 };
 	if (disk->program || !disk->target)
 		return NULL;
 	if (sscanf(disk->target, "%u:%u%c", &major, &minor, &end) != 2)
@@ -837,7 +837,7 @@ void devices_adopt(struct devices *d)
 		s->remote = r.back_domain != 0;
 		if (s->remote || r.device_class != PARVUS_CLASS_BLOCK)
 			continue;
-		parvus_disk_adopt(&r, &s->backing);
+		parvus_disk_adopt(&r, disk_of(d, s), &s->backing);
 		s->backing.nbd = saved_nbd(d, r.index);
 		if (disk_of(d, s) && disk_of(d, s)->program)
 			server_adopt(d, s);
