@@ -318,16 +318,16 @@ static int report(struct tool *t, const struct parvus_control_info *i, uint32_t 
 {
 	struct parvus_config *c;
 	struct parvus_device d;
+	int ret;
 
 	if (!t->json)
 		return 0;
 	if (parvus_device_find(t->h, i->domain, device_class, index, &d))
 		return print_json(json_object_new_object());
 	c = config_of(t, i->domain);
-	index = (uint32_t)print_json(device_class == PARVUS_CLASS_BLOCK ? disk_json(&d, c) :
-				     vif_json(&d, c));
+	ret = print_json(device_class == PARVUS_CLASS_BLOCK ? disk_json(&d, c) : vif_json(&d, c));
 	parvus_config_free(c);
-	return (int)index;
+	return ret;
 }
 
 int cmd_block_attach(struct tool *t)

@@ -960,7 +960,7 @@ static void request_detach(struct devices *d, int fd, const char *class_text, co
 		return;
 	}
 	if (force) {
-		/* the first is no failure: it may have gone with its domain */
+		/* that it is gone already is no failure */
 		parvus_device_remove(d->h, s->id);
 		let_go(d, s);
 		forget(d, s);
