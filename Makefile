@@ -32,6 +32,7 @@ help:
 	@echo '  refresh-patches  fit the patch series to a new linux-source of Debian'
 	@echo '  initramfs        the small BusyBox user space'
 	@echo '  debian           a small Debian user space, $(O)/debian.cpio (INITRD= for run)'
+	@echo '  debian-disk      Debian with systemd as a disk image, $(O)/debian.img'
 	@echo '  iso              a CD image for BIOS and UEFI'
 	@echo '  abi-check        headers, layout and numbers against the snapshot; abi-snapshot renews it'
 	@echo '  docs             rewrite the generated parts of docs/'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # User spaces, running, images.
 
-.PHONY: check-settings run iso initramfs debian domain0
+.PHONY: check-settings run iso initramfs debian debian-disk domain0
 domain0: $(O)/domain0.cpio
 
 $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp
@@ -33,6 +33,8 @@ iso: deps-iso
 
 debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio
+debian-disk: deps-debian
+	@tools/debian-disk $(O)/debian.img
 
 .PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full
 deps-build:
