@@ -34,7 +34,7 @@ iso: deps-iso
 debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio
 debian-disk: deps-debian
-	@tools/debian-disk $(O)/debian.img
+	@tools/debian-disk $(O)/debian
 
 .PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full
 deps-build:
