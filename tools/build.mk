@@ -51,8 +51,8 @@ deps-full:
 	@tools/deps build run test tools full
 
 .PHONY: bench
-bench: deps-run
-	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio $(O)/tests/guest/bench-hypercall
+bench: deps-run deps-debian
+	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio $(O)/tests/guest/bench-hypercall debian-disk
 	@tools/bench/run
 
 # The toolstack: libparvus (static and shared) and the parvus command, twice: against the

@@ -11,8 +11,6 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,16 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 5
+#include "measure.h"
+
 #define PAGE 4096ul
-
-static inline uint64_t ticks(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-	return (uint64_t)hi << 32 | lo;
-}
 
 static char *mem;
 static int fd[2], fd2[2], zero, file;
@@ -285,22 +276,6 @@ static const struct op {
 	{ "tcp-rtt", tcp_rtt, 500 },
 };
 
-#define EVENTS 24
-static int stats(uint64_t *v)
-{
-	FILE *f = fopen("/sys/hypervisor/parvus/stats", "r");
-	char name[64];
-	unsigned long long x;
-	int n = 0;
-
-	if (!f)
-		return 0;
-	while (n < EVENTS && fscanf(f, "%63s %llu", name, &x) == 2)
-		v[n++] = x;
-	fclose(f);
-	return n;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned int i, r;
@@ -337,11 +312,7 @@ int main(int argc, char **argv)
 			if (t < best)
 				best = t;
 		}
-		printf("op %s %llu", ops[i].name, (unsigned long long)(best / ops[i].n));
-		for (k = 0; k < n; k++)
-			printf(" %.2f", (double)(b[k] - a[k]) / ops[i].n);
-		printf("\n");
-		fflush(stdout);
+		report(ops[i].name, best, a, b, n, ops[i].n);
 	}
 	return 0;
 }
