@@ -3,6 +3,7 @@
 # BusyBox's.
 K=/usr/lib/parvus/vmlinuz
 R=/usr/lib/parvus/initramfs.cpio
+ip=/sbin/ip	# Debian's, if it is there; BusyBox' shell prefers its own
 cd /tmp
 
 fail() {
@@ -66,6 +67,28 @@ domain() {
 		extra="console=hvc0 quiet loglevel=4 panic=-1 cgroup.memory=nokmem hostname=$name" "$@"
 }
 
+# debian_domain NAME DISKS SCRIPT [KEY=VALUE | OPTION]...: Debian from a fresh copy of its disk
+# that runs SCRIPT and powers off. DISKS are more disks, each 'SPECIFICATION' behind a comma.
+debian_domain() {
+	local name=$1 disks=$2
+	memdisk 0x80000000 0x40000000 "/tmp/$name.img" || fail "no disk image in memory"
+	printf '%s\n' "$3" >"/tmp/$name.cmd"
+	truncate -s 65536 "/tmp/$name.cmd"
+	shift 3
+	P create -q name="$name" kernel=$K memory=384 on_poweroff=preserve on_crash=preserve \
+		extra="console=hvc0 root=/dev/xvda rw quiet loglevel=4 panic=-1 parvus.cmd=/dev/xvdz" \
+		disk="['/tmp/$name.img,raw,xvda,rw','/tmp/$name.cmd,raw,xvdz,ro'$disks]" "$@"
+}
+# says NAME: what it wrote on its console
+says() { tr -d '\r' <"/var/log/parvus/console-$1.log"; }
+# ended NAME SECONDS: within that time it powers off, with status 0
+ended() {
+	until_true "$2" "[ -n \"\$(field reason $1)\" ] && [ \"\$(field running $1)\" = false ]"
+	[ "$(field reason "$1") $(field status "$1")" = "poweroff 0" ] || {
+		says "$1" | tail -30
+		fail "$1: $(field reason "$1") $(field status "$1")"
+	}
+}
 # ask NAME COMMAND: type it to a listening guest; prints what it said
 ask() {
 	local n name=$1 pid i=0 rc

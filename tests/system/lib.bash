@@ -24,12 +24,13 @@ domain0() {
 	return 0
 }
 
-# control SCRIPT: run it in domain 0 behind tests/system/domain0.ash, with the idle guest and
-# what is in $work/root beside, and without the demo domain. Its failure is the test's.
+# control SCRIPT [ARCHIVE...]: run it in domain 0 behind tests/system/domain0.ash, with the idle
+# guest, what is in $work/root and the archives beside, and without the demo domain. Its
+# failure is the test's.
 control() {
 	mkdir -p "$work/root"
 	cp tests/system/domain0.ash "$O/tests/guest/idle" "$work/root" || exit 99
-	cp "$O/domain0.cpio" "$work/initrd"
+	cat "$O/domain0.cpio" "${@:2}" >"$work/initrd"
 	(cd "$work/root" && find . | cpio -o -H newc --quiet) >>"$work/initrd"
 	INITRD=$work/initrd DEMO=0 domain0 ". /domain0.ash
 $1
@@ -37,6 +38,21 @@ clean_dmesg
 echo control-script-ended"
 	echo "$out"
 	[[ $rc == 0 && $out == *control-script-ended* ]] || fail "status $rc"
+}
+
+# debian SCRIPT: control, in a domain 0 that has Debian's programs for disks and networks, and
+# debian_domain of domain0.ash. There is no disk in domain 0: the image stands in the memory of
+# a PCI device, copied on write. The firmware puts 1 GiB of it right above the RAM below 4 GiB.
+debian() {
+	[[ -r $O/debian.img && -r $O/debian-programs.cpio ]] || { echo "no $O/debian.img: make debian-disk"; exit 77; }
+	program memdisk
+	mkdir -p "$work/root/usr/bin"
+	cp "$O/tests/prog/memdisk" "$work/root/usr/bin/"
+	export MEM=4G DOM0_MEM=${DOM0_MEM:-1400M} CPUS=2 VCPUS=2
+	export QEMU_ARGS="-M pc,max-ram-below-4g=2G -device ivshmem-plain,memdev=disk
+-object memory-backend-file,id=disk,mem-path=$O/debian.img,size=1G,share=off"
+	QEMU_ARGS=${QEMU_ARGS//$'\n'/ }
+	control "$1" "$O/debian-programs.cpio"
 }
 
 leak() {
