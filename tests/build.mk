@@ -107,7 +107,7 @@ tests-built: hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle)
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
 test: deps-test
-	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio
+	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian-disk
 	@O=$(O) tests/run $(T)
 test-unit: deps-test
 	@$(MAKE) tests-built
@@ -117,7 +117,7 @@ test-guest: deps-test
 	@O=$(O) tests/run 'guest/*'
 # Hours of it: long stress, ten boots of each kind, Debian user space, boot loaders.
 test-full: deps-full
-	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian
+	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk
 	@O=$(O) FULL=1 tests/run $(T)
 
 -include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)

@@ -42,7 +42,7 @@ deps-build:
 deps-run:
 	@tools/deps build run tools
 deps-test:
-	@tools/deps build run test tools
+	@tools/deps build run test tools debian
 deps-iso:
 	@tools/deps build run iso tools
 deps-debian:

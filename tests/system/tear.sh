@@ -36,13 +36,13 @@ work() { # DISK, on it: a file system, files, data with checksums
 		[ ! -b /dev/$LAST ] || break
 	done
 	umount $at
-	mount -o ro /dev/$disk $at
+	mount /dev/$disk $at
 	# all files, and no others, with their contents
 	tar df /dev/$TAR -C $at/files
 	[ "$(find $at/files -type f | wc -l)" = $COUNT ]
 	fio --eta=never --output=$disk.fio --name=$disk --filename=$at/data --size=16m --ioengine=libaio \
-		--direct=1 --iodepth=16 --rw=randread --bs=4k --verify=crc32c --verify_fatal=1 --verify_only \
-		--randrepeat=1 --readonly=0 || { cat $disk.fio; exit 1; }
+		--direct=1 --iodepth=16 --rw=randwrite --bs=4k --verify=crc32c --verify_fatal=1 --verify_only ||
+		{ cat $disk.fio; exit 1; }
 	umount $at
 	echo "@ $(cut -d' ' -f1 /proc/uptime) $disk: all there"
 }
@@ -60,9 +60,9 @@ END
 export ARGS="brd.rd_nr=1 brd.rd_size=262144"
 TIMEOUT=2300 DOM0_MEM=1800M debian "SEED=$seed TEARS=$tears COUNT=$count PAUSE=$pause
 $(cat <<'END'
-random() { # BELOW: a number; the same ones for a seed
+random() { # BELOW: $drawn; the same ones for a seed
 	SEED=$(((SEED * 1103515245 + 12345) & 0x7fffffff))
-	number=$((SEED / 65536 % $1))
+	drawn=$((SEED / 65536 % $1))
 }
 drivers=/sys/bus/parvus/drivers/parvus-block-back
 id_of() { # DISK INDEX: the bus's name of the kernel's back end
@@ -87,13 +87,13 @@ kernel_tears() {
 	local n=0 name
 	while [ $n -lt "$TEARS" ]; do
 		random 2500
-		wait_ms $number
+		wait_ms $drawn
 		random 4
-		name=$(id_of $([ $number = 0 ] && echo 0 || echo 1))
+		name=$(id_of $([ $drawn = 0 ] && echo 0 || echo 1))
 		[ -n "$name" ] || fail "no back end to unbind"
 		echo "$name" >$drivers/unbind || fail "unbind $name"
 		random 700
-		wait_ms $number
+		wait_ms $drawn
 		echo "$name" >$drivers/bind || fail "bind $name"
 		n=$((n + 1))
 		step "tear $n of the kernel's back end, $name"
@@ -104,7 +104,7 @@ program_tears() {
 	SEED=$((SEED ^ 0x5555555))
 	while [ $n -lt "$TEARS" ]; do
 		random 2500
-		wait_ms $((number + PAUSE * 1000))
+		wait_ms $((drawn + PAUSE * 1000))
 		old=$(cat "$server")
 		kill -9 "$old" || fail "no program to kill"
 		n=$((n + 1))
