@@ -185,8 +185,8 @@ static const struct op {
 	{ "block-write-4k", "block", write_small, 200 },
 	{ "block-read-1m", "block", read_large, 8 },
 	{ "block-write-1m", "block", write_large, 8 },
-	{ "tcp-transmit-1m", "net", transmit, 8 },
-	{ "tcp-receive-1m", "net", receive, 8 },
+	{ "tcp-transmit-1m", "net", transmit, 32 },
+	{ "tcp-receive-1m", "net", receive, 32 },
 	{ "tcp-rtt-1", "net", ping_pong, 200 },
 };
 
