@@ -33,7 +33,7 @@ static struct parvus_consumer ring_in;
 static struct hvc_struct *ring_hvc;
 static u32 columns, rows;		/* as last told to the terminal */
 
-/* How often the CPU is given away at the end, in all: for the other side to read, for the lock. */
+/* How often the CPU is given away at the end, for the other side to read, and for the lock. */
 static int patience = 2000, lock_patience = 100;
 
 static void ring_notify(void)

@@ -32,7 +32,9 @@
 #define DEPTH		1200u
 
 enum kind { NONE, LOAD, STORE, RELEASE, FENCE, NOTIFY, WAIT };
-static const char *const kind_name[] = { "none", "load", "store", "release", "fence", "notify", "wait" };
+static const char *const kind_name[] = {
+	"none", "load", "store", "release", "fence", "notify", "wait"
+};
 
 /* ---- what the library sees ---- */
 
@@ -165,7 +167,8 @@ static uint32_t entry_word(unsigned int ring, unsigned int n, unsigned int w)
 
 static void put(struct local *l, unsigned int ring)
 {
-	uint32_t e[ENTRY_WORDS] = { entry_word(ring, l->produced, 0), entry_word(ring, l->produced, 1) };
+	unsigned int n = l->produced;
+	uint32_t e[ENTRY_WORDS] = { entry_word(ring, n, 0), entry_word(ring, n, 1) };
 
 	parvus_produce(&l->p, e);
 	l->produced++;
@@ -364,7 +367,9 @@ static void answered(struct thread *t, uint32_t value)
  */
 static void advance(struct machine *m, unsigned int who)
 {
-	static void (*const program[2][2])(struct local *) = { { producer, consumer }, { front, back } };
+	static void (*const program[2][2])(struct local *) = {
+		{ producer, consumer }, { front, back }
+	};
 	struct thread *t = &m->t[who];
 	struct local l;
 
@@ -595,24 +600,27 @@ static const char *all_schedules(const struct scenario *s)
 
 /* ---- tests ---- */
 
+#define ONE_WAY(name, count, total, batch, want, release, undo, relaxed, from) \
+	{ name, 0, { count }, total, batch, want, release, undo, relaxed, from }
+#define BOTH_WAYS(name, requests, responses, total, relaxed, from) \
+	{ name, 1, { requests, responses }, total, 0, 1, 0, 0, relaxed, from }
+
 static const struct scenario scenarios[] = {
-	{ .name = "one entry", .count = { 1 }, .total = 4, .batch = 1, .want = 1, .release = 1 },
-	{ .name = "two entries", .count = { 2 }, .total = 5, .batch = 1, .want = 1, .release = 1 },
-	{ .name = "two entries, all at once", .count = { 2 }, .total = 6, .batch = 2, .want = 2, .release = 2 },
-	{ .name = "two entries, room for one", .count = { 2 }, .total = 5, .batch = 2, .want = 1, .release = 2 },
-	{ .name = "four entries, room for three", .count = { 4 }, .total = 7, .batch = 3, .want = 3, .release = 2 },
-	{ .name = "four entries, batches of four", .count = { 4 }, .total = 8, .batch = 4, .want = 1, .release = 3 },
-	{ .name = "indices wrap", .count = { 2 }, .total = 5, .batch = 2, .want = 2, .release = 1, .from = -2u },
-	{ .name = "some are undone", .count = { 2 }, .total = 4, .batch = 2, .want = 1, .release = 2, .undo = 1,
-	  .from = -1u },
-	{ .name = "relaxed, one entry", .count = { 1 }, .total = 4, .batch = 1, .want = 1, .release = 1,
-	  .relaxed = 1 },
-	{ .name = "relaxed, two entries", .count = { 2 }, .total = 4, .batch = 2, .want = 2, .release = 2,
-	  .relaxed = 1, .from = -3u },
-	{ .name = "both ways, one and one", .both = 1, .count = { 1, 1 }, .total = 3, .want = 1 },
-	{ .name = "both ways, two and one", .both = 1, .count = { 2, 1 }, .total = 3, .want = 1, .from = -1u },
-	{ .name = "both ways, one and two", .both = 1, .count = { 1, 2 }, .total = 3, .want = 1 },
-	{ .name = "both ways, relaxed", .both = 1, .count = { 1, 1 }, .total = 2, .want = 1, .relaxed = 1 },
+	/* entries of the ring, to send, by publish, room waited for, by release, undo */
+	ONE_WAY("one entry", 1, 4, 1, 1, 1, 0, 0, 0),
+	ONE_WAY("two entries", 2, 5, 1, 1, 1, 0, 0, 0),
+	ONE_WAY("two entries, all at once", 2, 6, 2, 2, 2, 0, 0, 0),
+	ONE_WAY("two entries, room for one", 2, 5, 2, 1, 2, 0, 0, 0),
+	ONE_WAY("four entries, room for three", 4, 7, 3, 3, 2, 0, 0, 0),
+	ONE_WAY("four entries, batches of four", 4, 8, 4, 1, 3, 0, 0, 0),
+	ONE_WAY("indices wrap", 2, 5, 2, 2, 1, 0, 0, -2u),
+	ONE_WAY("some are undone", 2, 4, 2, 1, 2, 1, 0, -1u),
+	ONE_WAY("relaxed, one entry", 1, 4, 1, 1, 1, 0, 1, 0),
+	ONE_WAY("relaxed, two entries", 2, 4, 2, 2, 2, 0, 1, -3u),
+	BOTH_WAYS("both ways, one and one", 1, 1, 3, 0, 0),
+	BOTH_WAYS("both ways, two and one", 2, 1, 3, 0, -1u),
+	BOTH_WAYS("both ways, one and two", 1, 2, 3, 0, 0),
+	BOTH_WAYS("both ways, relaxed", 1, 1, 2, 1, 0),
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 

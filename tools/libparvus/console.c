@@ -153,7 +153,8 @@ ssize_t parvus_console_read(struct parvus_console *c, void *data, size_t bytes)
 	if (n || c->broken || !parvus_consumer_broken(&c->out))
 		return (ssize_t)n;
 	c->broken = true;
-	return pv_fail(c->h, EPROTO, "the console of domain %u: its indices make no sense", c->domain);
+	return pv_fail(c->h, EPROTO, "the console of domain %u: its indices make no sense",
+		       c->domain);
 }
 
 ssize_t parvus_console_write(struct parvus_console *c, const void *data, size_t bytes)
@@ -162,11 +163,12 @@ ssize_t parvus_console_write(struct parvus_console *c, const void *data, size_t 
 
 	do {
 		left = bytes - done;
-		done += parvus_produce_bytes(&c->in, (const char *)data + done,
-					     left < PARVUS_CONSOLE_IN ? (uint32_t)left : PARVUS_CONSOLE_IN);
+		left = left < PARVUS_CONSOLE_IN ? left : PARVUS_CONSOLE_IN;
+		done += parvus_produce_bytes(&c->in, (const char *)data + done, (uint32_t)left);
 		if (parvus_publish(&c->in))
 			notify(c);
-	} while (done < bytes && !parvus_producer_sleep(&c->in, 1) && !parvus_producer_broken(&c->in));
+	} while (done < bytes && !parvus_producer_sleep(&c->in, 1) &&
+		 !parvus_producer_broken(&c->in));
 	return (ssize_t)done;
 }
 

@@ -136,7 +136,7 @@ static inline void parvus_producer_look(struct parvus_producer *p)
 		p->end.other = consumed;
 }
 
-/* Entries that can be produced now. Looks at the other's index only if less than @want seem free. */
+/* Entries that can be produced now. Looks at the other's index if less than @want seem free. */
 static inline uint32_t parvus_producer_room_for(struct parvus_producer *p, uint32_t want)
 {
 	if (p->end.count - (p->end.next - p->end.other) < want && !p->end.broken)
