@@ -66,6 +66,41 @@ void devices_release(struct devices *d);
 int devices_poll(struct devices *d, struct pollfd *fds, size_t *n);
 void devices_work(struct devices *d, const struct pollfd *fds, size_t n);
 
+/* Between the parts of it. What fails returns a text, which is in d->error. */
+void devices_say(struct devices *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *devices_why(struct devices *d, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+struct slot *devices_find(struct devices *d, uint32_t device_class, uint32_t index);
+struct parvus_disk *devices_disk(struct devices *d, const struct slot *s);
+struct parvus_vif *devices_vif(struct devices *d, const struct slot *s);
+const char *devices_make_disk(struct devices *d, struct parvus_disk *disk);
+const char *devices_make_vif(struct devices *d, struct parvus_vif *v);
+void devices_save(struct devices *d);
+const char *devices_look(struct devices *d, struct slot *s);
+const char *slot_name(const struct slot *s, char name[24]);
+/* Tell who waits; NULL = it is done. */
+void slot_answer(struct slot *s, const char *error);
+/* The device is gone from the registry, or was never in it. */
+void slot_let_go(struct devices *d, struct slot *s);
+/* Out of the saved configuration: it does not come back. */
+void slot_forget(struct devices *d, const struct slot *s);
+
+/* serve.c: programs */
+void server_path(char *path, size_t bytes);
+const char *server_start(struct devices *d, struct slot *s);
+void server_adopt(struct devices *d, struct slot *s);
+void server_ended(struct devices *d, struct slot *s);
+void server_stop(struct slot *s);
+void servers_look(struct devices *d);
+
+/* plug.c: interfaces */
+void vif_interface(const struct devices *d, const struct parvus_vif *v, char name[32]);
+bool vif_has_script(const struct parvus_vif *v);
+const char *vif_check(struct devices *d, const struct parvus_vif *v);
+const char *vif_script(struct devices *d, const struct parvus_vif *v, const char *what);
+const char *vif_look(struct devices *d, struct slot *s);
+
+/* monitor.c */
 int64_t now_ms(void);
 int state_config(struct parvus *h, uint32_t domain, const struct parvus_config *c);
 int put_file(struct parvus *h, uint32_t domain, const char *name, const char *text);

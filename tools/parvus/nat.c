@@ -372,12 +372,18 @@ static int start_udhcpd(const struct nat *n)
 
 static int start_dhcp(const struct nat *n)
 {
-	int status = start_dnsmasq(n);
+	int status = start_dnsmasq(n), tries;
 
 	if (status == 127)
 		status = start_udhcpd(n);
 	if (status == 127)
 		return fail("network-nat: there is neither dnsmasq (Debian: dnsmasq-base) nor udhcpd");
+	/* it goes to the background before it says its number */
+	for (tries = 0; !status && !dhcp_pid(); tries++) {
+		if (tries == 500)
+			return fail("network-nat: the DHCP server ended at once, or does not say its number");
+		usleep(10000);
+	}
 	return status;
 }
 
