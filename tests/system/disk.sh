@@ -41,7 +41,11 @@ bs=16k"
 		done
 	done
 } >jobs
-fio --eta=never --output=fio.out jobs || { cat fio.out; exit 1; }
+# fio would make a file of that name in /dev
+for disk in $DISKS; do
+	[ -b /dev/$disk ] || { echo "no /dev/$disk: $(ls /sys/block | tr '\n' ' ')"; exit 1; }
+done
+fio --eta=never --output=fio.out jobs || { grep -iE 'error|verify:|err=[^0]*[1-9]' fio.out; dmesg | tail -5; exit 1; }
 [ "$(grep -c 'err= 0' fio.out)" = "$(grep -c '^stonewall' jobs)" ]
 echo "@ $(cut -d' ' -f1 /proc/uptime) fio: $(grep -c 'err= 0' fio.out) jobs"
 for disk in $DISKS; do
