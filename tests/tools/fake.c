@@ -1169,6 +1169,7 @@ const struct parvus_sys pv_sys = {
 	.loop_hold = fake_loop_hold,
 	.loop_resize = fake_loop_resize,
 	.nbd_used = fake_nbd_used,
+	.nbd_ready = fake_nbd_used,
 	.back_bound = fake_back_bound,
 	.net = fake_net,
 	.net_watch = fake_net_watch,

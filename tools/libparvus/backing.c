@@ -123,6 +123,13 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 		return pv_fail(h, EIO, "%s: qemu-nbd: %s", d->target,
 			       said[0] ? said : "it could not be started");
 	b->nbd = (int)minor;
+	/* it says that it serves a moment before the kernel knows the size */
+	for (n = 0; n < 500 && !pv_sys.nbd_ready(minor); n++)
+		usleep(10000);
+	if (!pv_sys.nbd_ready(minor)) {
+		parvus_disk_close(b);
+		return pv_fail(h, EIO, "%s: qemu-nbd does not serve it on %s", d->target, path);
+	}
 	status = pv_sys.block(path, d->readonly, dev);
 	if (status < 0) {
 		parvus_disk_close(b);

@@ -34,6 +34,7 @@ struct parvus_sys {
 	int (*loop_hold)(uint32_t minor);
 	int (*loop_resize)(int fd);
 	bool (*nbd_used)(uint32_t minor);	/* or not there */
+	bool (*nbd_ready)(uint32_t minor);	/* has a size */
 	bool (*back_bound)(uint32_t id);	/* has a kernel driver our end of the device? */
 	/* Interfaces of this domain. */
 	int (*net)(enum parvus_net op, const char *name, const char *bridge, uint32_t value);

@@ -13,6 +13,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -159,6 +160,21 @@ static bool sys_nbd_used(uint32_t minor)
 	return !access(path, F_OK);
 }
 
+static bool sys_nbd_ready(uint32_t minor)
+{
+	char path[48], size[24] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/nbd%u/size", minor);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(size, sizeof(size), f))
+		size[0] = 0;
+	fclose(f);
+	return strtoull(size, NULL, 10) > 0;
+}
+
 static bool sys_back_bound(uint32_t id)
 {
 	char path[64];
@@ -258,6 +274,7 @@ const struct parvus_sys pv_sys = {
 	.loop_hold = sys_loop_hold,
 	.loop_resize = sys_loop_resize,
 	.nbd_used = sys_nbd_used,
+	.nbd_ready = sys_nbd_ready,
 	.back_bound = sys_back_bound,
 	.net = sys_net,
 	.net_watch = sys_net_watch,
