@@ -113,7 +113,7 @@ static inline void parvus_queue_notify(const struct parvus_queue *q)
 /* The event was served; with PARVUS_EVENT_AUTO_MASK the next one comes after this. */
 static inline void parvus_queue_done(const struct parvus_queue *q)
 {
-	parvus_event_done(q->irq);
+	parvus_event_done_port(q->port);
 }
 
 #endif

@@ -25,12 +25,13 @@ struct parvus_port {
 	unsigned int cpu;
 	bool masked;		/* by the irq core */
 	bool ours;		/* made here: unbinding closes it */
+	struct irq_desc *desc;
 	struct rcu_head rcu;
 };
 
 static struct parvus_event_page parvus_events __aligned(1024);
 static_assert(sizeof(struct parvus_event_page) == 1024);
-static unsigned int parvus_irqs[PARVUS_EVENT_PORTS];	/* 0: none */
+static struct parvus_port *parvus_ports[PARVUS_EVENT_PORTS];
 static unsigned long parvus_auto[PARVUS_EVENT_WORDS];
 static unsigned long parvus_armed[PARVUS_EVENT_WORDS];
 static DEFINE_PER_CPU(unsigned long [PARVUS_EVENT_WORDS], parvus_mine);
@@ -192,15 +193,15 @@ bool parvus_events_handle(void)
 			READ_ONCE(parvus_armed[w]);
 		for (; bits; bits &= bits - 1) {
 			unsigned int port = w * BITS_PER_LONG + __ffs(bits);
-			unsigned int irq = READ_ONCE(parvus_irqs[port]);
+			struct parvus_port *p = READ_ONCE(parvus_ports[port]);
 
 			if (test_bit(port, parvus_auto) &&
 			    !test_and_clear_bit(port, parvus_armed))
 				continue;
 			clear_bit(port, PENDING);
 			smp_mb__after_atomic();	/* what was signalled before is seen by the handler */
-			if (irq)
-				generic_handle_irq(irq);
+			if (p)
+				generic_handle_irq_desc(p->desc);
 		}
 	}
 	return any;
@@ -214,7 +215,7 @@ static int parvus_port_irq(u32 port, u32 flags, u32 interval_ns, bool ours)
 
 	if (!port || port >= PARVUS_EVENT_PORTS)
 		return -EINVAL;
-	if (parvus_irqs[port])
+	if (parvus_ports[port])
 		return -EBUSY;
 	p = kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
@@ -238,7 +239,8 @@ static int parvus_port_irq(u32 port, u32 flags, u32 interval_ns, bool ours)
 	irq_set_chip_data(irq, p);
 	irq_set_chip_and_handler_name(irq, &parvus_chip, handle_edge_irq, "event");
 	irq_set_status_flags(irq, IRQ_NOPROBE | IRQ_MOVE_PCNTXT);
-	WRITE_ONCE(parvus_irqs[port], irq);
+	p->desc = irq_to_desc(irq);
+	WRITE_ONCE(parvus_ports[port], p);
 	return irq;
 }
 
@@ -319,7 +321,7 @@ void parvus_unbind(int irq)
 	set_bit(p->port, MASK);
 	clear_bit(p->port, parvus_armed);
 	clear_bit(p->port, per_cpu(parvus_mine, p->cpu));
-	WRITE_ONCE(parvus_irqs[p->port], 0);
+	WRITE_ONCE(parvus_ports[p->port], NULL);
 	if (p->ours) {
 		parvus_call2(PARVUS_HC_event_op, PARVUS_EVENT_CLOSE, p->port);
 		clear_bit(p->port, PENDING);
@@ -350,10 +352,8 @@ int parvus_notify(int irq)
 }
 EXPORT_SYMBOL_GPL(parvus_notify);
 
-/* parvus_event_done - an AUTO_MASK event was served: it may come again */
-void parvus_event_done(int irq)
+static void parvus_port_done(struct parvus_port *p)
 {
-	struct parvus_port *p = irq_get_chip_data(irq);
 	unsigned long flags;
 
 	if (WARN_ON_ONCE(!p))
@@ -363,7 +363,20 @@ void parvus_event_done(int irq)
 		parvus_port_unmask(p);
 	raw_spin_unlock_irqrestore(&p->lock, flags);
 }
+
+/* parvus_event_done - an AUTO_MASK event was served: it may come again */
+void parvus_event_done(int irq)
+{
+	parvus_port_done(irq_get_chip_data(irq));
+}
 EXPORT_SYMBOL_GPL(parvus_event_done);
+
+/* parvus_event_done_port - the same for who knows the port, which is bound: it is quicker */
+void parvus_event_done_port(u32 port)
+{
+	parvus_port_done(parvus_ports[port]);
+}
+EXPORT_SYMBOL_GPL(parvus_event_done_port);
 
 /* With the vectors, before any other interrupt: all ports start masked. */
 void __init parvus_events_init(void)

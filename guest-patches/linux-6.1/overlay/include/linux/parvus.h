@@ -52,6 +52,7 @@ u32 parvus_irq_port(int irq);		/* to tell the other end */
 int parvus_notify(int irq);		/* signal the other end */
 int parvus_notify_port(u32 port);
 void parvus_event_done(int irq);
+void parvus_event_done_port(u32 port);
 
 /*
  * Grants. parvus_grant_op() is the bare call on an array of records in directly mapped
@@ -113,7 +114,8 @@ struct parvus_dev {
  * CONNECTED and changed more than once since the last call may have begun anew in
  * between: the driver is told CLOSED first. CLOSED and INITIALISING mean: give up rings
  * and ports of before, go to INITIALISING and begin anew. After remove() the bus sets
- * CLOSED. The callbacks of one device never run at the same time, and may sleep.
+ * CLOSED. configured() may be called with what dev->config already said: look again at
+ * what it names. The callbacks of one device never run at the same time, and may sleep.
  */
 struct parvus_driver {
 	struct device_driver driver;
