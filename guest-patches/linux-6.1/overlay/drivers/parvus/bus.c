@@ -333,7 +333,8 @@ static void parvus_dev_update(struct parvus_dev *dev, const struct parvus_device
 	device_lock(&dev->dev);
 	restarted = changes > 1 && (dev->peer_state == PARVUS_DEVICE_READY ||
 				    dev->peer_state == PARVUS_DEVICE_CONNECTED);
-	configured = memcmp(dev->config, r->config, sizeof(dev->config));
+	/* told without a change of the other end: somebody has configured it, maybe the same */
+	configured = !changes || memcmp(dev->config, r->config, sizeof(dev->config));
 	dev->peer_changes += changes;
 	WRITE_ONCE(dev->peer_state, state);
 	memcpy(dev->config, r->config, sizeof(dev->config));
