@@ -25,6 +25,9 @@ MODULE_PARM_DESC(queues, "Queues of an interface, at most (and no more than CPUs
 
 #define INTERVAL_US	50000u	/* over which a limit holds, if nobody says */
 #define INTERVAL_US_MAX	10000000u
+/* Their product, in bytes, is one of 64 bits. */
+#define RATE_MAX	(100ull * NSEC_PER_SEC)	/* bytes in a second: more is no limit */
+#define PAUSE_MAX	(100000000ull * NSEC_PER_SEC)
 
 /*
  * A limit: @credit bytes may come now; it grows with the time, up to what one interval
@@ -52,22 +55,10 @@ static struct network_back *to_back(struct parvus_network *net)
 
 /* ---- the limit ---- */
 
-static void network_limit_set(struct network_limit *limit,
-			      const struct parvus_network_config *config)
-{
-	u32 us = clamp(config->interval_us ?: INTERVAL_US, 1000u, INTERVAL_US_MAX);
-	u64 rate = min(config->bytes_per_second, (u64)S64_MAX / INTERVAL_US_MAX);
-
-	spin_lock_bh(&limit->lock);
-	limit->rate = rate;
-	limit->most = max(div_u64(rate * us, USEC_PER_SEC), 1ull);
-	limit->credit = min_t(s64, limit->credit, limit->most);
-	spin_unlock_bh(&limit->lock);
-}
-
 static void network_limit_count(struct network_limit *limit, u64 now)
 {
-	u64 more = mul_u64_u64_div_u64(now - limit->since, limit->rate, NSEC_PER_SEC);
+	u64 more = mul_u64_u64_div_u64(min(now - limit->since, PAUSE_MAX), limit->rate,
+				       NSEC_PER_SEC);
 
 	if (!more)
 		return;		/* what is less than a byte is not lost */
@@ -81,8 +72,6 @@ static unsigned long network_limit_delay(struct parvus_network *net, unsigned in
 	struct network_limit *limit = &to_back(net)->limit;
 	unsigned long delay = 0;
 
-	if (!READ_ONCE(limit->rate))
-		return 0;
 	spin_lock(&limit->lock);
 	if (limit->rate && limit->credit <= 0)
 		network_limit_count(limit, ktime_get_ns());
@@ -93,6 +82,22 @@ static unsigned long network_limit_delay(struct parvus_network *net, unsigned in
 		limit->credit -= bytes;
 	spin_unlock(&limit->lock);
 	return delay;
+}
+
+/* The limit that is configured; it holds from the next packet on. */
+static void network_limit_set(struct network_back *back,
+			      const struct parvus_network_config *config)
+{
+	struct network_limit *limit = &back->limit;
+	u32 us = clamp(config->interval_us ?: INTERVAL_US, 1000u, INTERVAL_US_MAX);
+	u64 rate = config->bytes_per_second > RATE_MAX ? 0 : config->bytes_per_second;
+
+	spin_lock_bh(&limit->lock);
+	limit->rate = rate;
+	limit->most = max(div_u64(rate * us, USEC_PER_SEC), 1ull);
+	limit->credit = min_t(s64, limit->credit, limit->most);
+	spin_unlock_bh(&limit->lock);
+	WRITE_ONCE(back->net.delay, rate ? network_limit_delay : NULL);
 }
 
 /* ---- the connection: under net->lock ---- */
@@ -182,7 +187,7 @@ static void network_back_configured(struct parvus_dev *dev)
 {
 	struct parvus_network *net = dev_get_drvdata(&dev->dev);
 
-	network_limit_set(&to_back(net)->limit, (void *)dev->config);
+	network_limit_set(to_back(net), (void *)dev->config);
 	mutex_lock(&net->lock);
 	parvus_network_kick(net);
 	mutex_unlock(&net->lock);
@@ -266,10 +271,9 @@ static struct network_back *network_back_alloc(struct parvus_dev *dev)
 	back = netdev_priv(netdev);
 	INIT_WORK(&back->changed, network_back_changed);
 	back->net.changed = network_back_change;
-	back->net.delay = network_limit_delay;
 	back->net.takes = PARVUS_NETWORK_FEATURES;
 	spin_lock_init(&back->limit.lock);
-	network_limit_set(&back->limit, config);
+	network_limit_set(back, config);
 	back->info.link = (struct parvus_link_info) {
 		.version = PARVUS_LINK_VERSION,
 		.queues = count,

@@ -361,14 +361,15 @@ static void network_release(struct parvus_network_queue *q)
 
 static int network_receive(struct parvus_network_queue *q, int budget)
 {
-	struct parvus_network *net = q->net;
+	unsigned long (*limit)(struct parvus_network *net, unsigned int bytes) =
+		READ_ONCE(q->net->delay);
 	unsigned long delay;
 	struct sk_buff *skb;
 	int done = 0;
 
 	q->waits = false;
 	while (done < budget && network_next(q)) {
-		delay = net->delay ? net->delay(net, q->packet.bytes) : 0;
+		delay = limit ? limit(q->net, q->packet.bytes) : 0;
 		if (delay) {
 			parvus_consumer_undo(&q->rx, q->packet.slots);
 			network_count_one(&q->received, &q->received.stops);
@@ -524,9 +525,9 @@ int parvus_network_attach(struct parvus_network *net, struct parvus_queues *link
 	unsigned int i, n;
 
 	net->link = link;
-	net->queues = link->count;
 	if (link->count > net->max_queues)
 		return -EPROTO;
+	net->queues = link->count;
 	for (i = 0; i < link->count; i++) {
 		struct parvus_network_queue *q = &net->queue[i];
 		struct parvus_queue *l = &link->queue[i];
@@ -598,13 +599,21 @@ void parvus_network_shut(struct parvus_network *net)
 {
 	parvus_network_disconnect(net);
 	net->shut = true;
+	net->shut_at = net->dev->peer_changes;
 	parvus_device_set_state(net->dev, PARVUS_DEVICE_CLOSED, NULL, 0);
 }
 
-/* Whether it still is, now that the other end has changed: that one may be another. */
+/*
+ * Whether it still is, now that the other end has changed: that one may be another. It was
+ * CLOSED in between; if that is not seen, there were more changes than those that answer
+ * our closing, which are to INITIALISING, and at a back end to READY.
+ */
 bool parvus_network_is_shut(struct parvus_network *net)
 {
-	if (net->dev->peer_state == PARVUS_DEVICE_CLOSED)
+	u32 answers = net->dev->side == PARVUS_FRONT ? 2 : 1;
+
+	if (net->dev->peer_state == PARVUS_DEVICE_CLOSED ||
+	    net->dev->peer_changes - net->shut_at > answers)
 		net->shut = false;
 	return net->shut;
 }

@@ -67,7 +67,8 @@ struct parvus_network {
 	unsigned int max_queues;
 	bool connected;			/* under the RTNL */
 	bool lied;
-	bool shut;			/* under lock: until the other end was CLOSED */
+	bool shut;			/* under lock: until there is another other end */
+	u32 shut_at;			/* changes of the other end then */
 	u32 takes, gives;
 	struct work_struct closes;	/* the connection, after a lie */
 	unsigned long (*delay)(struct parvus_network *net, unsigned int bytes);
