@@ -27,11 +27,12 @@
 #include <parvus/block.h>
 #include "block_check.h"
 
-#define BACK_VECS		8	/* pieces of a request that needs no allocation */
-#define BACK_BATCH		32	/* requests that are taken before answers are published */
-#define BACK_POOL_PAGES		4096u	/* of a queue, at most */
-#define BACK_ZEROES_SECTORS	65536u	/* the block layer may have to write them: 32 MiB */
-#define BACK_BURST_NS		(100 * NSEC_PER_MSEC)	/* how far a limit lets run ahead */
+#define BACK_VECS		8	/* pieces of a request without an allocation */
+#define BACK_BATCH		32	/* requests between two looks at who waits */
+#define BACK_POOL_PAGES		1024u	/* of a queue, at most */
+#define BACK_POOL_LEAST		64u
+#define BACK_ZEROES_SECTORS	65536u	/* 32 MiB, which may have to be written */
+#define BACK_BURST_NS		(100 * NSEC_PER_MSEC)	/* that a limit lets run ahead */
 #define BACK_PENALTY		HZ	/* closed for that long after a lie */
 
 static unsigned int queues;
@@ -67,7 +68,7 @@ struct back_queue {
 	struct parvus_block_segment *list;	/* of the thread */
 	u64 wait;			/* ns, that a limit holds the next request back */
 	struct back_request *mine;	/* free ones, of the thread */
-	u16 *run;			/* of the thread: pages in a row in memory from this one on */
+	u16 *run;			/* of the thread: pages in a row from this one on */
 	u32 begun;			/* requests, of the thread; free-running as ended */
 	u32 room;			/* requests that may be begun, of the thread */
 	bool event;			/* the interrupt came, and is off */
@@ -99,6 +100,7 @@ struct block_back {
 	struct block_device *bdev;	/* NULL = no medium */
 	fmode_t mode;
 	bool opened;			/* bdev is what config says */
+	u32 pool_pages;			/* of a queue, at most */
 	struct parvus_block_info info;
 	struct parvus_queues *qs;
 	struct back_queue *queue[PARVUS_LINK_QUEUES];
@@ -329,7 +331,8 @@ static void back_clear(struct back_request *r, const struct parvus_block_request
 
 		/* Each of its bios would have to say FUA: rare enough to wait for. */
 		if (req->flags & PARVUS_BLOCK_FUA) {
-			ret = blkdev_issue_zeroout(bdev, req->sector, req->sectors, GFP_NOIO, flags);
+			ret = blkdev_issue_zeroout(bdev, req->sector, req->sectors, GFP_NOIO,
+						   flags);
 			ret = ret ?: blkdev_issue_flush(bdev);
 			back_answer(r, back_error(errno_to_blk_status(ret)));
 			return;
@@ -792,7 +795,7 @@ static void back_describe(struct block_back *back, u32 block)
 	*info = (struct parvus_block_info) {
 		.link.version = PARVUS_LINK_VERSION,
 		.link.queues = back_queues(back),
-		.link.pool_pages = BACK_POOL_PAGES,
+		.link.pool_pages = back->pool_pages,
 		.link.features = PARVUS_BLOCK_HAS_WRITE_ZEROES,
 		.flags = back->config.flags & (PARVUS_BLOCK_READONLY | PARVUS_BLOCK_CDROM),
 		.logical_block = bdev ? max(block, bdev_logical_block_size(bdev)) : block,
@@ -882,6 +885,12 @@ static void back_front_ready(struct block_back *back)
 	err = back_connect(back);
 	if (!err)
 		return;
+	/* This domain may map no more: a smaller pool will do. */
+	if (err == -ENOSPC && back->pool_pages > BACK_POOL_LEAST) {
+		back->pool_pages /= 2;
+		back_begin(back);
+		return;
+	}
 	dev_warn_ratelimited(&back->dev->dev, "the front end's link: %d\n", err);
 	back_lie(back);
 }
@@ -987,6 +996,7 @@ static int back_probe(struct parvus_dev *dev)
 		return -ENOMEM;
 	back->dev = dev;
 	back->config = config;
+	back->pool_pages = BACK_POOL_PAGES;
 	mutex_init(&back->lock);
 	spin_lock_init(&back->limits.lock);
 	back_limits_set(&back->limits, &config);

@@ -24,15 +24,16 @@
 #include "parvus.h"
 
 #define FRONT_RING_PAGES	3u	/* 128 entries */
-#define FRONT_POOL_PAGES	2048u	/* of a disk, if there is memory for it */
+#define FRONT_QUEUES		4u	/* of a disk, if it is not said otherwise */
+#define FRONT_POOL_PAGES	1024u	/* of a disk, if there is memory for it */
 #define FRONT_POOL_LEAST	64u	/* of a queue */
-#define FRONT_COPY_LOCKED	PAGE_SIZE	/* copied to the pool with interrupts off, at most */
-#define FRONT_COPY_INTERRUPT	(128u << 10)	/* copied from the pool in an interrupt, at most */
+#define FRONT_COPY_LOCKED	PAGE_SIZE	/* to the pool, interrupts off, at most */
+#define FRONT_COPY_INTERRUPT	(128u << 10)	/* from the pool, in interrupts, most */
 #define FRONT_RETRY		HZ	/* after a link that could not be made */
 
 static unsigned int queues;
 module_param(queues, uint, 0444);
-MODULE_PARM_DESC(queues, "queues of a disk, at most; 0 = one for each CPU");
+MODULE_PARM_DESC(queues, "queues of a disk, at most; 0 = one for each CPU, up to 4");
 
 static unsigned int wait = 10;
 module_param(wait, uint, 0444);
@@ -613,8 +614,9 @@ static int front_fits(const struct block_front *f, const struct parvus_block_inf
 
 static unsigned int front_queues(const struct block_front *f)
 {
-	unsigned int n = min3(f->info.link.queues, queues ?: num_online_cpus(),
-			      PARVUS_LINK_QUEUES);
+	unsigned int n = queues ?: min(num_online_cpus(), FRONT_QUEUES);
+
+	n = min3(f->info.link.queues, n, PARVUS_LINK_QUEUES);
 
 	return f->disk ? min(n, f->tags.nr_hw_queues) : n;
 }

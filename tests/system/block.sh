@@ -148,7 +148,7 @@ for k in $(diskpeer back); do
 	[ $k = good ] && continue
 	diskpeer back $id $k >said 2>&1 &
 	p=$!
-	ask a '{ sleep 1; blockio read /dev/xvdf 4096; } >/dev/null 2>&1 & :' >/dev/null
+	ask a '{ sleep 1; blockio loop read /dev/xvdf 4096 500; } >/dev/null 2>&1 & :' >/dev/null
 	i=0
 	while kill -0 $p 2>/dev/null && [ $i -lt 150 ]; do usleep 100000; i=$((i + 1)); done
 	kill $p 2>/dev/null && fail "$k: believed"

@@ -160,7 +160,8 @@ static void *verify(void *arg)
 		n = MOST / 512 < sectors - at ? MOST / 512 : sectors - at;
 		io(fd, 0, base, n * 512, (p->begin + at) * 512);
 		for (i = 0; i < n; i++)
-			if (!right((void *)(base + i * 512), p->begin + at + i, p->generation[at + i])) {
+			if (!right((void *)(base + i * 512), p->begin + at + i,
+				   p->generation[at + i])) {
 				errno = 0;
 				fail("wrong data in the end", (p->begin + at + i) * 512);
 			}

@@ -385,7 +385,7 @@ static void back_loop(uint32_t back_port, struct parvus_ring *ring, unsigned int
 	struct parvus_block_request r;
 	struct parvus_block_response a;
 	uint32_t count = parvus_ring_count(pages * 4096 - 2 * sizeof(*ring), sizeof(r) + sizeof(a));
-	uint32_t got;
+	uint32_t got, state;
 
 	parvus_consumer_init(&in, &ring[0], ring + 2, count, sizeof(r), 0);
 	parvus_producer_init(&out, &ring[1], (char *)(ring + 2) + count * sizeof(r), count,
@@ -413,7 +413,8 @@ static void back_loop(uint32_t back_port, struct parvus_ring *ring, unsigned int
 				parvus_release(&in);
 			notify(back_port);
 		}
-		if (other() != PARVUS_DEVICE_CONNECTED && other() != PARVUS_DEVICE_READY)
+		state = other();
+		if (state != PARVUS_DEVICE_CONNECTED && state != PARVUS_DEVICE_READY)
 			break;
 		if (parvus_consumer_sleep(&in)) {
 			struct timespec t = { .tv_nsec = 20000000 };
