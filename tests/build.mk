@@ -67,6 +67,15 @@ $(UNIT_O)/test_tool_%.o: tests/unit/test_tool_%.c
 .SECONDEXPANSION:
 $(UNIT_O)/test_tool_%: $(UNIT_O)/test_tool_%.o $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(TOOLS_LIBS) $$(pkg-config --libs check)
+# Back ends that are programs, with a front end and a registry that the test itself plays.
+$(TT_O)/user/%.o: pv-drivers/user/%.c
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -MMD -c -o $@ $<
+$(UNIT_O)/test_backend.o: tests/unit/test_backend.c
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/user -MMD -c -o $@ $<
+$(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o $(TT_O)/lib/control.o
+	@$(CC) $(TT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)
 $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o

@@ -11,7 +11,8 @@ $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp
 initramfs: $(O)/initramfs.cpio
 
 # Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
-$(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static $(wildcard tools/domain0/*) guest-kernel
+$(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static \
+		$(O)/tools/block-server $(O)/tools/parvus-device $(wildcard tools/domain0/*) guest-kernel
 	@tools/mkdomain0 $@
 
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
@@ -99,10 +100,26 @@ $(TOOLS_O)/parvus-static: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -static -o $@ $^ $(PARVUS_LIBS)
 
+# Back ends that are programs (pv-drivers/user), for domain 0.
+USER_O        := $(TOOLS_O)/user
+USER_CFLAGS    = $(TOOLS_CFLAGS) -Ipv-drivers/ring
+$(USER_O)/%.o: pv-drivers/user/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(USER_CFLAGS) -MMD -c -o $@ $<
+$(TOOLS_O)/block-server: $(USER_O)/block-server.o $(USER_O)/block.o $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -static -o $@ $^
+# For domain 0 of those who write drivers.
+$(TOOLS_O)/parvus-device: $(USER_O)/parvus-device.o $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -static -o $@ $^ $(TOOLS_LIBS)
+
 .PHONY: tools install deps-tools
 deps-tools:
 	@tools/deps tools
-tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0
+tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
+	$(TOOLS_O)/parvus-device
 
 # Guest kernel and user space for "parvus run" go along if they were built.
 PREFIX ?= /usr
@@ -114,8 +131,10 @@ install:
 	ln -sf libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so
 	install -D -m 644 $(TOOLS_O)/libparvus.a $(DESTDIR)$(PREFIX)/lib/libparvus.a
 	install -D -m 644 tools/libparvus/libparvus.h $(DESTDIR)$(PREFIX)/include/libparvus.h
+	install -m 644 tools/libparvus/libparvus-backend.h $(DESTDIR)$(PREFIX)/include/
 	install -d $(DESTDIR)$(PREFIX)/include/parvus
-	install -m 644 pv-abi/include/parvus/*.h $(DESTDIR)$(PREFIX)/include/parvus
+	install -m 644 pv-abi/include/parvus/*.h pv-drivers/ring/parvus/*.h \
+		$(DESTDIR)$(PREFIX)/include/parvus
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(TOOLS_VERSION)|' tools/libparvus/libparvus.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libparvus.pc
@@ -123,10 +142,9 @@ install:
 	install -D -m 644 tools/parvus/parvus.cfg.5 $(DESTDIR)$(PREFIX)/share/man/man5/parvus.cfg.5
 	install -D -m 644 tools/parvus/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
-	install -d $(DESTDIR)$(PREFIX)/lib/parvus
+	install -D -m 755 $(TOOLS_O)/parvus-device $(DESTDIR)$(PREFIX)/sbin/parvus-device
+	install -D -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/block-server
 	for f in vmlinuz initramfs.cpio; do \
 		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
-	if [ -f $(TOOLS_O)/block-server ]; then \
-		install -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/; fi
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d)
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(wildcard $(USER_O)/*.d)

@@ -1045,12 +1045,11 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	return ret;
 }
 
-static void *fake_map(int fd, size_t bytes, uint64_t offset)
+static void *fake_map(void *at, int fd, size_t bytes, uint64_t offset, bool readonly)
 {
-	void *at;
-
 	(void)fd;
-	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, me.fd, (off_t)offset);
+	at = mmap(at, bytes, readonly ? PROT_READ : PROT_READ | PROT_WRITE,
+		  MAP_SHARED | (at ? MAP_FIXED : 0), me.fd, (off_t)offset);
 	return at == MAP_FAILED ? NULL : at;
 }
 

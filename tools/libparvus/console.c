@@ -77,7 +77,7 @@ int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_
 		pv_fail(h, -ret, "cannot map the console of domain %u: %s", domain, strerror(-ret));
 		goto fail;
 	}
-	c->page = pv_sys.map(c->grant, PAGE, map.offset);
+	c->page = pv_sys.map(NULL, c->grant, PAGE, map.offset, false);
 	if (!c->page) {
 		ret = pv_fail(h, ENOMEM, "cannot map the console of domain %u", domain);
 		goto fail;

@@ -21,7 +21,11 @@ struct parvus_sys {
 	int (*open)(const char *path);
 	void (*close)(int fd);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
-	void *(*map)(int fd, size_t bytes, uint64_t offset);	/* NULL = failure */
+	/*
+	 * NULL = failure. @at: there, over what is mapped, or NULL; @fd -1: nothing but a stretch
+	 * of addresses.
+	 */
+	void *(*map)(void *at, int fd, size_t bytes, uint64_t offset, bool readonly);
 	void (*unmap)(void *at, size_t bytes);
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
 	ssize_t (*read)(int fd, void *data, size_t bytes);

@@ -44,10 +44,13 @@ static int sys_ioctl(int fd, unsigned long request, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
-static void *sys_map(int fd, size_t bytes, uint64_t offset)
+static void *sys_map(void *at, int fd, size_t bytes, uint64_t offset, bool readonly)
 {
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	int prot = fd < 0 ? PROT_NONE : readonly ? PROT_READ : PROT_READ | PROT_WRITE;
+	int flags = (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED) |
+		    (at ? MAP_FIXED : 0);
 
+	at = mmap(at, bytes, prot, flags, fd, (off_t)offset);
 	return at == MAP_FAILED ? NULL : at;
 }
 

@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * libparvus: back ends that are programs (libparvus-backend.h), over /dev/parvus/device, event
+ * and grant. What a front end has written is read in one place, accept_link(): its blob is the
+ * hypervisor's copy; the pages it names, directory and tables, are copied once, and the
+ * copies are checked and used.
+ */
+#include "libparvus-backend.h"
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEVICE "/dev/parvus/device"
+#define EVENT "/dev/parvus/event"
+#define GRANT "/dev/parvus/grant"
+
+struct served {			/* what of a queue is not the program's */
+	uint32_t port;
+	bool more;		/* serve() said so */
+};
+
+struct parvus_backend {
+	struct parvus h;	/* for the error text */
+	const struct parvus_backend_ops *ops;
+	void *arg;
+	int device, event, grant;
+	struct parvus_device record;
+	uint32_t state;		/* ours */
+	bool taken, offered, connected, refused, gone;
+	uint8_t blob[PARVUS_DEVICE_BLOB];
+	size_t blob_bytes;
+	unsigned int count;
+	struct parvus_backend_queue queue[PARVUS_LINK_QUEUES];
+	struct served served[PARVUS_LINK_QUEUES];
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- the registry ---------------------------------------------------------------- */
+
+static int call(struct parvus_backend *b, uint32_t op, struct parvus_device *d)
+{
+	struct parvus_ioctl_call c = { .op = op, .bytes = sizeof(*d), .data = (uintptr_t)d };
+
+	d->size = sizeof(*d);
+	d->version = 1;
+	return pv_sys.ioctl(b->device, PARVUS_IOC_CALL, &c);
+}
+
+/* Our end's state; its blob too if that is wanted. */
+static int set_state(struct parvus_backend *b, uint32_t id, uint32_t state, bool blob)
+{
+	struct parvus_device d = { .id = id, .flags = PARVUS_DEVICE_AS_BACK, .back_state = state };
+	int ret;
+
+	if (blob) {
+		d.flags |= PARVUS_DEVICE_WRITE;
+		memcpy(d.back_blob, b->blob, b->blob_bytes);
+	}
+	ret = call(b, PARVUS_DEVICE_SET, &d);
+	if (!ret)
+		b->state = state;
+	return ret;
+}
+
+static int fail_device(struct parvus_backend *b, int code)
+{
+	return pv_fail(&b->h, -code, "device %u: %s", b->record.id, strerror(-code));
+}
+
+/* ---- handles ---------------------------------------------------------------------- */
+
+static int open_file(struct parvus_backend *b, const char *path, int *fd)
+{
+	*fd = pv_sys.open(path);
+	if (*fd >= 0)
+		return 0;
+	return pv_fail(&b->h, -*fd, "cannot open %s: %s", path, strerror(-*fd));
+}
+
+int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend_ops *ops, void *arg)
+{
+	struct parvus_backend *b = calloc(1, sizeof(*b));
+	int ret;
+
+	*out = b;
+	if (!b)
+		return -ENOMEM;
+	b->ops = ops;
+	b->arg = arg;
+	b->device = b->event = b->grant = -1;
+	ret = open_file(b, DEVICE, &b->device);
+	if (!ret)
+		ret = open_file(b, EVENT, &b->event);
+	if (!ret)
+		ret = open_file(b, GRANT, &b->grant);
+	return ret;
+}
+
+static void disconnect(struct parvus_backend *b);
+
+void parvus_backend_close(struct parvus_backend *b)
+{
+	if (!b)
+		return;
+	disconnect(b);
+	if (b->grant >= 0)
+		pv_sys.close(b->grant);
+	if (b->event >= 0)
+		pv_sys.close(b->event);
+	if (b->device >= 0)
+		pv_sys.close(b->device);	/* which sets CLOSED */
+	free(b);
+}
+
+const char *parvus_backend_error(const struct parvus_backend *b)
+{
+	return parvus_error(b ? &b->h : NULL);
+}
+
+void *parvus_backend_arg(const struct parvus_backend *b)
+{
+	return b->arg;
+}
+
+const struct parvus_device *parvus_backend_device(const struct parvus_backend *b)
+{
+	return &b->record;
+}
+
+/* ---- taking a device -------------------------------------------------------------- */
+
+static int take(struct parvus_backend *b, const struct parvus_device *d)
+{
+	int ret = set_state(b, d->id, PARVUS_DEVICE_INITIALISING, false);
+
+	if (ret)
+		return ret;
+	b->record = *d;
+	b->taken = true;
+	return 0;
+}
+
+static int take_any(struct parvus_backend *b, uint32_t device_class)
+{
+	struct parvus_device d = { 0 };
+
+	while (!call(b, PARVUS_DEVICE_NEXT, &d)) {
+		uint32_t id = d.id;
+
+		if (d.device_class == device_class && d.back_state == PARVUS_DEVICE_CLOSED &&
+		    !take(b, &d))
+			return 0;
+		memset(&d, 0, sizeof(d));
+		d.id = id;
+	}
+	return -ENOENT;
+}
+
+/* Forget what changed: who asks for the state afterwards misses nothing. */
+static int drain(struct parvus_backend *b)
+{
+	uint32_t ids[64];
+	ssize_t n;
+
+	do
+		n = pv_sys.read(b->device, ids, sizeof(ids));
+	while (n == (ssize_t)sizeof(ids));
+	return n < 0 && n != -EAGAIN && n != -EINTR ? (int)n : 0;
+}
+
+int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_t id, int timeout_ms)
+{
+	struct parvus_device d = { .id = id };
+	int64_t end = now_ms() + timeout_ms;
+	struct pollfd p = { .fd = b->device, .events = POLLIN };
+	int ret;
+
+	if (b->taken)
+		return pv_fail(&b->h, EBUSY, "this handle has a device already");
+	if (id) {
+		ret = call(b, PARVUS_DEVICE_READ, &d);
+		if (!ret && d.device_class != device_class)
+			return pv_fail(&b->h, EINVAL, "device %u is of class %#x, not %#x", id,
+				       d.device_class, device_class);
+		if (!ret)
+			ret = take(b, &d);
+		if (!ret)
+			return 0;
+		return pv_fail(&b->h, -ret, "device %u: %s", id,
+			       ret == -ENOENT ? "there is no such device with its back end here" :
+			       ret == -EBUSY ? "somebody else serves it" : strerror(-ret));
+	}
+	for (;;) {
+		int64_t left = end - now_ms();
+
+		ret = drain(b);
+		if (ret)
+			return fail_device(b, ret);
+		if (!take_any(b, device_class))
+			return 0;
+		if (timeout_ms >= 0 && left <= 0)
+			return pv_fail(&b->h, ETIMEDOUT, "no device of class %#x to serve",
+				       device_class);
+		ret = pv_sys.poll(&p, 1, timeout_ms < 0 ? -1 : (int)left);
+		if (ret < 0 && ret != -EINTR)
+			return fail_device(b, ret);
+	}
+}
+
+/* Begin anew: what there was of a link is gone. */
+static int ready(struct parvus_backend *b)
+{
+	int ret = 0;
+
+	if (b->state != PARVUS_DEVICE_INITIALISING)
+		ret = set_state(b, b->record.id, PARVUS_DEVICE_INITIALISING, false);
+	if (!ret)
+		ret = set_state(b, b->record.id, PARVUS_DEVICE_READY, true);
+	return ret;
+}
+
+int parvus_backend_offer(struct parvus_backend *b, const void *info, size_t bytes)
+{
+	int ret;
+
+	if (!b->taken || bytes < sizeof(struct parvus_link_info) || bytes > sizeof(b->blob))
+		return pv_fail(&b->h, EINVAL, "a device, and a blob of %zu to %u bytes, are needed",
+			       sizeof(struct parvus_link_info), PARVUS_DEVICE_BLOB);
+	memcpy(b->blob, info, bytes);
+	b->blob_bytes = bytes;
+	b->offered = true;
+	if (b->refused)
+		return 0;
+	ret = b->connected ? set_state(b, b->record.id, PARVUS_DEVICE_CONNECTED, true) : ready(b);
+	return ret && ret != -ENOENT ? fail_device(b, ret) : 0;
+}
+
+/* ---- the link --------------------------------------------------------------------- */
+
+static int lie(struct parvus_backend *b, const char *format, ...)
+{
+	char text[200];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return pv_fail(&b->h, EPROTO, "device %u: domain %u: %s", b->record.id,
+		       b->record.front_domain, text);
+}
+
+/* Map @count pages of the front end at @at, or anywhere. */
+static int map_refs(struct parvus_backend *b, const uint32_t *refs, uint32_t count, bool readonly,
+		    void *at, void **mapped)
+{
+	struct parvus_ioctl_grant g = {
+		.domain = b->record.front_domain,
+		.count = count,
+		.flags = readonly ? PARVUS_GRANT_READONLY : 0,
+		.refs = (uintptr_t)refs,
+	};
+	int ret = pv_sys.ioctl(b->grant, PARVUS_IOC_GRANT_MAP, &g);
+
+	if (ret < 0)
+		return ret;
+	*mapped = pv_sys.map(at, b->grant, count * PAGE, g.offset, readonly);
+	return *mapped ? 0 : -ENOMEM;
+}
+
+/* A page of the front end, once, into memory of ours. */
+static int copy_page(struct parvus_backend *b, uint32_t ref, void *to, const char *what)
+{
+	void *from;
+	int ret = map_refs(b, &ref, 1, true, NULL, &from);
+
+	if (ret)
+		return lie(b, "cannot map the %s, reference %u: %s", what, ref, strerror(-ret));
+	memcpy(to, from, PAGE);
+	__asm__ volatile("" ::: "memory");	/* the copy is what is looked at from now on */
+	pv_sys.unmap(from, PAGE);
+	return 0;
+}
+
+static int map_pool(struct parvus_backend *b, struct parvus_backend_queue *q,
+		    const struct parvus_link_queue *l)
+{
+	uint32_t refs[PARVUS_LINK_TABLE_REFS], i, n, done;
+	void *at;
+	int ret;
+
+	if (!l->pool_pages)
+		return 0;
+	/* one stretch of addresses, into which the pieces are mapped */
+	q->pool = pv_sys.map(NULL, -1, l->pool_pages * PAGE, 0, true);
+	if (!q->pool)
+		return fail_device(b, -ENOMEM);
+	q->pool_bytes = l->pool_pages * PAGE;
+	for (done = 0; done < l->pool_pages; done += n) {
+		i = done % PARVUS_LINK_TABLE_REFS;
+		if (!i) {
+			ret = copy_page(b, l->table_ref[done / PARVUS_LINK_TABLE_REFS], refs,
+					"table of references");
+			if (ret)
+				return ret;
+		}
+		n = l->pool_pages - done;
+		if (n > PARVUS_GRANT_BATCH)
+			n = PARVUS_GRANT_BATCH;
+		ret = map_refs(b, refs + i, n, false, q->pool + done * PAGE, &at);
+		if (ret)
+			return lie(b, "cannot map its pool: %s", strerror(-ret));
+	}
+	return 0;
+}
+
+static int map_queue(struct parvus_backend *b, unsigned int i, const struct parvus_link_queue *l,
+		     const struct parvus_link_info *limits)
+{
+	struct parvus_backend_queue *q = &b->queue[i];
+	struct parvus_event_bind bind = {
+		.size = sizeof(bind),
+		.version = 1,
+		.kind = PARVUS_EVENT_INTERDOMAIN,
+		.domain = b->record.front_domain,
+		.remote_port = l->port,
+		.flags = PARVUS_EVENT_AUTO_MASK,
+	};
+	int ret;
+
+	*q = (struct parvus_backend_queue){ .index = i };
+	b->served[i] = (struct served){ 0 };
+	b->count = i + 1;	/* what there is of it is disconnect()'s */
+	if (!l->ring_pages || l->ring_pages > PARVUS_LINK_RING_PAGES || l->reserved)
+		return lie(b, "a queue with %u pages of rings", l->ring_pages);
+	if (l->pool_pages > limits->pool_pages || l->pool_pages > PARVUS_LINK_POOL_PAGES)
+		return lie(b, "a queue with a pool of %u pages", l->pool_pages);
+	ret = map_refs(b, l->ring_ref, l->ring_pages, false, NULL, &q->rings);
+	if (ret)
+		return lie(b, "cannot map its rings: %s", strerror(-ret));
+	q->ring_bytes = l->ring_pages * PAGE;
+	ret = map_pool(b, q, l);
+	if (ret)
+		return ret;
+	ret = pv_sys.ioctl(b->event, PARVUS_IOC_BIND, &bind);
+	if (ret < 0)
+		return lie(b, "cannot bind to its port %u: %s", l->port, strerror(-ret));
+	b->served[i].port = bind.port;
+	b->served[i].more = true;	/* what came before we were there */
+	return 0;
+}
+
+static int accept_link(struct parvus_backend *b)
+{
+	struct parvus_link_queue queues[PAGE / sizeof(struct parvus_link_queue)];
+	struct parvus_link_info limits;
+	struct parvus_link link;
+	unsigned int i;
+	int ret;
+
+	memcpy(&limits, b->blob, sizeof(limits));
+	memcpy(&link, b->record.front_blob, sizeof(link));
+	if (link.version != PARVUS_LINK_VERSION || link.reserved[0] || link.reserved[1] ||
+	    link.reserved[2])
+		return lie(b, "a link of version %u, or one that we do not know", link.version);
+	if (!link.queues || link.queues > limits.queues || link.queues > PARVUS_LINK_QUEUES)
+		return lie(b, "%u queues", link.queues);
+	if (link.features & ~limits.features)
+		return lie(b, "features %#llx that we do not have",
+			   (unsigned long long)link.features);
+	ret = copy_page(b, link.directory, queues, "directory");
+	for (i = 0; !ret && i < link.queues; i++)
+		ret = map_queue(b, i, &queues[i], &limits);
+	if (ret)
+		return ret;
+	b->connected = true;
+	ret = b->ops->connect(b, b->queue, b->count, link.features,
+			      b->record.front_blob + sizeof(link));
+	return ret ? lie(b, "refused: %s", strerror(-ret)) : 0;
+}
+
+static void disconnect(struct parvus_backend *b)
+{
+	unsigned int i;
+
+	if (b->connected && b->ops->disconnect)
+		b->ops->disconnect(b);
+	b->connected = false;
+	for (i = 0; i < b->count; i++) {
+		struct parvus_backend_queue *q = &b->queue[i];
+
+		if (b->served[i].port)
+			pv_sys.ioctl(b->event, PARVUS_IOC_CLOSE, &b->served[i].port);
+		if (q->rings)
+			pv_sys.unmap(q->rings, q->ring_bytes);
+		if (q->pool)
+			pv_sys.unmap(q->pool, q->pool_bytes);
+	}
+	b->count = 0;
+}
+
+/* The front end has lied: no more of it, for as long as the device is there. */
+static int refuse(struct parvus_backend *b)
+{
+	disconnect(b);
+	b->refused = true;
+	set_state(b, b->record.id, PARVUS_DEVICE_CLOSED, false);
+	return -EPROTO;
+}
+
+/* ---- following the front end -------------------------------------------------------- */
+
+static int follow(struct parvus_backend *b, bool restarted)
+{
+	int ret = 0;
+
+	if (b->refused || !b->offered)
+		return 0;
+	switch (b->record.front_state) {
+	case PARVUS_DEVICE_CLOSING:
+		disconnect(b);
+		if (b->state != PARVUS_DEVICE_CLOSED)
+			ret = set_state(b, b->record.id, PARVUS_DEVICE_CLOSED, false);
+		return ret;
+	case PARVUS_DEVICE_CLOSED:
+	case PARVUS_DEVICE_INITIALISING:
+		restarted = true;
+		break;
+	}
+	if (restarted) {
+		disconnect(b);
+		if (b->state != PARVUS_DEVICE_READY)
+			ret = ready(b);
+	}
+	if (ret || b->record.front_state != PARVUS_DEVICE_READY || b->state != PARVUS_DEVICE_READY)
+		return ret;
+	ret = accept_link(b);
+	if (!ret)
+		ret = set_state(b, b->record.id, PARVUS_DEVICE_CONNECTED, false);
+	if (ret == -EBUSY) {	/* it has gone meanwhile: there is a change to come */
+		disconnect(b);
+		ret = 0;
+	}
+	return ret;
+}
+
+/* Is the front end not READY any more, or again? Then there is a change to come. */
+static bool left(struct parvus_backend *b)
+{
+	struct parvus_device d = { .id = b->record.id };
+
+	return call(b, PARVUS_DEVICE_READ, &d) || d.front_changes != b->record.front_changes;
+}
+
+/* What has become of the device? */
+static int look(struct parvus_backend *b)
+{
+	struct parvus_device d = { .id = b->record.id };
+	bool configured, restarted;
+	uint32_t changes;
+	int ret = call(b, PARVUS_DEVICE_READ, &d);
+
+	if (!ret) {
+		/* Two changes since we looked may be a front end that went and came. */
+		changes = d.front_changes - b->record.front_changes;
+		restarted = changes > 1 && b->connected;
+		configured = memcmp(d.config, b->record.config, sizeof(d.config));
+		b->record = d;
+		if (configured && b->ops->configured)
+			b->ops->configured(b);
+		ret = follow(b, restarted);
+	}
+	if (ret == -ENOENT) {	/* removed meanwhile */
+		b->gone = true;
+		disconnect(b);
+		return 0;
+	}
+	if (ret == -EPROTO && left(b))
+		disconnect(b);	/* what it offered is not there any more: no lie */
+	else if (ret == -EPROTO)
+		return refuse(b);
+	return ret && ret != -EPROTO ? fail_device(b, ret) : 0;
+}
+
+static int serve(struct parvus_backend *b, unsigned int i)
+{
+	int ret = b->ops->serve(b, &b->queue[i]);
+
+	b->served[i].more = ret > 0;
+	if (ret >= 0)
+		return 0;
+	lie(b, "queue %u: %s", i, strerror(-ret));
+	return refuse(b);
+}
+
+static int events(struct parvus_backend *b)
+{
+	uint32_t ports[PARVUS_LINK_QUEUES];
+	ssize_t n = pv_sys.read(b->event, ports, sizeof(ports));
+	unsigned int i, k;
+	int ret;
+
+	if (n < 0)
+		return n == -EAGAIN || n == -EINTR ? 0 : fail_device(b, (int)n);
+	for (k = 0; k < (size_t)n / sizeof(*ports); k++)
+		for (i = 0; i < b->count; i++) {
+			if (b->served[i].port != ports[k])
+				continue;
+			ret = serve(b, i);
+			if (ret)
+				return ret;
+			/* served: the next event comes after this */
+			pv_sys.write(b->event, &ports[k], sizeof(ports[k]));
+			break;
+		}
+	return 0;
+}
+
+void parvus_backend_fds(const struct parvus_backend *b, struct pollfd fds[PARVUS_BACKEND_FDS])
+{
+	fds[0] = (struct pollfd){ .fd = b->device, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = b->event, .events = POLLIN };
+}
+
+int parvus_backend_run(struct parvus_backend *b, int timeout_ms)
+{
+	struct pollfd fds[PARVUS_BACKEND_FDS];
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < b->count; i++)
+		if (b->served[i].more)
+			timeout_ms = 0;
+	parvus_backend_fds(b, fds);
+	ret = pv_sys.poll(fds, PARVUS_BACKEND_FDS, timeout_ms);
+	if (ret < 0 && ret != -EINTR)
+		return fail_device(b, ret);
+	if (ret > 0 && fds[0].revents) {
+		ret = drain(b);
+		ret = ret ? fail_device(b, ret) : look(b);
+		if (ret)
+			return ret;
+	}
+	if (b->gone)
+		return 0;
+	ret = fds[1].revents ? events(b) : 0;
+	for (i = 0; !ret && i < b->count; i++)
+		if (b->served[i].more)
+			ret = serve(b, i);
+	return ret ? ret : 1;
+}
+
+void parvus_backend_notify(struct parvus_backend *b, const struct parvus_backend_queue *q)
+{
+	uint32_t port = b->served[q->index].port;
+
+	/* a domain that has ended has no port any more, and nobody who waits */
+	pv_sys.ioctl(b->event, PARVUS_IOC_SEND, &port);
+}
+
+void parvus_backend_again(struct parvus_backend *b, const struct parvus_backend_queue *q)
+{
+	b->served[q->index].more = true;
+}
