@@ -29,6 +29,7 @@ help:
 	@echo '  hypervisor       parvus.elf (multiboot 1 and 2) and parvus-pvh.elf'
 	@echo '  tools            libparvus and the parvus command; install puts them below DESTDIR, PREFIX'
 	@echo '  guest-kernel     the patched Linux (about 800 CPU seconds once, then cached)'
+	@echo '  new-driver NAME=...  a new pair of drivers in pv-drivers/NAME (docs/driver-guide.md)'
 	@echo '  refresh-patches  fit the patch series to a new linux-source of Debian'
 	@echo '  initramfs        the small BusyBox user space'
 	@echo '  debian           a small Debian user space, $(O)/debian.cpio (INITRD= for run)'
