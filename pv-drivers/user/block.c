@@ -8,6 +8,7 @@
  * this process is killed and its file is closed, nothing of it is under way any more.
  */
 #include "block.h"
+#include "../linux/block_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,33 +128,30 @@ void disk_close(struct disk *d)
 
 /* ---- requests ---------------------------------------------------------------------- */
 
-/* Where the data of a READ or WRITE is, as pieces of the pool. -EPROTO if that is a lie. */
-static int pieces(const struct disk *d, const struct parvus_backend_queue *q,
-		  const struct parvus_block_request *r, struct iovec *iov)
+static void copy(const struct block_check *c, void *to, uint32_t offset, uint32_t bytes)
 {
-	static struct parvus_block_segment list[PARVUS_BLOCK_SEGMENTS];
-	const struct parvus_block_segment *s = r->segment;
-	uint64_t bytes = 0, where = r->segment[0].offset;
-	unsigned int i;
+	memcpy(to, (uint8_t *)c->pool + offset, bytes);
+	__asm__ volatile("" ::: "memory");	/* the copy is what counts */
+}
 
-	if (!r->segments || r->segments > PARVUS_BLOCK_SEGMENTS || !r->sectors)
-		return -EPROTO;
-	if (r->segments > PARVUS_BLOCK_INLINE) {
-		if (where % SECTOR || where + r->segments * sizeof(*s) > q->pool_bytes)
-			return -EPROTO;
-		memcpy(list, q->pool + where, r->segments * sizeof(*s));
-		__asm__ volatile("" ::: "memory");	/* the copy is what counts */
-		s = list;
-	}
-	for (i = 0; i < r->segments; i++) {
-		if (s[i].offset % SECTOR || !s[i].bytes || s[i].bytes % d->info.logical_block ||
-		    (uint64_t)s[i].offset + s[i].bytes > q->pool_bytes)
-			return -EPROTO;
-		iov[i].iov_base = q->pool + s[i].offset;
-		iov[i].iov_len = s[i].bytes;
-		bytes += s[i].bytes;
-	}
-	return bytes > d->info.bytes || r->sectors != bytes / SECTOR ? -EPROTO : 0;
+/* As the kernel's back end has it: 0, a status, or BLOCK_CHECK_LIE. */
+static int check(const struct disk *d, const struct parvus_backend_queue *q,
+		 const struct parvus_block_request *r, struct parvus_block_segment *list)
+{
+	bool discards = d->info.link.features & PARVUS_BLOCK_HAS_DISCARD;
+	struct block_check c = {
+		.sectors = d->fd >= 0 ? d->info.sectors : 0,
+		.pool_bytes = q->pool_bytes,
+		.logical_block = d->info.logical_block,
+		.bytes = d->info.bytes,
+		.discard_sectors = discards ? d->info.discard_sectors : 0,
+		.zeroes_sectors = d->info.zeroes_sectors,
+		.readonly = d->info.flags & PARVUS_BLOCK_READONLY,
+		.copy = copy,
+		.pool = q->pool,
+	};
+
+	return block_check(&c, r, list);
 }
 
 /* All of it, however the kernel divides it. */
@@ -190,8 +188,6 @@ static int discard(const struct disk *d, const struct parvus_block_request *r)
 	uint64_t range[2] = { r->sector * SECTOR, r->sectors * SECTOR };
 	int ret;
 
-	if (!(d->info.link.features & PARVUS_BLOCK_HAS_DISCARD))
-		return -PARVUS_BLOCK_EOPNOTSUPP;
 	if (d->device)
 		ret = ioctl(d->fd, BLKDISCARD, range);
 	else
@@ -225,55 +221,36 @@ static int write_zeroes(const struct disk *d, const struct parvus_block_request 
 	return r->flags & PARVUS_BLOCK_FUA && fdatasync(d->fd) ? -PARVUS_BLOCK_EIO : 0;
 }
 
-/* The range that a request names, and whether it may be written to. */
-static int permitted(const struct disk *d, const struct parvus_block_request *r)
-{
-	uint32_t block = d->info.logical_block / (uint32_t)SECTOR;
-
-	if (d->fd < 0)
-		return -PARVUS_BLOCK_EIO;	/* no medium */
-	if (r->sector % block || r->sectors % block || r->sectors > d->info.sectors ||
-	    r->sector > d->info.sectors - r->sectors)
-		return -PARVUS_EINVAL;
-	if (r->op != PARVUS_BLOCK_READ && d->info.flags & PARVUS_BLOCK_READONLY)
-		return -PARVUS_EPERM;
-	return 0;
-}
-
 /* One request, checked and done: its status in @status. -EPROTO: the front end lies. */
 static int request(const struct disk *d, const struct parvus_backend_queue *q,
 		   const struct parvus_block_request *r, int32_t *status)
 {
-	static const uint8_t flags[] = {
-		[PARVUS_BLOCK_WRITE] = PARVUS_BLOCK_FUA,
-		[PARVUS_BLOCK_WRITE_ZEROES] = PARVUS_BLOCK_FUA | PARVUS_BLOCK_UNMAP,
-	};
+	static struct parvus_block_segment list[PARVUS_BLOCK_SEGMENTS];
 	static struct iovec iov[PARVUS_BLOCK_SEGMENTS];
-	bool data = r->op == PARVUS_BLOCK_READ || r->op == PARVUS_BLOCK_WRITE;
-	int ret;
+	unsigned int i;
 
-	if (r->op > PARVUS_BLOCK_WRITE_ZEROES) {
-		*status = -PARVUS_BLOCK_EOPNOTSUPP;
-		return 0;
-	}
-	if (r->flags & ~flags[r->op] || (!data && r->segments))
+	*status = check(d, q, r, list);
+	if (*status == BLOCK_CHECK_LIE)
 		return -EPROTO;
-	ret = data ? pieces(d, q, r, iov) : 0;
-	if (ret)
-		return ret;
-	if (r->op == PARVUS_BLOCK_FLUSH) {
-		if (r->sector || r->sectors)
-			return -EPROTO;
-		*status = d->fd >= 0 && fdatasync(d->fd) ? -PARVUS_BLOCK_EIO : 0;
-		return 0;
-	}
-	if (!data && (!r->sectors || r->sectors > RANGE_SECTORS))
-		return -EPROTO;
-	*status = permitted(d, r);
 	if (*status)
 		return 0;
-	*status = data ? transfer(d, r, iov) :
-		  r->op == PARVUS_BLOCK_DISCARD ? discard(d, r) : write_zeroes(d, r);
+	for (i = 0; i < r->segments; i++) {
+		iov[i].iov_base = q->pool + list[i].offset;
+		iov[i].iov_len = list[i].bytes;
+	}
+	switch (r->op) {
+	case PARVUS_BLOCK_FLUSH:
+		*status = fdatasync(d->fd) ? -PARVUS_BLOCK_EIO : 0;
+		break;
+	case PARVUS_BLOCK_DISCARD:
+		*status = discard(d, r);
+		break;
+	case PARVUS_BLOCK_WRITE_ZEROES:
+		*status = write_zeroes(d, r);
+		break;
+	default:
+		*status = transfer(d, r, iov);
+	}
 	return 0;
 }
 

@@ -604,7 +604,7 @@ static struct parvus_block_request data(uint8_t op, uint64_t sector, uint32_t wh
 
 	if (n > PARVUS_BLOCK_INLINE) {
 		s = (struct parvus_block_segment *)pool(0);
-		r.segment[0].offset = 0;
+		r.segment[0].bytes = n * (uint32_t)sizeof(*s);
 	}
 	for (i = 0; i < n; i++)
 		s[i] = (struct parvus_block_segment){ .offset = where + i * 1024, .bytes = 512 };
@@ -668,6 +668,8 @@ START_TEST(block_ranges)
 	ck_assert_int_eq(done(r), -PARVUS_EINVAL);
 	ck_assert_int_eq(done(data(PARVUS_BLOCK_READ, SECTORS - 1, 0, 2)), -PARVUS_EINVAL);
 	ck_assert_int_eq(done((struct parvus_block_request){ .op = 5 }), -PARVUS_BLOCK_EOPNOTSUPP);
+	r = (struct parvus_block_request){ .op = PARVUS_BLOCK_WRITE_ZEROES, .sectors = 1 << 30 };
+	ck_assert_int_eq(done(r), -PARVUS_E2BIG);
 	block_end();
 }
 END_TEST
@@ -717,9 +719,9 @@ START_TEST(block_lies)
 		 r.segments = _i % 2 ? 6 : 3;	/* more than we said that we take */
 		 r.segment[2] = (struct parvus_block_segment){ 0, 512 };
 		 r.sectors = (4 << 20) / 512 + (_i % 2 ? 4 : 1); break;
-	case 11: r.op = PARVUS_BLOCK_DISCARD; r.segments = 0; r.sectors = 1 << 20; break;
+	case 11: r.op = PARVUS_BLOCK_DISCARD; r.segments = 0; r.sectors = 0; break;
 	case 12: r.segments = 1000; r.sectors = 1000;
-		 r.segment[0].offset = POOL_PAGES * 4096 - 512; break;
+		 r.segment[0] = (struct parvus_block_segment){ POOL_PAGES * 4096 - 512, 8000 }; break;
 	case 13: r = data(PARVUS_BLOCK_WRITE, 0, 4096, 6);
 		 memmove(pool(8), pool(0), 6 * sizeof(*s));
 		 r.segment[0].offset = 8; break;
