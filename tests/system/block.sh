@@ -62,6 +62,7 @@ grep 'blockio ok' verify || fail "torn away: $(cat verify)"
 
 step "read-only, 4096-byte blocks, no medium"
 dd if=/dev/zero of=img bs=1M count=16 2>/dev/null
+losetup -f >/dev/null	# makes one
 losetup -r /dev/loop0 img || fail losetup
 create 1 name=xvdb dev=/dev/loop0 flags=1
 guest 'cat /sys/block/xvdb/ro; blockio zeroes /dev/xvdb 0 16777216; dd if=/etc/passwd of=/dev/xvdb 2>/dev/null; [ $? != 0 ]'
@@ -77,6 +78,7 @@ until_true 5 '[ "$(ask a cat /sys/block/xvdc/size)" = 0 ]'
 
 step "discard and zeroes"
 dd if=/dev/zero of=img2 bs=1M count=16 2>/dev/null
+losetup -f >/dev/null
 losetup /dev/loop1 img2 || fail losetup
 disk loop-block /dev/loop1 4096 || fail "block size"
 create 3 name=xvdd dev=/dev/loop1
@@ -135,7 +137,9 @@ for k in \$(diskpeer front); do echo \$k: \$(timeout 30 diskpeer front $evil \$k
 for s in 2 3 4; do echo garbage: \$(timeout 30 diskpeer front $evil garbage \$s 2>&1); done" >said
 cat said
 [ "$(grep -c ': ' said)" = 35 ] || fail "not all lies were told"
-grep -E '^good:|^answers-jump' said | grep -v 'answered 0' && fail "the truth was not believed"
+grep '^good:' said | grep -v 'answered 0' && fail "the truth was not believed"
+# an index of answers is looked at when the ring seems full, and at the beginning
+grep '^answers-jump' said | grep -vE 'answered 0|: closed' && fail "an index of answers"
 grep -E '^(end|wrap):' said | grep -v 'answered -22' && fail "beyond the end"
 grep -vE '^(good|answers-jump|end|wrap|op|table-race):' said | grep -v ': closed' && fail "a lie was believed"
 wait $v
