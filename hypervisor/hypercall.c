@@ -4,6 +4,7 @@
  * arguments of each are described there and in the ABI headers. Every argument is a
  * register value, every structure is copied in once and then checked.
  */
+#include <asm/bench.h>
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
@@ -516,7 +517,7 @@ static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 	    !(privilege[nr] == PRIV_control ? v->domain->control : debug_enabled))
 		return -PARVUS_EPERM;
 	if (!handlers[nr])
-		return -PARVUS_ENOSYS;
+		return bench_call(v, regs, nr);
 	v->stats.hypercalls[nr]++;
 	return handlers[nr](v, regs);
 }

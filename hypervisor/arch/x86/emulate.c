@@ -4,6 +4,7 @@
  * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
  * User mode never comes here: it gets its fault (review rule 38).
  */
+#include <asm/bench.h>
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
@@ -298,6 +299,17 @@ static void vif_set(struct vcpu *v, bool on)
 		pcpu_add_work(this_pcpu(), WORK_VECTORS);
 }
 
+/* No device is there: the bus floats, strings move nothing. */
+static void no_port(struct regs *r, const struct insn *i)
+{
+	if (i->op == INSN_IN && i->size == 4)
+		r->rax = 0xffffffff;
+	else if (i->op == INSN_IN)
+		r->rax |= i->size == 2 ? 0xffff : 0xff;
+	else if (i->rep && i->op != INSN_OUT)
+		r->rcx = 0;
+}
+
 bool emulate(struct vcpu *v, struct regs *r)
 {
 	static const u8 no_table[10];
@@ -317,8 +329,9 @@ bool emulate(struct vcpu *v, struct regs *r)
 	insn_decode(bytes, len, &i);
 	switch (i.op) {
 	case INSN_NONE:
-	case INSN_SYSRET:
 		return false;
+	case INSN_SYSRET:
+		return bench_sysret(v, r);
 	case INSN_CLI:
 		vif_set(v, false);
 		break;
@@ -341,19 +354,9 @@ bool emulate(struct vcpu *v, struct regs *r)
 		else if (sched_block(v))
 			pcpu_add_work(p, WORK_RESCHED);
 		break;
-	case INSN_IN:	/* no device: the bus floats */
-		if (i.size == 4)
-			r->rax = 0xffffffff;
-		else
-			r->rax |= i.size == 2 ? 0xffff : 0xff;
-		break;
-	case INSN_OUT:
-		break;
-	case INSN_INS:
-	case INSN_OUTS:
-		/* memory operands of ports: nobody there, nothing moved */
-		if (i.rep)
-			r->rcx = 0;
+	case INSN_IN ... INSN_OUTS:
+		if (!bench_port(v, r, &i))
+			no_port(r, &i);
 		break;
 	case INSN_MOV_FROM_CR:
 		if (!control_read(v, i.special, &value))

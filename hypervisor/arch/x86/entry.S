@@ -126,6 +126,7 @@ hypercall_slow:
 	sub	$6 * 8, %rsp
 	mov	%rsp, %rdi
 	call	hypercall_dispatch
+hypercall_exit:
 	mov	$1, %eax
 	xchg	%al, %gs:PCPU_exposed		/* a full barrier before work is read */
 	cmpl	$0, %gs:PCPU_work

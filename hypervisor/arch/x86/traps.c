@@ -4,6 +4,7 @@
  * served by the software TLB or the emulator, or reflected. Those of ring 0 are
  * served if they hit an instruction of the exception table, else they are our bug.
  */
+#include <asm/bench.h>
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
@@ -46,6 +47,8 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	trace(PARVUS_TRACE_FAULT, v, va, error);
 	if (unlikely(p->work & WORK_SERVE))
 		shadow_serve();
+	if (bench_store(v, regs, va, error))
+		return;
 	r = shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error);
 	if (r == SHADOW_GUEST_FAULT)
 		guest_page_fault(v, regs, va, guest_error);
