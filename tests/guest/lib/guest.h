@@ -59,6 +59,9 @@ void secondary_main(u64 arg);
 static inline u64 pa(const volatile void *p) { return (u64)p - BASE; }
 static inline void *va(u64 gpa) { return (void *)(gpa + BASE); }
 
+void *memset(void *d, int c, size_t n);
+void *memcpy(void *d, const void *s, size_t n);
+void console_out(const char *s, unsigned int n);
 void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void __attribute__((noreturn)) end(unsigned int status);
 extern unsigned int failures;
@@ -91,6 +94,7 @@ extern char user_return[];
 u64 check_registers(u64 nr);
 s64 hypercall(u64 nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 
+extern u64 next_page, ram_end;	/* gpa */
 /* Fresh zeroed pages below 64 MiB, seen at va(gpa). */
 u64 page_new(void);
 /* The entry for @va at @level (1 = 4 KiB) below a root, tables made as needed, all rights. */

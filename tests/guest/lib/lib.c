@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The library of micro guests; see guest.h. */
-#include <stdarg.h>
 #include "guest.h"
 
 struct parvus_start_info *start_info;
@@ -15,71 +14,13 @@ volatile struct fault fault;
 unsigned int failures;
 void (*volatile on_trap)(struct frame *f);
 struct frame user_trap;
-static u64 next_page;
 
-void *memset(void *d, int c, size_t n);
-void *memcpy(void *d, const void *s, size_t n);
-void *memset(void *d, int c, size_t n)
+void console_out(const char *s, unsigned int n)
 {
-	void *r = d;
+	unsigned int done;
 
-	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
-	return r;
-}
-void *memcpy(void *d, const void *s, size_t n)
-{
-	void *r = d;
-
-	__asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
-	return r;
-}
-
-static char out[512];
-
-static void put(unsigned int *n, char c)
-{
-	if (*n < sizeof(out))
-		out[(*n)++] = c;
-}
-
-/* %s %d %u %x %lx %lu %c */
-void print(const char *fmt, ...)
-{
-	unsigned int n = 0, done;
-	va_list ap;
-
-	va_start(ap, fmt);
-	for (; *fmt; fmt++) {
-		char digits[24];
-		int len = 0, lng = 0;
-		u64 v;
-
-		if (*fmt != '%') {
-			put(&n, *fmt);
-			continue;
-		}
-		while (*++fmt == 'l')
-			lng++;
-		switch (*fmt) {
-		case 's':
-			for (const char *s = va_arg(ap, const char *); *s; s++)
-				put(&n, *s);
-			break;
-		case 'c':
-			put(&n, (char)va_arg(ap, int));
-			break;
-		default:
-			v = lng ? va_arg(ap, u64) : va_arg(ap, u32);
-			do
-				digits[len++] = "0123456789abcdef"[v % (*fmt == 'x' ? 16 : 10)];
-			while (v /= *fmt == 'x' ? 16 : 10);
-			while (len)
-				put(&n, digits[--len]);
-		}
-	}
-	va_end(ap);
 	for (done = 0; done < n;) {
-		s64 r = parvus_console_write(pa(out) + done, n - done);
+		s64 r = parvus_console_write(pa(s) + done, n - done);
 
 		if (r <= 0)
 			break;
@@ -142,35 +83,6 @@ void leave_user(struct frame *f)
 	f->rflags = 2;
 	f->rsp = (u64)trap_stack_top - 4096;
 }
-
-u64 page_new(void)
-{
-	u64 gpa = next_page;
-
-	next_page += PAGE;
-	if (next_page > 0x4000000 || next_page > start_info->ram_size) {
-		print("out of pages\n");
-		end(1);
-	}
-	memset(va(gpa), 0, PAGE);
-	return gpa;
-}
-
-volatile u64 *entry_of(u64 *top, u64 at, int level)
-{
-	u64 *t = top;
-
-	for (int l = 4; l > level; l--) {
-		u64 *e = &t[at >> (12 + 9 * (l - 1)) & 511];
-
-		if (!(*e & P))
-			*e = page_new() | P | W | U;
-		t = va(*e & 0x000ffffffffff000ull);
-	}
-	return &t[at >> (12 + 9 * (level - 1)) & 511];
-}
-
-void map(u64 at, u64 gpa, u64 flags) { *entry_of(root, at, 1) = gpa | flags; }
 
 void flush_page(u64 at)
 {
@@ -254,6 +166,7 @@ __attribute__((weak)) void secondary_main(u64 arg)
 void guest_start(u64 start_gpa)
 {
 	start_info = va(start_gpa);
+	ram_end = start_info->ram_size;
 	next_page = (pa(image_end) + PAGE - 1) & ~(PAGE - 1);
 	for (int i = 0; i < 256; i++) {
 		traps[i].address = (u64)stubs + 16 * (u64)i;
