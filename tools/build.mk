@@ -148,3 +148,5 @@ install:
 		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(wildcard $(USER_O)/*.d)
+
+include tools/bench/guest/build.mk

@@ -13,13 +13,14 @@
 #include <parvus/hypercalls.h>
 
 #define PORT	0x700u	/* data; then registers: 3 the place, in 512 bytes, 7 command and status */
+#define WATCHED	(4 * PAGE_SIZE)
 
 static struct domain *watched;
 static u64 watched_gpa, watched_va;
 static u8 place, memory[65536];
 static u32 at;
 
-/* watch_gfn(gpa, va): the frame at gpa, which the guest has mapped read-only at va. */
+/* watch_gfn(gpa, va): the frames from gpa on, which the guest has mapped read-only at va. */
 s64 bench_call(struct vcpu *v, struct regs *r, u64 nr)
 {
 	if (nr != PARVUS_HC_watch_gfn)
@@ -38,12 +39,12 @@ bool bench_store(struct vcpu *v, struct regs *r, u64 va, u32 error)
 	static const u8 form[3] = { 0x48, 0x89, 0x07 };
 	u8 insn[sizeof(form)];
 
-	if (v->domain != watched || (va & PAGE_MASK) != watched_va || !(error & PF_WRITE) ||
+	if (v->domain != watched || va - watched_va >= WATCHED || !(error & PF_WRITE) ||
 	    !this_pcpu()->kernel_mode)
 		return false;
 	if (!guest_va_read(v, r->rip, insn, sizeof(insn)) || memcmp(insn, form, sizeof(form)) ||
 	    r->rdi != va || (va & 7) ||
-	    guest_write(v->domain, watched_gpa + (va & ~PAGE_MASK), &r->rax, 8))
+	    guest_write(v->domain, watched_gpa + (va - watched_va), &r->rax, 8))
 		return false;
 	v->stats.emulations++;
 	r->rip += sizeof(form);
