@@ -47,6 +47,7 @@ struct frame {
 
 extern struct parvus_start_info *start_info;
 extern struct parvus_vcpu_area area;	/* of vCPU 0 */
+extern struct parvus_vcpu_area areas[];	/* of the others */
 extern u64 root[512];
 extern u64 catch_sp, user_sp;
 extern char stack_top[], trap_stack_top[], image_end[], stubs[], syscall_stub[], secondary_start[];

@@ -4,7 +4,7 @@
 
 struct parvus_start_info *start_info;
 struct parvus_vcpu_area area __attribute__((aligned(512)));
-static struct parvus_vcpu_area areas[PARVUS_MAX_VCPUS] __attribute__((aligned(512)));
+struct parvus_vcpu_area areas[PARVUS_MAX_VCPUS] __attribute__((aligned(512)));
 static char stacks[4][8192] __attribute__((aligned(16)));
 static struct { u32 version, pad; u64 tsc, time; u32 mult; signed char shift; u8 flags, pad2[2]; }
 	clock __attribute__((aligned(64)));

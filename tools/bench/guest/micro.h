@@ -92,8 +92,7 @@ void fault_kernel_empty(u64 n);
 void user_code(const void *code, u64 len);
 void syscall_loop(u64 n);
 void syscall_loop_empty(u64 n);
-void ping_pong(u64 n, void (*halt)(void));
-extern void (*volatile second_halt)(void);
+void ping_pong(u64 n, void (*halt)(void), void (*halt_second)(void));
 void page_copy(void *to, const void *from, u64 bytes);
 extern u8 disk[], buffer[];
 #define DISK		65536u

@@ -219,7 +219,7 @@ static void halt_pending(u64 n)
 
 static void halt_raw(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 
-void (*volatile second_halt)(void);
+static void (*volatile second_halt)(void);
 
 /* The second CPU answers each interrupt by one, and sleeps in between. */
 void second_main(void)
@@ -232,9 +232,9 @@ void second_main(void)
 }
 
 /* Both sleep in turn: two interrupts and two wake-ups. */
-void ping_pong(u64 n, void (*halt)(void))
+void ping_pong(u64 n, void (*halt)(void), void (*halt_second)(void))
 {
-	second_halt = halt;
+	second_halt = halt_second;
 	second_cpu();
 	LOOP(n, u64 seen = irqs_a; raise_other(VECTOR_B); while (irqs_a == seen) halt());
 }
@@ -247,7 +247,7 @@ static void smp_setup(void)
 static void halt_wake(u64 n)
 {
 	__asm__ volatile("cli");
-	ping_pong(n, halt_raw);
+	ping_pong(n, halt_raw, halt_raw);
 }
 
 /* ---- data ---- */
