@@ -4,7 +4,6 @@
  * arguments of each are described there and in the ABI headers. Every argument is a
  * register value, every structure is copied in once and then checked.
  */
-#include <asm/bench.h>
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>

@@ -2,14 +2,15 @@
 /*
  * What only the benchmark's build has (make BENCH=1): the ways of a hypervisor that knows
  * nothing of paravirtualization, to compare with. Stores to one page-table frame trap, and
- * are emulated; SYSRET is; and eight ports are a device with 64 KiB, a disk or a network
- * interface by port I/O. One guest at a time, and the least that such emulation can cost.
+ * are emulated; so are SYSRET, an x2APIC, and eight ports of a device with 64 KiB, a disk or
+ * a network interface. One guest at a time, and the least that such emulation can cost.
  */
-#include <asm/bench.h>
 #include <asm/desc.h>
 #include <asm/pv.h>
 #include <hv/frame.h>
 #include <hv/lib.h>
+#include <hv/platform.h>
+#include <hv/timer.h>
 #include <parvus/hypercalls.h>
 
 #define PORT	0x700u	/* data; then registers: 3 the place, in 512 bytes, 7 command and status */
@@ -23,31 +24,25 @@ static u32 at;
 /* watch_gfn(gpa, va): the frames from gpa on, which the guest has mapped read-only at va. */
 s64 bench_call(struct vcpu *v, struct regs *r, u64 nr)
 {
-	if (nr != PARVUS_HC_watch_gfn)
+	if (nr != PARVUS_HC_watch_gfn || (r->rdi | r->rsi) & (PAGE_SIZE - 1))
 		return -PARVUS_ENOSYS;
-	if ((r->rdi | r->rsi) & (PAGE_SIZE - 1))
-		return -PARVUS_EINVAL;
 	watched = v->domain;
 	watched_gpa = r->rdi;
 	watched_va = r->rsi;
 	return 0;
 }
 
-/* The one form that is understood: mov %rax, (%rdi). */
+/* The one form that is understood: mov %rax, (%rdi), which is 48 89 07. */
 bool bench_store(struct vcpu *v, struct regs *r, u64 va, u32 error)
 {
-	static const u8 form[3] = { 0x48, 0x89, 0x07 };
-	u8 insn[sizeof(form)];
+	u32 insn = 0;
 
-	if (v->domain != watched || va - watched_va >= WATCHED || !(error & PF_WRITE) ||
-	    !this_pcpu()->kernel_mode)
-		return false;
-	if (!guest_va_read(v, r->rip, insn, sizeof(insn)) || memcmp(insn, form, sizeof(form)) ||
-	    r->rdi != va || (va & 7) ||
-	    guest_write(v->domain, watched_gpa + (va - watched_va), &r->rax, 8))
+	if (v->domain != watched || va - watched_va >= WATCHED || (va & 7) || !(error & PF_WRITE) ||
+	    !this_pcpu()->kernel_mode || !guest_va_read(v, r->rip, &insn, 3) || insn != 0x078948 ||
+	    r->rdi != va || guest_write(v->domain, watched_gpa + (va - watched_va), &r->rax, 8))
 		return false;
 	v->stats.emulations++;
-	r->rip += sizeof(form);
+	r->rip += 3;
 	return true;
 }
 
@@ -80,6 +75,18 @@ bool bench_port(struct vcpu *v, struct regs *r, const struct insn *i)
 	at = (at + bytes) % sizeof(memory);
 	*(i->op == INSN_INS ? &r->rdi : &r->rsi) += string ? bytes : 0;
 	r->rcx = string && i->rep ? 0 : r->rcx;
+	return true;
+}
+
+/* x2APIC: end of interrupt, an interrupt to oneself, the timer's count, in ns. */
+bool bench_msr(struct vcpu *v, u32 msr, u64 value)
+{
+	if (msr == 0x83f && value >= 32 && value < 256)
+		vcpu_raise(v, (u8)value);
+	else if (msr == 0x838 && !timer_set(&v->timer, this_pcpu()->cpu, hv_now_ns() + value))
+		timer_rearm();
+	else
+		return msr == 0x80b;
 	return true;
 }
 

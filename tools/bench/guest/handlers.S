@@ -188,6 +188,38 @@ return_stub:
 	dec	%rdx
 	jnz	1b
 	ret
+
+	.globl	return_loop_raw, return_stub_raw, irq_apic
+	.balign	16
+return_loop_raw:
+	mov	%rsp, kernel_rsp(%rip)
+	mov	%rdi, %rdx
+1:	mov	$0x202, %r11d
+	mov	$0x400000, %ecx
+	mov	$0x5fff00, %esp
+	sysretq
+	.balign	16
+return_stub_raw:
+	mov	kernel_rsp(%rip), %rsp
+	dec	%rdx
+	jnz	1b
+	ret
+
+/* As a native kernel with an x2APIC: end of interrupt by WRMSR, IRET; both trap. */
+	.balign	16
+irq_apic:
+	push	%rax
+	push	%rcx
+	push	%rdx
+	incq	irqs_a(%rip)
+	mov	$0x80b, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+	pop	%rdx
+	pop	%rcx
+	pop	%rax
+	iretq
 #endif
 
 	.data

@@ -111,9 +111,10 @@ static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v
 /* ---- handlers.S ---- */
 extern const char ud_raw[], fault_raw[], irq_raw[];	/* return by iretq */
 extern const char ud_call[], fault_call[], fault_trap[], irq_call[];	/* by hypercall */
-extern const char syscall_light[], syscall_raw[], return_stub[];
+extern const char syscall_light[], syscall_raw[], return_stub[], return_stub_raw[], irq_apic[];
 extern const char irq_b_raw[], irq_b_call[], event_call[];
 extern volatile u64 irqs_a, irqs_b, fault_table, fault_base, fault_value;
 void return_loop(u64 n);	/* n times to user mode and back */
+void return_loop_raw(u64 n);
 
 #endif

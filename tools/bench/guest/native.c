@@ -21,6 +21,22 @@ static void tls(u64 n)
 	LOOP(n, t[0] = 0; t[1] = 0; t[2] = 0);
 }
 
+/* A switch of processes: TLS, address space, user GS, and the first page touched. */
+static void context(u64 n)
+{
+	volatile u64 *t = &gdt[PARVUS_TLS_FIRST];
+
+	LOOP(n, for (u64 i = 0; i < 2; i++) {
+		t[0] = 0;
+		t[1] = 0;
+		t[2] = 0;
+		write_cr3(spaces[i]);
+		__asm__ volatile("wrmsr" : : "c"(0xc0000101), "a"(0x1000), "d"(0));
+		touch(1);
+	});
+}
+static void context_done(void) { write_cr3(pa(root)); }
+
 static u64 gate[2];
 static void gate_store(u64 n)
 {
@@ -80,6 +96,7 @@ static void copy_packet(u64 n) { LOOP(n, page_copy(buffer, disk, 1500)); }
 const struct op native_ops[] = {
 	N("cpuid", 500, cpuid),
 	N("load-tls", 500, tls),
+	N("context-switch", 100, context, .per = 2, .setup = spaces_setup, .done = context_done),
 	N("set-gate", 500, gate_store),
 	N("page-fault", 2, fault_user, .per = FAULT_PAGES, .setup = fault_setup,
 	  .reset = range_absent, .empty = fault_user_empty),
