@@ -9,6 +9,7 @@
 
 const char *const raw_way = "native";
 struct frame user_trap;
+unsigned int failures;
 void (*volatile on_trap)(struct frame *f);
 u64 lapic_per_us = 1000;
 static const char *cmdline = "";
@@ -239,5 +240,5 @@ void bare_start(void)
 	cpu_tables(&tss, (u64)trap_stack_top, 8);
 	calibrate();
 	micro_main();
-	end(0);
+	end(failures ? 1 : 0);
 }

@@ -300,6 +300,37 @@ static void command(u8 sectors, u8 place, u8 what)
 	while (in(7) != 0x50)
 		;
 }
+static void device_read(u64 bytes)
+{
+	void *to = buffer;
+	u64 words = bytes / 2;
+
+	memset(buffer, 0, PAGE);
+	__asm__ volatile("rep insw" : "+D"(to), "+c"(words) : "d"((u16)DEVICE) : "memory");
+}
+/* The device holds what disk_fill() makes, from 4096 on. */
+static void device_fill(void)
+{
+	const void *from = disk + PAGE;
+	u64 words = PAGE / 2;
+
+	disk_fill();
+	command(8, 8, 0xc5);
+	__asm__ volatile("rep outsw" : "+S"(from), "+c"(words) : "d"((u16)DEVICE) : "memory");
+}
+static bool check_block(u64 n) { (void)n; return buffer_is(PAGE, PAGE); }
+static void packet_fill(void)
+{
+	disk_fill();
+	page_copy(buffer, disk, PAGE);
+}
+static bool check_packet(u64 n)
+{
+	(void)n;
+	command(0, 0, 0xc4);
+	device_read(1500);
+	return buffer_is(0, 1500);
+}
 static void block_string(u64 n)
 {
 	LOOP(n, void *to = buffer; u64 words = PAGE / 2; command(8, 8, 0xc4);
@@ -339,22 +370,22 @@ const struct op call_ops[] = {
 	BATCHED("invlpg", 16, flush_list, .per = BATCH, .setup = flush_list_setup, .done = list_check),
 	CALL("flush-range-64", 16, flush_64, PTES(present)),
 	BATCHED("flush-range-64", 16, flush_64_range, PTES(present)),
-	SHARED("pte-set-1", 64, set_1, PTES(absent)),
-	SHARED("pte-set-64", 16, set_64, PTES(absent)),
-	SHARED("pte-set-2048", 4, set_2048, PTES(absent)),
-	CALL("pte-update-1", 64, update_1, PTES(present)),
-	CALL("pte-update-64", 16, update_64, PTES(present)),
-	CALL("pte-update-2048", 4, update_2048, PTES(present)),
-	BATCHED("pte-update-64", 16, update_64_range, PTES(present)),
-	BATCHED("pte-update-2048", 4, update_2048_range, PTES(present)),
+	SHARED("pte-set-1", 64, set_1, PTES(absent, .check = check_set)),
+	SHARED("pte-set-64", 16, set_64, PTES(absent, .check = check_set)),
+	SHARED("pte-set-2048", 4, set_2048, PTES(absent, .check = check_set)),
+	CALL("pte-update-1", 64, update_1, PTES(present, .check = check_updated)),
+	CALL("pte-update-64", 16, update_64, PTES(present, .check = check_updated)),
+	CALL("pte-update-2048", 4, update_2048, PTES(present, .check = check_updated)),
+	BATCHED("pte-update-64", 16, update_64_range, PTES(present, .check = check_updated)),
+	BATCHED("pte-update-2048", 4, update_2048_range, PTES(present, .check = check_updated)),
 	CALL("map-unmap", 200, map_unmap, .setup = plain_setup),
 	BATCHED("map-unmap", 8, map_unmap_range, .per = 64, .setup = plain_setup),
 	CALL("page-fault", 2, fault_user, .per = FAULT_PAGES, .setup = fault_call_setup,
-	     .reset = range_absent, .empty = fault_user_empty),
+	     .reset = range_absent, .empty = fault_user_empty, .check = check_faulted),
 	TRAP("page-fault", 2, fault_user, .per = FAULT_PAGES, .setup = fault_trap_setup,
-	     .reset = range_absent, .empty = fault_user_empty, .needs = NEED_WATCH),
+	     .reset = range_absent, .empty = fault_user_empty, .check = check_faulted, .needs = NEED_WATCH),
 	CALL("page-fault-kernel", 2, fault_kernel, .per = FAULT_PAGES, .setup = fault_call_setup,
-	     .reset = range_absent, .empty = fault_kernel_empty),
+	     .reset = range_absent, .empty = fault_kernel_empty, .check = check_faulted),
 	CALL("exception", 500, exception, .setup = ud_setup),
 	CALL("system-call", 1000, syscall_loop, .setup = call_setup, .empty = syscall_loop_empty),
 	TRAP("system-call", 1000, syscall_loop, .setup = call_trap_setup, .empty = syscall_loop_empty,
@@ -371,23 +402,24 @@ const struct op call_ops[] = {
 	CALL("wrmsr", 500, msr_write),
 	BATCHED("wrmsr", 16, batch, .per = BATCH, .setup = msr_list, .done = list_check),
 	CALL("cpuid", 500, cpuid_call),
-	CALL("halt-pending", 200, halt_pending, .setup = halt_setup, .done = irq_done),
-	CALL("ipi", 500, self, .setup = irq_setup, .done = irq_done),
-	BATCHED("ipi", 16, batch, .per = BATCH, .setup = self_list, .done = irq_done),
+	CALL("halt-pending", 200, halt_pending, .setup = halt_setup, .done = irq_done, .check = check_irqs),
+	CALL("ipi", 500, self, .setup = irq_setup, .done = irq_done, .check = check_irqs),
+	BATCHED("ipi", 16, batch, .per = BATCH, .setup = self_list, .done = irq_done, .check = check_irqs),
 	CALL("timer-set", 500, timer_far, .setup = timer_setup, .done = timer_done),
 	BATCHED("timer-set", 16, batch, .per = BATCH, .setup = timer_list, .done = timer_done),
-	CALL("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty),
-	TRAP("ipi", 500, apic_self, .setup = apic_setup, .done = irq_done, .needs = NEED_WATCH),
+	CALL("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty,
+	     .check = check_irqs),
+	TRAP("ipi", 500, apic_self, .setup = apic_setup, .done = irq_done, .check = check_irqs, .needs = NEED_WATCH),
 	TRAP("timer-set", 500, apic_far, .setup = apic_setup, .done = timer_done, .needs = NEED_WATCH),
 	TRAP("timer", 100, apic_timer, .setup = apic_setup, .done = timer_done, .empty = timer_empty,
-	     .needs = NEED_WATCH),
-	TRAP("block-4k", 20, block_string, .needs = NEED_DEVICE),
-	TRAP("block-4k-words", 2, block_words, .needs = NEED_DEVICE),
-	TRAP("network-1500", 50, packet_string, .needs = NEED_DEVICE),
+	     .check = check_irqs, .needs = NEED_WATCH),
+	TRAP("block-4k", 20, block_string, .setup = device_fill, .check = check_block, .needs = NEED_DEVICE),
+	TRAP("block-4k-words", 2, block_words, .setup = device_fill, .check = check_block, .needs = NEED_DEVICE),
+	TRAP("network-1500", 50, packet_string, .setup = packet_fill, .check = check_packet, .needs = NEED_DEVICE),
 };
 const u64 call_count = sizeof(call_ops) / sizeof(call_ops[0]);
 
 const struct op call_smp_ops[] = {
-	CALL("halt-wake", 200, halt_wake, .setup = smp_setup),
+	CALL("halt-wake", 200, halt_wake, .setup = smp_setup, .check = check_irqs),
 };
 const u64 call_smp_count = sizeof(call_smp_ops) / sizeof(call_smp_ops[0]);

@@ -55,8 +55,10 @@ static void serve_block(struct parvus_consumer *c, struct parvus_producer *p)
 	while (parvus_consume(c, &r)) {
 		struct parvus_block_response a = { .id = r.id };
 
-		if (r.op == BLOCK_STOP)
-			end(0);
+		if (r.op == BLOCK_STOP) {
+			EXPECT(buffer_is(0, 1500));	/* the last packet */
+			end(failures ? 1 : 0);
+		}
 		page_copy(m->pool[r.segment[0].offset / 4096 % POOL], disk + r.sector * 512 % DISK, PAGE);
 		parvus_produce(p, &a);
 	}
@@ -84,8 +86,13 @@ void device_back(void)
 
 	event_setup();
 	gate_set(PARVUS_VECTOR_EVENT, event_call);
-	for (u32 i = 0; i < OFFERS; i++)	/* references 1 and up */
-		EXPECT_EQ(offer(page_new(), other, 0, &ref), 0);
+	disk_fill();
+	for (u32 i = 0; i < OFFERS; i++) {	/* references 1 and up */
+		u64 page = page_new();
+
+		page_copy(va(page), disk, PAGE);
+		EXPECT_EQ(offer(page, other, 0, &ref), 0);
+	}
 	for (u32 i = 0; i < SHARED_PAGES; i++)
 		while (grant_map(other, i + 1, 0, HOLE + i * PAGE, &handle))
 			parvus_yield();
@@ -138,6 +145,9 @@ static void block_read(u32 count)
 }
 static void block_1(u64 n) { LOOP(n, block_read(1)); }
 static void block_16(u64 n) { LOOP(n, block_read(POOL)); }
+
+static bool check_first(u64 n) { (void)n; return buffer_is(0, PAGE); }
+static bool check_last(u64 n) { (void)n; return buffer_is((POOL - 1) * PAGE, PAGE); }
 
 static void transmit(u32 count)
 {
@@ -208,16 +218,33 @@ static void unmap_one(u64 n)
 static void unmap_list(u64 n) { LOOP(n, parvus_grant_op(PARVUS_GRANT_UNMAP, pa(unmaps), OFFERS)); }
 static void copy_setup(void)
 {
+	memset(buffer, 0, PAGE);
 	for (u32 i = 0; i < POOL; i++)
 		copies[i] = (struct parvus_grant_copy){ .from = end_of(1 - ME, i + 1, 0),
 							.to = end_own(pa(buffer)), .length = 4096 };
 }
 static void copy_one(u64 n) { LOOP(n, parvus_grant_op(PARVUS_GRANT_COPY, pa(copies), 1)); }
 static void copy_list(u64 n) { LOOP(n, parvus_grant_op(PARVUS_GRANT_COPY, pa(copies), POOL)); }
-static void copy_done(void)
+static bool check_copied(u64 n)
 {
-	for (u32 i = 0; i < POOL; i++)
-		EXPECT_EQ(copies[i].status, 0);
+	(void)n;
+	return buffer_is(0, PAGE);
+}
+static bool check_mapped(u64 n)
+{
+	(void)n;
+	for (u32 i = 0; i < OFFERS; i++)
+		if (maps[i].status || !maps[i].handle)
+			return false;
+	return true;
+}
+static bool check_unmapped(u64 n)
+{
+	(void)n;
+	for (u32 i = 0; i < OFFERS; i++)
+		if (unmaps[i].status)
+			return false;
+	return true;
 }
 
 /* ---- front end: events, between two ports of its own ---- */
@@ -238,6 +265,21 @@ static void event_list_setup(void)
 static void event_shared(u64 n) { LOOP(n, __atomic_fetch_or(&word, 1, __ATOMIC_SEQ_CST)); }
 static void receive_setup(void) { irq_on(); }
 static void receive_done(void) { irq_off(); }
+static bool check_sent(u64 n)
+{
+	(void)n;
+	return event_page.pending[in[0] / 64] >> (in[0] % 64) & 1;
+}
+static bool check_received(u64 n)
+{
+	u64 sum = 0;
+
+	for (u32 i = 0; i < PORTS; i++) {
+		sum += event_count[in[i]];
+		event_count[in[i]] = 0;
+	}
+	return sum >= n;
+}
 static void receive_one(u64 n) { LOOP(n, event_send(out[0])); }
 static void receive_list(void)
 {
@@ -251,19 +293,21 @@ static void batch(u64 n) { LOOP(n, run_list(PORTS)); }
 
 static const struct op device_ops[] = {
 	OP("event-send", "shared", 500, event_shared),
-	BATCHED("event-send", 16, event_list, .per = PORTS, .setup = event_list_setup),
-	CALL("event-send", 500, event_one),
+	BATCHED("event-send", 16, event_list, .per = PORTS, .setup = event_list_setup, .check = check_sent),
+	CALL("event-send", 500, event_one, .check = check_sent),
 	CALL("event-send-pending", 500, event_pending),
-	BATCHED("event-receive", 16, batch, .per = PORTS, .setup = receive_list, .done = receive_done),
-	CALL("event-receive", 500, receive_one, .setup = receive_setup, .done = receive_done),
-	BATCHED("grant-map", 8, map_list, .per = OFFERS, .reset = unmap_all),
-	CALL("grant-map", 8, map_one, .per = OFFERS, .reset = unmap_all),
-	BATCHED("grant-unmap", 8, unmap_list, .per = OFFERS, .reset = map_again),
-	CALL("grant-unmap", 8, unmap_one, .per = OFFERS, .reset = map_again),
-	BATCHED("grant-copy", 16, copy_list, .per = POOL, .setup = copy_setup, .done = copy_done),
-	CALL("grant-copy", 100, copy_one, .setup = copy_setup, .done = NULL),
-	BATCHED("block-4k", 16, block_16, .per = POOL),
-	CALL("block-4k", 100, block_1),
+	BATCHED("event-receive", 16, batch, .per = PORTS, .setup = receive_list, .done = receive_done,
+	     .check = check_received),
+	CALL("event-receive", 500, receive_one, .setup = receive_setup, .done = receive_done,
+	     .check = check_received),
+	BATCHED("grant-map", 8, map_list, .per = OFFERS, .reset = unmap_all, .check = check_mapped),
+	CALL("grant-map", 8, map_one, .per = OFFERS, .reset = unmap_all, .check = check_mapped),
+	BATCHED("grant-unmap", 8, unmap_list, .per = OFFERS, .reset = map_again, .check = check_unmapped),
+	CALL("grant-unmap", 8, unmap_one, .per = OFFERS, .reset = map_again, .check = check_unmapped),
+	BATCHED("grant-copy", 16, copy_list, .per = POOL, .setup = copy_setup, .check = check_copied),
+	CALL("grant-copy", 100, copy_one, .setup = copy_setup, .check = check_copied),
+	BATCHED("block-4k", 16, block_16, .per = POOL, .check = check_last),
+	CALL("block-4k", 100, block_1, .check = check_first),
 	BATCHED("network-1500", 16, packet_16, .per = POOL),
 	CALL("network-1500", 100, packet_1),
 };
@@ -272,6 +316,7 @@ void device_front(void)
 {
 	u32 ref, other = 1 - ME;
 
+	disk_fill();
 	event_setup();
 	gate_set(PARVUS_VECTOR_EVENT, event_call);
 	while ((port = event_unbound(other)) < 0)	/* port 1 */

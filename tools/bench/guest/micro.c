@@ -99,7 +99,13 @@ static void measure_one(const struct op *op)
 	round_of(op, op->empty ? op->empty : empty, NULL);
 	for (int r = 0; r < rounds; r++) {
 		memset(&s, 0, sizeof(s));
+		irqs_a = 0;
 		t = round_of(op, op->run, &s);
+		if (op->check && !op->check(n)) {
+			print("FAILED %s %s: not what it should have done\n", op->name,
+			      op->way ? op->way : raw_way);
+			failures++;
+		}
 		raw = t < raw ? t : raw;
 		t = round_of(op, op->empty ? op->empty : empty, NULL);
 		base = t < base ? t : base;

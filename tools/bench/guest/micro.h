@@ -23,6 +23,7 @@ struct op {
 	void (*reset)(void);	/* before each; then run(1) is measured, n times */
 	void (*done)(void);	/* after the last */
 	void (*empty)(u64 n);	/* what is subtracted; NULL = an empty loop */
+	bool (*check)(u64 n);	/* after n operations: were they done? */
 	unsigned int needs;	/* NEED_* */
 };
 #define OP(what, w, count, fn, ...) { .name = what, .way = w, .n = count, .run = fn, ##__VA_ARGS__ }
@@ -95,6 +96,11 @@ void syscall_loop_empty(u64 n);
 void ping_pong(u64 n, void (*halt)(void), void (*halt_second)(void));
 void page_copy(void *to, const void *from, u64 bytes);
 extern u8 disk[], buffer[];
+void disk_fill(void);
+bool buffer_is(u64 place, u64 bytes);	/* what disk_fill() put there */
+/* For op.check: as many interrupts as operations; entries of RANGE as the row leaves them. */
+bool check_irqs(u64 n);
+bool check_set(u64 n), check_updated(u64 n), check_faulted(u64 n);
 #define DISK		65536u
 #define FAULT_PAGES	256u
 #define RANGE_VALUE	(range_page | P | W | U | A | D)

@@ -90,6 +90,8 @@ static void entry_map(u64 n) { LOOP(n, pte_store(view, RANGE_VALUE)); }
 static void entry_unmap(u64 n) { LOOP(n, pte_store(view, 0); invlpg(RANGE)); }
 static void copy(u64 n) { LOOP(n, page_copy(buffer, disk, PAGE)); }
 static void copy_packet(u64 n) { LOOP(n, page_copy(buffer, disk, 1500)); }
+static bool check_copy(u64 n) { (void)n; return buffer_is(0, PAGE); }
+static bool check_packet(u64 n) { (void)n; return buffer_is(0, 1500); }
 
 #define N(what, count, fn, ...) OP(what, "native", count, fn, ##__VA_ARGS__)
 
@@ -99,18 +101,19 @@ const struct op native_ops[] = {
 	N("context-switch", 100, context, .per = 2, .setup = spaces_setup, .done = context_done),
 	N("set-gate", 500, gate_store),
 	N("page-fault", 2, fault_user, .per = FAULT_PAGES, .setup = fault_setup,
-	  .reset = range_absent, .empty = fault_user_empty),
+	  .reset = range_absent, .empty = fault_user_empty, .check = check_faulted),
 	N("system-call", 1000, syscall_loop, .setup = call_setup, .empty = syscall_loop_empty),
 	N("return-to-user", 1000, return_loop, .setup = return_setup),
-	N("ipi", 500, self, .setup = self_setup, .done = self_done),
+	N("ipi", 500, self, .setup = self_setup, .done = self_done, .check = check_irqs),
 	N("timer-set", 500, timer_set_far, .setup = timer_setup, .done = timer_done),
-	N("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty),
+	N("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty,
+	  .check = check_irqs),
 	N("event-send", 500, flag),
-	N("event-receive", 500, self, .setup = self_setup, .done = self_done),
+	N("event-receive", 500, self, .setup = self_setup, .done = self_done, .check = check_irqs),
 	N("grant-map", 500, entry_map, .setup = range_setup),
 	N("grant-unmap", 500, entry_unmap, .setup = range_setup),
-	N("grant-copy", 100, copy),
-	N("block-4k", 100, copy),
-	N("network-1500", 100, copy_packet),
+	N("grant-copy", 100, copy, .setup = disk_fill, .check = check_copy),
+	N("block-4k", 100, copy, .setup = disk_fill, .check = check_copy),
+	N("network-1500", 100, copy_packet, .setup = disk_fill, .check = check_packet),
 };
 const u64 native_count = sizeof(native_ops) / sizeof(native_ops[0]);

@@ -261,6 +261,37 @@ void page_copy(void *to, const void *from, u64 bytes)
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
 }
 
+void disk_fill(void)
+{
+	for (u64 i = 0; i < DISK; i++)
+		disk[i] = (u8)(i * 7 + (i >> 8));
+}
+
+bool buffer_is(u64 at, u64 bytes)
+{
+	for (u64 i = 0; i < bytes; i++)
+		if (buffer[i] != (u8)((at + i) * 7 + ((at + i) >> 8)))
+			return false;
+	return true;
+}
+
+/* ---- were they done? ---- */
+
+bool check_irqs(u64 n) { return irqs_a == n; }
+
+static bool entries_are(u64 value, u64 count)
+{
+	volatile u64 *t = va(tables);
+
+	for (u64 i = 0; i < count; i++)
+		if ((t[i] & ~(A | D)) != (value & ~(A | D)))
+			return false;
+	return true;
+}
+bool check_set(u64 n) { (void)n; return entries_are(RANGE_VALUE, 1); }
+bool check_updated(u64 n) { (void)n; return entries_are(RANGE_VALUE & ~W, 1); }
+bool check_faulted(u64 n) { (void)n; return entries_are(RANGE_VALUE, FAULT_PAGES); }
+
 #define WATCH .needs = NEED_WATCH
 #define RAW(what, count, fn, ...) OP(what, NULL, count, fn, ##__VA_ARGS__)
 
@@ -272,15 +303,15 @@ const struct op raw_ops[] = {
 	RAW("switch-aspace", 100, switch_spaces, .per = 2, .setup = spaces_setup, .done = spaces_done),
 	RAW("invlpg", 500, flush, .setup = range_present_setup),
 	RAW("flush-range-64", 16, flush_64, .setup = range_setup, .reset = range_present),
-	RAW("pte-set-1", 64, set_1, .setup = range_setup, .reset = range_absent, WATCH),
-	RAW("pte-set-64", 16, set_64, .setup = range_setup, .reset = range_absent, WATCH),
-	RAW("pte-set-2048", 4, set_2048, .setup = range_setup, .reset = range_absent, WATCH),
-	RAW("pte-update-1", 64, update_1, .setup = range_setup, .reset = range_present, WATCH),
-	RAW("pte-update-64", 16, update_64, .setup = range_setup, .reset = range_present, WATCH),
-	RAW("pte-update-2048", 4, update_2048, .setup = range_setup, .reset = range_present, WATCH),
+	RAW("pte-set-1", 64, set_1, .setup = range_setup, .reset = range_absent, .check = check_set, WATCH),
+	RAW("pte-set-64", 16, set_64, .setup = range_setup, .reset = range_absent, .check = check_set, WATCH),
+	RAW("pte-set-2048", 4, set_2048, .setup = range_setup, .reset = range_absent, .check = check_set, WATCH),
+	RAW("pte-update-1", 64, update_1, .setup = range_setup, .reset = range_present, .check = check_updated, WATCH),
+	RAW("pte-update-64", 16, update_64, .setup = range_setup, .reset = range_present, .check = check_updated, WATCH),
+	RAW("pte-update-2048", 4, update_2048, .setup = range_setup, .reset = range_present, .check = check_updated, WATCH),
 	RAW("map-unmap", 200, map_unmap, .setup = range_setup, WATCH),
 	RAW("page-fault-kernel", 2, fault_kernel, .per = FAULT_PAGES, .setup = fault_setup,
-	    .reset = range_absent, .empty = fault_kernel_empty, WATCH),
+	    .reset = range_absent, .empty = fault_kernel_empty, .check = check_faulted, WATCH),
 	RAW("exception", 500, exception, .setup = ud_setup),
 	RAW("load-idt", 500, raw_lidt, .setup = tables_setup),
 	RAW("load-gdt", 500, raw_lgdt, .setup = tables_setup),
@@ -288,11 +319,11 @@ const struct op raw_ops[] = {
 	RAW("wrmsr", 500, raw_wrmsr),
 	RAW("port-in", 500, port_in),
 	RAW("port-out", 500, port_out),
-	RAW("halt-pending", 200, halt_pending, .setup = irq_setup),
+	RAW("halt-pending", 200, halt_pending, .setup = irq_setup, .check = check_irqs),
 };
 const u64 raw_count = sizeof(raw_ops) / sizeof(raw_ops[0]);
 
 const struct op raw_smp_ops[] = {
-	RAW("halt-wake", 200, halt_wake, .setup = smp_setup),
+	RAW("halt-wake", 200, halt_wake, .setup = smp_setup, .check = check_irqs),
 };
 const u64 raw_smp_count = sizeof(raw_smp_ops) / sizeof(raw_smp_ops[0]);
