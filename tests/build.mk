@@ -109,7 +109,7 @@ fuzz-%: $(FUZZ_O)/libfuzzer/%
 		-artifact_prefix=$(FUZZ_O)/$*- $(FUZZ_O)/corpus/$* tests/fuzz/seeds/$*
 
 .PHONY: test test-full tests-built test-unit test-guest
-tests-built: hypervisor $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
+tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
 	tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
 

@@ -97,7 +97,7 @@ static void timer_list(void)
 	for (u64 i = 0; i < BATCH; i++)
 		list_set(i, PARVUS_HC_timer_set, 1ull << 60, 0, 0, 0, 0, 0);
 }
-static void timer(u64 n) { LOOP(n, parvus_timer_set(now_ns() + TIMER_NS); spin()); }
+static void timer(u64 n) { LOOP(n, parvus_timer_set(now_ns() + timer_ns); spin()); }
 static void timer_empty(u64 n) { LOOP(n, spin()); }
 
 /* As with an x2APIC: its registers are MSRs. */
@@ -112,7 +112,7 @@ static void apic_self(u64 n)
 {
 	LOOP(n, u64 seen = irqs_a; apic_write(0x83f, VECTOR_A); while (irqs_a == seen) ;);
 }
-static void apic_timer(u64 n) { LOOP(n, apic_write(0x838, TIMER_NS); spin()); }
+static void apic_timer(u64 n) { LOOP(n, apic_write(0x838, (u32)timer_ns); spin()); }
 static void apic_far(u64 n) { LOOP(n, apic_write(0x838, 1u << 31)); }
 
 /* ---- control registers, tables, MSRs ---- */
@@ -408,11 +408,11 @@ const struct op call_ops[] = {
 	CALL("timer-set", 500, timer_far, .setup = timer_setup, .done = timer_done),
 	BATCHED("timer-set", 16, batch, .per = BATCH, .setup = timer_list, .done = timer_done),
 	CALL("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty,
-	     .check = check_irqs),
+	     .check = check_timer),
 	TRAP("ipi", 500, apic_self, .setup = apic_setup, .done = irq_done, .check = check_irqs, .needs = NEED_WATCH),
 	TRAP("timer-set", 500, apic_far, .setup = apic_setup, .done = timer_done, .needs = NEED_WATCH),
 	TRAP("timer", 100, apic_timer, .setup = apic_setup, .done = timer_done, .empty = timer_empty,
-	     .check = check_irqs, .needs = NEED_WATCH),
+	     .check = check_timer, .needs = NEED_WATCH),
 	TRAP("block-4k", 20, block_string, .setup = device_fill, .check = check_block, .needs = NEED_DEVICE),
 	TRAP("block-4k-words", 2, block_words, .setup = device_fill, .check = check_block, .needs = NEED_DEVICE),
 	TRAP("network-1500", 50, packet_string, .setup = packet_fill, .check = check_packet, .needs = NEED_DEVICE),

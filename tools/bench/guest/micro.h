@@ -45,9 +45,8 @@ bool option(const char *word);	/* on the command line */
 void measure(const struct op *ops, u64 count);
 void micro_main(void);
 u64 ticks(void);
-/* Iterations of a loop of two instructions that last longer than TIMER_NS. */
-extern u64 spin_count;
-#define TIMER_NS	2000u
+/* How far ahead timers are set; iterations of a loop of two instructions that last longer. */
+extern u64 timer_ns, spin_count;
 void spin(void);
 
 /* ---- the platform: guest.c or bare.c ---- */
@@ -99,7 +98,7 @@ extern u8 disk[], buffer[];
 void disk_fill(void);
 bool buffer_is(u64 place, u64 bytes);	/* what disk_fill() put there */
 /* For op.check: as many interrupts as operations; entries of RANGE as the row leaves them. */
-bool check_irqs(u64 n);
+bool check_irqs(u64 n), check_timer(u64 n);
 bool check_set(u64 n), check_updated(u64 n), check_faulted(u64 n);
 #define DISK		65536u
 #define FAULT_PAGES	256u

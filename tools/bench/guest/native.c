@@ -79,7 +79,7 @@ static void timer_done(void)
 	self_done();
 }
 static void timer_set_far(u64 n) { LOOP(n, lapic(0x380, 0x7fffffff)); }
-static void timer(u64 n) { LOOP(n, lapic(0x380, (u32)(TIMER_NS * lapic_per_us / 1000)); spin()); }
+static void timer(u64 n) { LOOP(n, lapic(0x380, (u32)(timer_ns * lapic_per_us / 1000)); spin()); }
 static void timer_empty(u64 n) { LOOP(n, spin()); }
 
 /* ---- between threads instead of domains ---- */
@@ -107,7 +107,7 @@ const struct op native_ops[] = {
 	N("ipi", 500, self, .setup = self_setup, .done = self_done, .check = check_irqs),
 	N("timer-set", 500, timer_set_far, .setup = timer_setup, .done = timer_done),
 	N("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty,
-	  .check = check_irqs),
+	  .check = check_timer),
 	N("event-send", 500, flag),
 	N("event-receive", 500, self, .setup = self_setup, .done = self_done, .check = check_irqs),
 	N("grant-map", 500, entry_map, .setup = range_setup),

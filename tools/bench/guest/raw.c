@@ -278,6 +278,8 @@ bool buffer_is(u64 at, u64 bytes)
 /* ---- were they done? ---- */
 
 bool check_irqs(u64 n) { return irqs_a == n; }
+/* Exactly, if time is what was executed; else some may have come together. */
+bool check_timer(u64 n) { return icount ? irqs_a == n : irqs_a && irqs_a <= n; }
 
 static bool entries_are(u64 value, u64 count)
 {
