@@ -516,7 +516,7 @@ static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 	    !(privilege[nr] == PRIV_control ? v->domain->control : debug_enabled))
 		return -PARVUS_EPERM;
 	if (!handlers[nr])
-		return bench_call(v, regs, nr);
+		return BENCH(watch(v, regs, nr)) ? 0 : -PARVUS_ENOSYS;
 	v->stats.hypercalls[nr]++;
 	return handlers[nr](v, regs);
 }

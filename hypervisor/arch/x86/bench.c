@@ -22,14 +22,14 @@ static u8 place, memory[65536];
 static u32 at;
 
 /* watch_gfn(gpa, va): the frames from gpa on, which the guest has mapped read-only at va. */
-s64 bench_call(struct vcpu *v, struct regs *r, u64 nr)
+bool bench_watch(struct vcpu *v, struct regs *r, u64 nr)
 {
 	if (nr != PARVUS_HC_watch_gfn || (r->rdi | r->rsi) & (PAGE_SIZE - 1))
-		return -PARVUS_ENOSYS;
+		return false;
 	watched = v->domain;
 	watched_gpa = r->rdi;
 	watched_va = r->rsi;
-	return 0;
+	return true;
 }
 
 /* The one form that is understood: mov %rax, (%rdi), which is 48 89 07. */
@@ -46,12 +46,12 @@ bool bench_store(struct vcpu *v, struct regs *r, u64 va, u32 error)
 	return true;
 }
 
+/* A word in or a string either way at the data port; registers keep nothing but the place. */
 bool bench_port(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-	u32 port = (i->imm_port ? i->port : (u16)r->rdx) - PORT, bytes = i->size;
-	bool string = i->op == INSN_INS || i->op == INSN_OUTS;
+	u32 port = (u16)r->rdx - PORT, bytes = i->size;
 
-	if (port > 7)
+	if (port > 7 || i->imm_port)
 		return false;
 	if (port) {
 		if (i->op == INSN_IN)
@@ -62,19 +62,16 @@ bool bench_port(struct vcpu *v, struct regs *r, const struct insn *i)
 			at = place % (sizeof(memory) / 512) * 512;
 		return true;
 	}
-	if (string && i->rep)
+	if (i->rep)
 		bytes = (u32)min(r->rcx, sizeof(memory) / bytes) * bytes;
 	bytes = (u32)min((size_t)bytes, sizeof(memory) - at);
 	if (i->op == INSN_IN)
 		memcpy(&r->rax, memory + at, bytes);
-	else if (i->op == INSN_OUT)
-		memcpy(memory + at, &r->rax, bytes);
-	else if (i->op == INSN_INS ? !guest_va_write(v, r->rdi, memory + at, bytes) :
-				     !guest_va_read(v, r->rsi, memory + at, bytes))
+	else if (i->op == INSN_OUT || (i->op == INSN_INS ?
+		 !guest_va_write(v, r->rdi, memory + at, bytes) : !guest_va_read(v, r->rsi, memory + at, bytes)))
 		return false;
 	at = (at + bytes) % sizeof(memory);
-	*(i->op == INSN_INS ? &r->rdi : &r->rsi) += string ? bytes : 0;
-	r->rcx = string && i->rep ? 0 : r->rcx;
+	r->rcx = i->rep ? 0 : r->rcx;
 	return true;
 }
 

@@ -330,7 +330,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 	case INSN_NONE:
 		return false;
 	case INSN_SYSRET:
-		return bench_sysret(v, r);
+		return BENCH(sysret(v, r));
 	case INSN_CLI:
 		vif_set(v, false);
 		break;
@@ -354,7 +354,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 			pcpu_add_work(p, WORK_RESCHED);
 		break;
 	case INSN_IN ... INSN_OUTS:
-		if (!bench_port(v, r, &i))
+		if (!BENCH(port(v, r, &i)))
 			no_port(r, &i);
 		break;
 	case INSN_MOV_FROM_CR:
@@ -409,7 +409,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_WRMSR:
 		value = (u32)r->rax | r->rdx << 32;
-		if (guest_msr_write(v, (u32)r->rcx, value) && !bench_msr(v, (u32)r->rcx, value))
+		if (guest_msr_write(v, (u32)r->rcx, value) && !BENCH(msr(v, (u32)r->rcx, value)))
 			return false;
 		break;
 	case INSN_RDPMC:

@@ -46,7 +46,7 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	trace(PARVUS_TRACE_FAULT, v, va, error);
 	if (unlikely(p->work & WORK_SERVE))
 		shadow_serve();
-	if (bench_store(v, regs, va, error))
+	if (BENCH(store(v, regs, va, error)))
 		return;
 	r = shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error);
 	if (r == SHADOW_GUEST_FAULT)

@@ -60,17 +60,14 @@ void hypercall_dispatch(struct regs *regs);
 
 /* bench.c: baselines that only the benchmark's build has (make BENCH=1) */
 #ifdef CONFIG_BENCH
-s64 bench_call(struct vcpu *v, struct regs *r, u64 nr);
+#define BENCH(call)	bench_##call
+bool bench_watch(struct vcpu *v, struct regs *r, u64 nr);
 bool bench_store(struct vcpu *v, struct regs *r, u64 va, u32 error);
 bool bench_port(struct vcpu *v, struct regs *r, const struct insn *i);
 bool bench_msr(struct vcpu *v, u32 msr, u64 value);
 bool bench_sysret(struct vcpu *v, struct regs *r);
 #else
-#define bench_call(v, r, nr)		(-PARVUS_ENOSYS)
-#define bench_store(v, r, va, error)	false
-#define bench_port(v, r, i)		false
-#define bench_msr(v, msr, value)	false
-#define bench_sysret(v, r)		false
+#define BENCH(call)	false
 #endif
 
 static inline bool canonical(u64 va) { return (u64)((s64)(va << 16) >> 16) == va; }
