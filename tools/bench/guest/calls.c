@@ -101,7 +101,10 @@ static void timer(u64 n) { LOOP(n, parvus_timer_set(now_ns() + timer_ns); spin()
 static void timer_empty(u64 n) { LOOP(n, spin()); }
 
 /* As with an x2APIC: its registers are MSRs. */
-static void apic_write(u32 msr, u32 v) { __asm__ volatile("wrmsr" : : "c"(msr), "a"(v), "d"(0) : "memory"); }
+static void apic_write(u32 msr, u32 v)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"(v), "d"(0) : "memory");
+}
 static void apic_setup(void)
 {
 	gate_set(VECTOR_A, irq_apic);
@@ -123,7 +126,7 @@ static void cr3_own(u64 n) { LOOP(n, (void)*(volatile u64 *)&current_root); }
 
 /* Ids of address spaces; 0 is the anonymous one that raw CR3 writes use. */
 #define SPACE 1u
-static void to_space(u64 id, u64 root_gpa) { parvus_mmu_switch(id, root_gpa, 0, 1, 0, PARVUS_SWITCH_NONE); }
+static void to_space(u64 id, u64 gpa) { parvus_mmu_switch(id, gpa, 0, 1, 0, PARVUS_SWITCH_NONE); }
 static void space_done(void) { parvus_mmu_switch(0, pa(root), 0, 0, 0, PARVUS_SWITCH_ALL); }
 static void cr3_setup(void) { to_space(SPACE, pa(root)); }
 static void cr3_call(u64 n) { LOOP(n, to_space(SPACE, pa(root))); }
@@ -156,7 +159,8 @@ static void context_setup(void)
 	for (u64 i = 0; i < 12; i += 6) {
 		for (u64 k = 0; k < 3; k++)
 			list_set(i + k, PARVUS_HC_tls_set, k, 0, 0, 0, 0, 0);
-		list_set(i + 3, PARVUS_HC_mmu_switch, SPACE + 1 + i / 6, spaces[i / 6], 0, 1, 0, PARVUS_SWITCH_NONE);
+		list_set(i + 3, PARVUS_HC_mmu_switch, SPACE + 1 + i / 6, spaces[i / 6], 0, 1, 0,
+			 PARVUS_SWITCH_NONE);
 		list_set(i + 4, PARVUS_HC_base_set, PARVUS_BASE_GS_USER, 0x1000, 0, 0, 0, 0);
 	}
 }
@@ -246,7 +250,9 @@ static void map_unmap(u64 n)
 }
 static void map_unmap_range(u64 n)
 {
-	LOOP(n, set_64(1); touch(64); for (u64 i = 0; i < 64; i++) pte_store(&view[i], 0); flush_range(64));
+	LOOP(n, set_64(1); touch(64);
+	     for (u64 i = 0; i < 64; i++) pte_store(&view[i], 0);
+	     flush_range(64));
 }
 
 /* ---- faults, system calls ---- */
@@ -258,7 +264,7 @@ static void fault_call_setup(void)
 	fault_table = (u64)view;
 	gate_set(14, fault_call);
 }
-/* The handler reads CR2 and writes its entry as on the bare machine. Its IRET to user mode cannot trap. */
+/* The handler works as on the bare machine, but for IRET to user mode, which cannot trap. */
 static void fault_trap_setup(void)
 {
 	fault_setup();
@@ -281,7 +287,10 @@ static void return_raw_setup(void)
 
 /* ---- a device by port I/O: as ATA in PIO mode, 8 sectors by one string instruction ---- */
 
-static void out(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "d"((u16)(DEVICE + port))); }
+static void out(u16 port, u8 v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "d"((u16)(DEVICE + port)));
+}
 static u8 in(u16 port)
 {
 	u8 v;
@@ -383,7 +392,8 @@ const struct op call_ops[] = {
 	CALL("page-fault", 2, fault_user, .per = FAULT_PAGES, .setup = fault_call_setup,
 	     .reset = range_absent, .empty = fault_user_empty, .check = check_faulted),
 	TRAP("page-fault", 2, fault_user, .per = FAULT_PAGES, .setup = fault_trap_setup,
-	     .reset = range_absent, .empty = fault_user_empty, .check = check_faulted, .needs = NEED_WATCH),
+	     .reset = range_absent, .empty = fault_user_empty,
+	     .check = check_faulted, .needs = NEED_WATCH),
 	CALL("page-fault-kernel", 2, fault_kernel, .per = FAULT_PAGES, .setup = fault_call_setup,
 	     .reset = range_absent, .empty = fault_kernel_empty, .check = check_faulted),
 	CALL("exception", 500, exception, .setup = ud_setup),
@@ -402,20 +412,25 @@ const struct op call_ops[] = {
 	CALL("wrmsr", 500, msr_write),
 	BATCHED("wrmsr", 16, batch, .per = BATCH, .setup = msr_list, .done = list_check),
 	CALL("cpuid", 500, cpuid_call),
-	CALL("halt-pending", 200, halt_pending, .setup = halt_setup, .done = irq_done, .check = check_irqs),
+	CALL("halt-pending", 200, halt_pending, .setup = halt_setup, .done = irq_done,
+	     .check = check_irqs),
 	CALL("ipi", 500, self, .setup = irq_setup, .done = irq_done, .check = check_irqs),
 	BATCHED("ipi", 16, batch, .per = BATCH, .setup = self_list, .done = irq_done, .check = check_irqs),
 	CALL("timer-set", 500, timer_far, .setup = timer_setup, .done = timer_done),
 	BATCHED("timer-set", 16, batch, .per = BATCH, .setup = timer_list, .done = timer_done),
 	CALL("timer", 100, timer, .setup = timer_setup, .done = timer_done, .empty = timer_empty,
 	     .check = check_timer),
-	TRAP("ipi", 500, apic_self, .setup = apic_setup, .done = irq_done, .check = check_irqs, .needs = NEED_WATCH),
+	TRAP("ipi", 500, apic_self, .setup = apic_setup, .done = irq_done,
+	     .check = check_irqs, .needs = NEED_WATCH),
 	TRAP("timer-set", 500, apic_far, .setup = apic_setup, .done = timer_done, .needs = NEED_WATCH),
 	TRAP("timer", 100, apic_timer, .setup = apic_setup, .done = timer_done, .empty = timer_empty,
 	     .check = check_timer, .needs = NEED_WATCH),
-	TRAP("block-4k", 20, block_string, .setup = device_fill, .check = check_block, .needs = NEED_DEVICE),
-	TRAP("block-4k-words", 2, block_words, .setup = device_fill, .check = check_block, .needs = NEED_DEVICE),
-	TRAP("network-1500", 50, packet_string, .setup = packet_fill, .check = check_packet, .needs = NEED_DEVICE),
+	TRAP("block-4k", 20, block_string, .setup = device_fill,
+	     .check = check_block, .needs = NEED_DEVICE),
+	TRAP("block-4k-words", 2, block_words, .setup = device_fill,
+	     .check = check_block, .needs = NEED_DEVICE),
+	TRAP("network-1500", 50, packet_string, .setup = packet_fill,
+	     .check = check_packet, .needs = NEED_DEVICE),
 };
 const u64 call_count = sizeof(call_ops) / sizeof(call_ops[0]);
 

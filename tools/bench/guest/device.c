@@ -269,7 +269,10 @@ static volatile u64 word;
 /* Interrupts are off: what is counted is the sending. */
 static void event_one(u64 n) { LOOP(n, event_page.pending[0] = 0; event_send(out[0])); }
 static void event_pending(u64 n) { LOOP(n, event_send(out[0])); }
-static void event_list(u64 n) { LOOP(n, event_page.pending[0] = 0; event_page.pending[1] = 0; run_list(PORTS)); }
+static void event_list(u64 n)
+{
+	LOOP(n, event_page.pending[0] = 0; event_page.pending[1] = 0; run_list(PORTS));
+}
 static void event_list_setup(void)
 {
 	for (u64 i = 0; i < PORTS; i++)
@@ -307,7 +310,8 @@ static void batch(u64 n) { LOOP(n, run_list(PORTS)); }
 
 static const struct op device_ops[] = {
 	OP("event-send", "shared", 500, event_shared),
-	BATCHED("event-send", 16, event_list, .per = PORTS, .setup = event_list_setup, .check = check_sent),
+	BATCHED("event-send", 16, event_list, .per = PORTS, .setup = event_list_setup,
+		.check = check_sent),
 	CALL("event-send", 500, event_one, .check = check_sent),
 	CALL("event-send-pending", 500, event_pending),
 	BATCHED("event-receive", 16, batch, .per = PORTS, .setup = receive_list, .done = receive_done,

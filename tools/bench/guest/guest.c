@@ -18,7 +18,8 @@ void gate_set(u8 vector, const void *handler)
 {
 	static struct parvus_trap t __attribute__((aligned(16)));
 
-	t = (struct parvus_trap){ .address = (u64)handler, .vector = vector, .dpl = vector == 0x80 ? 3 : 0 };
+	t = (struct parvus_trap){ .address = (u64)handler, .vector = vector,
+				  .dpl = vector == 0x80 ? 3 : 0 };
 	EXPECT_EQ(parvus_traps_set(pa(&t), 1), 0);
 }
 
@@ -30,7 +31,10 @@ void syscall_set(const void *handler)
 	EXPECT_EQ(parvus_callbacks_set(pa(&c)), 0);
 }
 
-void stats_take(struct parvus_vcpu_stats *s) { parvus_stats_read(PARVUS_VCPU_SELF, pa(s), sizeof(*s)); }
+void stats_take(struct parvus_vcpu_stats *s)
+{
+	parvus_stats_read(PARVUS_VCPU_SELF, pa(s), sizeof(*s));
+}
 void raise_self(u8 vector) { parvus_vector_raise(PARVUS_VCPU_SELF, vector); }
 void raise_other(u8 vector) { parvus_vector_raise(vector == VECTOR_A ? 0 : 1, vector); }
 

@@ -114,8 +114,8 @@ static void measure_one(const struct op *op)
 	if (op->done)
 		op->done();
 	cost = raw > base ? raw - base : 0;
-	print("BENCH %s %s %lu %lu %lu %lu raw=%lu", op->name, op->way ? op->way : raw_way, (unsigned long)n,
-	      (unsigned long)(icount ? cost : 0), (unsigned long)cost,
+	print("BENCH %s %s %lu %lu %lu %lu raw=%lu", op->name, op->way ? op->way : raw_way,
+	      (unsigned long)n, (unsigned long)(icount ? cost : 0), (unsigned long)cost,
 	      (unsigned long)(cost * 1000000 / tsc_khz), (unsigned long)raw);
 	value("crossings", s.crossings);
 	value("cr3_writes", s.root_switches);

@@ -64,7 +64,7 @@ void raise_self(u8 vector);
 void raise_other(u8 vector);	/* on the second CPU, or by it on the first */
 void second_cpu(void);		/* start it: second_main() */
 void second_main(void);
-/* Tables that are written through va(tables): as many pages as map TABLE_PAGES * 512 pages at RANGE. */
+/* Where pages come and go, mapped by TABLE_PAGES tables. */
 #define RANGE		0x10000000ull
 #define TABLE_PAGES	4u
 #define VECTOR_A	0x60u

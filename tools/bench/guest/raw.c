@@ -144,8 +144,8 @@ void fault_setup(void)
 }
 
 /* 1: mov (%rdi), %al; add $4096, %rdi; dec %rbx; jnz 1b; int $0x80 */
-static const u8 code_touch[] = { 0xbb, FAULT_PAGES & 255, FAULT_PAGES >> 8, 0, 0, 0x8a, 0x07, 0x48, 0x81,
-				 0xc7, 0x00, 0x10, 0x00, 0x00, 0xff, 0xcb, 0x75, 0xf3, 0xcd, 0x80 };
+static const u8 code_touch[] = { 0xbb, FAULT_PAGES & 255, FAULT_PAGES >> 8, 0, 0, 0x8a, 0x07,
+				 0x48, 0x81, 0xc7, 0x00, 0x10, 0x00, 0x00, 0xff, 0xcb, 0x75, 0xf3, 0xcd, 0x80 };
 static u8 code_no_touch[sizeof(code_touch)];
 
 void user_code(const void *code, u64 len)
@@ -192,8 +192,11 @@ void exception(u64 n) { LOOP(n, __asm__ volatile("ud2" : : : "memory")); }
 
 /* ---- system calls ---- */
 
-static const u8 code_syscall[] = { 0x48, 0x89, 0xfb, 0x0f, 0x05, 0x48, 0xff, 0xcb, 0x75, 0xf9, 0xcd, 0x80 };
-static const u8 code_no_syscall[] = { 0x48, 0x89, 0xfb, 0x66, 0x90, 0x48, 0xff, 0xcb, 0x75, 0xf9, 0xcd, 0x80 };
+/* mov %rdi, %rbx; 1: syscall; dec %rbx; jnz 1b; int $0x80 */
+static const u8 code_syscall[] = { 0x48, 0x89, 0xfb, 0x0f, 0x05, 0x48, 0xff, 0xcb, 0x75, 0xf9,
+				   0xcd, 0x80 };
+static const u8 code_no_syscall[] = { 0x48, 0x89, 0xfb, 0x66, 0x90, 0x48, 0xff, 0xcb, 0x75, 0xf9,
+				   0xcd, 0x80 };
 
 void syscall_loop(u64 n)
 {
@@ -295,6 +298,7 @@ bool check_updated(u64 n) { (void)n; return entries_are(RANGE_VALUE & ~W, 1); }
 bool check_faulted(u64 n) { (void)n; return entries_are(RANGE_VALUE, FAULT_PAGES); }
 
 #define WATCH .needs = NEED_WATCH
+#define PTES(kind, fn) .setup = range_setup, .reset = range_##kind, .check = fn, WATCH
 #define RAW(what, count, fn, ...) OP(what, NULL, count, fn, ##__VA_ARGS__)
 
 const struct op raw_ops[] = {
@@ -305,12 +309,12 @@ const struct op raw_ops[] = {
 	RAW("switch-aspace", 100, switch_spaces, .per = 2, .setup = spaces_setup, .done = spaces_done),
 	RAW("invlpg", 500, flush, .setup = range_present_setup),
 	RAW("flush-range-64", 16, flush_64, .setup = range_setup, .reset = range_present),
-	RAW("pte-set-1", 64, set_1, .setup = range_setup, .reset = range_absent, .check = check_set, WATCH),
-	RAW("pte-set-64", 16, set_64, .setup = range_setup, .reset = range_absent, .check = check_set, WATCH),
-	RAW("pte-set-2048", 4, set_2048, .setup = range_setup, .reset = range_absent, .check = check_set, WATCH),
-	RAW("pte-update-1", 64, update_1, .setup = range_setup, .reset = range_present, .check = check_updated, WATCH),
-	RAW("pte-update-64", 16, update_64, .setup = range_setup, .reset = range_present, .check = check_updated, WATCH),
-	RAW("pte-update-2048", 4, update_2048, .setup = range_setup, .reset = range_present, .check = check_updated, WATCH),
+	RAW("pte-set-1", 64, set_1, PTES(absent, check_set)),
+	RAW("pte-set-64", 16, set_64, PTES(absent, check_set)),
+	RAW("pte-set-2048", 4, set_2048, PTES(absent, check_set)),
+	RAW("pte-update-1", 64, update_1, PTES(present, check_updated)),
+	RAW("pte-update-64", 16, update_64, PTES(present, check_updated)),
+	RAW("pte-update-2048", 4, update_2048, PTES(present, check_updated)),
 	RAW("map-unmap", 200, map_unmap, .setup = range_setup, WATCH),
 	RAW("page-fault-kernel", 2, fault_kernel, .per = FAULT_PAGES, .setup = fault_setup,
 	    .reset = range_absent, .empty = fault_kernel_empty, .check = check_faulted, WATCH),
