@@ -17,12 +17,6 @@ $(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
 $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
-$(GUEST_O)/lib/bench-hypercall.o: tools/bench/hypercall.c tests/guest/lib/guest.h $(ABI_GEN)
-	@mkdir -p $(@D)
-	@$(CC) $(GUEST_CFLAGS) -Itests/guest/lib -c -o $@ $<
-$(GUEST_O)/bench-hypercall: $(GUEST_O)/lib/bench-hypercall.o $(GUEST_LIB) tests/guest/lib/guest.lds
-	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
-		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
 $(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)

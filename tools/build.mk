@@ -37,7 +37,7 @@ debian: deps-debian
 debian-disk: deps-debian
 	@tools/debian-disk $(O)/debian
 
-.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full
+.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot
 deps-build:
 	@tools/deps build
 deps-run:
@@ -51,10 +51,25 @@ deps-debian:
 deps-full:
 	@tools/deps build run test tools full
 
-.PHONY: bench
-bench: deps-run deps-debian
-	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio $(O)/tests/guest/bench-hypercall debian-disk
-	@tools/bench/run
+# The benchmark: everything below an hour, QUICK=1 below ten minutes (docs/benchmarks.md).
+# Disks and network need programs of Debian in domain 0, which debian-disk builds.
+.PHONY: bench bench-compare bench-docs bench-screenshot
+bench: deps-bench deps-debian
+	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio $(O)/tests/guest/idle bench-micro debian-disk
+	@O=$(O) tools/bench/run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
+bench-compare:
+	@test -n "$(A)" -a -n "$(B)" || { echo "bench-compare: A=old.json B=new.json are needed" >&2; exit 2; }
+	@tools/bench/compare "$(A)" "$(B)"
+# The tables of docs/performance.md, from the last run.
+bench-docs:
+	@tools/bench/docs $(O)/bench/results.json docs/performance.md
+# What the report looks like, light and dark; Chromium is of use to nothing else.
+bench-screenshot: deps-screenshot
+	@O=$(O) tools/bench/screenshot
+deps-bench:
+	@tools/deps build run tools bench
+deps-screenshot:
+	@tools/deps screenshot
 
 # The toolstack: libparvus (static and shared) and the parvus command, twice: against the
 # shared libraries of Debian, and static for a small domain 0.

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * io block DEVICE | io serve | io net ADDRESS: what operations on a disk and over TCP cost,
- * in ticks of the TSC, as tools/bench/ops.c measures. Each figure is the difference between
- * a long and a short run, so that what a run costs at its begin and end cancels, and the
- * least of several rounds. The disk is read and written without the page cache, one
- * operation at a time. "io serve" is the other end of the connection.
+ * io block DEVICE | io net ADDRESS | io serve: what operations on a disk and over TCP cost,
+ * as raw records (measure.h). Each is the difference between a long and a short run, so that
+ * what a run costs at its begin and end cancels. The disk is read and written without the
+ * page cache, one operation at a time. "io serve" is the other end of the connection.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <linux/fs.h>
-#include <unistd.h>
 
 #include "measure.h"
 
@@ -190,37 +186,49 @@ static const struct op {
 	{ "tcp-rtt-1", "net", ping_pong, 200 },
 };
 
-static uint64_t once(const struct op *op, int n)
+/* The long run less the short one: what connections and the first requests cost cancels. */
+static void measure(const struct op *op, int round)
 {
-	uint64_t t = ticks();
+	static const struct sample nothing_off;
+	struct sample a, b, cost[2], d;
+	int i, k;
 
-	op->run(n);
-	return ticks() - t;
+	for (i = 0; i < 2; i++) {
+		sample_first(&a);
+		op->run(i ? 3 * op->n : op->n);
+		sample_second(&b);
+		sample_difference(&cost[i], &a, &b);
+	}
+	d.tsc = less(cost[1].tsc, cost[0].tsc);
+	d.ns = less(cost[1].ns, cost[0].ns);
+	for (k = 0; k < event_count; k++)
+		d.event[k] = less(cost[1].event[k], cost[0].event[k]);
+	if (round)
+		measure_record(op->name, 2 * op->n, &d, &nothing_off, round);
 }
 
-static void measure(const struct op *op)
+static int usage(void)
 {
-	uint64_t best[2] = { ~0ull, ~0ull }, a[EVENTS], b[EVENTS], t;
-	int r, events = 0;
-
-	op->run(op->n);
-	for (r = 0; r < ROUNDS; r++) {
-		t = once(op, op->n);
-		best[0] = t < best[0] ? t : best[0];
-		stats(a);
-		t = once(op, 3 * op->n);
-		best[1] = t < best[1] ? t : best[1];
-		events = stats(b);
-	}
-	/* the counters are of the long run as a whole */
-	report(op->name, (best[1] - best[0]) * 3 / 2, a, b, events, 3 * op->n);
+	fputs("usage: io [-i] [-w WAY] [-r ROUNDS] block DEVICE | net ADDRESS | serve\n", stderr);
+	return 2;
 }
 
 int main(int argc, char **argv)
 {
-	const char *kind = argc > 1 ? argv[1] : "";
+	int c, r, rounds = 5;
+	const char *kind;
 	unsigned int i;
 
+	while ((c = getopt(argc, argv, "+ir:w:")) != -1)
+		switch (c) {
+		case 'i': measure_counted = true; break;
+		case 'r': rounds = atoi(optarg); break;
+		case 'w': measure_way = optarg; break;
+		default: return usage();
+		}
+	argv += optind;
+	argc -= optind;
+	kind = argc ? argv[0] : "";
 	buffer = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (buffer == MAP_FAILED)
 		die("memory");
@@ -228,24 +236,23 @@ int main(int argc, char **argv)
 	server.sin_port = htons(PORT);
 	if (!strcmp(kind, "serve"))
 		serve();
-	if (argc != 3 || (strcmp(kind, "block") && strcmp(kind, "net"))) {
-		fprintf(stderr, "usage: io block DEVICE | io serve | io net ADDRESS\n");
-		return 2;
-	}
+	if (argc != 2 || rounds < 1 || rounds > 1000 || (strcmp(kind, "block") && strcmp(kind, "net")))
+		return usage();
 	if (!strcmp(kind, "block")) {
-		disk = open(argv[2], O_RDWR | O_DIRECT);
+		disk = open(argv[1], O_RDWR | O_DIRECT);
 		if (disk < 0 || ioctl(disk, BLKGETSIZE64, &disk_bytes) || disk_bytes < MIB)
-			die(argv[2]);
+			die(argv[1]);
 		disk_bytes -= disk_bytes % MIB;
 		/* memory behind all of it, once */
 		for (i = 0; i < disk_bytes / MIB; i++)
 			if (pwrite(disk, buffer, MIB, (off_t)i * MIB) != MIB)
 				die("write");
-	} else if (inet_pton(AF_INET, argv[2], &server.sin_addr) != 1) {
-		die(argv[2]);
+	} else if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) {
+		die(argv[1]);
 	}
+	measure_prepare();
 	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (!strcmp(ops[i].kind, kind))
-			measure(&ops[i]);
+		for (r = 0; r <= rounds && !strcmp(ops[i].kind, kind); r++)
+			measure(&ops[i], r);	/* the first one is not recorded */
 	return 0;
 }

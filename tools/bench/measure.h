@@ -1,16 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the load programs share: the clock that counts instructions, the hypervisor's
- * counters, and the line that tools/bench/run reads.
+ * What the load programs of Linux share: the clock that counts instructions, the event
+ * counters, and the raw record (docs/benchmarks.md):
+ *
+ *	BENCH operation way n instructions tsc ns [key=value ...]
+ *
+ * Totals of n repetitions, with the cost of the loop taken off; raw= is what was read. With
+ * measure_counted a tick of the TSC is an instruction (QEMU with -icount shift=0). Events
+ * are those of /sys/hypervisor/parvus/stats where it exists, and two of Linux that exist
+ * everywhere: guest_faults, context_switches.
  */
 #ifndef MEASURE_H
 #define MEASURE_H
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-#define ROUNDS 5
-#define EVENTS 24
+#define EVENTS 32
+
+struct sample {
+	uint64_t tsc, ns, event[EVENTS];
+};
+
+static char event_name[EVENTS][32] = { "guest_faults", "context_switches" };
+static int event_count, stats_fd, vmstat_fd, stat_fd;
+static struct sample reading;	/* what two readings with nothing between them differ by */
+static bool measure_counted;
+static const char *measure_way = "unknown";
+
+static void need(bool good, const char *what)
+{
+	if (good)
+		return;
+	perror(what);
+	exit(1);
+}
 
 static inline uint64_t ticks(void)
 {
@@ -20,31 +50,103 @@ static inline uint64_t ticks(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
-/* This domain's counters into @v; how many there are, 0 on a bare machine. */
-static int stats(uint64_t *v)
+static uint64_t now_ns(void)
 {
-	FILE *f = fopen("/sys/hypervisor/parvus/stats", "r");
-	char name[64];
-	unsigned long long x;
-	int n = 0;
+	struct timespec t;
 
-	if (!f)
-		return 0;
-	while (n < EVENTS && fscanf(f, "%63s %llu", name, &x) == 2)
-		v[n++] = x;
-	fclose(f);
-	return n;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Operation @name: @cost ticks, and the counters between @a and @b, are of @n of them. */
-static inline void report(const char *name, uint64_t cost, const uint64_t *a, const uint64_t *b,
-		int events, int n)
+static const char *slurp(int fd)
+{
+	static char text[16384];
+	ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
+
+	need(got >= 0, "statistics");
+	text[got] = 0;
+	return text;
+}
+
+static uint64_t field(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static void read_events(struct sample *s)
+{
+	const char *line;
+	int n = 0;
+
+	s->event[n++] = field(slurp(vmstat_fd), "\npgfault ");
+	s->event[n++] = field(slurp(stat_fd), "\nctxt ");
+	if (stats_fd >= 0)
+		for (line = slurp(stats_fd); line && n < EVENTS; line = strchr(line, '\n')) {
+			line += *line == '\n';
+			if (sscanf(line, "%31s %lu", event_name[n], &s->event[n]) == 2)
+				n++;
+		}
+	event_count = n;
+}
+
+/* The first sample of a measurement reads the clocks last, the second one first. */
+static inline void sample_first(struct sample *s)
+{
+	read_events(s);
+	s->ns = now_ns();
+	s->tsc = ticks();
+}
+
+static inline void sample_second(struct sample *s)
+{
+	s->tsc = ticks();
+	s->ns = now_ns();
+	read_events(s);
+}
+
+static void measure_prepare(void)
+{
+	struct sample a, b;
+	int i, k;
+
+	vmstat_fd = open("/proc/vmstat", O_RDONLY);
+	stat_fd = open("/proc/stat", O_RDONLY);
+	stats_fd = open("/sys/hypervisor/parvus/stats", O_RDONLY);
+	need(vmstat_fd >= 0 && stat_fd >= 0, "/proc");
+	for (i = 0; i < 3; i++) {
+		sample_first(&a);
+		sample_second(&b);
+	}
+	for (k = 0; k < event_count; k++)
+		reading.event[k] = b.event[k] - a.event[k];
+}
+
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+/* The difference of two samples; what reading the counters counts is taken off. */
+static void sample_difference(struct sample *d, const struct sample *a, const struct sample *b)
 {
 	int k;
 
-	printf("op %s %llu", name, (unsigned long long)(cost / n));
-	for (k = 0; k < events; k++)
-		printf(" %.2f", (double)(b[k] - a[k]) / n);
+	d->tsc = b->tsc - a->tsc;
+	d->ns = less(b->ns, a->ns);
+	for (k = 0; k < event_count; k++)
+		d->event[k] = less(b->event[k] - a->event[k], reading.event[k]);
+}
+
+/* One record: @n of @name took @d; of these @loop is not the operation's. */
+static void measure_record(const char *name, int n, const struct sample *d,
+			   const struct sample *loop, int round)
+{
+	uint64_t tsc = less(d->tsc, loop->tsc);
+	int k;
+
+	printf("BENCH %s %s %d %lu %lu %lu round=%d raw=%lu", name, measure_way, n,
+	       measure_counted ? tsc : 0, tsc, less(d->ns, loop->ns), round, d->tsc);
+	for (k = 0; k < event_count; k++)
+		printf(" %s=%lu", event_name[k], less(d->event[k], loop->event[k]));
 	printf("\n");
 	fflush(stdout);
 }

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# @timeout 200
+# The benchmark from raw records to reports, on kept ones (tests/system/bench/raw; no machine
+# is run): every number can be traced, a comparison finds what was planted, bad records are
+# refused with one line.
+. tests/system/lib.bash
+
+python3 -c 'import json' 2>/dev/null || { echo "no python3"; exit 99; }
+raw=$work/raw
+made=$work/out/bench
+cp -r tests/system/bench/raw "$raw"
+report() { O=$work/out tools/bench/run --quick --from "$raw" >"$work/said" 2>&1; }
+keep() { cp "$made/results.json" "$work/$1.json"; }
+
+report || fail "no report: $(cat "$work/said")"
+[[ $(wc -l <"$work/said") == 4 ]] || fail "it says: $(cat "$work/said")"
+python3 tests/system/bench/check.py . "$made" || fail "the report is not whole"
+keep old
+
+# what must be in it: a goal that is missed has its cause, a way out of order its line
+grep -q '^| anonymous fault, 4 KiB pages .*| no | walked twice' "$made/report.md" || fail "no cause"
+grep -q '^| write-cr3 | batched | hypercall | ' "$made/report.md" || fail "no order"
+grep -q '^| linux | 1. | 1 | 0.1.* %' "$made/report.md" || fail "no repeatability: $(grep '^| linux |' "$made/report.md")"
+
+compare() { # STATUS TEXT OLD NEW
+	local rc
+	tools/bench/compare "$work/$3.json" "$work/$4.json" >"$work/said" 2>&1
+	rc=$?
+	[[ $rc == "$1" && $(cat "$work/said") == *$2* ]] || fail "compare $3 $4: status $rc: $(cat "$work/said")"
+}
+plant() { # NAME FILE EXPRESSION: results of raw records that sed has changed
+	cp "$raw/$2" "$work/kept"
+	sed -i -E "$3" "$raw/$2"
+	cmp -s "$raw/$2" "$work/kept" && fail "plant $1: nothing changed"
+	report || fail "plant $1: $(cat "$work/said")"
+	keep "$1"
+	cp "$work/kept" "$raw/$2"
+}
+compare 0 "0 slower or larger, 0 faster" old old
+# one instruction in a thousand operations of a micro guest
+plant micro micro.1 's/^(BENCH mask-interrupts trap 1000) ([0-9]+)/\1 9990001/'
+compare 1 "micro/mask-interrupts/trap/instructions" old micro
+compare 0 "0 slower or larger, 1 faster" micro old
+# below and above half a percent of Linux (226.0 of 225.0 instructions; 230)
+plant little linux.native.instructions.1 's/^(BENCH null-syscall native 2000) [0-9]+/\1 452000/'
+compare 0 "0 slower or larger, 0 faster" old little
+plant much linux.native.instructions.1 's/^(BENCH null-syscall native 2000) [0-9]+/\1 460000/'
+compare 1 "linux/null-syscall/native/instructions" old much
+# time: all rounds of both repetitions ten times longer; one alone is spread
+plant spread linux.parvus.time.1 's/^(BENCH fork-exit domain-u 40 0 [0-9]+ [0-9]+)( round=1)/\10\2/'
+compare 0 "0 slower or larger" old spread
+sed -i -E 's/^(BENCH fork-exit domain-u 40 0 [0-9]+ [0-9]+) /\10 /' "$raw/linux.parvus.time.2"
+plant time linux.parvus.time.1 's/^(BENCH fork-exit domain-u 40 0 [0-9]+ [0-9]+) /\10 /'
+compare 1 "linux/fork-exit/domain-u/ns" old time
+cp tests/system/bench/raw/linux.parvus.time.2 "$raw"
+plant larger size 's/^SIZE text [0-9]+/SIZE text 123262/'
+compare 1 "size/text" old larger
+echo '{"format": 1' >"$work/broken.json"
+compare 2 "broken.json" old broken
+echo '{"format": 99}' >"$work/other.json"
+compare 2 "not results.json" old other
+
+# bad records: one line, status 1, the reports stay as they were
+report || fail "again: $(cat "$work/said")"
+before=$(md5sum "$made"/*)
+for line in 'BENCH x native' 'BENCH x native 0 1 1 1' 'BENCH x native 1 y 1 1' 'BENCH x native 1 1 1 1 faults' \
+	'BENCH Ä native 1 1 1 1' 'SIZE text many bytes' 'CHECK x perhaps'; do
+	echo "$line" >>"$raw/micro.1"
+	report && fail "taken: $line"
+	[[ $(wc -l <"$work/said") == 1 && $(cat "$work/said") == "bench: micro.1: "* ]] || fail "$line: $(cat "$work/said")"
+	sed -i '$d' "$raw/micro.1"
+done
+: >"$raw/linux.native.time.1"
+report && fail "an empty text was taken"
+[[ $(md5sum "$made"/*) == "$before" ]] || fail "a failed run has changed the reports"
+
+# the tables of a document
+printf 'before\n<!-- bench goals -->\nold\n<!-- end -->\nafter\n' >"$work/doc.md"
+tools/bench/docs "$work/old.json" "$work/doc.md" || fail "docs"
+grep -q '^| null system call | ' "$work/doc.md" || fail "docs: $(cat "$work/doc.md")"
+[[ $(sed -n '1p;/^old/p;$p' "$work/doc.md") == $'before\nafter' ]] || fail "docs: $(cat "$work/doc.md")"
+printf '<!-- bench nothing -->\n<!-- end -->\n' >"$work/doc.md"
+tools/bench/docs "$work/old.json" "$work/doc.md" 2>"$work/said" && fail "docs: a table that is none"
+[[ $(cat "$work/said") == "docs: no table is called nothing" ]] || fail "docs says: $(cat "$work/said")"
+exit 0

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+check.py REPO BENCH: that results.json and the reports in BENCH are whole: every record is its
+line, every value can be recomputed or traced to records, every number that a table or a plot of
+report.html shows is one of these values, and report.md shows the same ones.
+"""
+import csv
+import json
+import os
+import re
+import statistics
+import sys
+from html.parser import HTMLParser
+
+repo, folder = sys.argv[1:]
+sys.path.insert(0, os.path.join(repo, "tools/bench"))
+sys.dont_write_bytecode = True
+from parvus_bench import derive, records, report, results  # noqa: E402
+
+
+def need(good, text):
+    if not good:
+        sys.exit(f"check: {text}")
+
+
+class Page(HTMLParser):
+    """Numbers of a page: in data and SVG text with an id, and those in table cells without one."""
+
+    def __init__(self):
+        super().__init__()
+        self.stack, self.shown, self.bare = [], [], []
+        self.plots = self.bars = 0
+
+    def handle_starttag(self, tag, attributes):
+        if tag in ("meta", "rect", "line", "circle"):
+            self.bars += tag in ("rect", "circle")
+            return
+        self.plots += tag == "svg"
+        self.stack.append((tag, dict(attributes)))
+
+    def handle_startendtag(self, tag, attributes):
+        self.bars += tag in ("rect", "circle")
+
+    def handle_endtag(self, tag):
+        while self.stack and self.stack.pop()[0] != tag:
+            pass
+
+    def handle_data(self, text):
+        named = [a for _, a in self.stack if a.get("data-id")]
+        tags = [t for t, _ in self.stack]
+        if named:
+            self.shown.append((named[-1]["data-id"], text, named[-1].get("value")))
+        elif "td" in tags and re.search(r"\d", text) and not {"q", "code"} & set(tags):
+            self.bare.append(text)
+        elif (
+            "p" in tags
+            and "code" not in tags
+            and re.search(r"(?<![A-Za-z_])\d", re.sub(r"(domain|ring) 0|by 1 % or above", "", text))
+        ):
+            self.bare.append(text)
+
+
+def traced(values, by_record, name, seen=()):
+    """Whether a value comes from records or constants, whatever it goes through."""
+    if name in by_record:
+        return True
+    need(name not in seen, f"{name} is made from itself")
+    value = values.get(name)
+    need(value, f"{name} is nowhere")
+    if name.startswith(("cost/", "goal/")):
+        return bool(value["how"])
+    return bool(value["from"]) and all(
+        traced(values, by_record, s, (*seen, name)) for s in value["from"]
+    )
+
+
+with open(os.path.join(folder, "results.json"), encoding="utf-8") as f:
+    made = json.load(f)
+need(made["format"] == 1 and made["environment"]["qemu_cpu"], "format or environment")
+by_record = {r["id"]: r for r in made["records"]}
+values = {v["id"]: v for v in made["values"]}
+need(len(by_record) == len(made["records"]) and len(values) == len(made["values"]), "an id twice")
+for record in made["records"]:
+    again = records.parse(record["line"])
+    need(all(record[k] == v for k, v in again.items()), f"{record['id']} is not its line")
+for name, value in values.items():
+    need(traced(values, by_record, name), f"{name}: from nothing")
+    if name.endswith("/instructions") and "/cycles/" not in name:
+        source = by_record[value["record"]]
+        need(
+            abs(value["value"] - source["instructions"] / source["n"]) < 1e-9,
+            f"{name} is another number",
+        )
+        rounds = (by_record[r]["instructions"] / by_record[r]["n"] for r in value["from"])
+        need(value["value"] == statistics.median_low(rounds), f"{name} is not the median")
+fresh = derive.derive(results.store(made), results.data("costs.json"), results.data("goals.json"))
+for name, value in fresh.items.items():
+    need(values[name]["value"] == value["value"], f"{name}: derived again it is {value['value']}")
+
+page = Page()
+with open(os.path.join(folder, "report.html"), encoding="utf-8") as f:
+    text = f.read()
+need(
+    not re.search(r"<script|(src|href)=[\"'](?!#)|url\(|@import", text),
+    "the page needs something from outside",
+)
+need("prefers-color-scheme: dark" in text, "no dark page")
+page.feed(text)
+need(len(page.shown) > 300, f"only {len(page.shown)} numbers")
+need(not page.bare, f"numbers that name no value: {page.bare[:5]}")
+for name, shown, raw in page.shown:
+    need(name in values, f"{name} is shown, and is no value")
+    value = values[name]
+    need(shown == report.number(value["value"], value["unit"]), f"{name}: shown as {shown}")
+    need(raw is None or float(raw) == float(value["value"]), f"{name}: its attribute is {raw}")
+need(page.plots >= 9 and page.bars > 100, f"{page.plots} plots, {page.bars} bars")
+with open(os.path.join(folder, "report.md"), encoding="utf-8") as f:
+    lines = f.read()
+for name, shown, raw in page.shown:
+    need(raw is None or shown in lines, f"{name} is not in report.md")
+with open(os.path.join(folder, "results.csv"), encoding="utf-8", newline="") as f:
+    rows = list(csv.DictReader(f))
+need(
+    {r["id"]: float(r["value"]) for r in rows} == {n: float(v["value"]) for n, v in values.items()},
+    "results.csv",
+)
+print(
+    f"{len(by_record)} records, {len(values)} values, {len(page.shown)} numbers shown,"
+    f" {page.plots} plots"
+)

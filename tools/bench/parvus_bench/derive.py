@@ -1,0 +1,527 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What is derived from raw records. Every value has a name that says what it is
+(linux/fork-exit/domain-u/instructions), the formula in words, and the names of what it was
+made from: raw records (r17), other values, constants of costs.json and goals.json.
+"""
+import re
+import statistics
+
+from .records import WAYS_MICRO
+
+
+class Values:
+    """Derived values and constants by name."""
+
+    def __init__(self):
+        self.items = {}
+
+    def put(self, name, value, unit, how, sources, **more):
+        if name in self.items:
+            raise ValueError(f"{name}: twice")
+        self.items[name] = {
+            "id": name,
+            "value": value,
+            "unit": unit,
+            "how": how,
+            "from": list(sources),
+            **more,
+        }
+        return name
+
+    def get(self, name):
+        return self.items.get(name)
+
+    def number(self, name):
+        item = self.items.get(name)
+        return None if item is None else item["value"]
+
+    def ratio(self, name, top, bottom, how):
+        a, b = self.number(top), self.number(bottom)
+        if a is not None and b:
+            self.put(name, a / b, "ratio", how, [top, bottom])
+
+
+def unique(items):
+    return list(dict.fromkeys(items))
+
+
+def measured(store, level, measure):
+    """(operation, way) in the order of their first record."""
+    return unique((r["operation"], r["way"]) for r in store.bench(level=level, measure=measure))
+
+
+def middle(records):
+    """The record of the median round (the lower one of two)."""
+    ordered = sorted(records, key=lambda r: r["instructions"] / r["n"])
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def instructions(store, values, level):
+    """Instructions per operation: the median round of the first run; its events beside it."""
+    for operation, way in measured(store, level, "instructions"):
+        name = f"{level}/{operation}/{way}"
+        runs = {}
+        for r in store.bench(level=level, measure="instructions", operation=operation, way=way):
+            if r["instructions"]:
+                runs.setdefault(r["run"], []).append(r)
+        if not runs:
+            continue
+        first = runs[min(runs)]
+        best = middle(first)
+        values.put(
+            f"{name}/instructions",
+            best["instructions"] / best["n"],
+            "instructions",
+            f"instructions / n of {best['id']}, the median of {len(first)} rounds",
+            [r["id"] for r in first],
+            record=best["id"],
+        )
+        for event, count in best["events"].items():
+            values.put(
+                f"{name}/event/{event}",
+                count / best["n"],
+                "events",
+                f"{event} / n of {best['id']}",
+                [best["id"]],
+            )
+        if len(runs) > 1:
+            bests = {run: middle(of_run) for run, of_run in runs.items()}
+            per_op = [b["instructions"] / b["n"] for b in bests.values()]
+            values.put(
+                f"{name}/deviation",
+                max(per_op) / min(per_op) - 1 if min(per_op) else 0.0,
+                "share",
+                f"largest / smallest - 1 of the median rounds of {len(runs)} runs",
+                [b["id"] for b in bests.values()],
+            )
+
+
+def quartiles(numbers):
+    if len(numbers) < 2:
+        return numbers[0], numbers[0], numbers[0]
+    low, middle, high = statistics.quantiles(numbers, n=4, method="inclusive")
+    return low, middle, high
+
+
+def times(store, values, level):
+    """Nanoseconds per operation: medians of all rounds; ratios within each repetition."""
+    for operation, way in measured(store, level, "time"):
+        name = f"{level}/{operation}/{way}"
+        records = [
+            r
+            for r in store.bench(level=level, measure="time", operation=operation, way=way)
+            if r["ns"]
+        ]
+        if not records:
+            continue
+        low, middle, high = quartiles([r["ns"] / r["n"] for r in records])
+        sources = [r["id"] for r in records]
+        how = f"of ns / n of {len(records)} rounds"
+        values.put(f"{name}/ns", middle, "ns", "median " + how, sources)
+        values.put(f"{name}/ns-low", low, "ns", "first quartile " + how, sources)
+        values.put(f"{name}/ns-high", high, "ns", "third quartile " + how, sources)
+        if way == "native":
+            continue
+        ratios, sources = [], []
+        for repetition in unique(r["run"] for r in records):
+            ours = [r for r in records if r["run"] == repetition]
+            base = [
+                r
+                for r in store.bench(
+                    level=level, measure="time", operation=operation, way="native", run=repetition
+                )
+                if r["ns"]
+            ]
+            if not base:
+                continue
+            ratios.append(
+                statistics.median(r["ns"] / r["n"] for r in ours)
+                / statistics.median(r["ns"] / r["n"] for r in base)
+            )
+            sources += [r["id"] for r in ours + base]
+        if ratios:
+            low, middle, high = quartiles(ratios)
+            how = f"of {len(ratios)} ratios of medians, each within one repetition"
+            values.put(f"{name}/time-ratio", middle, "ratio", "median " + how, sources)
+            values.put(f"{name}/time-ratio-low", low, "ratio", "first quartile " + how, sources)
+            values.put(f"{name}/time-ratio-high", high, "ratio", "third quartile " + how, sources)
+
+
+def ratios(store, values, level):
+    for operation, way in measured(store, level, "instructions"):
+        if way != "native":
+            name = f"{level}/{operation}"
+            values.ratio(
+                f"{name}/{way}/ratio",
+                f"{name}/{way}/instructions",
+                f"{name}/native/instructions",
+                f"{way} / native, instructions",
+            )
+
+
+def profiles(store, values):
+    """By the plugin: instructions by phase, events by opcode, of one operation."""
+    for r in store.of_type("profile"):
+        name = f"micro/{r['operation']}/{r['way']}"
+        bench = [
+            b
+            for b in store.bench(level="micro", operation=r["operation"], way=r["way"])
+            if b["file"] == r["file"]
+        ]
+        if not bench or values.get(f"{name}/profile"):
+            continue
+        n, sources = bench[0]["n"], [r["id"], bench[0]["id"]]
+        values.put(
+            f"{name}/profile", r["insns"] / n, "instructions", f"insns of {r['id']} / n", sources
+        )
+        for phase, count in r["phase"].items():
+            values.put(
+                f"{name}/part/{phase}",
+                count / n,
+                "instructions",
+                f"phase.{phase} of {r['id']} / n",
+                sources,
+            )
+        for event in sorted(set(r["hv"]) | set(r["guest"])):
+            values.put(
+                f"{name}/event/plugin.{event}",
+                (r["hv"].get(event, 0) + r["guest"].get(event, 0)) / n,
+                "events",
+                f"(hv.{event} + guest.{event}) of {r['id']} / n",
+                sources,
+            )
+
+
+def life(store, values):
+    """Sums over the Linux operations, and the birth of a domain U."""
+    of = [
+        o
+        for o, w in measured(store, "linux", "instructions")
+        if w == "domain-u"
+        and values.get(f"linux/{o}/native/instructions")
+        and not o.startswith("boot")
+    ]
+    records = {r["id"]: r for r in store.bench(level="linux", measure="instructions")}
+    for way in ("native", "domain-0", "domain-u"):
+        names = [f"linux/{o}/{way}/instructions" for o in of]
+        if names and all(values.get(n) for n in names):
+            values.put(
+                f"suite/{way}",
+                sum(records[values.get(n)["record"]]["instructions"] for n in names),
+                "instructions",
+                "sum of the instructions of the median round of each operation",
+                names,
+            )
+    before, after = (
+        "linux/before-domain-u/domain-0/instructions",
+        "linux/boot-unpaused/domain-u/instructions",
+    )
+    if values.get(before) and values.get(after):
+        values.put(
+            "life/create-and-boot",
+            values.number(after) - values.number(before),
+            "virtual ns",
+            "from the call of the tool to the domain's first program",
+            [after, before],
+        )
+
+
+def traps(store, values):
+    """What trapping costs against a hypercall, of the micro guests."""
+    for operation in unique(o for o, _ in measured(store, "micro", "instructions")):
+        name = f"micro/{operation}"
+        values.ratio(
+            f"{name}/trap-by-hypercall",
+            f"{name}/trap/instructions",
+            f"{name}/hypercall/instructions",
+            "trap / hypercall, instructions",
+        )
+
+
+def explanations(store):
+    """What the micro guests' runner says of ways out of order: {(operation, a, b): why}."""
+    found = {}
+    for r in store.of_type("order"):
+        for part in r["text"].partition("|")[2].split(";"):
+            match = re.match(r"\s*(\w+)>(\w+):\s*(.*)", part)
+            if match and match.group(3).strip() != "UNEXPLAINED":
+                found[(r["name"], match.group(1), match.group(2))] = match.group(3).strip()
+    return found
+
+
+def broken_orders(store, values):
+    """Ways of the micro guests' operations that cost 1 % more than a later one, and why."""
+    broken, why = [], explanations(store)
+    for operation in unique(o for o, _ in measured(store, "micro", "instructions")):
+        known = [
+            (way, values.number(f"micro/{operation}/{way}/instructions")) for way in WAYS_MICRO
+        ]
+        known = [(way, value) for way, value in known if value is not None]
+        for i, (way, value) in enumerate(known):
+            for after, more in known[i + 1 :]:
+                if value > more * 1.01:
+                    broken.append((operation, way, after, why.get((operation, way, after), "")))
+    return broken
+
+
+TERM = re.compile(r"([+-]?)\s*([a-z0-9_.]+)\s*")
+
+
+def evaluate(formula, lookup):
+    """A sum of event names and numbers: "page_faults + emulations - x". Names used, and the sum."""
+    total, used, at = 0.0, [], 0
+    formula = formula.strip()
+    while at < len(formula):
+        match = TERM.match(formula, at)
+        if not match or (at and not match.group(1)):
+            raise ValueError(f"not a sum of counts: {formula!r}")
+        at = match.end()
+        sign = -1 if match.group(1) == "-" else 1
+        if match.group(2)[0].isdigit():
+            total += sign * float(match.group(2))
+        else:
+            name, number = lookup(match.group(2))
+            if name:
+                used.append(name)
+                total += sign * number
+    return max(total, 0.0), used
+
+
+def constants(values, costs, goals):
+    for family, entry in costs["families"].items():
+        for cost, c in entry["costs"].items():
+            values.put(
+                f"cost/{family}/{cost}", c["value"], c["unit"], f"{c['kind']}: {c['source']}", []
+            )
+    for row in goals["rows"]:
+        values.put(f"goal/{row['id']}", row["limit"], row.get("unit", "ratio"), "goals.json", [])
+
+
+def estimate(values, name, family, terms, lookup, whole):
+    """The estimated cycles of one figure for one family; with whole, each part is a value too."""
+    ipc = f"cost/{family}/ipc"
+    parts = [
+        (
+            "instructions",
+            values.number(f"{name}/instructions") / values.number(ipc),
+            "instructions / IPC",
+            [f"{name}/instructions", ipc],
+        )
+    ]
+    for term in terms:
+        count, used = evaluate(term["count"], lookup)
+        cost = f"cost/{family}/{term['cost']}"
+        parts.append(
+            (
+                term["name"],
+                count * values.number(cost),
+                f"({term['count']}) * {term['cost']}",
+                used + [cost],
+            )
+        )
+    if whole:
+        sources = [
+            values.put(f"{name}/cycles/{family}/{part}", value, "cycles", how, of)
+            for part, value, how, of in parts
+        ]
+        how = "sum of the parts"
+    else:
+        sources = unique(s for *_, of in parts for s in of)
+        how = " + ".join(how for _, _, how, _ in parts)
+    values.put(
+        f"{name}/cycles/{family}", sum(value for _, value, _, _ in parts), "cycles", how, sources
+    )
+
+
+def model(store, values, costs, level):
+    """
+    Estimated cycles: instructions / IPC + the sum of events * cost. The events of a native
+    run are not counted by a hypervisor: costs.json says from which counts they are inferred.
+    """
+    for operation, way in measured(store, level, "instructions"):
+        name = f"{level}/{operation}/{way}"
+        instr = values.number(f"{name}/instructions")
+        if instr is None:
+            continue
+        kind = "micro" if level == "micro" else "native" if way == "native" else "parvus"
+        terms = costs["terms"][kind]
+
+        def lookup(event, name=name, operation=operation):
+            # what natively cannot be counted is what the same program did as a domain
+            others = (
+                []
+                if level == "micro"
+                else [f"{level}/{operation}/{w}" for w in ("domain-u", "domain-0")]
+            )
+            for of in [name] + others:
+                found = f"{of}/event/{event}"
+                if values.get(found):
+                    return found, values.number(found)
+            return None, 0.0
+
+        # a micro guest's native events are the plugin's, Linux's are inferred: or no model
+        known = (
+            f"{name}/profile"
+            if level == "micro"
+            else f"{level}/{operation}/domain-u/event/crossings"
+        )
+        if not values.get(known):
+            continue
+        for family in costs["families"]:
+            estimate(values, name, family, terms, lookup, family == next(iter(costs["families"])))
+    for operation, way in measured(store, level, "instructions"):
+        for family in costs["families"]:
+            if way != "native":
+                name = f"{level}/{operation}"
+                values.ratio(
+                    f"{name}/{way}/cycles-ratio/{family}",
+                    f"{name}/{way}/cycles/{family}",
+                    f"{name}/native/cycles/{family}",
+                    f"{way} / native, estimated cycles",
+                )
+
+
+def sizes(store, values):
+    for r in store.of_type("size"):
+        if values.get(f"size/{r['name']}"):
+            continue
+        values.put(f"size/{r['name']}", r["value"], r["unit"], f"value of {r['id']}", [r["id"]])
+    if values.get("size/text") and values.get("size/rodata"):
+        values.put(
+            "size/image",
+            values.number("size/text") + values.number("size/rodata"),
+            "bytes",
+            "text + rodata",
+            ["size/text", "size/rodata"],
+        )
+    if values.get("size/memory-domain") and values.get("size/memory-shadow-floor"):
+        values.put(
+            "size/memory-domain-without-shadows",
+            values.number("size/memory-domain") - values.number("size/memory-shadow-floor"),
+            "KiB",
+            "memory-domain - memory-shadow-floor",
+            ["size/memory-domain", "size/memory-shadow-floor"],
+        )
+    if values.get("size/memory-machine") and values.get("size/memory-of-qemu"):
+        values.put(
+            "size/memory-not-usable",
+            values.number("size/memory-of-qemu") - values.number("size/memory-machine"),
+            "KiB",
+            "memory-of-qemu - memory-machine: hypervisor, firmware",
+            ["size/memory-of-qemu", "size/memory-machine"],
+        )
+    each = [
+        ("memory-per-vcpu", "memory-domain-4-vcpus", "memory-domain", 3, "vCPU"),
+        ("memory-per-gib", "memory-domain-1-gib", "memory-domain", 1, "GiB"),
+    ]
+    for name, top, bottom, by, what in each:
+        if values.get(f"size/{top}") and values.get(f"size/{bottom}"):
+            values.put(
+                f"size/{name}",
+                (values.number(f"size/{top}") - values.number(f"size/{bottom}")) / by,
+                "KiB",
+                f"({top} - {bottom}) / {by}, per {what}",
+                [f"size/{top}", f"size/{bottom}"],
+            )
+
+
+def judge(values, goals):
+    """Rows of goals.json with what was reached; None = not measured."""
+    rows = []
+    for row in goals["rows"]:
+        native = row.get("native") or (
+            f"{row['of']}/native/instructions" if row.get("of") else None
+        )
+        ours = row.get("ours") or (
+            f"{row['of']}/{row.get('way', 'domain-u')}/instructions" if row.get("of") else None
+        )
+        a, b = values.number(native) if native else None, values.number(ours) if ours else None
+        name, met = f"reached/{row['id']}", None
+        if b is not None and row["kind"] == "at-most":
+            values.put(
+                name,
+                b / row.get("divide", 1),
+                row.get("unit", "ratio"),
+                f"{ours} / {row.get('divide', 1)}",
+                [ours],
+            )
+        elif a and b is not None and row["kind"] == "ratio":
+            values.put(name, b / a, "ratio", "ours / native", [ours, native])
+        elif a is not None and b is not None and row["kind"] == "plus":
+            values.put(name, b - a, "instructions", "ours - native", [ours, native])
+        if values.get(name):
+            met = values.number(name) <= row["limit"] * (1 + row.get("tolerance", 0))
+        rows.append(
+            {
+                "row": row,
+                "native": native if a is not None else None,
+                "ours": ours if b is not None else None,
+                "reached": name if values.get(name) else None,
+                "met": met,
+            }
+        )
+    reached = [r["reached"] for r in rows if r["reached"]]
+    if reached:
+        values.put(
+            "goals/met",
+            sum(r["met"] is True for r in rows),
+            "count",
+            "rows that meet their goal",
+            reached,
+        )
+        values.put(
+            "goals/measured",
+            len(reached),
+            "count",
+            "rows of goals.json that were measured",
+            reached,
+        )
+    return rows
+
+
+def derive(store, costs, goals):
+    values = Values()
+    constants(values, costs, goals)
+    levels = unique(r["level"] for r in store.records if r["type"] == "bench")
+    for level in levels:
+        instructions(store, values, level)
+        if level == "micro":
+            profiles(store, values)
+        times(store, values, level)
+        ratios(store, values, level)
+        model(store, values, costs, level)
+    life(store, values)
+    traps(store, values)
+    sizes(store, values)
+    for level in levels:
+        largest = [
+            v
+            for v in values.items.values()
+            if v["id"].startswith(level + "/") and v["id"].endswith("/deviation")
+        ]
+        if largest:
+            worst = max(largest, key=lambda v: v["value"])
+            values.put(
+                f"repeat/{level}",
+                worst["value"],
+                "share",
+                f"the largest deviation, of {worst['id']}",
+                [worst["id"]],
+                worst=worst["id"],
+            )
+            values.put(
+                f"repeat/{level}-different",
+                sum(v["value"] > 0 for v in largest),
+                "count",
+                "operations and ways that were not equal in all runs",
+                [v["id"] for v in largest],
+            )
+            values.put(
+                f"repeat/{level}-count",
+                len(largest),
+                "count",
+                "operations and ways that ran twice",
+                [v["id"] for v in largest],
+            )
+    return values

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""results.json: environment, raw records, derived values; and what is written from it."""
+import csv
+import json
+import os
+
+from . import derive, records, report
+
+FORMAT = 1
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class BadResults(Exception):
+    """A file that is not results.json of this benchmark."""
+
+
+def data(name):
+    with open(os.path.join(HERE, name), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def make(store, environment):
+    costs, goals = data("costs.json"), data("goals.json")
+    values = derive.derive(store, costs, goals)
+    judged = derive.judge(values, goals)
+    return {
+        "format": FORMAT,
+        "environment": environment,
+        "records": store.records,
+        "values": list(values.items.values()),
+        "goals": [{**j, "row": j["row"]["id"]} for j in judged],
+        "broken_orders": derive.broken_orders(store, values),
+    }
+
+
+def load(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            made = json.load(f)
+    except (OSError, ValueError) as error:
+        raise BadResults(f"{path}: {error}") from error
+    if not isinstance(made, dict) or made.get("format") != FORMAT:
+        raise BadResults(f"{path}: not results.json of this benchmark, format {FORMAT}")
+    return made
+
+
+def replace(path, text):
+    with open(path + ".tmp", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.replace(path + ".tmp", path)
+
+
+def write(folder, made):
+    replace(os.path.join(folder, "results.json"), json.dumps(made, indent=1) + "\n")
+    document = report.document(made, data("costs.json"), data("goals.json"), data("notes.json"))
+    replace(os.path.join(folder, "report.html"), report.html(document, made))
+    replace(os.path.join(folder, "report.md"), report.markdown(document, made))
+    path = os.path.join(folder, "results.csv")
+    with open(path + ".tmp", "w", encoding="utf-8", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["id", "value", "unit", "how", "from"])
+        for value in made["values"]:
+            out.writerow(
+                [value["id"], value["value"], value["unit"], value["how"], " ".join(value["from"])]
+            )
+    os.replace(path + ".tmp", path)
+
+
+def store(made):
+    return records.Store(made["records"])
