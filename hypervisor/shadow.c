@@ -127,7 +127,7 @@ struct shadow_domain {
 static struct loaded {
 	struct aspace *as;
 	u64 seen;		/* the generation that its TLB is good for [any reads] */
-	u64 slots[4];		/* root slots in use */
+	u64 slots[4];		/* root slots in use, or left so by what was loaded before */
 } loaded[MAX_CPUS][2];
 
 bool shadow_exact;	/* mmu=exact: every id is 0 */
@@ -509,49 +509,46 @@ static struct overlay *overlay_of(struct aspace *as, unsigned int slot)
 
 static u64 low_nx(void) { return NX & ~arch_reserved_bits; }
 
-/* Bring one slot of this pCPU's roots in line. The kernel root has the overlay, if there is one. */
-static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
+/* What @as has in a slot goes into the roots @r; the overlay, if there is one, in the kernel root. */
+static inline bool slot_put(struct mmu_root *r, struct aspace *as, unsigned int slot)
 {
-	struct mmu_root *r = arch_mmu_root(cpu);
-	u64 e = READ_ONCE(as->slot[slot]);
+	u64 e = READ_ONCE(as->slot[slot]), low = e & P ? e : 0;
 	struct overlay *o;
 
-	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
 	if (as->kernel) {
-		r->kernel_table[256 + slot] = e & P ? e : 0;
-		return;
+		r->kernel_table[256 + slot] = low;
+		return low;
 	}
-	r->user_table[slot] = e & P ? e : 0;
+	r->user_table[slot] = low;
 	o = overlay_of(as, slot);
 	if (unlikely(o))
 		e = o->entry;
 	r->kernel_table[slot] = e & P ? e | low_nx() : 0;
+	return (low | e) & P;
 }
 
-static void slots_clear(unsigned int cpu, const struct aspace *as)
+/* Bring one slot of this pCPU's roots in line. */
+static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
+{
+	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
+	slot_put(arch_mmu_root(cpu), as, slot);
+}
+
+/* And all of a half: the slots that it uses, and those that its predecessor there left. */
+static void slots_load(unsigned int cpu, struct aspace *as)
 {
 	struct mmu_root *r = arch_mmu_root(cpu);
 	u64 *slots = half_of(cpu, as)->slots;
-	unsigned int slot;
+	unsigned int i, bit;
 
-	for_each_slot(slots, slot) {
-		if (as->kernel) {
-			r->kernel_table[256 + slot] = 0;
-		} else {
-			r->user_table[slot] = 0;
-			r->kernel_table[slot] = 0;
-		}
+	for (i = 0; i < 4; i++) {
+		u64 set = READ_ONCE(as->used[i]) | slots[i];
+
+		slots[i] = set;
+		for_each_bit(bit, set)
+			if (unlikely(!slot_put(r, as, i * 64 + bit)))
+				slots[i] &= ~(1ull << bit);
 	}
-	memset(slots, 0, 4 * sizeof(u64));
-}
-
-static void slots_load(unsigned int cpu, struct aspace *as)
-{
-	unsigned int slot, i;
-
-	slots_clear(cpu, as);
-	for_each_slot(as->used, slot)
-		slot_sync(cpu, as, slot);
 	for (i = 0; i < as->overlays; i++)
 		slot_sync(cpu, as, as->overlay[i].slot);
 }
@@ -575,8 +572,6 @@ static u64 as_load(unsigned int cpu, struct aspace *as)
 
 static void as_unload(unsigned int cpu, struct aspace *as)
 {
-	slots_clear(cpu, as);
-	arch_tlb_flush_all();
 	atomic_and_u64(&as->loaded, ~(1ull << cpu));
 	WRITE_ONCE(half_of(cpu, as)->as, NULL);
 }
@@ -1253,13 +1248,15 @@ void shadow_load(struct vcpu *v)
 	struct aspace *as = v->shadow.as, *kernel = v->domain->shadow->kernel;
 	u64 gen = as_load(cpu, as), kernel_gen = as_load(cpu, kernel);
 
-	arch_tlb_flush_all();
+	arch_roots_enter();
 	smp_store_release(&half_of(cpu, as)->seen, gen);
 	smp_store_release(&half_of(cpu, kernel)->seen, kernel_gen);
 }
 
+/* What the roots hold may go from now on: nothing looks at them before the next load. */
 void shadow_unload(struct vcpu *v)
 {
+	arch_roots_leave();
 	as_unload(arch_this_cpu(), v->shadow.as);
 	as_unload(arch_this_cpu(), v->domain->shadow->kernel);
 }

@@ -198,6 +198,18 @@ void arch_tlb_flush_all(void)
 	native_cpus[native_this_cpu].walks = 0;
 }
 
+void arch_roots_enter(void)
+{
+	arch_tlb_flush_all();
+	native_cpus[native_this_cpu].roots = true;
+}
+
+void arch_roots_leave(void)
+{
+	arch_tlb_flush_all();
+	native_cpus[native_this_cpu].roots = false;
+}
+
 static void tlb_drop(struct native_cpu *c, unsigned int i) { c->tlb[i] = c->tlb[--c->tlbs]; }
 
 /* INVLPG: the page, small or large, in both roots, and all that is cached of upper levels. */
@@ -287,6 +299,7 @@ static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 	struct tlb_entry t;
 	u64 *at, e;
 
+	EXPECT(c->roots, "a walk from roots that are not in use");
 	for (;;) {
 		at = (u64 *)frame_map(_mfn(w.table)) + (a.va >> (12 + 9 * (w.level - 1)) & 511);
 		e = *at;

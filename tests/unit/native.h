@@ -86,6 +86,7 @@ struct native_cpu {
 	struct mmu_root root;
 	struct vcpu *current;
 	bool exposed, serve;
+	bool roots;		/* in use */
 	struct tlb_entry tlb[TLB_MAX];
 	unsigned int tlbs;
 	struct walk_entry walk[WALK_MAX];

@@ -49,6 +49,8 @@ unsigned int arch_cpus(void) { return cpus_online; }
 unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
 struct vcpu *arch_current(void) { return this_pcpu()->current; }
 struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
+void arch_roots_enter(void) { write_cr3(this_pcpu()->kernel_cr3); }
+void arch_roots_leave(void) { write_cr3(hv_root); }
 void arch_tlb_flush_page(u64 va) { invlpg(va); }
 void arch_tlb_flush_all(void) { write_cr3(read_cr3()); }
 bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed); }

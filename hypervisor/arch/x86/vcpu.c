@@ -224,7 +224,6 @@ static void context_save(struct pcpu *p, struct vcpu *v, const struct regs *regs
 	vcpu_fold_stats(p, v);
 	shadow_unload(v);
 	p->kernel_cr3 = p->user_cr3 = hv_root;
-	write_cr3(hv_root);
 }
 
 /* The guest may have changed the TLS entry of a selector in use: then it does not load, and is 0. */
@@ -273,7 +272,6 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	xcr0_want(p, v->xcr0);
 	if (p->debug_live || v->dr[7] != 0x400)
 		debug_load(p, v);
-	write_cr3(p->kernel_cr3);
 	shadow_load(v);
 	if (!p->kernel_mode)
 		write_cr3(p->user_cr3);

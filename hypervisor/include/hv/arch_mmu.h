@@ -37,6 +37,10 @@ unsigned int arch_cpus(void);	/* online: 0 .. arch_cpus() - 1 */
 struct vcpu *arch_current(void);
 struct mmu_root *arch_mmu_root(unsigned int cpu);
 
+/* This pCPU uses its roots from now on, and nothing cached before; or uses them no more. */
+void arch_roots_enter(void);
+void arch_roots_leave(void);
+
 /* Hardware TLB of this pCPU. Both roots, no guest entry is global. */
 void arch_tlb_flush_page(u64 va);
 void arch_tlb_flush_all(void);

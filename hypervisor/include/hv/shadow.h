@@ -79,7 +79,7 @@ int shadow_age(struct vcpu *v, u64 id);
 /* Boot option mmu=exact: every address space is anonymous, nothing outlives a switch. */
 extern bool shadow_exact;
 
-/* Bind v's address space to this pCPU before it runs, and let go of it after. */
+/* Bind v's address space to this pCPU before it runs, and let go of it after: roots come and go. */
 void shadow_load(struct vcpu *v);
 void shadow_unload(struct vcpu *v);
 /*
