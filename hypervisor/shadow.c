@@ -509,45 +509,48 @@ static struct overlay *overlay_of(struct aspace *as, unsigned int slot)
 
 static u64 low_nx(void) { return NX & ~arch_reserved_bits; }
 
-/* What @as has in a slot goes into the roots @r; the overlay, if there is one, in the kernel root. */
-static inline bool slot_put(struct mmu_root *r, struct aspace *as, unsigned int slot)
+/* Bring one slot of this pCPU's roots in line. The kernel root has the overlay, if there is one. */
+static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
 {
-	u64 e = READ_ONCE(as->slot[slot]), low = e & P ? e : 0;
+	struct mmu_root *r = arch_mmu_root(cpu);
+	u64 e = READ_ONCE(as->slot[slot]);
 	struct overlay *o;
 
+	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
 	if (as->kernel) {
-		r->kernel_table[256 + slot] = low;
-		return low;
+		r->kernel_table[256 + slot] = e & P ? e : 0;
+		return;
 	}
-	r->user_table[slot] = low;
+	r->user_table[slot] = e & P ? e : 0;
 	o = overlay_of(as, slot);
 	if (unlikely(o))
 		e = o->entry;
 	r->kernel_table[slot] = e & P ? e | low_nx() : 0;
-	return (low | e) & P;
-}
-
-/* Bring one slot of this pCPU's roots in line. */
-static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
-{
-	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
-	slot_put(arch_mmu_root(cpu), as, slot);
 }
 
 /* And all of a half: the slots that it uses, and those that its predecessor there left. */
 static void slots_load(unsigned int cpu, struct aspace *as)
 {
-	struct mmu_root *r = arch_mmu_root(cpu);
-	u64 *slots = half_of(cpu, as)->slots;
+	const struct mmu_root *r = arch_mmu_root(cpu);
+	u64 *slots = half_of(cpu, as)->slots, nx = as->kernel ? 0 : low_nx(), set, stay;
+	u64 *kernel = r->kernel_table + (as->kernel ? 256 : 0);
+	u64 *user = as->kernel ? kernel : r->user_table;	/* twice the same is one case less */
 	unsigned int i, bit;
 
-	for (i = 0; i < 4; i++) {
-		u64 set = READ_ONCE(as->used[i]) | slots[i];
+	for (i = 0; i < 256; i += 64) {
+		stay = set = READ_ONCE(as->used[i / 64]) | slots[i / 64];
+		for_each_bit(bit, set) {
+			u64 e = READ_ONCE(as->slot[i + bit]);
 
-		slots[i] = set;
-		for_each_bit(bit, set)
-			if (unlikely(!slot_put(r, as, i * 64 + bit)))
-				slots[i] &= ~(1ull << bit);
+			if (likely(e & P)) {
+				user[i + bit] = e;
+				kernel[i + bit] = e | nx;
+			} else {
+				user[i + bit] = kernel[i + bit] = 0;
+				stay &= ~(1ull << bit);
+			}
+		}
+		slots[i / 64] = stay;
 	}
 	for (i = 0; i < as->overlays; i++)
 		slot_sync(cpu, as, as->overlay[i].slot);
