@@ -346,14 +346,16 @@ void schedule(struct pcpu *p, struct regs *regs)
 	unsigned int there;
 
 	for (;;) {
+		u64 now = hv_now_ns();	/* the clock is dear: once for all of it */
+
 		__atomic_fetch_and(&p->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
 		if (prev && READ_ONCE(prev->domain->ended)) {
 			put_away(p, prev, regs);
-			sched_pick_none(p->cpu, hv_now_ns());
+			sched_pick_none(p->cpu, now);
 			reap(prev);
 			prev = NULL;
 		}
-		next = sched_pick(p->cpu, prev, hv_now_ns());
+		next = sched_pick(p->cpu, prev, now);
 		if (next && next == prev)
 			break;
 		if (prev) {
@@ -364,14 +366,14 @@ void schedule(struct pcpu *p, struct regs *regs)
 				smp_store_release(&prev->on_cpu, false);
 				domain_vcpu_gone(prev->domain);
 			} else {
-				there = sched_left(p->cpu, prev, hv_now_ns());
+				there = sched_left(p->cpu, prev, now);
 				if (there != MAX_CPUS)
 					pcpu_resched(there);
 			}
 			prev = NULL;
 		}
 		if (next && READ_ONCE(next->domain->ended)) {
-			sched_pick_none(p->cpu, hv_now_ns());
+			sched_pick_none(p->cpu, now);
 			reap(next);
 			continue;
 		}
