@@ -485,6 +485,8 @@ HC(control_op) { return control_op(v, A0, A1); }
 
 HC(multicall);
 
+HC(none) { return BENCH(watch(v, regs, regs->rax)) ? 0 : -PARVUS_ENOSYS; }
+
 /* ---- dispatch ---- */
 
 typedef s64 (*handler_fn)(struct vcpu *v, struct regs *regs);
@@ -494,7 +496,7 @@ typedef s64 (*handler_fn)(struct vcpu *v, struct regs *regs);
 #define PRIV_debug	2
 #define PATH_c(name)	hc_##name
 #define PATH_asm(name)	hc_##name
-#define PATH_none(name)	NULL
+#define PATH_none(name)	hc_none
 
 static const handler_fn handlers[PARVUS_HC_COUNT] = {
 #define HYPERCALL(nr, name, nargs, priv, path) [nr] = PATH_##path(name),
@@ -507,7 +509,7 @@ static const u8 privilege[PARVUS_HC_COUNT] = {
 #undef HYPERCALL
 };
 
-static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
+static inline __attribute__((always_inline)) s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 {
 	if (nr >= PARVUS_HC_COUNT)
 		return -PARVUS_ENOSYS;
@@ -515,8 +517,6 @@ static s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 	if (unlikely(privilege[nr]) &&
 	    !(privilege[nr] == PRIV_control ? v->domain->control : debug_enabled))
 		return -PARVUS_EPERM;
-	if (!handlers[nr])
-		return BENCH(watch(v, regs, nr)) ? 0 : -PARVUS_ENOSYS;
 	v->stats.hypercalls[nr]++;
 	return handlers[nr](v, regs);
 }
@@ -570,10 +570,8 @@ HC(multicall)
 void hypercall_dispatch(struct regs *regs)
 {
 	struct vcpu *v = this_pcpu()->current;
-	s64 ret;
 
 	trace(PARVUS_TRACE_HYPERCALL, v, regs->rax, A0);
-	ret = call(v, regs, regs->rax);
-	regs->rax = (u64)ret;
+	regs->rax = (u64)call(v, regs, regs->rax);
 	domain_memory_free();
 }
