@@ -276,9 +276,7 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	if (!p->kernel_mode)
 		write_cr3(p->user_cr3);
 	v->area->steal_ns = v->sched.steal_ns;
-	v->stats.switches++;
-	if (vcpu_has_pending(v))
-		pcpu_add_work(p, WORK_VECTORS);
+	v->stats.switches++;	/* what is pending, exit_work() sees to */
 	exit_slow_update(p, v);
 }
 
