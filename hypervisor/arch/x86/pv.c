@@ -54,9 +54,12 @@ bool guest_va_read(UNUSED struct vcpu *v, u64 va, void *buf, size_t len)
 }
 
 /* The assembly's return paths may be used: no vector waits, nothing to prefill. */
-void exit_slow_update(struct pcpu *p, struct vcpu *v)
+bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 {
-	p->exit_slow = vcpu_has_pending(v) || v->shadow.prefill_as || !p->has_fsgsbase;
+	bool pending = vcpu_has_pending(v);
+
+	p->exit_slow = pending || v->shadow.prefill_as || !p->has_fsgsbase;
+	return pending;
 }
 
 static void enter_kernel(struct pcpu *p)
@@ -152,14 +155,8 @@ void vector_deliver(struct vcpu *v, struct regs *regs)
 	struct pcpu *p = this_pcpu();
 	unsigned int word, bit;
 
-	if (!vcpu_has_pending(v)) {
-		p->area->pending = 0;
-		exit_slow_update(p, v);
-		return;
-	}
-	if (p->kernel_mode && !READ_ONCE(p->area->irq_enabled)) {
-		p->area->pending = 1;
-		p->exit_slow = 1;
+	if (!vcpu_has_pending(v) || (p->kernel_mode && !READ_ONCE(p->area->irq_enabled))) {
+		p->area->pending = exit_slow_update(p, v);
 		return;
 	}
 	for (word = 3; !v->vectors[word]; word--)
@@ -170,8 +167,7 @@ void vector_deliver(struct vcpu *v, struct regs *regs)
 	trace(PARVUS_TRACE_VECTOR, v, word * 64 + bit, 0);
 	guest_exception(v, regs, (u8)(word * 64 + bit), 0);
 	v->stats.exceptions--;
-	p->area->pending = vcpu_has_pending(v);
-	exit_slow_update(p, v);
+	p->area->pending = exit_slow_update(p, v);
 }
 
 /* SYSCALL in user mode, when the assembly could not push: called by entry.S. */
