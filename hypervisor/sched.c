@@ -364,9 +364,11 @@ static void charge(struct queue *q, struct vcpu *v, u64 now)
 {
 	u64 ran = now > v->sched.charged ? now - v->sched.charged : 0, floor;
 
-	v->sched.charged += ran;
-	v->stats.run_ns += ran;
-	v->sched.vruntime += weighted(v, ran);
+	if (ran) {	/* a division for nothing otherwise, at every switch */
+		v->sched.charged += ran;
+		v->stats.run_ns += ran;
+		v->sched.vruntime += weighted(v, ran);
+	}
 	WRITE_ONCE(q->charged, v->sched.charged);
 	WRITE_ONCE(q->vruntime, v->sched.vruntime);
 	WRITE_ONCE(q->weight, v->sched.weight);

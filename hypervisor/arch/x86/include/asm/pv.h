@@ -11,6 +11,7 @@
 void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error);
 /* Deliver the highest pending vector if the virtual IF allows it. */
 void vector_deliver(struct vcpu *v, struct regs *regs);
+/* Says whether a vector waits. */
 bool exit_slow_update(struct pcpu *p, struct vcpu *v);
 /* Push a page fault on the guest, remembering it for the prefill at iret. */
 void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error);
