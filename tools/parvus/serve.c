@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define QUICK_MS	10000	/* a server that ended sooner is restarted slowly */
+#define QUICK_MS	2000	/* a server that ended sooner is restarted slowly */
 #define DELAY_MAX_MS	60000
 
 /*
