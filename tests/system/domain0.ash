@@ -80,7 +80,7 @@ debian_domain() {
 		disk="['/tmp/$name.img,raw,xvda,rw','/tmp/$name.cmd,raw,xvdz,ro'$disks]" "$@"
 }
 # says NAME: what it wrote on its console
-says() { tr -d '\r' <"/var/log/parvus/console-$1.log"; }
+says() { cat "/var/log/parvus/console-$1.log" 2>/dev/null | tr -d '\r'; }
 # ended NAME SECONDS: within that time it powers off, with status 0
 ended() {
 	until_true "$2" "[ -n \"\$(field reason $1)\" ] && [ \"\$(field running $1)\" = false ]"
