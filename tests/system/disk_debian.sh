@@ -5,8 +5,8 @@
 # at random and mixed, one and 32 at a time, it reads back, and domain 0 finds it there.
 . tests/system/lib.bash
 
-size=8
-[[ -n ${FULL:-} ]] && size=64
+size=4
+[[ -n ${FULL:-} ]] && size=16
 mkdir -p "$work/root"
 cat >"$work/root/inside" <<'END'
 set -eu

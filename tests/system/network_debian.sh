@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @timeout 900
 # A domain U gets its address by DHCP from "parvus network-nat", talks to domain 0 with one and
-# with four streams both ways, copies 200 MiB there and back with the same checksum, and
-# reaches a server behind NAT that knows no way back to it.
+# with four streams both ways, copies 50 MiB (FULL=1: 200) there and back with the same checksum,
+# and reaches a server behind NAT that knows no way back to it.
 . tests/system/lib.bash
 
-seconds=2
-[[ -n ${FULL:-} ]] && seconds=20
+seconds=1 size=50
+[[ -n ${FULL:-} ]] && seconds=20 size=200
 mkdir -p "$work/root"
 cat >"$work/root/inside" <<'END'
 set -eu
@@ -36,10 +36,10 @@ exec 3>/dev/tcp/$1/9000
 wget -q -O - "http://$1:8080/big" | tee >(cat >&3) | md5sum | sed 's/^/sum /'
 COPY
 bash copy "$gate"
-echo "@ $(cut -d' ' -f1 /proc/uptime) 200 MiB copied"
+echo "@ $(cut -d' ' -f1 /proc/uptime) copied"
 wget -q -T 20 -t 2 -O - "http://$FAR:8080/behind"
 END
-TIMEOUT=850 DOM0_MEM=1600M debian "SECONDS_EACH=$seconds
+TIMEOUT=850 DOM0_MEM=1600M debian "SECONDS_EACH=$seconds SIZE=$size
 $(cat <<'END'
 step "a bridge, a server, another server behind NAT"
 ip link set lo up
@@ -51,7 +51,7 @@ $ip netns add far && $ip link add far0 type veth peer name eth0 netns far &&
 mkdir www
 echo 'reached behind NAT' >www/behind
 $ip netns exec far busybox httpd -p 8080 -h /tmp/www || fail "server"
-dd if=/dev/urandom of=www/big bs=1M count=200 2>/dev/null
+dd if=/dev/urandom of=www/big bs=1M count=$SIZE 2>/dev/null
 sum=$(md5sum <www/big | cut -d' ' -f1)
 busybox httpd -p "$gate:8080" -h /tmp/www || fail "server"
 iperf3 -s -D || fail "iperf3"
