@@ -11,7 +11,8 @@
  *
  * When the other end, the driver's binding or the device goes, the threads stop and the
  * bios under way are waited for; only then does the state change. Requests that were
- * not answered by then are the front end's to issue again.
+ * not answered by then are the front end's to issue again. A device that is to be
+ * detached is CLOSING, and served, until the front end lets it go.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -829,6 +830,11 @@ static void back_describe(struct block_back *back, u32 block)
 
 /* states */
 
+static bool back_detaching(const struct block_back *back)
+{
+	return back->config.flags & PARVUS_BLOCK_DETACH;
+}
+
 /* INITIALISING, and READY if there is a disk. */
 static void back_begin(struct block_back *back)
 {
@@ -871,7 +877,7 @@ static void back_again_work(struct work_struct *work)
 	struct block_back *back = container_of(work, struct block_back, again_work.work);
 
 	mutex_lock(&back->lock);
-	if (back->dev->state == PARVUS_DEVICE_CLOSED)
+	if (back->dev->state == PARVUS_DEVICE_CLOSED && !back_detaching(back))
 		back_begin(back);
 	mutex_unlock(&back->lock);
 }
@@ -895,11 +901,29 @@ static void back_front_ready(struct block_back *back)
 	back_lie(back);
 }
 
+/* To be detached: CLOSING, until the front end, in @state, is not there any more. */
+static void back_detach(struct block_back *back, u32 state)
+{
+	u32 ours = PARVUS_DEVICE_CLOSING;
+
+	if (state == PARVUS_DEVICE_CLOSED || state == PARVUS_DEVICE_CLOSING)
+		ours = PARVUS_DEVICE_CLOSED;
+	if (ours == PARVUS_DEVICE_CLOSED || state == PARVUS_DEVICE_INITIALISING)
+		back_disconnect(back);
+	if (back->dev->state != ours)
+		parvus_device_set_state(back->dev, ours, NULL, 0);
+}
+
 static void back_peer_changed(struct parvus_dev *dev, u32 state)
 {
 	struct block_back *back = dev_get_drvdata(&dev->dev);
 
 	mutex_lock(&back->lock);
+	if (back_detaching(back)) {
+		back_detach(back, state);
+		mutex_unlock(&back->lock);
+		return;
+	}
 	switch (state) {
 	case PARVUS_DEVICE_READY:
 		back_front_ready(back);
@@ -959,7 +983,7 @@ static void back_configured(struct parvus_dev *dev)
 {
 	struct block_back *back = dev_get_drvdata(&dev->dev);
 	struct parvus_block_config config;
-	bool reopen;
+	bool reopen, detach, detached;
 
 	memcpy(&config, dev->config, sizeof(config));
 	mutex_lock(&back->lock);
@@ -968,10 +992,20 @@ static void back_configured(struct parvus_dev *dev)
 		goto out;
 	}
 	reopen = !back->opened || config.major != back->config.major ||
-		 config.minor != back->config.minor || config.flags != back->config.flags;
+		 config.minor != back->config.minor ||
+		 (config.flags ^ back->config.flags) & ~PARVUS_BLOCK_DETACH;
+	detach = config.flags & PARVUS_BLOCK_DETACH;
+	detached = back_detaching(back);
 	back->config = config;
 	back_limits_set(&back->limits, &config);
-	if (back->qs) {
+	if (detach) {
+		back_detach(back, dev->peer_state);
+	} else if (detached) {
+		back_disconnect(back);
+		if (reopen)
+			back_close(back);
+		back_begin(back);
+	} else if (back->qs) {
 		back_change(back, reopen);
 	} else if (reopen || back->info.sectors != back_sectors(back)) {
 		if (reopen)
@@ -1004,7 +1038,8 @@ static int back_probe(struct parvus_dev *dev)
 	INIT_DELAYED_WORK(&back->again_work, back_again_work);
 	dev_set_drvdata(&dev->dev, back);
 	mutex_lock(&back->lock);
-	back_begin(back);
+	if (!back_detaching(back))	/* else peer_changed(), which follows */
+		back_begin(back);
 	mutex_unlock(&back->lock);
 	return 0;
 }

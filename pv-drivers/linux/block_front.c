@@ -6,7 +6,8 @@
  *
  * The back end may go away and come again. I/O waits meanwhile, and what was not
  * answered is issued again: the data of a write is in its pages until it ends. Only
- * when the device itself is removed does I/O fail.
+ * when the device itself is removed does I/O fail. A back end that goes to CLOSING wants
+ * the disk back: it goes when nobody has it open, and the link is used until then.
  *
  * The back end is not trusted either: an answer ends a request that is under way, once,
  * or closes the device. Where data lies in the pool is known here alone.
@@ -88,7 +89,10 @@ struct block_front {
 	bool added;			/* the disk is one of the system's */
 	bool quiet;			/* the disk's queues are quiesced */
 	bool dead;			/* I/O fails */
+	bool closing;			/* the back end is */
+	bool leaving;			/* under open_mutex: nobody opens the disk any more */
 	struct work_struct add_work;
+	struct work_struct close_work;
 	struct work_struct lie_work;
 	struct delayed_work retry_work;
 };
@@ -782,8 +786,26 @@ static void front_free_disk(struct gendisk *disk)
 	kfree(disk->private_data);
 }
 
+static int front_open(struct block_device *bdev, fmode_t mode)
+{
+	struct block_front *f = bdev->bd_disk->private_data;
+
+	return f->leaving ? -ENXIO : 0;
+}
+
+/* Under open_mutex, as front_open(). The last one has closed it, maybe: look. */
+static void front_release(struct gendisk *disk, fmode_t mode)
+{
+	struct block_front *f = disk->private_data;
+
+	if (READ_ONCE(f->closing) && !READ_ONCE(f->dead))
+		schedule_work(&f->close_work);
+}
+
 static const struct block_device_operations front_fops = {
 	.owner = THIS_MODULE,
+	.open = front_open,
+	.release = front_release,
 	.free_disk = front_free_disk,
 };
 
@@ -822,6 +844,7 @@ static void front_limits(struct block_front *f)
 
 static int front_tags(struct block_front *f)
 {
+	memset(&f->tags, 0, sizeof(f->tags));
 	f->tags.ops = &front_mq_ops;
 	f->tags.nr_hw_queues = f->qs->count;
 	f->tags.queue_depth = f->queue[0].count;
@@ -935,6 +958,76 @@ static void front_connected(struct block_front *f)
 	front_has_come(f);
 }
 
+/* letting go */
+
+/* If nobody has the disk open, nobody will. */
+static bool front_leave(struct block_front *f)
+{
+	struct gendisk *disk = f->disk;
+
+	mutex_lock(&disk->open_mutex);
+	if (READ_ONCE(f->closing) && !f->dead && f->added && !disk_openers(disk))
+		f->leaving = true;
+	mutex_unlock(&disk->open_mutex);
+	return f->leaving;
+}
+
+/* Without its disk: that one is not in the system any more, and has no I/O. */
+static void front_drop_disk(struct block_front *f)
+{
+	struct gendisk *disk = f->disk;
+
+	if (f->qs) {
+		parvus_link_stop(f->qs);
+		front_link_free(f);
+	}
+	f->disk = NULL;
+	f->added = f->quiet = f->leaving = false;
+	f->bytes = 0;
+	kvfree(f->issued);
+	f->issued = NULL;
+	blk_mq_free_tag_set(&f->tags);
+	disk->private_data = NULL;	/* its last reference must not take @f with it */
+	put_disk(disk);
+}
+
+/*
+ * The back end is CLOSING. It goes on to serve us until we are CLOSED; that may be never,
+ * and then it begins anew, or our device goes.
+ */
+static void front_close_work(struct work_struct *work)
+{
+	struct block_front *f = container_of(work, struct block_front, close_work);
+
+	if (!f->disk)		/* gone since, by ourselves */
+		return;
+	flush_work(&f->add_work);
+	if (!front_leave(f)) {
+		if (READ_ONCE(f->closing))
+			dev_info(&f->dev->dev, "%s is in use, and stays\n", f->disk->disk_name);
+		return;
+	}
+	blkdev_issue_flush(f->disk->part0);
+	del_gendisk(f->disk);
+	mutex_lock(&f->lock);
+	front_drop_disk(f);
+	if (!f->dead)
+		parvus_device_set_state(f->dev, f->closing ? PARVUS_DEVICE_CLOSED :
+					PARVUS_DEVICE_INITIALISING, NULL, 0);
+	mutex_unlock(&f->lock);
+}
+
+static void front_closing(struct block_front *f)
+{
+	if (f->disk) {
+		schedule_work(&f->close_work);
+		return;
+	}
+	front_disconnect(f);
+	if (f->dev->state != PARVUS_DEVICE_CLOSED)
+		parvus_device_set_state(f->dev, PARVUS_DEVICE_CLOSED, NULL, 0);
+}
+
 /* states */
 
 static void front_lie_work(struct work_struct *work)
@@ -962,8 +1055,11 @@ static void front_retry_work(struct work_struct *work)
 static void front_peer_changed(struct parvus_dev *dev, u32 state)
 {
 	struct block_front *f = dev_get_drvdata(&dev->dev);
+	bool left;
 
 	mutex_lock(&f->lock);
+	left = f->closing && state == PARVUS_DEVICE_CLOSED && dev->state == state;
+	WRITE_ONCE(f->closing, left || state == PARVUS_DEVICE_CLOSING);
 	switch (state) {
 	case PARVUS_DEVICE_READY:
 		front_begin(f);
@@ -972,10 +1068,12 @@ static void front_peer_changed(struct parvus_dev *dev, u32 state)
 		front_connected(f);
 		break;
 	case PARVUS_DEVICE_CLOSING:
-		front_disconnect(f);
-		parvus_device_set_state(dev, PARVUS_DEVICE_CLOSED, NULL, 0);
+		front_closing(f);
 		break;
 	case PARVUS_DEVICE_CLOSED:
+		if (left)	/* both ends are: the device goes */
+			break;
+		fallthrough;
 	case PARVUS_DEVICE_INITIALISING:
 		front_disconnect(f);
 		if (dev->state != PARVUS_DEVICE_INITIALISING)
@@ -994,12 +1092,24 @@ static int front_probe(struct parvus_dev *dev)
 	f->dev = dev;
 	mutex_init(&f->lock);
 	INIT_WORK(&f->add_work, front_add_work);
+	INIT_WORK(&f->close_work, front_close_work);
 	INIT_WORK(&f->lie_work, front_lie_work);
 	INIT_DELAYED_WORK(&f->retry_work, front_retry_work);
 	dev_set_drvdata(&dev->dev, f);
 	f->coming = true;
 	atomic_inc(&fronts_coming);
 	return parvus_device_set_state(dev, PARVUS_DEVICE_INITIALISING, NULL, 0);
+}
+
+/* Nobody closes the disk with a look at us any more, and who did so has looked. */
+static void front_close_end(struct block_front *f)
+{
+	cancel_work_sync(&f->close_work);	/* now the disk is there or not, for good */
+	if (f->disk) {
+		mutex_lock(&f->disk->open_mutex);
+		mutex_unlock(&f->disk->open_mutex);
+	}
+	cancel_work_sync(&f->close_work);
 }
 
 /* I/O fails from now on, also what waits; who has the disk open keeps @f until he closes it. */
@@ -1015,6 +1125,7 @@ static void front_remove(struct parvus_dev *dev)
 	front_resume(f);
 	mutex_unlock(&f->lock);
 	flush_work(&f->add_work);
+	front_close_end(f);
 	cancel_work_sync(&f->lie_work);
 	cancel_delayed_work_sync(&f->retry_work);
 	front_has_come(f);

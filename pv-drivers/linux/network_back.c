@@ -44,6 +44,7 @@ struct network_limit {
 struct network_back {
 	struct parvus_network net;
 	struct parvus_network_info info;	/* as last published; under net->lock */
+	bool detaching;			/* under net->lock: as the configuration says */
 	struct work_struct changed;
 	struct network_limit limit;
 };
@@ -158,12 +159,37 @@ static void network_back_accept(struct network_back *back)
 	parvus_network_shut(net);
 }
 
+static bool network_back_detaching(const struct parvus_dev *dev)
+{
+	const struct parvus_network_config *config = (void *)dev->config;
+
+	return config->flags & PARVUS_NETWORK_DETACH;
+}
+
+/* To be detached: CLOSING, until the front end, in @state, is not there any more. */
+static void network_back_detach(struct parvus_network *net, u32 state)
+{
+	u32 ours = PARVUS_DEVICE_CLOSING;
+
+	if (state == PARVUS_DEVICE_CLOSED || state == PARVUS_DEVICE_CLOSING)
+		ours = PARVUS_DEVICE_CLOSED;
+	if (ours == PARVUS_DEVICE_CLOSED || state == PARVUS_DEVICE_INITIALISING)
+		parvus_network_disconnect(net);
+	if (net->dev->state != ours)
+		parvus_device_set_state(net->dev, ours, NULL, 0);
+}
+
 static void network_back_peer(struct parvus_dev *dev, u32 state)
 {
 	struct parvus_network *net = dev_get_drvdata(&dev->dev);
 	int err = 0;
 
 	mutex_lock(&net->lock);
+	if (network_back_detaching(dev)) {
+		network_back_detach(net, state);
+		mutex_unlock(&net->lock);
+		return;
+	}
 	switch (parvus_network_is_shut(net) ? PARVUS_DEVICE_GONE : state) {
 	case PARVUS_DEVICE_CLOSED:
 	case PARVUS_DEVICE_INITIALISING:
@@ -189,6 +215,14 @@ static void network_back_configured(struct parvus_dev *dev)
 
 	network_limit_set(to_back(net), (void *)dev->config);
 	mutex_lock(&net->lock);
+	if (network_back_detaching(dev)) {
+		to_back(net)->detaching = true;
+		network_back_detach(net, dev->peer_state);
+	} else if (to_back(net)->detaching) {
+		to_back(net)->detaching = false;
+		if (!parvus_network_is_shut(net))
+			network_back_offer(to_back(net));
+	}
 	parvus_network_kick(net);
 	mutex_unlock(&net->lock);
 }
@@ -308,7 +342,9 @@ static int network_back_probe(struct parvus_dev *dev)
 	}
 	dev_set_drvdata(&dev->dev, &back->net);
 	mutex_lock(&back->net.lock);
-	err = network_back_offer(back);
+	back->detaching = network_back_detaching(dev);
+	if (!back->detaching)	/* else peer_changed(), which follows */
+		err = network_back_offer(back);
 	mutex_unlock(&back->net.lock);
 	if (!err)
 		return 0;

@@ -26,6 +26,7 @@ MODULE_PARM_DESC(slots, "Slots in each ring, 32 to 512 (0: by the size of memory
 
 struct network_front {
 	struct parvus_network net;
+	bool left;			/* under net->lock: the back end has closed, and we have */
 	struct work_struct renew;	/* what we take has changed */
 };
 
@@ -170,14 +171,23 @@ static void network_front_connected(struct parvus_network *net)
 static void network_front_peer(struct parvus_dev *dev, u32 state)
 {
 	struct parvus_network *net = dev_get_drvdata(&dev->dev);
+	bool left;
 
 	mutex_lock(&net->lock);
-	switch (parvus_network_is_shut(net) ? PARVUS_DEVICE_GONE : state) {
+	left = to_front(net)->left;
+	to_front(net)->left = state == PARVUS_DEVICE_CLOSING ||
+			      (left && state == PARVUS_DEVICE_CLOSED);
+	switch (parvus_network_is_shut(net) && !to_front(net)->left ? PARVUS_DEVICE_GONE : state) {
 	case PARVUS_DEVICE_CLOSED:
+		if (left)	/* both ends are: the device goes */
+			break;
+		fallthrough;
 	case PARVUS_DEVICE_INITIALISING:
 		network_front_disconnect(net, PARVUS_DEVICE_INITIALISING);
 		break;
 	case PARVUS_DEVICE_READY:
+		if (left)
+			network_front_disconnect(net, PARVUS_DEVICE_INITIALISING);
 		if (dev->state == PARVUS_DEVICE_INITIALISING)
 			network_front_begin(net);
 		break;

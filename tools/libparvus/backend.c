@@ -8,6 +8,8 @@
 #include "libparvus-backend.h"
 #include "internal.h"
 
+#include <parvus/block.h>
+#include <parvus/network.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +32,7 @@ struct parvus_backend {
 	int device, event, grant;
 	struct parvus_device record;
 	uint32_t state;		/* ours */
-	bool taken, offered, connected, refused, gone;
+	bool taken, offered, connected, refused, detaching, gone;
 	uint8_t blob[PARVUS_DEVICE_BLOB];
 	size_t blob_bytes;
 	unsigned int count;
@@ -242,7 +244,12 @@ int parvus_backend_offer(struct parvus_backend *b, const void *info, size_t byte
 	b->offered = true;
 	if (b->refused)
 		return 0;
-	ret = b->connected ? set_state(b, b->record.id, PARVUS_DEVICE_CONNECTED, true) : ready(b);
+	if (b->detaching)	/* said, but there is no READY any more */
+		ret = set_state(b, b->record.id, b->state, true);
+	else if (b->connected)
+		ret = set_state(b, b->record.id, PARVUS_DEVICE_CONNECTED, true);
+	else
+		ret = ready(b);
 	return ret && ret != -ENOENT ? fail_device(b, ret) : 0;
 }
 
@@ -420,10 +427,38 @@ static int refuse(struct parvus_backend *b)
 
 /* ---- following the front end -------------------------------------------------------- */
 
+/* In flags, which follow the version in both classes' configurations. */
+static uint32_t detach_flag(const struct parvus_device *d)
+{
+	switch (d->device_class) {
+	case PARVUS_CLASS_BLOCK:
+		return PARVUS_BLOCK_DETACH;
+	case PARVUS_CLASS_NETWORK:
+		return PARVUS_NETWORK_DETACH;
+	}
+	return 0;
+}
+
+/* The device is to be detached: served until the front end lets it go. */
+static int detach(struct parvus_backend *b, bool restarted)
+{
+	uint32_t front = b->record.front_state, state = PARVUS_DEVICE_CLOSING;
+
+	if (front == PARVUS_DEVICE_CLOSED || front == PARVUS_DEVICE_CLOSING)
+		state = PARVUS_DEVICE_CLOSED;
+	if (restarted || state == PARVUS_DEVICE_CLOSED || front == PARVUS_DEVICE_INITIALISING)
+		disconnect(b);
+	return b->state == state ? 0 : set_state(b, b->record.id, state, false);
+}
+
 static int follow(struct parvus_backend *b, bool restarted)
 {
 	int ret = 0;
 
+	if (b->detaching)
+		return detach(b, restarted);
+	if (b->refused && b->state != PARVUS_DEVICE_CLOSED)
+		return set_state(b, b->record.id, PARVUS_DEVICE_CLOSED, false);
 	if (b->refused || !b->offered)
 		return 0;
 	switch (b->record.front_state) {
@@ -462,11 +497,32 @@ static bool left(struct parvus_backend *b)
 	return call(b, PARVUS_DEVICE_READ, &d) || d.front_changes != b->record.front_changes;
 }
 
+/*
+ * What @d configures: whether it is to be detached, which is ours to see to, and true if
+ * the program has to look. That one is told when nothing else has happened, too: what the
+ * configuration names may have changed.
+ */
+static bool reconfigured(struct parvus_backend *b, const struct parvus_device *d, uint32_t changes)
+{
+	uint32_t flag = detach_flag(d), flags = 0, before = 0;
+	const size_t at = sizeof(uint32_t);	/* of flags, behind the version */
+	uint8_t config[PARVUS_DEVICE_BLOB];
+
+	memcpy(config, d->config, sizeof(config));
+	memcpy(&flags, config + at, sizeof(flags));
+	memcpy(&before, b->record.config + at, sizeof(before));
+	b->detaching = flags & flag;
+	flags = (flags & ~flag) | (before & flag);
+	memcpy(config + at, &flags, sizeof(flags));
+	return memcmp(config, b->record.config, sizeof(config)) ||
+	       (!changes && !memcmp(d->config, b->record.config, sizeof(config)));
+}
+
 /* What has become of the device? */
 static int look(struct parvus_backend *b)
 {
 	struct parvus_device d = { .id = b->record.id };
-	bool configured, restarted;
+	bool configured, restarted, detaching = b->detaching;
 	uint32_t changes;
 	int ret = call(b, PARVUS_DEVICE_READ, &d);
 
@@ -474,7 +530,8 @@ static int look(struct parvus_backend *b)
 		/* Two changes since we looked may be a front end that went and came. */
 		changes = d.front_changes - b->record.front_changes;
 		restarted = changes > 1 && b->connected;
-		configured = memcmp(d.config, b->record.config, sizeof(d.config));
+		configured = reconfigured(b, &d, changes);
+		restarted |= detaching && !b->detaching;	/* that was taken back: anew */
 		b->record = d;
 		if (configured && b->ops->configured)
 			b->ops->configured(b);

@@ -375,13 +375,24 @@ static const char *look_back(struct devices *d, struct slot *s, const struct par
 	return error ? undo(d, s, error) : NULL;
 }
 
+/* Version and flags begin the configurations of both classes. */
+bool devices_detaching(uint32_t device_class, uint8_t config[PARVUS_DEVICE_BLOB], bool detach)
+{
+	uint32_t flag = device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH :
+			PARVUS_NETWORK_DETACH, flags;
+	bool before;
+
+	memcpy(&flags, config + 4, sizeof(flags));
+	before = flags & flag;
+	flags = detach ? flags | flag : flags & ~flag;
+	memcpy(config + 4, &flags, sizeof(flags));
+	return before;
+}
+
 /* WAIT_CLOSED. */
 static void look_closed(struct devices *d, struct slot *s, const struct parvus_device *r)
 {
-	uint32_t flag = s->device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH :
-			PARVUS_NETWORK_DETACH;
 	uint8_t config[PARVUS_DEVICE_BLOB];
-	uint32_t flags;
 
 	if (r->front_state == PARVUS_DEVICE_CLOSED && r->back_state != PARVUS_DEVICE_CLOSING &&
 	    r->back_state != PARVUS_DEVICE_CONNECTED) {
@@ -393,11 +404,8 @@ static void look_closed(struct devices *d, struct slot *s, const struct parvus_d
 	}
 	if (now_ms() < s->until_ms)
 		return;
-	/* version and flags begin both classes' configurations */
 	memcpy(config, r->config, sizeof(config));
-	memcpy(&flags, config + 4, sizeof(flags));
-	flags &= ~flag;
-	memcpy(config + 4, &flags, sizeof(flags));
+	devices_detaching(r->device_class, config, false);
 	parvus_device_configure(d->h, s->id, config, sizeof(config));
 	s->wait = WAIT_NONE;
 	slot_answer(s, "the domain does not let it go (in use?); --force removes it at once");
@@ -533,6 +541,10 @@ void devices_adopt(struct devices *d)
 			return;
 		s->id = r.id;
 		s->remote = r.back_domain != 0;
+		if (devices_detaching(r.device_class, r.config, true)) {	/* by the monitor before us: go on with it */
+			s->wait = WAIT_CLOSED;
+			s->until_ms = now_ms() + CLOSE_MS;
+		}
 		if (s->remote || r.device_class != PARVUS_CLASS_BLOCK)
 			continue;
 		parvus_disk_adopt(&r, devices_disk(d, s), &s->backing);

@@ -51,6 +51,7 @@ struct devices {
 	char error[600];
 };
 
+#define CLOSE_MS	15000	/* for both ends to close */
 #define DEVICES_POLL	(2u + 4u + PARVUS_DEVICES_DOMAIN)	/* descriptors at most */
 
 void devices_init(struct devices *d);
@@ -70,6 +71,8 @@ void devices_work(struct devices *d, const struct pollfd *fds, size_t n);
 void devices_say(struct devices *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *devices_why(struct devices *d, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Write into a configuration whether the device is to be detached; returns whether it was. */
+bool devices_detaching(uint32_t device_class, uint8_t config[PARVUS_DEVICE_BLOB], bool detach);
 struct slot *devices_find(struct devices *d, uint32_t device_class, uint32_t index);
 struct parvus_disk *devices_disk(struct devices *d, const struct slot *s);
 struct parvus_vif *devices_vif(struct devices *d, const struct slot *s);

@@ -7,7 +7,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CLOSE_MS	15000	/* for both ends to close */
 #define LOOK_MS		50	/* between two looks while something is waited for */
 
 static void reply(int fd, const char *error)
@@ -115,7 +114,7 @@ static void request_detach(struct devices *d, int fd, const char *class_text, co
 			   bool force)
 {
 	uint32_t device_class = !strcmp(class_text, "disk") ? PARVUS_CLASS_BLOCK :
-				PARVUS_CLASS_NETWORK, flags;
+				PARVUS_CLASS_NETWORK;
 	struct slot *s = wanted(d, fd, device_class, index);
 	struct parvus_device r;
 
@@ -133,9 +132,7 @@ static void request_detach(struct devices *d, int fd, const char *class_text, co
 		reply(fd, NULL);
 		return;
 	}
-	memcpy(&flags, r.config + 4, sizeof(flags));
-	flags |= device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH : PARVUS_NETWORK_DETACH;
-	memcpy(r.config + 4, &flags, sizeof(flags));
+	devices_detaching(device_class, r.config, true);
 	if (parvus_device_configure(d->h, s->id, r.config, sizeof(r.config))) {
 		reply(fd, parvus_error(d->h));
 		return;
