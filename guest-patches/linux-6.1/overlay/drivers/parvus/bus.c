@@ -332,7 +332,8 @@ static void parvus_dev_update(struct parvus_dev *dev, const struct parvus_device
 
 	device_lock(&dev->dev);
 	restarted = changes > 1 && (dev->peer_state == PARVUS_DEVICE_READY ||
-				    dev->peer_state == PARVUS_DEVICE_CONNECTED);
+				    dev->peer_state == PARVUS_DEVICE_CONNECTED ||
+				    dev->peer_state == PARVUS_DEVICE_CLOSING);
 	/* told without a change of the other end: somebody has configured it, maybe the same */
 	configured = !changes || memcmp(dev->config, r->config, sizeof(dev->config));
 	dev->peer_changes += changes;

@@ -110,8 +110,8 @@ struct parvus_dev {
 
 /*
  * probe() sets INITIALISING or READY; the bus then calls peer_changed() with the state
- * that the other end has, and after each change of it. A peer that was READY or
- * CONNECTED and changed more than once since the last call may have begun anew in
+ * that the other end has, and after each change of it. A peer that was READY,
+ * CONNECTED or CLOSING and changed more than once since the last call may have begun anew in
  * between: the driver is told CLOSED first. CLOSED and INITIALISING mean: give up rings
  * and ports of before, go to INITIALISING and begin anew. After remove() the bus sets
  * CLOSED. configured() may be called with what dev->config already said: look again at
