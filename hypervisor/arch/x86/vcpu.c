@@ -352,6 +352,7 @@ void schedule(struct pcpu *p, struct regs *regs)
 			sched_pick_none(p->cpu, now);
 			reap(prev);
 			prev = NULL;
+			continue;	/* that took its time, which is nobody's */
 		}
 		next = sched_pick(p->cpu, prev, now);
 		if (next && next == prev)
