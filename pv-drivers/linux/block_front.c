@@ -19,6 +19,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/parvus_link.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <parvus/block.h>
@@ -1045,11 +1046,13 @@ static void front_lie_work(struct work_struct *work)
 static void front_retry_work(struct work_struct *work)
 {
 	struct block_front *f = container_of(work, struct block_front, retry_work.work);
+	unsigned int noio = memalloc_noio_save();	/* as the bus has it: not our own I/O */
 
 	mutex_lock(&f->lock);
 	if (!f->dead && READ_ONCE(f->dev->peer_state) == PARVUS_DEVICE_READY)
 		front_begin(f);
 	mutex_unlock(&f->lock);
+	memalloc_noio_restore(noio);
 }
 
 static void front_peer_changed(struct parvus_dev *dev, u32 state)

@@ -20,7 +20,7 @@
 #include <parvus/linux.h>
 #include "parvus.h"
 
-#define FILE_PAGES	PARVUS_GRANT_MAX	/* of one open file: all that a domain may have */
+#define FILE_PAGES	PARVUS_GRANT_MAX	/* of one open file: as many as a domain may offer */
 
 struct grant_file {
 	struct mutex lock;

@@ -10,6 +10,7 @@
 #include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -390,10 +391,12 @@ static void parvus_bus_look(const struct parvus_device *r)
 
 static void parvus_bus_scan(struct work_struct *work)
 {
+	unsigned int noio = memalloc_noio_save();	/* a disk may wait for what we do here */
 	struct parvus_device *r = parvus_record_alloc();
 	u32 id = 0;
 
 	if (!r) {
+		memalloc_noio_restore(noio);
 		schedule_timeout_uninterruptible(HZ / 10);
 		queue_work(parvus_bus_queue, work);
 		return;
@@ -417,6 +420,7 @@ static void parvus_bus_scan(struct work_struct *work)
 		cond_resched();
 	}
 	kfree(r);
+	memalloc_noio_restore(noio);
 }
 
 /* parvus_bus_sync - the bus knows all that the registry knew when this was called */
