@@ -89,17 +89,24 @@ ended() {
 		fail "$1: $(field reason "$1") $(field status "$1")"
 	}
 }
-# ask NAME COMMAND: type it to a listening guest; prints what it said
+# the whole seconds that domain 0 is up
+uptime_seconds() {
+	local up rest
+	read -r up rest </proc/uptime
+	echo "${up%.*}"
+}
+# ask NAME COMMAND: type it to a listening guest; prints what it said. Commands take up to 40
+# seconds of their own; to count turns of the loop would be 30 seconds on an idle machine.
 ask() {
-	local n name=$1 pid i=0 rc
+	local n name=$1 pid end rc
 	n=$(cut -c1-8 /proc/sys/kernel/random/uuid)
 	shift
 	: >"ask.$n"
 	echo "echo @B$n; $*; echo @E$n \$?" | parvus console "$name" >"ask.$n" 2>&1 &
 	pid=$!
+	end=$(($(uptime_seconds) + 90))
 	until grep -q "^@E$n" "ask.$n"; do
-		i=$((i + 1))
-		[ $i -lt 600 ] || break
+		[ "$(uptime_seconds)" -lt $end ] || break
 		kill -0 $pid 2>/dev/null || break
 		usleep 50000
 	done
