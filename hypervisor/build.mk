@@ -9,13 +9,14 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone
 	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
 	-Ihypervisor/include -Ihypervisor/arch/x86/include -Ipv-abi/include -I$(O)/gen -I$(HV_O)
 HV_C      := $(sort $(wildcard hypervisor/*.c hypervisor/arch/x86/*.c))
-HV_C      := $(filter-out %/asm_offsets.c %/bench.c,$(HV_C))
+HV_C      := $(filter-out %/asm_offsets.c,$(HV_C))
 HV_OBJS   := $(patsubst hypervisor/%.c,$(HV_O)/%.o,$(HV_C)) $(HV_O)/arch/x86/entry.o
 HV_LINK    = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 	-Wl,--no-warn-rwx-segments,-T,hypervisor/arch/x86/hypervisor.lds
 
-# BENCH=1: with the baselines of the benchmark, parvus-bench.elf. Never to be run for real.
-HV_BENCH  := $(patsubst %,$(HV_O)/bench/%.o,hypercall arch/x86/emulate arch/x86/traps arch/x86/bench)
+# BENCH=1: with the baselines of the benchmark (tools/bench/hypervisor.c), parvus-bench.elf.
+# Never to be run for real.
+HV_BENCH  := $(patsubst %,$(HV_O)/bench/%.o,hypercall arch/x86/emulate arch/x86/traps baselines)
 HV_BENCH_OBJS := $(filter-out $(subst /bench/,/,$(HV_BENCH)),$(HV_OBJS)) $(HV_BENCH)
 
 .PHONY: hypervisor
@@ -32,6 +33,10 @@ $(HV_O)/%.o: hypervisor/%.c $(ABI_GEN)
 	@$(CC) $(HV_CFLAGS) -MMD -c -o $@ $<
 
 $(HV_O)/bench/%.o: hypervisor/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(HV_CFLAGS) -DCONFIG_BENCH -MMD -c -o $@ $<
+
+$(HV_O)/bench/baselines.o: tools/bench/hypervisor.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(HV_CFLAGS) -DCONFIG_BENCH -MMD -c -o $@ $<
 

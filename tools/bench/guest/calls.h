@@ -5,7 +5,7 @@
 
 #include "micro.h"
 
-#define DEVICE	0x700u	/* ports of the emulated device, see hypervisor/arch/x86/bench.c */
+#define DEVICE	0x700u	/* ports of the emulated device, see tools/bench/hypervisor.c */
 
 extern const struct op call_ops[], call_smp_ops[];
 extern const u64 call_count, call_smp_count;

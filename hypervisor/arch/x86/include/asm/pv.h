@@ -59,7 +59,7 @@ u64 features_word0(void);	/* builder.c */
 void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa);
 void hypercall_dispatch(struct regs *regs);
 
-/* bench.c: baselines that only the benchmark's build has (make BENCH=1) */
+/* tools/bench/hypervisor.c: what only the benchmark's build has (make BENCH=1) */
 #ifdef CONFIG_BENCH
 #define BENCH(call)	bench_##call
 bool bench_watch(struct vcpu *v, struct regs *r, u64 nr);
