@@ -17,6 +17,9 @@
  * down, the leaf tables entry by entry against the guest's tables, and attaches it.
  * So a flush costs what is used afterwards, not what there was.
  *
+ * A vCPU remembers the leaf tables of its last walk, the guest's and ours, as a CPU does in its
+ * paging-structure caches, and for as long: aspace.tree counts what takes them away.
+ *
  * Walk, accessed/dirty update and insert happen under the lock of the address
  * space, which a flush takes too: a fill sees the guest's entry after the guest
  * changed it, or the flush sees the fill (rules 1, 7, 8). Nobody waits for other
@@ -88,6 +91,7 @@ struct aspace {
 	gfn_t root;
 	u64 guest_gen;		/* the guest's tlb_gen up to which all is flushed (rule 18) */
 	u64 gen;		/* ours: raised by every change that TLBs must hear of */
+	u64 tree;		/* and by those that remembered leaf tables do not survive */
 	u64 gen_gpa;		/* where the guest keeps its tlb_gen, 0 = not told */
 	u64 all_gen;		/* of shadow_domain.all_gen: last "flush everything" done */
 	u64 loaded;		/* mask of pCPUs */
@@ -148,9 +152,17 @@ struct guest_walk {
 	u64 *at[5];		/* by level: the entries passed */
 	u64 val[5];
 	u64 gfn;		/* of the 4 KiB page of the address */
+	u64 above;		/* rights of the levels above the last one that was read */
+	u64 rights;		/* U, W, NX of all of them */
+	int top;		/* the first level that was read: 4, or 1 from a remembered table */
 	int level;		/* of the leaf, or where the walk ended */
-	bool user, write, nx;
 };
+
+/* An entry below what permits @above: both have to let user mode in and write, one forbids to fetch. */
+static inline u64 rights_below(u64 above, u64 val)
+{
+	return (above & val & (U | W)) | ((above | val) & NX);
+}
 
 enum walk_result { WALK_OK, WALK_ABSENT, WALK_RESERVED };
 
@@ -161,10 +173,11 @@ static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, i
 	u64 reserved = arch_reserved_bits, gfn = gfn_x(root), val, *table;
 	int level;
 
-	w->user = w->write = true;
-	w->nx = false;
+	w->top = 4;
+	w->rights = U | W;
 	for (level = 4;; level--) {
 		w->level = level;
+		w->above = w->rights;
 		table = guest_table(d, gfn);
 		if (!table)
 			return WALK_ABSENT;
@@ -174,9 +187,7 @@ static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, i
 			return WALK_ABSENT;
 		if (val & reserved)
 			return WALK_RESERVED;
-		w->user &= !!(val & U);
-		w->write &= !!(val & W);
-		w->nx |= !!(val & NX);
+		w->rights = rights_below(w->above, val);
 		if (level == 1)
 			break;
 		if (val & PS) {
@@ -194,12 +205,45 @@ static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, i
 	return WALK_OK;
 }
 
+/*
+ * The walk of a vCPU, from the leaf table that it remembers if that is the one. Under as->lock;
+ * the gfn is looked up anew each time, since its frame may have gone.
+ */
+static enum walk_result walk(struct vcpu *v, struct aspace *as, u64 va, struct guest_walk *w)
+{
+	struct shadow_recent *m = &v->shadow.recent;
+	enum walk_result r;
+	u64 val, *table;
+
+	if (likely(m->as == as && m->region == va >> LEVEL_SHIFT(2) && m->tree == as->tree) &&
+	    likely((table = guest_table(v->domain, m->gfn)) != NULL)) {
+		w->top = w->level = 1;
+		w->at[1] = &table[INDEX(va, 1)];
+		w->val[1] = val = READ_ONCE(*w->at[1]);
+		if (!(val & P))
+			return WALK_ABSENT;
+		if (val & arch_reserved_bits)
+			return WALK_RESERVED;
+		w->above = m->above;
+		w->rights = rights_below(m->above, val);
+		w->gfn = (val & ADDR) >> PAGE_SHIFT;
+		return WALK_OK;
+	}
+	m->as = NULL;
+	r = guest_walk(v->domain, v->shadow.root, va, 1, w);
+	/* all A above are set, or the next one would have to set them */
+	if (w->level == 1 && (w->val[2] & w->val[3] & w->val[4] & A))
+		*m = (struct shadow_recent){ .as = as, .region = va >> LEVEL_SHIFT(2), .tree = as->tree,
+			.gfn = (w->val[2] & ADDR) >> PAGE_SHIFT, .above = w->above };
+	return r;
+}
+
 /* Set A on the way and D at the leaf of a write. False: an entry changed, walk again. */
 static bool guest_mark(struct guest_walk *w, bool write)
 {
 	int level;
 
-	for (level = 4; level >= w->level; level--) {
+	for (level = w->top; level >= w->level; level--) {
 		u64 want = w->val[level] | A;
 
 		if (level == w->level && write)
@@ -309,7 +353,7 @@ static inline void range_add(struct shadow_page *p, unsigned int i)
  * reads the count afterwards, so one of the two sees the other (rule 7).
  * Returns 0 if the gfn has no memory, or none of the wanted size.
  */
-static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_walk *w, u64 guest_leaf)
+static u64 leaf_make(struct domain *d, u64 gfn, bool large, u64 rights, u64 guest_leaf)
 {
 	u64 g, e;
 	u32 *count;	/* the domain's pool bounds it: no guest makes it overflow */
@@ -340,9 +384,8 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, const struct guest_w
 		atomic_dec_u32(count);
 	}
 	e |= P | U | A;
-	if (w->nx)
-		e |= NX & ~arch_reserved_bits;
-	if (w->write && (guest_leaf & D) && (g & GFN_WRITABLE))
+	e |= rights & NX & ~arch_reserved_bits;
+	if ((rights & W) && (guest_leaf & D) && (g & GFN_WRITABLE))
 		e |= W | D;
 	return e;
 }
@@ -363,6 +406,13 @@ static void leaf_drop(struct domain *d, u64 e)
 }
 
 static void set(u64 *at, u64 value) { WRITE_ONCE(*at, value); }
+
+/* Remembered leaf tables are no longer what they were. Under as->lock. */
+static void tree_changed(struct aspace *as)
+{
+	as->tree++;
+	atomic_inc_u64(&as->gen);
+}
 
 static void leaf_exchange(struct aspace *as, u64 *at, u64 e)
 {
@@ -475,8 +525,11 @@ static unsigned int next_slot(const u64 *set, unsigned int slot)
 #define for_each_slot(set, slot) \
 	for (slot = next_slot(set, 0); slot < 256; slot = next_slot(set, slot + 1))
 
-/* [start, end), end = 0 for the top of the address space. True: tables went, flush all. */
-static bool flush_locked(struct aspace *as, u64 start, u64 end)
+/*
+ * [start, end), end = 0 for the top of the address space. @leaves: the guest has freed no table.
+ * True: tables went, flush all.
+ */
+static bool flush_locked(struct aspace *as, u64 start, u64 end, bool leaves)
 {
 	unsigned int slot, i;
 	bool tables = false;
@@ -485,6 +538,7 @@ static bool flush_locked(struct aspace *as, u64 start, u64 end)
 		tables |= entry_flush(as, &as->slot[slot], slot, start, end);
 	for (i = 0; i < as->overlays; i++)
 		tables |= entry_flush(as, &as->overlay[i].entry, as->overlay[i].slot, start, end);
+	as->tree += tables || !leaves;
 	atomic_inc_u64(&as->gen);
 	return tables;
 }
@@ -657,7 +711,7 @@ static void flush_if_behind(struct vcpu *v, struct aspace *as)
 static void flush_all(struct vcpu *v, struct aspace *as)
 {
 	spin_lock(&as->lock);
-	flush_locked(as, 0, 0);
+	flush_locked(as, 0, 0, false);
 	spin_unlock(&as->lock);
 	v->stats.flushes_full++;
 	flush_done(v, as);
@@ -814,7 +868,7 @@ static bool evict_table(struct aspace *as, u32 index)
 		table_detach(as->domain, index);
 	}
 	unlink_table(sd, as, index);
-	atomic_inc_u64(&as->gen);
+	tree_changed(as);
 	return true;
 }
 
@@ -937,15 +991,14 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 			continue;
 		g = guest ? READ_ONCE(guest[i]) : 0;
 		if ((g & (P | A)) == (P | A) && !(g & reserved) &&
-		    (as->kernel || overlay || (w.user && (g & U)))) {
+		    (as->kernel || overlay || (w.rights & g & U))) {
 			m = gfn_lookup(d, _gfn((g & ADDR) >> PAGE_SHIFT));
 			if ((m & GFN_PRESENT) && (m & GFN_MFN_MASK) == (e & ADDR)) {
 				keep = (e & (ADDR | FOREIGN)) | P | U | A;
 				if (m & GFN_MMIO)
 					keep |= g & CACHE;
-				if (w.nx || (g & NX))
-					keep |= low_nx();
-				if (w.write && (g & W) && (g & D) && (m & GFN_WRITABLE))
+				keep |= (w.rights | g) & low_nx();
+				if ((w.rights & g & W) && (g & D) && (m & GFN_WRITABLE))
 					keep |= W | D;
 				set(&t[i], keep);
 				continue;
@@ -1010,17 +1063,18 @@ static u64 *top_entry(struct aspace *as, unsigned int slot, bool overlay)
 enum fill { FILL_DONE, FILL_NO_MEMORY, FILL_SIZE_CHANGE, FILL_WAIT };
 
 /*
- * Insert what @w found for @va into the tree. FILL_SIZE_CHANGE: a mapping of another
- * size was in the way and has been taken out; shoot down, then come again (rule 6).
- * FILL_WAIT: the machine has no frame for a first touch.
+ * Tables of the tree down to the leaf table for @va, or, where memory is uniform, a large
+ * leaf: then *index is 0. FILL_SIZE_CHANGE: a mapping of another size was in the way and has
+ * been taken out; shoot down, then come again (rule 6). FILL_WAIT: the machine has no frame for
+ * a first touch.
  */
-static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct guest_walk *w,
-		      bool overlay, bool reserve, u64 *count)
+static enum fill fill_tables(struct vcpu *v, struct aspace *as, u64 va, const struct guest_walk *w,
+			     bool overlay, bool reserve, u32 *index)
 {
 	struct domain *d = v->domain;
 	struct shadow_domain *sd = d->shadow;
-	unsigned int slot = as->kernel ? INDEX(va, 4) - 256 : INDEX(va, 4), i, first;
-	u64 *at = top_entry(as, slot, overlay), e, old, *t, *guest;
+	unsigned int slot = as->kernel ? INDEX(va, 4) - 256 : INDEX(va, 4), i;
+	u64 *at = top_entry(as, slot, overlay), e, old;
 	u32 l3, l2, l1;
 	bool large;
 
@@ -1047,15 +1101,15 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		table_detach(d, l1);
 		unlink_table(sd, as, l1);
 		v->shadow.limbo = l1;
-		atomic_inc_u64(&as->gen);
+		tree_changed(as);
 		return FILL_SIZE_CHANGE;
 	}
 	if (large) {
-		e = leaf_make(d, w->gfn, true, w, w->val[w->level]);
+		e = leaf_make(d, w->gfn, true, w->rights, w->val[w->level]);
 		if (!e)
 			return FILL_SIZE_CHANGE;	/* the extent was split just now */
 		leaf_exchange(as, at, e);
-		(*count)++;
+		*index = 0;
 		return FILL_DONE;
 	}
 	if (old && is_leaf(old, 2)) {
@@ -1064,50 +1118,77 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, const struct gu
 		atomic_inc_u64(&as->gen);
 		return FILL_SIZE_CHANGE;
 	}
-	l1 = table_below(v, as, at, l2, i, 1, va, overlay);
-	t = table_of(sd, l1);
-	i = INDEX(va, 1);
+	*index = table_below(v, as, at, l2, i, 1, va, overlay);
+	if (w->level == 1 && !overlay)
+		v->shadow.recent.index = *index;
+	return FILL_DONE;
+}
+
+/* A neighbour that is valid and was accessed: never sets A or D, never takes memory (section 8). */
+static bool fill_neighbour(struct vcpu *v, u32 l1, unsigned int i, const struct guest_walk *w, bool user)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	u64 e, g, *t = table_of(sd, l1);
+
+	if (t[i])
+		return false;
+	g = READ_ONCE(*(w->at[1] + i));
+	if ((g & (P | A)) != (P | A) || (g & arch_reserved_bits) || (user && !(g & U)))
+		return false;
+	e = leaf_make(v->domain, (g & ADDR) >> PAGE_SHIFT, false, rights_below(w->above, g), g);
+	if (!e)
+		return false;
+	sd->pages[l1].foreign |= !!(e & FOREIGN);
+	set(&t[i], e);
 	range_add(&sd->pages[l1], i);
-	e = leaf_make(d, w->gfn, false, w, w->val[w->level]);
+	v->stats.prefills++;
+	return true;
+}
+
+/* Insert what @w, the walk just made, found for @va into the tree. */
+static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, struct guest_walk *w,
+		      bool overlay, bool reserve, u64 *count)
+{
+	const struct shadow_recent *m = &v->shadow.recent;
+	struct domain *d = v->domain;
+	struct shadow_domain *sd = d->shadow;
+	unsigned int i = INDEX(va, 1), n;
+	bool user = !as->kernel && !overlay;
+	enum fill f;
+	u32 l1;
+	u64 e;
+
+	if (likely(m->as == as && m->index && !overlay)) {
+		l1 = m->index;
+	} else {
+		f = fill_tables(v, as, va, w, overlay, reserve, &l1);
+		if (f == FILL_DONE)
+			(*count) += !l1;
+		if (f != FILL_DONE || !l1)
+			return f;
+	}
+	range_add(&sd->pages[l1], i);
+	e = leaf_make(d, w->gfn, false, w->rights, w->val[w->level]);
 	if (unlikely(!e)) {
 		if (gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND)
 			return FILL_WAIT;
-		e = leaf_make(d, w->gfn, false, w, w->val[w->level]);
+		e = leaf_make(d, w->gfn, false, w->rights, w->val[w->level]);
 		if (!e)
 			return FILL_NO_MEMORY;
 	}
 	sd->pages[l1].foreign |= !!(e & FOREIGN);
-	leaf_exchange(as, &t[i], e);
+	leaf_exchange(as, &table_of(sd, l1)[i], e);
 	(*count)++;
 	if (w->level >= 2) {
 		sd->pages[l1].splinter = true;
 		return FILL_DONE;
 	}
-	/* valid neighbours that were accessed: never sets A or D, never takes memory (section 8) */
-	guest = w->at[1] - i;
-	first = i & ~(PREFILL - 1);
-	for (i = first; i < first + PREFILL; i++) {
-		struct guest_walk n;
-		u64 g;
-
-		if (t[i])
-			continue;
-		g = READ_ONCE(guest[i]);
-		if ((g & (P | A)) != (P | A) || (g & arch_reserved_bits))
-			continue;
-		if (!as->kernel && !overlay && !(g & U))
-			continue;
-		/* rights of the levels above are those of @w without its leaf */
-		n.nx = (w->val[2] | w->val[3] | w->val[4] | g) >> 63;
-		n.write = !!(w->val[2] & w->val[3] & w->val[4] & g & W);
-		e = leaf_make(d, (g & ADDR) >> PAGE_SHIFT, false, &n, g);
-		if (!e)
-			continue;
-		sd->pages[l1].foreign |= !!(e & FOREIGN);
-		set(&t[i], e);
-		range_add(&sd->pages[l1], i);
-		v->stats.prefills++;
-	}
+	/* what the guest maps ahead of a fault lies side by side */
+	w->at[1] -= i;
+	for (n = i + 1; n % PREFILL && fill_neighbour(v, l1, n, w, user); n++)
+		;
+	for (n = i; n-- % PREFILL && fill_neighbour(v, l1, n, w, user);)
+		;
 	return FILL_DONE;
 }
 
@@ -1158,11 +1239,12 @@ again:
 		return SHADOW_KILLED;
 	spin_lock(&as->lock);
 	do {
-		r = as->dead ? WALK_ABSENT : guest_walk(d, v->shadow.root, va, 1, &w);
+		r = as->dead ? WALK_ABSENT : walk(v, as, va, &w);
 		if (r != WALK_OK)
 			break;
 		/* the last: a grant for reading, which no entry of the guest's makes writable */
-		if ((user && (high || !w.user)) || (write && !w.write) || (fetch && w.nx) ||
+		if ((user && (high || !(w.rights & U))) || (write && !(w.rights & W)) ||
+		    (fetch && (w.rights & NX)) ||
 		    (fetch && !user && !high) ||
 		    (write && unlikely((gfn_lookup(d, _gfn(w.gfn)) & (GFN_PRESENT | GFN_WRITABLE)) ==
 				       GFN_PRESENT))) {
@@ -1181,7 +1263,7 @@ again:
 		spin_unlock(&as->lock);
 		return SHADOW_DONE;
 	}
-	overlay = !high && !user && (!w.user || overlay_of(as, slot));
+	overlay = !high && !user && (!(w.rights & U) || overlay_of(as, slot));
 	f = fill(v, as, va, &w, overlay, access & PF_RESERVE, &v->stats.fills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE) {
@@ -1233,8 +1315,8 @@ void shadow_prefill(struct vcpu *v)
 	if (!reserve_fill(v))
 		return;
 	spin_lock(&as->lock);
-	if (!as->dead && guest_walk(v->domain, v->shadow.root, va, 1, &w) == WALK_OK &&
-	    (w.val[w.level] & A) && (as->kernel || (w.user && !overlay_of(as, slot))) &&
+	if (!as->dead && walk(v, as, va, &w) == WALK_OK &&
+	    (w.val[w.level] & A) && (as->kernel || ((w.rights & U) && !overlay_of(as, slot))) &&
 	    (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT))
 		f = fill(v, as, va, &w, false, false, &v->stats.prefills);
 	spin_unlock(&as->lock);
@@ -1272,7 +1354,7 @@ static void as_change(struct vcpu *v, struct aspace *as)
 	u64 gen;
 
 	v->shadow.as = as;
-	v->shadow.prefill_as = NULL;
+	v->shadow.prefill_as = v->shadow.recent.as = NULL;
 	if (old == as) {
 		if (as != v->shadow.anon)
 			as_put(v->domain->shadow, old);
@@ -1366,7 +1448,7 @@ int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 	return 0;
 }
 
-static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end)
+static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end, bool leaves)
 {
 	struct loaded *here = half_of(arch_this_cpu(), as);
 	bool tables, in_step;
@@ -1374,7 +1456,7 @@ static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end)
 
 	spin_lock(&as->lock);
 	in_step = here->as == as && here->seen == as->gen;
-	tables = flush_locked(as, start, end);
+	tables = flush_locked(as, start, end, leaves);
 	gen = as->gen;
 	spin_unlock(&as->lock);
 	v->stats.flushes++;
@@ -1397,7 +1479,8 @@ static void gen_done(struct aspace *as, u64 gen)
 	spin_unlock(&as->lock);
 }
 
-static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole)
+static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole,
+			 bool leaves)
 {
 	struct aspace *anon = v->shadow.anon, *as = id ? as_get(v->domain->shadow, id) : anon;
 	u64 gen;
@@ -1409,7 +1492,7 @@ static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end
 		if (whole || (as != anon && new_gen != gen + 1))
 			flush_all(v, as);
 		else
-			flush_range(v, as, start, end);
+			flush_range(v, as, start, end, leaves);
 		gen_done(as, new_gen);
 	}
 	if (as != anon)
@@ -1455,16 +1538,16 @@ int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 		kind = PARVUS_FLUSH_ALL;
 	switch (kind) {
 	case PARVUS_FLUSH_RANGE:
-		flush_by_gen(v, id, new_gen, start, end, false);
+		flush_by_gen(v, id, new_gen, start, end, false, !(flags & PARVUS_FLUSH_FREED_TABLES));
 		break;
 	case PARVUS_FLUSH_AS:
-		flush_by_gen(v, id, new_gen, 0, 0, true);
+		flush_by_gen(v, id, new_gen, 0, 0, true, false);
 		break;
 	case PARVUS_FLUSH_CURRENT:
-		flush_range(v, v->shadow.as, start, end);
+		flush_range(v, v->shadow.as, start, end, false);
 		break;
 	case PARVUS_FLUSH_KERNEL:
-		flush_range(v, v->domain->shadow->kernel, start, end);
+		flush_range(v, v->domain->shadow->kernel, start, end, false);
 		break;
 	case PARVUS_FLUSH_KERNEL_ALL:
 		flush_all(v, v->domain->shadow->kernel);
@@ -1506,7 +1589,7 @@ bool shadow_maps_foreign(const struct domain *d, mfn_t mfn)
 
 void shadow_flush_hint(struct vcpu *v, u64 start, u64 end)
 {
-	flush_range(v, as_of(v, start), start, end);
+	flush_range(v, as_of(v, start), start, end, false);
 }
 
 static bool is_lost(const struct shadow_loss *l, u64 e)
@@ -1684,7 +1767,7 @@ int shadow_release(struct vcpu *v, u64 id)
 		spin_lock(&as->lock);
 		as->dead = true;
 		as->shot = false;
-		flush_locked(as, 0, 0);
+		flush_locked(as, 0, 0, false);
 		gen = as->dead_gen = as->gen;
 		spin_unlock(&as->lock);
 		flush_done(v, as);
@@ -1763,10 +1846,10 @@ void shadow_start(struct vcpu *v, gfn_t root)
 
 	v->shadow.as = as;
 	v->shadow.root = root;
-	v->shadow.prefill_as = NULL;
+	v->shadow.prefill_as = v->shadow.recent.as = NULL;
 	spin_lock(&as->lock);
 	as->root = root;
-	flush_locked(as, 0, 0);
+	flush_locked(as, 0, 0, false);
 	spin_unlock(&as->lock);
 	if (old != as)
 		as_put(sd, old);

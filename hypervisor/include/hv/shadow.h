@@ -36,6 +36,12 @@ struct vcpu_shadow {
 	gfn_t root;		/* the guest's top-level table */
 	u64 prefill_va;		/* last #PF delivered; shadow_prefill uses it once */
 	struct aspace *prefill_as;	/* NULL = nothing to prefill */
+	struct shadow_recent {	/* the leaf tables of the last walk, while aspace.tree stays */
+		struct aspace *as;	/* NULL = none */
+		u64 region, tree;	/* of 2 MiB; aspace.tree then */
+		u64 gfn, above;		/* the guest's, and what the levels above it permit */
+		u32 index;		/* ours, in the pool; 0 = not known */
+	} recent;
 	u64 last_rip, last_cr2, last_gen;	/* progress check (rule 13) */
 	u32 last_count;
 	u32 reserved;		/* pool pages taken ahead of a fault */
