@@ -509,7 +509,7 @@ static const u8 privilege[PARVUS_HC_COUNT] = {
 #undef HYPERCALL
 };
 
-static inline __attribute__((always_inline)) s64 call(struct vcpu *v, struct regs *regs, u64 nr)
+static ALWAYS_INLINE s64 call(struct vcpu *v, struct regs *regs, u64 nr)
 {
 	if (nr >= PARVUS_HC_COUNT)
 		return -PARVUS_ENOSYS;

@@ -43,4 +43,5 @@ void asm_offsets(void)
 	REGS(vector);
 	REGS(rip);
 	DEFINE(REGS_SIZE, sizeof(struct regs));
+	DEFINE(EXIT_PREFILL, EXIT_PREFILL);
 }

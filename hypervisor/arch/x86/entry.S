@@ -176,6 +176,28 @@ exit_with_work:
 	jmp	exit_to_guest
 
 /*
+ * iret or sysret, with the entry of the last page fault to be filled before: what the fault
+ * was for is found then. Kept: all but r11; the guest's rsp is in the scratch word.
+ */
+hypercall_prefill:
+	cmpb	$EXIT_PREFILL, %gs:PCPU_exit_slow
+	jne	hypercall_slow
+	test	%rax, %rax
+	jz	hypercall_slow
+	mov	%gs:PCPU_stack_top, %rsp
+	movb	$0, %gs:PCPU_exposed
+	PUSH_CALLER_SAVED
+	call	prefill_before_return
+	POP_CALLER_SAVED
+	mov	$1, %r11d
+	xchg	%r11b, %gs:PCPU_exposed		/* a full barrier before work is read */
+	mov	$RFLAGS_RUN, %r11d
+	mov	%gs:PCPU_scratch, %rsp
+	cmpl	$0, %gs:PCPU_work
+	jne	hypercall_slow
+	/* fall through */
+
+/*
  * rax is 0, 1 or 2 in guest kernel mode: nop, iret or sysret.
  * exit_slow is set when the return needs C: a vector waits, the entry of the
  * last page fault is to be filled, or the CPU has no FSGSBASE.
@@ -183,7 +205,7 @@ exit_with_work:
 	.balign	16
 hypercall_fast:
 	cmpb	$0, %gs:PCPU_exit_slow
-	jne	hypercall_slow
+	jne	hypercall_prefill
 	cmp	$1, %rax
 	jb	hypercall_slow
 	mov	%rax, %gs:PCPU_scratch + 32	/* for the way back to C */

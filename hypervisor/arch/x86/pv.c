@@ -21,26 +21,38 @@ static bool guest_range(u64 va, size_t len)
 {
 	u64 last = va + len - 1;
 
+	if (likely(va >= PARVUS_HOLE_END && last >= va))
+		return true;
 	return last >= va && canonical(va) && canonical(last) &&
 	       (last < PARVUS_HOLE_START || va >= PARVUS_HOLE_END);
 }
 
 /*
- * A copy by guest address uses the translations of this pCPU, so it is exposed for
+ * An access by guest address uses the translations of this pCPU, so it is exposed for
  * its time; a fault in it is served by trap_from_hypervisor().
  */
+static inline void expose(struct pcpu *p)
+{
+	__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
+	if (unlikely(READ_ONCE(p->work) & WORK_SERVE))
+		shadow_serve();
+}
+
 static bool copy_exposed(void *to, const void *from, size_t len)
 {
 	struct pcpu *p = this_pcpu();
 	size_t left;
 
-	__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
-	if (READ_ONCE(p->work) & WORK_SERVE)
-		shadow_serve();
+	expose(p);
 	left = guest_copy(to, from, len);
 	WRITE_ONCE(p->exposed, 0);
 	return !left;
 }
+
+/* Store a word at a guest address, or go to @failed. */
+#define GUEST_PUT(at, value, failed) \
+	__asm__ goto("1: mov %1, %0\n .pushsection .ex_table, \"a\"\n .quad 1b, %l2\n .popsection" \
+		     : : "m"(*(u64 *)(at)), "r"(value) : "memory" : failed)
 
 /* CR3 is the kernel root. */
 bool guest_va_write(UNUSED struct vcpu *v, u64 va, const void *buf, size_t len)
@@ -53,13 +65,25 @@ bool guest_va_read(UNUSED struct vcpu *v, u64 va, void *buf, size_t len)
 	return guest_range(va, len) && copy_exposed(buf, (const void *)va, len);
 }
 
-/* The assembly's return paths may be used: no vector waits, nothing to prefill. */
+/* The assembly's return paths may be used if no vector waits. */
 bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 {
 	bool pending = vcpu_has_pending(v);
 
-	p->exit_slow = pending || v->shadow.prefill_as || !p->has_fsgsbase;
+	p->exit_slow = pending || !p->has_fsgsbase ? EXIT_SLOW :
+		       v->shadow.prefill_as ? EXIT_PREFILL : EXIT_FAST;
 	return pending;
+}
+
+/* From entry.S, with EXIT_PREFILL. */
+void prefill_before_return(void);
+void prefill_before_return(void)
+{
+	struct pcpu *p = this_pcpu();
+
+	shadow_prefill(p->current);
+	p->exit_slow = EXIT_FAST;
+	domain_memory_free();
 }
 
 static void enter_kernel(struct pcpu *p)
@@ -72,23 +96,27 @@ static void enter_kernel(struct pcpu *p)
 }
 
 /* 0 or 1 word of error code, then rip cs rflags rsp ss, as the hardware pushes them. */
-static bool push_frame(struct vcpu *v, struct regs *regs, u64 stack, bool user, bool has_error, u64 error)
+static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, bool has_error, u64 error)
 {
 	struct pcpu *p = this_pcpu();
-	u64 f[6], vif = user || READ_ONCE(p->area->irq_enabled) ? RFLAGS_IF : 0, sp;
-	unsigned int n = has_error ? 6 : 5;
+	u64 vif = user || READ_ONCE(p->area->irq_enabled) ? RFLAGS_IF : 0, *end = (u64 *)stack;
 
-	f[5] = user ? regs->ss : VSEL_KERNEL_SS;
-	f[4] = regs->rsp;
-	f[3] = (regs->rflags & ~(u64)RFLAGS_IF) | vif;
-	f[2] = user ? regs->cs : VSEL_KERNEL_CS;
-	f[1] = regs->rip;
-	f[0] = error;
-	sp = stack - n * 8;
-	if (!guest_va_write(v, sp, &f[6 - n], n * 8))
+	if (!guest_range((u64)(end - 5 - has_error), (5 + has_error) * sizeof(u64)))
 		return false;
-	regs->rsp = sp;
+	expose(p);
+	GUEST_PUT(end - 1, user ? regs->ss : VSEL_KERNEL_SS, failed);
+	GUEST_PUT(end - 2, regs->rsp, failed);
+	GUEST_PUT(end - 3, (regs->rflags & ~(u64)RFLAGS_IF) | vif, failed);
+	GUEST_PUT(end - 4, user ? regs->cs : VSEL_KERNEL_CS, failed);
+	GUEST_PUT(end - 5, regs->rip, failed);
+	if (has_error)
+		GUEST_PUT(end - 6, error, failed);
+	WRITE_ONCE(p->exposed, 0);
+	regs->rsp = (u64)(end - 5 - has_error);
 	return true;
+failed:
+	WRITE_ONCE(p->exposed, 0);
+	return false;
 }
 
 static void enter_handler(struct regs *regs, u64 address)
@@ -100,12 +128,12 @@ static void enter_handler(struct regs *regs, u64 address)
 	regs->vector = 0;
 }
 
-static void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user)
+static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user)
 {
 	struct domain *d = v->domain;
 	u64 stack = READ_ONCE(d->df_stack), handler = READ_ONCE(d->traps[8].address);
 
-	if (!stack || !handler || !push_frame(v, regs, stack & ~15ull, user, true, 0)) {
+	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, true, 0)) {
 		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, %s mode)",
 			    vector, (unsigned long)(user ? READ_ONCE(v->area->sp0) : regs->rsp),
 			    (unsigned long)regs->rip, user ? "user" : "kernel");
@@ -115,7 +143,7 @@ static void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user
 	enter_handler(regs, handler);
 }
 
-void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
+static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
 {
 	struct pcpu *p = this_pcpu();
 	struct domain *d = v->domain;
@@ -130,7 +158,7 @@ void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
 	}
 	stack = user ? READ_ONCE(p->area->sp0) : regs->rsp & ~15ull;
 	enter_kernel(p);
-	if (!push_frame(v, regs, stack, user, has_error, error)) {
+	if (!push_frame(regs, stack, user, has_error, error)) {
 		double_fault(v, regs, vector, user);
 		return;
 	}
@@ -141,13 +169,18 @@ void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
 	enter_handler(regs, handler);
 }
 
+void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
+{
+	deliver(v, regs, vector, error);
+}
+
 void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error)
 {
 	v->stats.page_faults_guest++;
 	this_pcpu()->area->cr2 = va;
 	shadow_note_fault(v, va);
-	guest_exception(v, regs, 14, error);
-	exit_slow_update(this_pcpu(), v);
+	deliver(v, regs, 14, error);
+	this_pcpu()->exit_slow |= EXIT_PREFILL;	/* with EXIT_SLOW it is neither, which is slow, too */
 }
 
 void vector_deliver(struct vcpu *v, struct regs *regs)
@@ -184,7 +217,7 @@ void syscall_from_user(struct regs *regs)
 	}
 	p->n_syscalls++;
 	enter_kernel(p);
-	if (!push_frame(v, regs, stack, true, false, 0)) {
+	if (!push_frame(regs, stack, true, false, 0)) {
 		double_fault(v, regs, 8, true);
 		return;
 	}
@@ -219,7 +252,7 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 
 	regs->cs = cs | 3;
 	regs->ss = ss;
-	if (!handler || !push_frame(v, regs, stack, true, true, error & 0xfffc)) {
+	if (!handler || !push_frame(regs, stack, true, true, error & 0xfffc)) {
 		double_fault(v, regs, 13, true);
 		return;
 	}

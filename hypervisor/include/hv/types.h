@@ -41,6 +41,8 @@ static inline u64 gfn_x(gfn_t g) { return g.v; }
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BUILD_ASSERT(c)	_Static_assert(c, #c)
+#define ALWAYS_INLINE	inline __attribute__((always_inline))
+#define NOINLINE	__attribute__((noinline))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define noreturn	__attribute__((noreturn))

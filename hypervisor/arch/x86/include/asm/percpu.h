@@ -17,6 +17,9 @@
 #define WORK_STOP	8u	/* panic elsewhere: stop */
 #define WORK_TIMER	16u
 
+/* pcpu.exit_slow: nothing; a call of C for the prefill; all of it in C (a pending vector, ...) */
+enum { EXIT_FAST, EXIT_PREFILL, EXIT_SLOW };
+
 #define HV_STACK_SIZE	16384
 
 struct pcpu {
@@ -30,7 +33,7 @@ struct pcpu {
 	u64 syscall_entry;	/* of current's domain, sign-extended from bit 47 */
 	u64 kernel_gs_base;	/* of current */
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
-	u8 exit_slow;		/* asm return paths must go through C (pending vector, prefill, ...) */
+	u8 exit_slow;		/* EXIT_*: what return paths in assembly have to do first */
 	u8 has_fsgsbase;
 	u8 exposed;		/* see hv/arch_mmu.h [any reads] */
 	u32 work;		/* WORK_* [any] */
