@@ -141,11 +141,9 @@ bool shadow_exact;	/* mmu=exact: every id is 0 */
 /* The only way to a guest page table: plain RAM of the domain, writable (rule 9). */
 static inline u64 *guest_table(const struct domain *d, u64 gfn)
 {
-	u64 e = gfn_lookup(d, _gfn(gfn));
+	u64 e = gfn_lookup_own(d, gfn);
 
-	if (!gfn_is_writable_ram(e))
-		return NULL;
-	return frame_map(gfn_entry_mfn(e));
+	return likely(gfn_is_writable_ram(e)) ? frame_map(gfn_entry_mfn(e)) : NULL;
 }
 
 struct guest_walk {
@@ -209,17 +207,27 @@ static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, i
  * The walk of a vCPU, from the leaf table that it remembers if that is the one. Under as->lock;
  * the gfn is looked up anew each time, since its frame may have gone.
  */
-static enum walk_result walk(struct vcpu *v, struct aspace *as, u64 va, struct guest_walk *w)
+static inline u64 *recent_entry(const struct vcpu *v, const struct aspace *as, u64 va)
+{
+	const struct shadow_recent *m = &v->shadow.recent;
+	u64 *table;
+
+	if (unlikely(m->as != as || m->region != va >> LEVEL_SHIFT(2) || m->tree != as->tree))
+		return NULL;
+	table = guest_table(v->domain, m->gfn);
+	return likely(table) ? table + INDEX(va, 1) : NULL;
+}
+
+static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, struct aspace *as, u64 va, struct guest_walk *w)
 {
 	struct shadow_recent *m = &v->shadow.recent;
+	u64 val, *at = recent_entry(v, as, va);
 	enum walk_result r;
-	u64 val, *table;
 
-	if (likely(m->as == as && m->region == va >> LEVEL_SHIFT(2) && m->tree == as->tree) &&
-	    likely((table = guest_table(v->domain, m->gfn)) != NULL)) {
+	if (likely(at)) {
 		w->top = w->level = 1;
-		w->at[1] = &table[INDEX(va, 1)];
-		w->val[1] = val = READ_ONCE(*w->at[1]);
+		w->at[1] = at;
+		w->val[1] = val = READ_ONCE(*at);
 		if (!(val & P))
 			return WALK_ABSENT;
 		if (val & arch_reserved_bits)
@@ -353,7 +361,7 @@ static inline void range_add(struct shadow_page *p, unsigned int i)
  * reads the count afterwards, so one of the two sees the other (rule 7).
  * Returns 0 if the gfn has no memory, or none of the wanted size.
  */
-static u64 leaf_make(struct domain *d, u64 gfn, bool large, u64 rights, u64 guest_leaf)
+static ALWAYS_INLINE u64 leaf_make(struct domain *d, u64 gfn, bool large, u64 rights, u64 guest_leaf)
 {
 	u64 g, e;
 	u32 *count;	/* the domain's pool bounds it: no guest makes it overflow */
@@ -384,7 +392,7 @@ static u64 leaf_make(struct domain *d, u64 gfn, bool large, u64 rights, u64 gues
 		atomic_dec_u32(count);
 	}
 	e |= P | U | A;
-	e |= rights & NX & ~arch_reserved_bits;
+	e |= rights & NX;	/* only where the CPU has it: else it is a reserved bit */
 	if ((rights & W) && (guest_leaf & D) && (g & GFN_WRITABLE))
 		e |= W | D;
 	return e;
@@ -1010,7 +1018,7 @@ static void resync_leaf_table(struct vcpu *v, struct aspace *as, u32 index, u64 
 }
 
 /* Make the table below an entry, or re-sync and attach a detached one. */
-static __attribute__((noinline)) u32 table_attach(struct vcpu *v, struct aspace *as, u64 *at,
+static NOINLINE u32 table_attach(struct vcpu *v, struct aspace *as, u64 *at,
 						  u32 parent, unsigned int slot, u8 level,
 						  u64 va, bool overlay)
 {
@@ -1069,7 +1077,7 @@ enum fill { FILL_DONE, FILL_NO_MEMORY, FILL_SIZE_CHANGE, FILL_WAIT };
  * a first touch.
  */
 static enum fill fill_tables(struct vcpu *v, struct aspace *as, u64 va, const struct guest_walk *w,
-			     bool overlay, bool reserve, u32 *index)
+			     bool overlay, u32 access, u32 *index)
 {
 	struct domain *d = v->domain;
 	struct shadow_domain *sd = d->shadow;
@@ -1081,7 +1089,7 @@ static enum fill fill_tables(struct vcpu *v, struct aspace *as, u64 va, const st
 	if (!at)
 		return FILL_NO_MEMORY;
 	/* for a large page there may be an extent; a small one asks when it finds nothing */
-	if (w->level >= 2 && gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND)
+	if (w->level >= 2 && gfn_touch(d, _gfn(w->gfn), access & PF_RESERVE) == GFN_DEMAND)
 		return FILL_WAIT;
 	l3 = table_below(v, as, at, as->index, slot, 3, va, overlay);
 	slot_sync(arch_this_cpu(), as, slot);
@@ -1125,20 +1133,19 @@ static enum fill fill_tables(struct vcpu *v, struct aspace *as, u64 va, const st
 }
 
 /* A neighbour that is valid and was accessed: never sets A or D, never takes memory (section 8). */
-static bool fill_neighbour(struct vcpu *v, u32 l1, unsigned int i, const struct guest_walk *w, bool user)
+static bool fill_neighbour(struct vcpu *v, u32 l1, unsigned int i, const struct guest_walk *w,
+			   u64 *t, u64 g, bool user)
 {
 	struct shadow_domain *sd = v->domain->shadow;
-	u64 e, g, *t = table_of(sd, l1);
+	u64 e;
 
-	if (t[i])
-		return false;
-	g = READ_ONCE(*(w->at[1] + i));
-	if ((g & (P | A)) != (P | A) || (g & arch_reserved_bits) || (user && !(g & U)))
+	if ((g & arch_reserved_bits) || (user && !(g & U)))
 		return false;
 	e = leaf_make(v->domain, (g & ADDR) >> PAGE_SHIFT, false, rights_below(w->above, g), g);
 	if (!e)
 		return false;
-	sd->pages[l1].foreign |= !!(e & FOREIGN);
+	if (unlikely(e & FOREIGN))
+		sd->pages[l1].foreign = true;
 	set(&t[i], e);
 	range_add(&sd->pages[l1], i);
 	v->stats.prefills++;
@@ -1147,21 +1154,21 @@ static bool fill_neighbour(struct vcpu *v, u32 l1, unsigned int i, const struct 
 
 /* Insert what @w, the walk just made, found for @va into the tree. */
 static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, struct guest_walk *w,
-		      bool overlay, bool reserve, u64 *count)
+		      bool overlay, u32 access, u64 *count)
 {
 	const struct shadow_recent *m = &v->shadow.recent;
 	struct domain *d = v->domain;
 	struct shadow_domain *sd = d->shadow;
 	unsigned int i = INDEX(va, 1), n;
 	bool user = !as->kernel && !overlay;
+	u64 e, g, *t, *guest;
 	enum fill f;
 	u32 l1;
-	u64 e;
 
 	if (likely(m->as == as && m->index && !overlay)) {
 		l1 = m->index;
 	} else {
-		f = fill_tables(v, as, va, w, overlay, reserve, &l1);
+		f = fill_tables(v, as, va, w, overlay, access, &l1);
 		if (f == FILL_DONE)
 			(*count) += !l1;
 		if (f != FILL_DONE || !l1)
@@ -1170,26 +1177,33 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, struct guest_wa
 	range_add(&sd->pages[l1], i);
 	e = leaf_make(d, w->gfn, false, w->rights, w->val[w->level]);
 	if (unlikely(!e)) {
-		if (gfn_touch(d, _gfn(w->gfn), reserve) == GFN_DEMAND)
+		if (access & PF_PREFILL)	/* never takes memory */
+			return FILL_NO_MEMORY;
+		if (gfn_touch(d, _gfn(w->gfn), access & PF_RESERVE) == GFN_DEMAND)
 			return FILL_WAIT;
 		e = leaf_make(d, w->gfn, false, w->rights, w->val[w->level]);
 		if (!e)
 			return FILL_NO_MEMORY;
 	}
-	sd->pages[l1].foreign |= !!(e & FOREIGN);
-	leaf_exchange(as, &table_of(sd, l1)[i], e);
+	if (unlikely(e & FOREIGN))
+		sd->pages[l1].foreign = true;
+	t = table_of(sd, l1);
+	leaf_exchange(as, &t[i], e);
 	(*count)++;
 	if (w->level >= 2) {
 		sd->pages[l1].splinter = true;
 		return FILL_DONE;
 	}
 	/* what the guest maps ahead of a fault lies side by side */
-	w->at[1] -= i;
-	for (n = i + 1; n % PREFILL && fill_neighbour(v, l1, n, w, user); n++)
+	guest = w->at[1] - i;
+#define NEIGHBOUR(n) (!t[n] && ((g = READ_ONCE(guest[n])) & (P | A)) == (P | A) && \
+		      fill_neighbour(v, l1, n, w, t, g, user))
+	for (n = i + 1; n % PREFILL && NEIGHBOUR(n); n++)
 		;
-	for (n = i; n-- % PREFILL && fill_neighbour(v, l1, n, w, user);)
+	for (n = i; n-- % PREFILL && NEIGHBOUR(n);)
 		;
 	return FILL_DONE;
+#undef NEIGHBOUR
 }
 
 static bool stuck(struct vcpu *v, u64 rip, u64 va, u64 gen)
@@ -1221,7 +1235,8 @@ static void limbo_done(struct vcpu *v, struct aspace *as)
 	}
 }
 
-enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
+/* All but the shortest way of shadow_fault(). */
+static NOINLINE enum shadow_result fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
 {
 	struct domain *d = v->domain;
 	struct aspace *as = as_of(v, va);
@@ -1231,7 +1246,6 @@ enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u
 	enum walk_result r;
 	enum fill f;
 
-	*error = (access & (PF_WRITE | PF_FETCH)) | (user ? PF_USER : 0);
 	if (slot >= HOLE_FIRST && slot <= HOLE_LAST)
 		return SHADOW_GUEST_FAULT;
 again:
@@ -1264,7 +1278,7 @@ again:
 		return SHADOW_DONE;
 	}
 	overlay = !high && !user && (!(w.rights & U) || overlay_of(as, slot));
-	f = fill(v, as, va, &w, overlay, access & PF_RESERVE, &v->stats.fills);
+	f = fill(v, as, va, &w, overlay, access, &v->stats.fills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE) {
 		limbo_done(v, as);
@@ -1295,6 +1309,20 @@ again:
 	return SHADOW_DONE;
 }
 
+enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
+{
+	struct aspace *as = as_of(v, va);
+	const u64 *at;
+	bool absent;
+
+	*error = (access & (PF_WRITE | PF_FETCH)) | (user ? PF_USER : 0);
+	spin_lock(&as->lock);
+	at = recent_entry(v, as, va);
+	absent = at && !(READ_ONCE(*at) & P);	/* a demand fault, which is the guest's */
+	spin_unlock(&as->lock);
+	return likely(absent) ? SHADOW_GUEST_FAULT : fault(v, va, access, user, rip, error);
+}
+
 void shadow_note_fault(struct vcpu *v, u64 va)
 {
 	v->shadow.prefill_va = va;
@@ -1312,13 +1340,13 @@ void shadow_prefill(struct vcpu *v)
 	v->shadow.prefill_as = NULL;
 	if (!as || as != as_of(v, va) || (slot >= HOLE_FIRST && slot <= HOLE_LAST))
 		return;
-	if (!reserve_fill(v))
+	if (unlikely(v->shadow.reserved < SHADOW_RESERVE) && !reserve_fill(v))
 		return;
 	spin_lock(&as->lock);
 	if (!as->dead && walk(v, as, va, &w) == WALK_OK &&
 	    (w.val[w.level] & A) && (as->kernel || ((w.rights & U) && !overlay_of(as, slot))) &&
-	    (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT))
-		f = fill(v, as, va, &w, false, false, &v->stats.prefills);
+	    (w.level == 1 || (gfn_lookup(v->domain, _gfn(w.gfn)) & GFN_PRESENT)))
+		f = fill(v, as, va, &w, false, PF_PREFILL, &v->stats.prefills);
 	spin_unlock(&as->lock);
 	if (f == FILL_SIZE_CHANGE)
 		limbo_done(v, as);

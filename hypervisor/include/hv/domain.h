@@ -229,6 +229,14 @@ static inline u64 gfn_chunk_entry(u64 chunk, u64 i)
 	return chunk & GFN_TABLE ? READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(chunk)))[i]) : chunk;
 }
 
+/* The entry of the table; 0: none, or beyond it. */
+static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
+{
+	if (unlikely(n >= d->max_gfn))
+		return 0;
+	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]), n & (EXTENT_FRAMES - 1));
+}
+
 /* What the table does not name is the machine's own for domain 0, and nothing for others. */
 u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
 
@@ -239,12 +247,9 @@ u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
  */
 static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
 {
-	u64 e, n = gfn_x(gfn);
+	u64 e = gfn_lookup_own(d, gfn_x(gfn));
 
-	if (unlikely(n >= d->max_gfn))
-		return gfn_lookup_machine(d, n);
-	e = gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]), n & (EXTENT_FRAMES - 1));
-	return likely(e) ? e : gfn_lookup_machine(d, n);
+	return likely(e) ? e : gfn_lookup_machine(d, gfn_x(gfn));
 }
 
 /*

@@ -19,6 +19,7 @@ struct aspace;
 #define PF_RESERVED	8u
 #define PF_FETCH	16u
 #define PF_RESERVE	(1u << 31)	/* not the hardware's: a first touch may use the last frames */
+#define PF_PREFILL	(1u << 30)	/* nor this: nobody asked for it, no first touch at all */
 
 #define SHADOW_RESERVE	4u	/* one fault needs at most three tables */
 
