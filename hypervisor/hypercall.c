@@ -498,27 +498,42 @@ typedef s64 (*handler_fn)(struct vcpu *v, struct regs *regs);
 #define PATH_asm(name)	hc_##name
 #define PATH_none(name)	hc_none
 
-static const handler_fn handlers[PARVUS_HC_COUNT] = {
-#define HYPERCALL(nr, name, nargs, priv, path) [nr] = PATH_##path(name),
-#include <hv/hypercall_table.h>
-#undef HYPERCALL
-};
-static const u8 privilege[PARVUS_HC_COUNT] = {
-#define HYPERCALL(nr, name, nargs, priv, path) [nr] = PRIV_##priv,
+static const struct {
+	handler_fn handler;
+	u8 privilege;
+} calls[PARVUS_HC_COUNT] = {
+#define HYPERCALL(nr, name, nargs, priv, path) [nr] = { PATH_##path(name), PRIV_##priv },
 #include <hv/hypercall_table.h>
 #undef HYPERCALL
 };
 
-static ALWAYS_INLINE s64 call(struct vcpu *v, struct regs *regs, u64 nr)
+/* In place of each that not everybody may make. */
+HC(guarded)
 {
+	u64 nr = regs->rax & index_mask(regs->rax, PARVUS_HC_COUNT);
+
+	if (!(calls[nr].privilege == PRIV_control ? v->domain->control : debug_enabled))
+		return -PARVUS_EPERM;
+	return calls[nr].handler(v, regs);
+}
+
+/* For entry.S; regs->rax is the number. */
+extern const handler_fn hypercall_handlers[];
+const handler_fn hypercall_handlers[PARVUS_HC_COUNT] = {
+#define HYPERCALL(nr, name, nargs, priv, path) [nr] = PRIV_##priv ? hc_guarded : PATH_##path(name),
+#include <hv/hypercall_table.h>
+#undef HYPERCALL
+};
+
+static s64 call(struct vcpu *v, struct regs *regs)
+{
+	u64 nr = regs->rax;
+
 	if (nr >= PARVUS_HC_COUNT)
 		return -PARVUS_ENOSYS;
-	nr &= index_mask(nr, PARVUS_HC_COUNT);	/* not even by speculation (rule 26) */
-	if (unlikely(privilege[nr]) &&
-	    !(privilege[nr] == PRIV_control ? v->domain->control : debug_enabled))
-		return -PARVUS_EPERM;
+	nr &= index_mask(nr, PARVUS_HC_COUNT);
 	v->stats.hypercalls[nr]++;
-	return handlers[nr](v, regs);
+	return hypercall_handlers[nr](v, regs);
 }
 
 /*
@@ -557,8 +572,8 @@ HC(multicall)
 		if (guest_read(v->domain, gpa, &m, sizeof(m)))
 			return -PARVUS_EFAULT;
 		r = (struct regs){ .rdi = m.args[0], .rsi = m.args[1], .rdx = m.args[2],
-				   .r10 = m.args[3], .r8 = m.args[4], .r9 = m.args[5] };
-		m.result = in_list(m.nr) ? call(v, &r, m.nr) : -PARVUS_EINVAL;
+				   .r10 = m.args[3], .r8 = m.args[4], .r9 = m.args[5], .rax = m.nr };
+		m.result = in_list(m.nr) ? call(v, &r) : -PARVUS_EINVAL;
 		if (guest_write(v->domain, gpa + offsetof(struct parvus_multicall, result),
 				&m.result, sizeof(m.result)))
 			return -PARVUS_EFAULT;
@@ -566,12 +581,14 @@ HC(multicall)
 	return 0;
 }
 
-/* From entry.S: guest kernel mode, C path. */
-void hypercall_dispatch(struct regs *regs)
+/* From entry.S: what it does not call itself. The result is for rax. */
+s64 hypercall_dispatch(struct regs *regs)
 {
 	struct vcpu *v = this_pcpu()->current;
+	s64 ret;
 
 	trace(PARVUS_TRACE_HYPERCALL, v, regs->rax, A0);
-	regs->rax = (u64)call(v, regs, regs->rax);
+	ret = call(v, regs);
 	domain_memory_free();
+	return ret;
 }

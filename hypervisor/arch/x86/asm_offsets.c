@@ -4,6 +4,7 @@
  * the build turns each "->NAME value" line into a #define.
  */
 #include <asm/percpu.h>
+#include <parvus/hypercalls.h>
 
 #define DEFINE(sym, val)	__asm__ volatile("\n->" #sym " %0" : : "i"(val))
 #define PCPU(member)		DEFINE(PCPU_##member, offsetof(struct pcpu, member))
@@ -16,6 +17,8 @@ void asm_offsets(void)
 {
 	PCPU(scratch);
 	PCPU(stack_top);
+	PCPU(frame);
+	PCPU(current);
 	PCPU(kernel_cr3);
 	PCPU(user_cr3);
 	PCPU(area);
@@ -34,13 +37,27 @@ void asm_offsets(void)
 	AREA(irq_enabled);
 	AREA(sp0);
 	AREA(user_gs_base);
+	DEFINE(VCPU_hypercalls, offsetof(struct vcpu, stats.hypercalls));
+	DEFINE(HYPERCALLS, PARVUS_HC_COUNT);
+	REGS(rdi);
+	REGS(rsi);
+	REGS(rdx);
+	REGS(rcx);
+	REGS(rax);
+	REGS(r8);
+	REGS(r9);
+	REGS(r10);
+	REGS(r11);
+	REGS(cs);
+	REGS(rflags);
+	REGS(rsp);
+	REGS(ss);
 	REGS(r15);
 	REGS(r14);
 	REGS(r13);
 	REGS(r12);
 	REGS(rbp);
 	REGS(rbx);
-	REGS(vector);
 	REGS(rip);
 	DEFINE(REGS_SIZE, sizeof(struct regs));
 	DEFINE(EXIT_PREFILL, EXIT_PREFILL);

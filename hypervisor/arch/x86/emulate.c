@@ -449,6 +449,5 @@ bool emulate(struct vcpu *v, struct regs *r)
 	v->stats.emulations++;
 	r->rip += i.length;
 	r->rflags &= ~(u64)RFLAGS_RF;
-	r->vector = 0;
 	return true;
 }

@@ -115,41 +115,82 @@ syscall_entry:
 	cmpb	$0, %gs:PCPU_kernel_mode
 	je	syscall_bounce
 
-	cmp	$2, %rax
+	lea	-1(%rax), %rsp			/* 1 or 2: iret or sysret */
+	cmp	$1, %rsp
 	jbe	hypercall_fast
-hypercall_slow:
-	PUSH_SYSCALL_FRAME SEL_USER_CS
-	pushq	$0
-	pushq	$VECTOR_SYSCALL
-	PUSH_CALLER_SAVED
-	/* rbx rbp r12..r15 stay in registers: C keeps them; stored only when work is due */
-	sub	$6 * 8, %rsp
-	mov	%rsp, %rdi
-	call	hypercall_dispatch
+
+/*
+ * All others. Of struct regs only what C may look at or destroys is stored: it keeps rbx, rbp
+ * and r12..r15; the guest's rsp is in the scratch word. The rest follows when work is due.
+ */
+hypercall:
+	mov	%gs:PCPU_frame, %rsp
+	movb	$0, %gs:PCPU_exposed
+	mov	%rdi, REGS_rdi(%rsp)
+	mov	%rsi, REGS_rsi(%rsp)
+	mov	%rdx, REGS_rdx(%rsp)
+	mov	%rax, REGS_rax(%rsp)
+	mov	%r8, REGS_r8(%rsp)
+	mov	%r9, REGS_r9(%rsp)
+	mov	%r10, REGS_r10(%rsp)
+	mov	%rcx, REGS_rip(%rsp)
+	mov	%r11, REGS_rflags(%rsp)
+hypercall_call:
+	cmp	$HYPERCALLS, %rax
+	jae	hypercall_unusual
+	sbb	%rcx, %rcx			/* all ones; 0 if the branch was guessed wrong (rule 26) */
+	and	%rcx, %rax
+	cmpl	$0, trace_mask(%rip)
+	jne	hypercall_unusual
+	mov	%gs:PCPU_current, %rdi
+	mov	%rsp, %rsi
+	incq	VCPU_hypercalls(%rdi, %rax, 8)
+	lea	hypercall_handlers(%rip), %rcx
+	call	*(%rcx, %rax, 8)
+	cmpl	$0, memory_waits(%rip)
+	jne	hypercall_memory
 hypercall_exit:
-	mov	$1, %eax
-	xchg	%al, %gs:PCPU_exposed		/* a full barrier before work is read */
+	lock orb $1, %gs:PCPU_exposed		/* a full barrier before work is read */
 	cmpl	$0, %gs:PCPU_work
 	jne	hypercall_work
-	cmpq	$VECTOR_SYSCALL, REGS_vector(%rsp)
-	jne	hypercall_changed
-	add	$6 * 8, %rsp
-	POP_CALLER_SAVED
-	mov	32(%rsp), %r11			/* vector error rip cs rflags rsp */
-	mov	16(%rsp), %rcx
+	mov	REGS_rdi(%rsp), %rdi
+	mov	REGS_rsi(%rsp), %rsi
+	mov	REGS_rdx(%rsp), %rdx
+	mov	REGS_r8(%rsp), %r8
+	mov	REGS_r9(%rsp), %r9
+	mov	REGS_r10(%rsp), %r10
+	mov	REGS_rflags(%rsp), %r11
+	mov	REGS_rip(%rsp), %rcx
 	CANONICAL %rcx
-	mov	40(%rsp), %rsp
+	mov	%gs:PCPU_scratch, %rsp
 	swapgs
 	sysretq
 
+hypercall_unusual:
+	mov	%rsp, %rdi
+	call	hypercall_dispatch
+	jmp	hypercall_exit
+hypercall_memory:
+	mov	%rax, REGS_rax(%rsp)
+	call	domain_memory_wake
+	mov	REGS_rax(%rsp), %rax
+	jmp	hypercall_exit
 hypercall_work:
-hypercall_changed:
+	mov	%rax, REGS_rax(%rsp)
 	mov	%rbx, REGS_rbx(%rsp)
 	mov	%rbp, REGS_rbp(%rsp)
 	mov	%r12, REGS_r12(%rsp)
 	mov	%r13, REGS_r13(%rsp)
 	mov	%r14, REGS_r14(%rsp)
 	mov	%r15, REGS_r15(%rsp)
+	mov	REGS_rip(%rsp), %rcx		/* as SYSRET leaves them */
+	mov	%rcx, REGS_rcx(%rsp)
+	mov	REGS_rflags(%rsp), %r11
+	mov	%r11, REGS_r11(%rsp)
+	mov	%gs:PCPU_scratch, %rax
+	mov	%rax, REGS_rsp(%rsp)
+	movq	$SEL_USER_CS, REGS_cs(%rsp)
+	movq	$SEL_USER_SS, REGS_ss(%rsp)
 	/* fall through */
 
 /*
@@ -157,8 +198,7 @@ hypercall_changed:
  */
 	.globl	exit_to_guest
 exit_to_guest:
-	mov	$1, %eax
-	xchg	%al, %gs:PCPU_exposed
+	lock orb $1, %gs:PCPU_exposed
 	cmpl	$0, %gs:PCPU_work
 	jne	exit_with_work
 	/* an interrupt behind the last canonical address leaves a rip that IRET refuses, in ring 0 */
@@ -181,24 +221,20 @@ exit_with_work:
  */
 hypercall_prefill:
 	cmpb	$EXIT_PREFILL, %gs:PCPU_exit_slow
-	jne	hypercall_slow
-	test	%rax, %rax
-	jz	hypercall_slow
+	jne	return_slow
 	mov	%gs:PCPU_stack_top, %rsp
 	movb	$0, %gs:PCPU_exposed
 	PUSH_CALLER_SAVED
 	call	prefill_before_return
 	POP_CALLER_SAVED
-	mov	$1, %r11d
-	xchg	%r11b, %gs:PCPU_exposed		/* a full barrier before work is read */
+	lock orb $1, %gs:PCPU_exposed
 	mov	$RFLAGS_RUN, %r11d
-	mov	%gs:PCPU_scratch, %rsp
 	cmpl	$0, %gs:PCPU_work
-	jne	hypercall_slow
+	jne	return_slow
 	/* fall through */
 
 /*
- * rax is 0, 1 or 2 in guest kernel mode: nop, iret or sysret.
+ * rax is 1 or 2 in guest kernel mode: iret or sysret.
  * exit_slow is set when the return needs C: a vector waits, the entry of the
  * last page fault is to be filled, or the CPU has no FSGSBASE.
  */
@@ -206,18 +242,17 @@ hypercall_prefill:
 hypercall_fast:
 	cmpb	$0, %gs:PCPU_exit_slow
 	jne	hypercall_prefill
-	cmp	$1, %rax
-	jb	hypercall_slow
 	mov	%rax, %gs:PCPU_scratch + 32	/* for the way back to C */
 	mov	%rcx, %gs:PCPU_scratch + 40
+	cmp	$1, %rax
+	mov	%gs:PCPU_scratch, %rax
+	mov	%gs:PCPU_stack_top, %rsp
 	ja	hypercall_sysret
 
 /*
- * iret. Guest stack: rax rcx r11, rip cs rflags rsp ss.
+ * iret. Guest stack, in rax: rax rcx r11, rip cs rflags rsp ss.
  * Registers free: rax, rcx, r11 (their values are on the guest's stack).
  */
-	mov	%rsp, %rax
-	mov	%gs:PCPU_stack_top, %rsp
 	movabs	$HOLE_END, %rcx
 	cmp	%rcx, %rax			/* high half above the hole: canonical */
 	jb	iret_slow
@@ -290,11 +325,9 @@ iret_kernel:
 	iretq
 
 /*
- * sysret. Guest stack: rax, rip cs rflags rsp ss. Registers free: rax, rcx, r11.
+ * sysret. Guest stack, in rax: rax, rip cs rflags rsp ss. Registers free: rax, rcx, r11.
  */
 hypercall_sysret:
-	mov	%rsp, %rax
-	mov	%gs:PCPU_stack_top, %rsp
 	movabs	$HOLE_END, %rcx
 	cmp	%rcx, %rax
 	jb	sysret_slow
@@ -340,7 +373,15 @@ sysret_slow:
 	mov	%gs:PCPU_scratch + 32, %rax
 	mov	%gs:PCPU_scratch + 40, %rcx
 	mov	$RFLAGS_RUN, %r11d
-	jmp	hypercall_slow
+return_slow:
+	PUSH_SYSCALL_FRAME SEL_USER_CS
+	pushq	$0
+	pushq	$VECTOR_SYSCALL
+	PUSH_REGS
+	mov	%rsp, %rdi
+	call	hypercall_dispatch
+	mov	%rax, REGS_rax(%rsp)
+	jmp	exit_to_guest
 
 /*
  * A system call of guest user mode: push ss rsp rflags cs rip on area.sp0 and enter

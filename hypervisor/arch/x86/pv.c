@@ -125,7 +125,6 @@ static void enter_handler(struct regs *regs, u64 address)
 	regs->rflags = RFLAGS_RUN;
 	regs->cs = SEL_USER_CS;
 	regs->ss = SEL_USER_SS;
-	regs->vector = 0;
 }
 
 static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user)
@@ -284,7 +283,6 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 
 	if (v->shadow.prefill_as)
 		shadow_prefill(v);
-	regs->vector = 0;
 	regs->rip = sign_extend(f[0]);
 	regs->rflags = (f[2] & RFLAGS_GUEST) | RFLAGS_RUN;
 	regs->rsp = f[3];

@@ -32,6 +32,7 @@ void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
 	p->cpu = cpu;
 	p->apic_id = id;
 	p->stack_top = (u64)stack + HV_STACK_SIZE;
+	p->frame = p->stack_top - sizeof(struct regs);
 	p->has_fsgsbase = cpu_features.fsgsbase;
 	p->kernel_mode = 1;
 	mmu_init_cpu(p);

@@ -26,6 +26,7 @@ struct pcpu {
 	struct pcpu *self;
 	u64 scratch[6];		/* entry.S, before there is a stack */
 	u64 stack_top;		/* struct regs lies right below */
+	u64 frame;		/* there */
 	u64 kernel_cr3;		/* values for the two roots of the running vCPU */
 	u64 user_cr3;
 	struct vcpu *current;	/* running vCPU or NULL */

@@ -57,7 +57,7 @@ extern bool debug_enabled;
 u64 features_word0(void);	/* builder.c */
 /* vcpu.c: registers of a fresh start in kernel mode, IF = 0, anonymous address space. */
 void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa);
-void hypercall_dispatch(struct regs *regs);
+s64 hypercall_dispatch(struct regs *regs);
 
 /* tools/bench/hypervisor.c: what only the benchmark's build has (make BENCH=1) */
 #ifdef CONFIG_BENCH
