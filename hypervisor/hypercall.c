@@ -561,21 +561,27 @@ static bool in_list(u64 nr)
 
 HC(multicall)
 {
-	struct parvus_multicall m;
-	u64 gpa = A0, count = A1, i;
+	struct parvus_multicall m[8];	/* a copy of several costs hardly more than one of one */
+	struct regs r = { 0 };
+	u64 gpa = A0, count = A1, i, n;
 
 	if (count > PARVUS_MULTICALL_MAX)
 		return -PARVUS_E2BIG;
-	for (i = 0; i < count; i++, gpa += sizeof(m)) {
-		struct regs r;
-
-		if (guest_read(v->domain, gpa, &m, sizeof(m)))
+	for (; count; count -= n, gpa += n * sizeof(m[0])) {
+		n = min(count, ARRAY_SIZE(m));
+		if (guest_read(v->domain, gpa, m, n * sizeof(m[0])))
 			return -PARVUS_EFAULT;
-		r = (struct regs){ .rdi = m.args[0], .rsi = m.args[1], .rdx = m.args[2],
-				   .r10 = m.args[3], .r8 = m.args[4], .r9 = m.args[5], .rax = m.nr };
-		m.result = in_list(m.nr) ? call(v, &r) : -PARVUS_EINVAL;
-		if (guest_write(v->domain, gpa + offsetof(struct parvus_multicall, result),
-				&m.result, sizeof(m.result)))
+		for (i = 0; i < n; i++) {
+			r.rax = m[i].nr;
+			r.rdi = m[i].args[0];
+			r.rsi = m[i].args[1];
+			r.rdx = m[i].args[2];
+			r.r10 = m[i].args[3];
+			r.r8 = m[i].args[4];
+			r.r9 = m[i].args[5];
+			m[i].result = in_list(m[i].nr) ? call(v, &r) : -PARVUS_EINVAL;
+		}
+		if (guest_write(v->domain, gpa, m, n * sizeof(m[0])))
 			return -PARVUS_EFAULT;
 	}
 	return 0;
