@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What programs see: the vDSO clock without a system call, 32-bit programs by int 0x80 and
+# What programs see: both clock sources without a system call, 32-bit programs by int 0x80 and
 # their forbidden instructions, transparent huge pages, memory management under threads and
 # forks, signals with FPU state, all on two vCPUs with a clean dmesg.
 . tests/system/lib.bash
@@ -15,5 +15,5 @@ guest 'set -e; for p in vdso thp "mmstress 4" fpu compat32; do echo "== $p"; $p;
 echo "$out"
 [[ $rc == 0 ]] || fail "status $rc"
 [[ $out == *"compat32 ok"* && $out == *"vdso ok"* ]] || fail "a program said nothing"
-CPU=qemu64 guest 'vdso && mmstress 2 && fpu && compat32'
+ARGS=clocksource=parvus CPU=qemu64 guest 'vdso parvus && mmstress 2 && fpu && compat32'
 [[ $rc == 0 ]] || fail "qemu64: status $rc: $out"
