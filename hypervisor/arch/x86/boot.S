@@ -5,7 +5,6 @@
  * and at HV_BASE; paging.c replaces both.
  */
 #include <asm-offsets.h>
-#include <asm/desc.h>
 
 #define HV_BASE		0xffff800000000000
 #define PHYS(x)		((x) - HV_BASE)
@@ -77,24 +76,10 @@ boot_start32:
 	loop	2b
 	movl	$PHYS(boot_l3) + 3, PHYS(boot_l4)
 	movl	$PHYS(boot_l3) + 3, PHYS(boot_l4) + 256 * 8
-	mov	$PHYS(boot_stack_top), %esp
-	mov	$PHYS(boot_l4), %eax
-	call	enter_long32
-	.code64
-	movabs	$boot_high, %rax
-	jmp	*%rax
-boot_high:
-	movabs	$boot_stack_top, %rsp
-	xor	%ebx, %ebx
-	push	%rbx
-	mov	%ebp, %edi
-	mov	%esi, %esi
-	call	boot_main
-	hlt
-
-	.code32
-/* eax = root below 4 GiB; returns in 64-bit mode, to a low address. Clobbers eax ecx edx. */
+	mov	$PHYS(boot_high), %ebx
+/* To the high address of the physical one in ebx, in 64-bit mode. Clobbers eax ecx edx. */
 enter_long32:
+	mov	$PHYS(boot_l4), %eax
 	mov	%eax, %cr3
 	mov	$0x20, %eax			/* PAE alone: stray bits of firmware go */
 	mov	%eax, %cr4
@@ -105,86 +90,66 @@ enter_long32:
 	mov	$0x80010033, %eax		/* PG WP NE ET MP PE */
 	mov	%eax, %cr0
 	lgdt	PHYS(boot_gdt_ptr)
-	pop	%eax
-	mov	%eax, PHYS(boot_far)
-	ljmp	*PHYS(boot_far)
+	ljmp	$0x10, $PHYS(long64)
+	.code64
+long64:
+	mov	%ebx, %ebx
+	movabs	$HV_BASE, %rax
+	add	%rbx, %rax
+	jmp	*%rax
 
-/*
- * Secondary CPUs start here in real mode at trampoline:0 (a page below 1 MiB, where this was
- * copied). smp.c fills in the words at the end.
- */
+boot_high:
+	movabs	$boot_stack_top, %rsp
+	xor	%ebx, %ebx
+	push	%rbx
+	mov	%ebp, %edi
+	mov	%esi, %esi
+	call	boot_main
+	hlt
+
+/* Secondary CPUs start here in real mode at trampoline:0, a page below 1 MiB with a copy of this. */
 	.code16
-	.globl	trampoline_start
+	.globl	trampoline_start, trampoline_end
 trampoline_start:
 	cli
 	cld
 	mov	%cs, %ax
 	mov	%ax, %ds
-	movzwl	%ax, %ebx
-	shl	$4, %ebx			/* linear address of the page */
-	lgdtl	trampoline_gdt_ptr - trampoline_start
+	lgdtl	boot_gdt_ptr16 - trampoline_start
 	mov	$0x11, %eax
 	mov	%eax, %cr0
-	ljmpl	*(trampoline_far - trampoline_start)
+	ljmpl	$0x08, $PHYS(secondary32)
+boot_gdt_ptr16:	.word	31
+		.long	PHYS(boot_gdt)
+trampoline_end:
+
 	.code32
-trampoline32:
+secondary32:
 	mov	$0x18, %ax
 	mov	%ax, %ds
 	mov	%ax, %es
 	mov	%ax, %ss
-	mov	trampoline_root - trampoline_start(%ebx), %eax
-	mov	%eax, %cr3
-	mov	$0x20, %eax
-	mov	%eax, %cr4
-	mov	$0xc0000080, %ecx
-	rdmsr
-	or	$0x901, %eax
-	wrmsr
-	mov	$0x80010033, %eax
-	mov	%eax, %cr0
-	lea	trampoline64 - trampoline_start(%ebx), %eax
-	mov	%eax, trampoline_far - trampoline_start(%ebx)
-	movw	$0x10, trampoline_far + 4 - trampoline_start(%ebx)
-	ljmp	*trampoline_far - trampoline_start(%ebx)
+	mov	$PHYS(secondary_high), %ebx
+	jmp	enter_long32
 	.code64
-trampoline64:
-	mov	trampoline_stack - trampoline_start(%rbx), %rsp
-	mov	trampoline_pcpu - trampoline_start(%rbx), %rdi
-	movabs	$secondary_main, %rax
-	call	*%rax
+secondary_high:
+	mov	hv_root(%rip), %rax
+	mov	%rax, %cr3
+	mov	secondary_pcpu(%rip), %rdi
+	mov	PCPU_stack_top(%rdi), %rsp
+	call	secondary_main
 	hlt
-	.balign	8
-	.globl	trampoline_root, trampoline_stack, trampoline_pcpu, trampoline_far
-	.globl	trampoline_gdt_ptr, trampoline_gdt, trampoline32_offset, trampoline_end
-trampoline_root:	.quad	0
-trampoline_stack:	.quad	0
-trampoline_pcpu:	.quad	0
-trampoline_far:		.long	0		/* linear address of trampoline32 */
-			.word	0x08, 0
-trampoline_gdt_ptr:	.word	31
-			.long	0		/* linear address of trampoline_gdt */
-	.balign	8
-trampoline_gdt:		.quad	0
-			.quad	0x00cf9b000000ffff	/* 0x08: 32-bit code */
-			.quad	0x00af9b000000ffff	/* 0x10: 64-bit code */
-			.quad	0x00cf93000000ffff	/* 0x18: data */
-trampoline32_offset:	.quad	trampoline32 - trampoline_start
-trampoline_end:
 
 	.balign	8
-boot_far:	.long	0
-		.word	0x10
-	.balign	8
 boot_gdt:	.quad	0
-		.quad	0x00cf9b000000ffff
-		.quad	0x00af9b000000ffff
-		.quad	0x00cf93000000ffff
+		.quad	0x00cf9b000000ffff	/* 0x08: 32-bit code */
+		.quad	0x00af9b000000ffff	/* 0x10: 64-bit code */
+		.quad	0x00cf93000000ffff	/* 0x18: data */
 boot_gdt_ptr:	.word	31
 		.quad	PHYS(boot_gdt)
 
 	.section .bss.page, "aw", @nobits
 	.balign	4096
-	.globl	boot_l4
 boot_l4:	.skip	4096
 boot_l3:	.skip	4096
 boot_l2:	.skip	4 * 4096

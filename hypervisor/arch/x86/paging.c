@@ -238,13 +238,6 @@ void *ram_or_mmio_map(u64 pa, u64 bytes)
 	return mmio_map(pa, bytes);
 }
 
-/* The low 4 GiB one to one, for secondary CPUs on their way from real mode. */
-void paging_identity(bool on)
-{
-	root[0] = on ? *(u64 *)boot_l4 : 0;
-	write_cr3(read_cr3());
-}
-
 void paging_fill_root(u64 *table)
 {
 	memcpy(&table[256], &root[256], 16 * sizeof(u64));

@@ -14,13 +14,12 @@
 #include <hv/sched.h>
 #include <hv/timer.h>
 
-extern char trampoline_start[], trampoline_end[], trampoline_root[], trampoline_stack[],
-	trampoline_pcpu[], trampoline_far[], trampoline_gdt_ptr[], trampoline_gdt[],
-	trampoline32_offset[];
+extern char trampoline_start[], trampoline_end[];
 
 struct pcpu *pcpus[MAX_CPUS];
 unsigned int cpus_online;
 bool smp_go;
+struct pcpu *secondary_pcpu;	/* boot.S: whose CPU starts */
 static struct pcpu boot_pcpu __attribute__((aligned(64)));
 
 void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
@@ -82,18 +81,11 @@ static void delay_us(u64 us)
 		cpu_relax();
 }
 
-#define FIELD(f)	(page + (u64)(f - trampoline_start))
-
-static void start_one(u8 *page, u64 pa, struct pcpu *p)
+static void start_one(u64 pa, struct pcpu *p)
 {
 	unsigned int wait, tries;
 
-	memcpy(page, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	*(u64 *)FIELD(trampoline_root) = hv_root;
-	*(u64 *)FIELD(trampoline_stack) = p->stack_top;
-	*(u64 *)FIELD(trampoline_pcpu) = (u64)p;
-	*(u32 *)FIELD(trampoline_far) = (u32)(pa + *(u64 *)trampoline32_offset);
-	*(u32 *)(FIELD(trampoline_gdt_ptr) + 2) = (u32)(pa + (u64)(trampoline_gdt - trampoline_start));
+	secondary_pcpu = p;
 	smp_mb();
 	apic_send(p->apic_id, 0x4500);		/* INIT */
 	delay_us(10000);
@@ -143,7 +135,6 @@ void secondary_main(struct pcpu *p);
 
 void secondary_main(struct pcpu *p)
 {
-	write_cr3(hv_root);
 	cpu_init();
 	desc_init_cpu(p);
 	apic_init_cpu();
@@ -162,7 +153,8 @@ void smp_init(void)
 
 	pcpus[0]->apic_id = me;
 	pcpus[0]->online = true;
-	paging_identity(true);
+	if (pa)
+		memcpy(phys_to_virt(pa), trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	for (i = 0; i < cpus_present && pa; i++) {
 		struct pcpu *p;
 
@@ -173,7 +165,7 @@ void smp_init(void)
 		p = hv_alloc(sizeof(*p));
 		BUG_ON(!p);
 		pcpu_init(p, cpus_online, cpu_apic_ids[i]);
-		start_one(phys_to_virt(pa), pa, p);
+		start_one(pa, p);
 		if (!READ_ONCE(p->online)) {
 			log_warn("smp: CPU with APIC id %u does not start", cpu_apic_ids[i]);
 			pcpus[cpus_online] = NULL;
@@ -188,6 +180,5 @@ void smp_init(void)
 	}
 	if (pa)		/* domain 0 may look there */
 		memset(phys_to_virt(pa), 0, (size_t)(trampoline_end - trampoline_start));
-	paging_identity(false);
 	log_info("smp: %u CPUs", cpus_online);
 }

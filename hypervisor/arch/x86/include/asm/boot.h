@@ -46,8 +46,6 @@ void paging_fill_root(u64 *root);
 extern u64 hv_root;		/* CR3 value with no guest in it */
 void *mmio_map(u64 pa, u64 bytes);
 void *ram_or_mmio_map(u64 pa, u64 bytes);	/* firmware tables: wherever they lie */
-void paging_identity(bool on);
-extern char boot_l4[];
 /* boot memory: whole zeroed pages, before the frame allocator is there */
 void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
