@@ -89,17 +89,12 @@ static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem,
 /* Domain 0 gets RAM from 1 MiB up, where the machine has it, as far as it is free. */
 static int claim_memory(struct domain *d, u64 frames)
 {
-	unsigned int i;
+	u64 n, step;
 
-	for (i = 0; i < boot_info.ranges; i++) {
-		u64 n = max(ROUND_UP(boot_info.range[i].start, PAGE_SIZE), HIGH_START) >> PAGE_SHIFT;
-		u64 end = boot_info.range[i].end >> PAGE_SHIFT, step;
-
-		for (; boot_info.range[i].type == 1 && n < end && d->frames < frames; n += step) {
-			step = min(end - n, frames - d->frames);
-			if (domain_claim(d, n, step))
-				return -PARVUS_ENOMEM;
-		}
+	for (n = HIGH_START >> PAGE_SHIFT; n < frame_table_count && d->frames < frames; n += step) {
+		step = min(frame_table_count - n, frames - d->frames);
+		if (domain_claim(d, n, step))
+			return -PARVUS_ENOMEM;
 	}
 	return d->frames < frames ? -PARVUS_ENOMEM : 0;
 }

@@ -31,7 +31,7 @@ static void set_cmdline(const char *s)
 
 static void add_module(u64 start, u64 end)
 {
-	struct boot_module *m;
+	struct boot_piece *m;
 
 	if (end <= start || boot_info.modules == MAX_MODULES)
 		return;

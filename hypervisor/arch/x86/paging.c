@@ -26,100 +26,72 @@ static u64 *root;
 static u64 boot_free;		/* next free physical address for boot_alloc */
 static u64 boot_limit;
 
-static bool is_ram(u64 pa)
+/* [start, end) must be kept: if it ends above @at and begins before *kept, it is *kept. */
+static void keep(struct boot_piece *kept, u64 at, u64 start, u64 end)
 {
-	unsigned int i;
-	bool ram = false;
-
-	for (i = 0; i < boot_info.ranges; i++)
-		if (pa >= boot_info.range[i].start && pa < boot_info.range[i].end) {
-			if (boot_info.range[i].type != 1)
-				return false;
-			ram = true;
-		}
-	return ram;
+	if (start < end && end > at && start < kept->start)
+		*kept = (struct boot_piece){ start, end };
 }
 
-/* Does [start, end) touch what must be kept? Returns where that ends, or 0. */
-static u64 reserved_until(u64 start, u64 end)
+bool boot_free_next(struct boot_piece *p, u64 high)
 {
+	u64 at = p->end;
 	unsigned int i;
-	u64 image = virt_to_phys(image_start);
 
-	if (start < 0x100000)
-		return 0x100000;
-	if (start < virt_to_phys(image_end) && end > image)
-		return virt_to_phys(image_end);
-	for (i = 0; i < boot_info.modules; i++)
-		if (start < boot_info.module[i].end && end > boot_info.module[i].start)
-			return boot_info.module[i].end;
-	if (start < boot_info.info_end && end > boot_info.info_start)
-		return boot_info.info_end;
-	return 0;
+	for (;;) {
+		struct boot_piece ram = { high, high }, kept = { high, high };
+
+		for (i = 0; i < boot_info.ranges; i++)
+			if (boot_info.range[i].type == 1)
+				keep(&ram, at, ROUND_UP(boot_info.range[i].start, PAGE_SIZE),
+				     ROUND_DOWN(boot_info.range[i].end, PAGE_SIZE));
+		at = max(at, ram.start);
+		if (at >= high)
+			return false;
+		keep(&kept, at, virt_to_phys(image_start), virt_to_phys(image_end));
+		keep(&kept, at, boot_info.info_start, boot_info.info_end);
+		keep(&kept, at, hv_root, boot_free);	/* what boot_alloc gave */
+		for (i = 0; i < boot_info.modules; i++)
+			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);
+		ram.end = min(ram.end, high);
+		*p = (struct boot_piece){ at, min(ram.end, ROUND_DOWN(kept.start, PAGE_SIZE)) };
+		if (p->start < p->end)
+			return true;
+		at = ROUND_UP(kept.end, PAGE_SIZE);
+	}
 }
 
 /*
  * Boot memory comes from the top of the largest free piece below 4 GiB, which the first
- * tables map: the low range is left to domain 0, whose kernel is not relocated.
+ * tables map: the low range is left to domain 0, whose kernel is not relocated. Modules go
+ * below it, out of domain 0's way, if there is room for all of them.
  */
 static void find_boot_memory(u64 bytes)
 {
+	struct boot_piece p = { 0, MIB(1) }, best = { 0, 0 };
+	u64 modules = 0, at;
 	unsigned int i;
-	u64 best = 0;
 
-	for (i = 0; i < boot_info.ranges; i++) {
-		u64 start = boot_info.range[i].start, end = min(boot_info.range[i].end, GIB(4));
-
-		if (boot_info.range[i].type != 1)
-			continue;
-		start = ROUND_UP(start, PAGE_SIZE);
-		while (start < end) {
-			u64 stop = start, skip;
-
-			skip = reserved_until(start, start + PAGE_SIZE);
-			if (skip) {
-				start = ROUND_UP(skip, PAGE_SIZE);
-				continue;
-			}
-			/* up to the next reserved thing, in 1 MiB steps */
-			while (stop < end && !reserved_until(stop, min(stop + MIB(1), end)))
-				stop = min(stop + MIB(1), end);
-			if (stop - start > best && stop > start) {
-				best = stop - start;
-				boot_free = start;
-				boot_limit = stop;
-			}
-			start = max(stop, start + PAGE_SIZE);
-		}
-	}
-	if (!best)
+	while (boot_free_next(&p, GIB(4)))
+		if (p.end - p.start > best.end - best.start)
+			best = p;
+	if (!best.end)
 		panic("boot: no free memory below 4 GiB");
-	if (best > bytes + MIB(2))
+	boot_limit = best.end;
+	boot_free = best.start;
+	if (best.end - best.start > bytes + MIB(2))
 		boot_free = ROUND_DOWN(boot_limit - bytes, MIB(2));
-}
-
-/* Modules go below boot memory, out of domain 0's way, if there is room for all of them. */
-static void move_modules(void)
-{
-	u64 bytes = 0, at;
-	unsigned int i;
 
 	for (i = 0; i < boot_info.modules; i++)
-		bytes += ROUND_UP(boot_info.module[i].end - boot_info.module[i].start, PAGE_SIZE);
-	at = boot_free - ROUND_UP(bytes, MIB(2));
-	if (at > boot_free || !bytes)
-		return;
-	/* free from there up to boot memory? In steps, as reserved_until() sees one thing at a time */
-	for (bytes = at; bytes < boot_free; bytes += PAGE_SIZE)
-		if (reserved_until(bytes, bytes + PAGE_SIZE) || !is_ram(bytes))
-			return;
-	for (i = 0; i < boot_info.modules; i++) {
-		struct boot_module *m = &boot_info.module[i];
+		modules += ROUND_UP(boot_info.module[i].end - boot_info.module[i].start, PAGE_SIZE);
+	modules = ROUND_UP(modules, MIB(2));
+	at = boot_free - modules;
+	for (i = 0; i < boot_info.modules && modules <= boot_free - best.start; i++) {
+		struct boot_piece *m = &boot_info.module[i];
 		u64 size = m->end - m->start;
 
 		memcpy(phys_to_virt(at), phys_to_virt(m->start), size);
-		m->start = at;
-		m->end = at + size;
+		*m = (struct boot_piece){ at, at + size };
 		at += ROUND_UP(size, PAGE_SIZE);
 	}
 }
@@ -194,7 +166,6 @@ void paging_init(void)
 		top = GIB(512);
 	/* frame table; page tables down to 2 MiB, some to 4 KiB; devices */
 	find_boot_memory((top >> PAGE_SHIFT) * sizeof(struct frame_info) + (top >> 18) + MIB(1));
-	move_modules();
 	root = boot_alloc(PAGE_SIZE, PAGE_SIZE);
 	hv_root = virt_to_phys(root);
 	map_range(0, image, data, MIB(2));
@@ -243,24 +214,6 @@ void paging_fill_root(u64 *table)
 	memcpy(&table[256], &root[256], 16 * sizeof(u64));
 }
 
-/* Everything in RAM that is not reserved nor taken by boot_alloc. */
-static void give_range(u64 start, u64 end)
-{
-	while (start + PAGE_SIZE <= end) {
-		u64 skip = reserved_until(start, start + PAGE_SIZE), stop;
-
-		if (skip) {
-			start = ROUND_UP(skip, PAGE_SIZE);
-			continue;
-		}
-		for (stop = start; stop + PAGE_SIZE <= end; stop += PAGE_SIZE)
-			if (reserved_until(stop, stop + PAGE_SIZE))
-				break;
-		frames_add(_mfn(start >> PAGE_SHIFT), (stop - start) >> PAGE_SHIFT);
-		start = stop;
-	}
-}
-
 /* The modules are built: their memory, above the first MiB, is anybody's. Returns frames. */
 u64 free_modules(void)
 {
@@ -282,7 +235,7 @@ u64 free_modules(void)
 
 void memory_init(void)
 {
-	u64 used_start, used_end;
+	struct boot_piece p = { 0, MIB(1) };
 	unsigned int i;
 
 	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
@@ -298,23 +251,9 @@ void memory_init(void)
 		       n < boot_info.range[i].end >> PAGE_SHIFT; n++)
 			frame_table[n].type = FRAME_HYPERVISOR;
 	}
-	/* from here on boot_alloc is closed; its piece starts where the first table went */
-	used_start = hv_root;
-	used_end = boot_free;
-	boot_limit = 0;
-	for (i = 0; i < boot_info.ranges; i++) {
-		u64 start = ROUND_UP(boot_info.range[i].start, PAGE_SIZE);
-		u64 end = ROUND_DOWN(min(boot_info.range[i].end, GIB(512)), PAGE_SIZE);
-
-		if (boot_info.range[i].type != 1)
-			continue;
-		if (start < used_start && end > used_start) {
-			give_range(start, used_start);
-			start = used_end;
-		}
-		if (start < end)
-			give_range(start, end);
-	}
+	boot_limit = 0;		/* from here on boot_alloc is closed */
+	while (boot_free_next(&p, GIB(512)))
+		frames_add(_mfn(p.start >> PAGE_SHIFT), (p.end - p.start) >> PAGE_SHIFT);
 	log_info("memory: %lu MiB free of %lu MiB", (unsigned long)(frames_free_count() >> 8),
 		 (unsigned long)(top_of_ram() >> 20));
 }

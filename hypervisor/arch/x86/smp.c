@@ -48,31 +48,6 @@ struct pcpu *pcpu_boot(void)
 	return &boot_pcpu;
 }
 
-/* A page below 1 MiB that is RAM and holds no module (UEFI loaders put them there). */
-static u64 trampoline_page(void)
-{
-	u64 page;
-	unsigned int i;
-
-	for (page = 0x8000; page < 0x9f000; page += PAGE_SIZE) {
-		bool ram = false, used = false;
-
-		for (i = 0; i < boot_info.ranges; i++)
-			if (boot_info.range[i].type == 1 && boot_info.range[i].start <= page &&
-			    boot_info.range[i].end >= page + PAGE_SIZE)
-				ram = true;
-		for (i = 0; i < boot_info.modules; i++)
-			if (boot_info.module[i].start < page + PAGE_SIZE &&
-			    boot_info.module[i].end > page)
-				used = true;
-		if (boot_info.info_start < page + PAGE_SIZE && boot_info.info_end > page)
-			used = true;
-		if (ram && !used)
-			return page;
-	}
-	return 0;
-}
-
 static void delay_us(u64 us)
 {
 	u64 end = rdtsc() + us * tsc_khz / 1000;
@@ -147,7 +122,9 @@ void secondary_main(struct pcpu *p)
 
 void smp_init(void)
 {
-	u64 pa = trampoline_page();
+	struct boot_piece low = { 0, 0x8000 };
+	/* a page below 1 MiB that no module is in: UEFI loaders put them there */
+	u64 pa = boot_free_next(&low, 0x9f000) ? low.start : 0;
 	unsigned int i;
 	u32 me = apic_id();
 

@@ -14,7 +14,7 @@ struct boot_range {
 	u32 type;		/* e820: 1 = RAM */
 };
 
-struct boot_module {
+struct boot_piece {
 	u64 start, end;		/* physical */
 };
 
@@ -23,7 +23,7 @@ struct boot_info {
 	unsigned int ranges;
 	struct boot_range range[BOOT_RANGES];
 	unsigned int modules;
-	struct boot_module module[MAX_MODULES];
+	struct boot_piece module[MAX_MODULES];
 	u64 rsdp;		/* 0 = look for it */
 	u64 info_start, info_end;	/* the loader's structures, to be kept until parsed */
 };
@@ -44,6 +44,8 @@ void paging_init(void);
 /* Fill slots 256..511 of a guest root: the hypervisor's own. */
 void paging_fill_root(u64 *root);
 extern u64 hv_root;		/* CR3 value with no guest in it */
+/* The next piece of free RAM in [p->end, high), in whole pages. False: there is none. */
+bool boot_free_next(struct boot_piece *p, u64 high);
 void *mmio_map(u64 pa, u64 bytes);
 void *ram_or_mmio_map(u64 pa, u64 bytes);	/* firmware tables: wherever they lie */
 /* boot memory: whole zeroed pages, before the frame allocator is there */
