@@ -3,10 +3,8 @@
  * The console of domains. The first domain that starts owns the serial line in both
  * directions; what others write goes to the log, line by line, under the log's rate.
  */
-#include <asm/boot.h>
 #include <asm/cpu.h>
 #include <hv/event.h>
-#include <hv/lib.h>
 #include <hv/lock.h>
 #include <hv/log.h>
 #include <hv/platform.h>

@@ -12,11 +12,9 @@
 #include <hv/grant.h>
 #include <hv/lib.h>
 #include <hv/log.h>
-#include <hv/nospec.h>
 #include <hv/platform.h>
 #include <hv/sched.h>
 #include <hv/shadow.h>
-#include <hv/timer.h>
 #include <hv/trace.h>
 #include <parvus/control.h>
 #include <parvus/event.h>

@@ -10,7 +10,6 @@
 #include <asm/desc.h>
 #include <asm/pv.h>
 #include <asm/vectors.h>
-#include <hv/frame.h>
 #include <hv/log.h>
 #include <hv/platform.h>
 

@@ -5,10 +5,8 @@
  */
 #include <asm/boot.h>
 #include <asm/cpu.h>
-#include <asm/desc.h>
 #include <asm/percpu.h>
 #include <asm/vectors.h>
-#include <hv/log.h>
 
 #define APIC_ID		0x20
 #define APIC_TPR	0x80

@@ -6,8 +6,6 @@
  * CPL 3 reads its frame with supervisor rights and would fault.
  */
 #include <asm/cpu.h>
-#include <asm/desc.h>
-#include <hv/log.h>
 
 struct cpu_features cpu_features;
 
@@ -23,9 +21,7 @@ void cpu_detect(void)
 
 	cpuid_count(0, 0, &a, &b, &c, &d);
 	f->max_leaf = a;
-	f->amd = b == 0x68747541 || b == 0x6f677948;	/* "Auth", "Hygo" */
 	cpuid_count(1, 0, &a, &b, &c, &d);
-	f->hypervisor = c >> 31;
 	f->xsave = c >> 26 & 1;
 	f->x2apic = c >> 21 & 1;
 	f->tsc_deadline = c >> 24 & 1;
@@ -34,7 +30,6 @@ void cpu_detect(void)
 		f->fsgsbase = b & 1;
 		f->smep = b >> 7 & 1;
 		f->umip = c >> 2 & 1;
-		f->rdpid = c >> 22 & 1;
 		f->ibpb = d >> 26 & 1;
 	}
 	cpuid_count(0x80000000, 0, &a, &b, &c, &d);
@@ -48,10 +43,6 @@ void cpu_detect(void)
 		cpuid_count(0x80000008, 0, &a, &b, &c, &d);
 		f->phys_bits = a & 0xff;
 		f->ibpb |= b >> 12 & 1;
-	}
-	if (f->max_ext_leaf >= 0x80000007) {
-		cpuid_count(0x80000007, 0, &a, &b, &c, &d);
-		f->invariant_tsc = d >> 8 & 1;
 	}
 	f->xsave_size = 512;
 	f->xcr0 = XCR0_X87 | XCR0_SSE;

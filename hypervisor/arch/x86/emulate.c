@@ -4,14 +4,11 @@
  * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
  * User mode never comes here: it gets its fault (review rule 38).
  */
-#include <asm/boot.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
 #include <asm/pv.h>
 #include <hv/decode.h>
-#include <hv/frame.h>
 #include <hv/lib.h>
-#include <hv/log.h>
 #include <hv/sched.h>
 
 /* ---- CPUID ---- */

@@ -5,7 +5,6 @@
 #include <asm/percpu.h>
 #include <asm/pv.h>
 #include <hv/frame.h>
-#include <hv/lib.h>
 #include <hv/log.h>
 #include <hv/platform.h>
 

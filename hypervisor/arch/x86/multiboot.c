@@ -6,9 +6,7 @@
  * public/arch-x86/hvm/start_info.h.
  */
 #include <asm/boot.h>
-#include <asm/cpu.h>
 #include <hv/lib.h>
-#include <hv/log.h>
 
 struct boot_info boot_info;
 

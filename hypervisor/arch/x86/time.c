@@ -7,7 +7,6 @@
 #include <asm/boot.h>
 #include <asm/cpu.h>
 #include <hv/atomic.h>
-#include <hv/lib.h>
 #include <hv/domain.h>
 #include <hv/log.h>
 #include <hv/platform.h>

@@ -36,9 +36,4 @@ static inline void spin_unlock(struct spinlock *l)
 	__atomic_store_n(&l->owner, (u16)(l->owner + 1), __ATOMIC_RELEASE);
 }
 
-static inline bool spin_is_locked(struct spinlock *l)
-{
-	return READ_ONCE(l->next) != READ_ONCE(l->owner);
-}
-
 #endif

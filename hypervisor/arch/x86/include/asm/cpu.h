@@ -33,8 +33,7 @@
 #define CR4_DE			(1ull << 3)
 
 struct cpu_features {
-	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, rdpid, x2apic, ibpb;
-	bool tsc_deadline, invariant_tsc, amd, hypervisor;
+	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb, tsc_deadline;
 	u32 phys_bits;
 	u32 max_leaf, max_ext_leaf;
 	u64 xcr0;		/* what guests run with */
