@@ -53,6 +53,9 @@ bool boot_free_next(struct boot_piece *p, u64 high)
 		keep(&kept, at, hv_root, boot_free);	/* what boot_alloc gave */
 		for (i = 0; i < boot_info.modules; i++)
 			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);
+		for (i = 0; i < boot_info.ranges; i++)	/* maps of firmware overlap */
+			if (boot_info.range[i].type != 1)
+				keep(&kept, at, boot_info.range[i].start, boot_info.range[i].end);
 		ram.end = min(ram.end, high);
 		*p = (struct boot_piece){ at, min(ram.end, ROUND_DOWN(kept.start, PAGE_SIZE)) };
 		if (p->start < p->end)
