@@ -109,13 +109,17 @@ static DEFINE_PER_CPU(u64 [GDT_ENTRY_TLS_ENTRIES], parvus_tls);
 
 static void parvus_load_tls(struct thread_struct *t, unsigned int cpu)
 {
+	const u64 *wanted = (const u64 *)t->tls_array;
 	u64 *old = this_cpu_ptr(parvus_tls);
 	unsigned int i;
 
+	BUILD_BUG_ON(GDT_ENTRY_TLS_ENTRIES != 3);
+	if (likely(!((old[0] ^ wanted[0]) | (old[1] ^ wanted[1]) | (old[2] ^ wanted[2]))))
+		return;
 	for (i = 0; i < GDT_ENTRY_TLS_ENTRIES; i++) {
-		u64 new = *(u64 *)&t->tls_array[i];
+		u64 new = wanted[i];
 
-		if (likely(old[i] == new))
+		if (old[i] == new)
 			continue;
 		/* A selector of it in use would fault on the way back: drop it, the base is saved. */
 		if (!new) {
