@@ -35,6 +35,9 @@ static struct pvclock_vsyscall_time_info parvus_clock[NR_CPUS] __bss_decrypted
 	__aligned(PAGE_SIZE);
 static u64 parvus_sched_clock_offset __ro_after_init;
 
+/* A record that holds on every CPU, which is written once: no version to look at. */
+static struct pvclock_vcpu_time_info parvus_stable __ro_after_init;
+
 static inline struct pvclock_vcpu_time_info *parvus_this_clock(void)
 {
 	return &parvus_clock[raw_smp_processor_id()].pvti;
@@ -44,6 +47,10 @@ static noinstr u64 parvus_clock_read(void)
 {
 	u64 ns;
 
+	if (likely(parvus_stable.tsc_to_system_mul))
+		return parvus_stable.system_time +
+		       pvclock_scale_delta(rdtsc_ordered() - parvus_stable.tsc_timestamp,
+					   parvus_stable.tsc_to_system_mul, parvus_stable.tsc_shift);
 	preempt_disable_notrace();
 	ns = pvclock_clocksource_read(parvus_this_clock());
 	preempt_enable_notrace();
@@ -187,6 +194,8 @@ void __init parvus_init_time(void)
 	parvus_call2(PARVUS_HC_clock_register, 0, __pa_symbol(&parvus_clock[0].pvti));
 	pvclock_set_pvti_cpu0_va(parvus_clock);
 	pvclock_set_flags(PVCLOCK_TSC_STABLE_BIT);
+	if (parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE)
+		parvus_stable = parvus_clock[0].pvti;
 	parvus_sched_clock_offset = parvus_clock_read();
 
 	x86_init.timers.timer_init = parvus_timer_init;
