@@ -37,13 +37,13 @@ void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
 	mmu_init_cpu(p);
 	p->kernel_cr3 = p->user_cr3 = hv_root;
 	pcpus[cpu] = p;
-	sched_init_cpu(cpu);
 	BUG_ON(timer_init_cpu(cpu));
 }
 
 struct pcpu *pcpu_boot(void)
 {
 	pcpu_init(&boot_pcpu, 0, 0);
+	sched_init_cpu(0);
 	cpus_online = 1;
 	return &boot_pcpu;
 }
@@ -148,7 +148,7 @@ void smp_init(void)
 			pcpus[cpus_online] = NULL;
 			continue;
 		}
-		cpus_online++;
+		sched_init_cpu(cpus_online++);
 		if (!tsc_in_step(p)) {
 			if (tsc_stable)
 				log_info("smp: the TSC of CPU %u is not in step", p->cpu);
