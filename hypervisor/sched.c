@@ -31,7 +31,6 @@ static struct queue {
 	struct vcpu *running;		/* what sched_pick() gave last */
 	u64 vruntime, charged, weight;	/* of it, for others to look at without the lock */
 	u32 count;
-	bool online;
 	u64 back, balance;		/* own pCPU alone: when a domain's cap ends; next balance */
 	u64 since;			/* account up to here */
 	struct sched_cpu_stats stats;
@@ -50,7 +49,6 @@ void sched_init_cpu(unsigned int cpu)
 
 	memset(q, 0, sizeof(*q));
 	q->head.next = q->head.prev = &q->head;
-	q->online = true;
 	if (cpu >= cpus)
 		cpus = cpu + 1;
 }
@@ -129,14 +127,14 @@ static unsigned int place(struct vcpu *v)
 
 	if (allowed(v, best) && !busy(&queues[best]))
 		return best;
-	for (i = 0; i < cpus; i++)
-		if (queues[i].online && allowed(v, i) && !busy(&queues[i]))
+	for (i = 0; i < cpus; i++) {
+		if (!allowed(v, i))
+			continue;
+		if (!busy(&queues[i]))
 			return i;
-	if (allowed(v, best))
-		return best;
-	for (i = 0; i < cpus; i++)
-		if (queues[i].online && allowed(v, i))
-			return i;
+		if (!allowed(v, best))
+			best = i;
+	}
 	return best;
 }
 
@@ -571,7 +569,7 @@ static void balance(unsigned int cpu, u64 now)
 		for (i = 0; i < cpus; i++) {
 			s64 ahead = (s64)(floor_now(&queues[i], now) - v->sched.vruntime);
 
-			if (i == cpu || !queues[i].online || !allowed(v, i))
+			if (i == cpu || !allowed(v, i))
 				continue;
 			if (!busy(&queues[i]))
 				ahead = INT64_MAX;
@@ -687,16 +685,6 @@ void sched_unpause(struct domain *d, u64 now)
 	release(d, now, true);
 }
 
-bool domain_any_running(const struct domain *d)
-{
-	unsigned int i;
-
-	for (i = 0; i < d->vcpu_count; i++)
-		if (d->vcpus[i] && smp_load_acquire(&d->vcpus[i]->on_cpu))
-			return true;
-	return false;
-}
-
 /* How far ahead one is counts in time run, so it shrinks as the weight grows. */
 void sched_set_weight(struct domain *d, u64 weight)
 {
@@ -722,26 +710,21 @@ void sched_set_weight(struct domain *d, u64 weight)
 
 int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 {
-	unsigned int i, cpu = MAX_CPUS;
+	unsigned int cpu;
 	struct queue *q;
 
-	for (i = 0; i < cpus && !(queues[i].online && mask >> i & 1); i++)
-		;
-	if (i == cpus)
+	if (!(mask & ~0ull >> (64 - cpus)))
 		return -PARVUS_EINVAL;
 	q = lock_queue_of(v);
 	WRITE_ONCE(v->sched.affinity, mask);
-	if (!allowed(v, v->sched.cpu)) {
-		if (v->on_cpu)
-			pcpu_resched(v->sched.cpu);
-		if (v->sched.queued) {
-			take(q, v);
-			cpu = settle(q, v, MAX_CPUS, BEHIND, now);
-			q = NULL;
-		}
-	}
-	if (q)
+	if (!allowed(v, v->sched.cpu) && v->on_cpu)
+		pcpu_resched(v->sched.cpu);
+	if (allowed(v, v->sched.cpu) || !v->sched.queued) {
 		spin_unlock(&q->lock);
+		return 0;
+	}
+	take(q, v);
+	cpu = settle(q, v, MAX_CPUS, BEHIND, now);
 	if (cpu != MAX_CPUS)
 		pcpu_resched(cpu);
 	return 0;

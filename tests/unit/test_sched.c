@@ -77,6 +77,17 @@ static struct domain *join(unsigned int from, unsigned int n)
 	return &d[from];
 }
 
+/* Is one on a pCPU, or are its registers still there? */
+static bool domain_any_running(const struct domain *dom)
+{
+	unsigned int i;
+
+	for (i = 0; i < dom->vcpu_count; i++)
+		if (smp_load_acquire(&dom->vcpus[i]->on_cpu))
+			return true;
+	return false;
+}
+
 static void kick(unsigned int cpu)
 {
 	if (cpu != MAX_CPUS)

@@ -47,14 +47,12 @@ void sched_started(struct vcpu *v);
 /*
  * From here on: by anyone, at any time, for a domain whose vCPUs stay allocated meanwhile.
  *
- * A paused domain's vCPUs run no more once domain_any_running() is false; those that run
+ * A paused domain's vCPUs run no more once each is off its pCPU (on_cpu); those that run
  * are told to leave. Wake-ups count from sched_unpause() on. d->sched.paused may be set
  * before the first start. A domain that ended is no longer held back by either.
  */
 void sched_pause(struct domain *d);
 void sched_unpause(struct domain *d, u64 now);
-/* Is one on a pCPU, or are its registers still there? Paused and false stays false. */
-bool domain_any_running(const struct domain *d);
 /* Share, 256 = 1, of every vCPU of the domain. */
 void sched_set_weight(struct domain *d, u64 weight);
 /* Percent of one CPU that all vCPUs together may use, 0 = no limit. */
