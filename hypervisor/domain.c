@@ -77,53 +77,43 @@ void domain_hold(struct domain *d)
 	spin_unlock(&domains_lock);
 }
 
-/* The frames of an extent, without those that others map still. */
-static void free_extent(mfn_t first, bool mapped)
+/* The frames of a chunk, without those that others map still, and its table. */
+static void free_chunk(struct domain *d, u64 chunk)
 {
-	u64 n = mfn_x(first), i, ghosts[EXTENT_FRAMES / 64] = { 0 };
-	bool any = false;
+	u64 i, e, n = 0, gone[EXTENT_FRAMES / 64] = { 0 };
 
-	for (i = 0; mapped && i < EXTENT_FRAMES; i++)
-		if (grant_ghost(_mfn(n + i))) {
-			ghosts[i / 64] |= 1ull << (i % 64);
-			any = true;
-		}
-	if (!any) {
-		free_frames(first, EXTENT_ORDER);
+	for (i = 0; i < EXTENT_FRAMES; i++) {
+		e = gfn_chunk_entry(chunk, i);
+		if (!gfn_is_ram(e))
+			continue;
+		d->held += frame_info(gfn_entry_mfn(e))->count;
+		if (d->mapped && grant_ghost(gfn_entry_mfn(e)))
+			continue;
+		gone[i / 64] |= 1ull << (i % 64);
+		n++;
+	}
+	if (chunk & GFN_EXTENT && n == EXTENT_FRAMES) {
+		free_frames(gfn_entry_mfn(chunk), EXTENT_ORDER);
 		return;
 	}
 	for (i = 0; i < EXTENT_FRAMES; i++)
-		if (!(ghosts[i / 64] >> (i % 64) & 1))
-			free_frames(_mfn(n + i), 0);
+		if (gone[i / 64] >> (i % 64) & 1)
+			free_frames(gfn_entry_mfn(gfn_chunk_entry(chunk, i)), 0);
+	if (chunk & GFN_TABLE)
+		hv_free(frame_map(gfn_entry_mfn(chunk)), PAGE_SIZE);
 }
 
 /* Free up to @budget chunks of memory; true when all is gone. */
 static bool free_gfn_table(struct domain *d, u64 budget)
 {
-	u64 chunk, i, chunks = d->max_gfn >> EXTENT_ORDER;
+	u64 chunks = d->max_gfn >> EXTENT_ORDER;
 
 	for (; d->freed_chunks < chunks && budget; d->freed_chunks++) {
-		u64 e;
+		u64 chunk = d->gfn_chunks[d->freed_chunks];
 
-		chunk = d->freed_chunks;
-		e = d->gfn_chunks[chunk];
-		d->held += d->gfn_chunk_maps[chunk];
-		if (e & GFN_EXTENT) {
-			for (i = 0; i < EXTENT_FRAMES; i++)
-				d->held += frame_info(_mfn(mfn_x(gfn_entry_mfn(e)) + i))->count;
-			free_extent(gfn_entry_mfn(e), d->mapped);
-			budget--;
-		} else if (e & GFN_TABLE) {
-			u64 *t = frame_map(gfn_entry_mfn(e));
-
-			for (i = 0; i < EXTENT_FRAMES; i++) {
-				if (!gfn_is_ram(t[i]))
-					continue;
-				d->held += frame_info(gfn_entry_mfn(t[i]))->count;
-				if (!d->mapped || !grant_ghost(gfn_entry_mfn(t[i])))
-					free_frames(gfn_entry_mfn(t[i]), 0);
-			}
-			hv_free(t, PAGE_SIZE);
+		d->held += d->gfn_chunk_maps[d->freed_chunks];
+		if (chunk & (GFN_EXTENT | GFN_TABLE)) {
+			free_chunk(d, chunk);
 			budget--;
 		}
 	}
@@ -198,22 +188,16 @@ fail:
 	return NULL;
 }
 
-static void own(struct domain *d, u64 mfn, u64 gfn)
+/* A frame or an extent of its RAM: @slot is where its entry is. gfn_lock is held. */
+static void ram_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn, unsigned int order)
 {
-	struct frame_info *f = frame_info(_mfn(mfn));
+	u64 i;
 
-	f->type = FRAME_GUEST;
-	f->owner = d->id;
-	f->count = 0;
-	f->word = gfn;
-}
-
-/* One frame of its RAM: @slot is where its entry is. gfn_lock is held. */
-static void frame_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn)
-{
-	own(d, mfn_x(mfn), gfn);
-	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE);
-	d->touched++;
+	for (i = 0; i < 1ull << order; i++)
+		*frame_info(_mfn(mfn_x(mfn) + i)) = (struct frame_info){
+			.type = FRAME_GUEST, .owner = d->id, .word = gfn + i };
+	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | (order ? GFN_EXTENT : 0));
+	d->touched += 1ull << order;
 }
 
 u64 *gfn_chunk_table(struct domain *d, u64 gfn)
@@ -240,43 +224,32 @@ u64 *gfn_slot(struct domain *d, u64 gfn)
 	return t ? &t[gfn & (EXTENT_FRAMES - 1)] : NULL;
 }
 
-static int populate_frame(struct domain *d, u64 gfn, bool now)
+/* One frame, or an extent in the place of a chunk. */
+static int populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
 {
-	u64 *slot = gfn_slot(d, gfn);
+	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *slot = order ? chunk : gfn_slot(d, gfn);
 	mfn_t mfn;
 
 	if (!slot)
-		return d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
+		return *chunk ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
 	if (*slot)
 		return -PARVUS_EEXIST;
-	if (!now) {
-		WRITE_ONCE(*slot, GFN_DEMAND);
-		d->frames++;
-		return 0;
-	}
-	if (alloc_frames(0, &mfn))
+	if (now && alloc_frames(order, &mfn))
 		return -PARVUS_ENOMEM;
-	memset(frame_map(mfn), 0, PAGE_SIZE);
-	frame_set(d, slot, gfn, mfn);
-	d->frames++;
+	if (now) {
+		memset(frame_map(mfn), 0, PAGE_SIZE << order);
+		ram_set(d, slot, gfn, mfn, order);
+	} else {
+		WRITE_ONCE(*slot, GFN_DEMAND);
+	}
+	d->frames += 1ull << order;
 	return 0;
-}
-
-static void extent_set(struct domain *d, u64 gfn, mfn_t mfn)
-{
-	u64 i;
-
-	for (i = 0; i < EXTENT_FRAMES; i++)
-		own(d, mfn_x(mfn) + i, gfn + i);
-	WRITE_ONCE(d->gfn_chunks[gfn >> EXTENT_ORDER],
-		   mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_EXTENT);
-	d->touched += EXTENT_FRAMES;
 }
 
 static int populate(struct domain *d, u64 gfn, u64 count, bool now)
 {
 	u64 end = gfn + count;
-	mfn_t mfn;
+	unsigned int order;
 	int ret = 0;
 
 	if (end > d->max_gfn || end < gfn)
@@ -284,22 +257,12 @@ static int populate(struct domain *d, u64 gfn, u64 count, bool now)
 	spin_lock(&d->gfn_lock);
 	if (count > d->max_frames || d->frames > d->max_frames - count)
 		ret = -PARVUS_ENOMEM;
-	while (gfn < end && !ret) {
-		u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
-		bool whole = !(gfn % EXTENT_FRAMES) && gfn + EXTENT_FRAMES <= end && !*chunk;
-
-		if (!whole || (now && alloc_frames(EXTENT_ORDER, &mfn))) {
-			ret = populate_frame(d, gfn++, now);
-			continue;
+	for (; gfn < end && !ret; gfn += 1ull << order) {
+		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
+		if (!order || populate_one(d, gfn, order, now)) {
+			order = 0;	/* a chunk with something in it, or no extent is free */
+			ret = populate_one(d, gfn, order, now);
 		}
-		if (now) {
-			memset(frame_map(mfn), 0, EXTENT_SIZE);
-			extent_set(d, gfn, mfn);
-		} else {
-			WRITE_ONCE(*chunk, GFN_DEMAND);
-		}
-		d->frames += EXTENT_FRAMES;
-		gfn += EXTENT_FRAMES;
 	}
 	spin_unlock(&d->gfn_lock);
 	return ret;
@@ -323,21 +286,16 @@ struct claim {
 static void claimed(void *arg, mfn_t mfn, unsigned int order)
 {
 	struct claim *c = arg;
-	u64 *t;
+	u64 gfn = mfn_x(mfn), *chunk = &c->d->gfn_chunks[gfn >> EXTENT_ORDER];
+	u64 *slot = order ? chunk : gfn_slot(c->d, gfn);
 
-	if (order) {
-		extent_set(c->d, mfn_x(mfn), mfn);
-		c->d->frames += EXTENT_FRAMES;
-		return;
-	}
-	t = gfn_chunk_table(c->d, mfn_x(mfn));
-	if (!t) {
+	if (!slot) {
 		free_frames(mfn, 0);
 		c->error = -PARVUS_ENOMEM;
 		return;
 	}
-	frame_set(c->d, &t[mfn_x(mfn) & (EXTENT_FRAMES - 1)], mfn_x(mfn), mfn);
-	c->d->frames++;
+	ram_set(c->d, slot, gfn, mfn, order);
+	c->d->frames += 1ull << order;
 }
 
 int domain_claim(struct domain *d, u64 first, u64 count)
@@ -360,39 +318,33 @@ u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
 /* Frames are cleared before any lock is taken; who loses a race gives its frame back. */
 u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 {
-	u64 gfn = gfn_x(g), e = gfn_lookup(d, g), *chunk, *t;
+	u64 gfn = gfn_x(g), e = gfn_lookup(d, g), *chunk, *slot;
 	u64 keep = reserve ? 0 : FRAMES_RESERVE;
-	bool used = false;
+	unsigned int order = EXTENT_ORDER;
+	bool used;
 	mfn_t mfn;
 
 	if (likely(!(e & GFN_DEMAND)))
 		return e;
-	chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
-	if (READ_ONCE(*chunk) == GFN_DEMAND && frames_free_count() >= EXTENT_FRAMES + FRAMES_RESERVE &&
-	    !alloc_frames(EXTENT_ORDER, &mfn)) {
-		memset(frame_map(mfn), 0, EXTENT_SIZE);
-		spin_lock(&d->gfn_lock);
-		if (*chunk == GFN_DEMAND) {
-			extent_set(d, ROUND_DOWN(gfn, EXTENT_FRAMES), mfn);
-			used = true;
-		}
-		spin_unlock(&d->gfn_lock);
-		if (!used)
-			free_frames(mfn, EXTENT_ORDER);
-		return gfn_lookup(d, g);
+	chunk = slot = &d->gfn_chunks[gfn >> EXTENT_ORDER];
+	if (READ_ONCE(*chunk) != GFN_DEMAND || frames_free_count() < EXTENT_FRAMES + FRAMES_RESERVE ||
+	    alloc_frames(order, &mfn)) {
+		order = 0;
+		if (frames_free_count() <= keep || alloc_frames(order, &mfn))
+			return GFN_DEMAND;
 	}
-	if (frames_free_count() <= keep || alloc_frames(0, &mfn))
-		return GFN_DEMAND;
-	memset(frame_map(mfn), 0, PAGE_SIZE);
+	memset(frame_map(mfn), 0, PAGE_SIZE << order);
 	spin_lock(&d->gfn_lock);
-	t = *chunk & (GFN_TABLE | GFN_DEMAND) ? gfn_chunk_table(d, gfn) : NULL;
-	if (t && t[gfn & (EXTENT_FRAMES - 1)] == GFN_DEMAND) {
-		frame_set(d, &t[gfn & (EXTENT_FRAMES - 1)], gfn, mfn);
-		used = true;
+	if (!order) {
+		slot = *chunk & (GFN_TABLE | GFN_DEMAND) ? gfn_chunk_table(d, gfn) : NULL;
+		slot = slot ? slot + (gfn & (EXTENT_FRAMES - 1)) : NULL;
 	}
+	used = slot && *slot == GFN_DEMAND;
+	if (used)
+		ram_set(d, slot, ROUND_DOWN(gfn, 1ull << order), mfn, order);
 	spin_unlock(&d->gfn_lock);
 	if (!used)
-		free_frames(mfn, 0);
+		free_frames(mfn, order);
 	return gfn_lookup(d, g);
 }
 
