@@ -269,10 +269,8 @@ static s64 op_create(struct domain *d, u64 gpa, struct parvus_device *r)
 			ret = guest_write(d, gpa, r, sizeof(*r));
 		spin_unlock(&device_lock);
 	}
-	if (front)
-		domain_put(front);
-	if (back)
-		domain_put(back);
+	domain_put(front);
+	domain_put(back);
 	return ret;
 }
 

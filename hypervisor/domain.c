@@ -52,6 +52,8 @@ void domain_put(struct domain *d)
 {
 	bool last;
 
+	if (!d)
+		return;
 	spin_lock(&domains_lock);
 	last = !--d->refs;
 	spin_unlock(&domains_lock);
@@ -63,8 +65,7 @@ void domain_put(struct domain *d)
 
 struct domain *domain_next(struct domain *d, unsigned int *slot)
 {
-	if (d)
-		domain_put(d);
+	domain_put(d);
 	for (d = NULL; !d && *slot < MAX_DOMAINS; ++*slot)
 		d = get_slot(*slot, ANY);
 	return d;
@@ -659,8 +660,7 @@ void domain_changed(struct domain *d)
 	spin_unlock(&domains_lock);
 	if (zero && zero != d)
 		event_virq(zero, PARVUS_VIRQ_DOMAIN);
-	if (zero)
-		domain_put(zero);
+	domain_put(zero);
 }
 
 unsigned int domains_count(void) { return READ_ONCE(domains_alive); }

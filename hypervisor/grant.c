@@ -280,28 +280,14 @@ static int revoke(struct domain *d, u32 ref)
 	return ret;
 }
 
-/* ---- the other domain of a record: mostly that of the one before ---- */
-
-struct peer {
-	struct domain *d;
-	u32 id;
-};
-
-static struct domain *peer_get(struct peer *p, u32 id)
+/* The other domain of a record: mostly that of the one before. */
+static struct domain *peer_get(struct domain **peer, u32 id)
 {
-	if (p->d && p->id == id)
-		return p->d;
-	if (p->d)
-		domain_put(p->d);
-	p->d = domain_get(id);
-	p->id = id;
-	return p->d;
-}
-
-static void peer_put(struct peer *p)
-{
-	if (p->d)
-		domain_put(p->d);
+	if (!*peer || (*peer)->id != id) {
+		domain_put(*peer);
+		*peer = domain_get(id);
+	}
+	return *peer;
 }
 
 /* ---- mappings: under the lock ---- */
@@ -399,7 +385,7 @@ static int gfn_take(struct domain *d, u64 gfn)
 	return ret;
 }
 
-static int map(struct domain *d, struct peer *peer, struct parvus_grant_map *r)
+static int map(struct domain *d, struct domain **peer, struct parvus_grant_map *r)
 {
 	bool readonly = r->flags & PARVUS_GRANT_READONLY;
 	struct grant_domain *g = d->grants;
@@ -547,7 +533,7 @@ static s64 op_unmap(struct vcpu *v, u64 gpa, u64 count)
 }
 
 /* One end of a copy, between guest_access_begin() and _end(). */
-static int end_get(struct domain *d, struct peer *peer, const struct parvus_grant_end *e,
+static int end_get(struct domain *d, struct domain **peer, const struct parvus_grant_end *e,
 		   u32 length, bool write, struct offer **o, u8 **p)
 {
 	struct domain *owner;
@@ -576,7 +562,7 @@ static int end_get(struct domain *d, struct peer *peer, const struct parvus_gran
 	return 0;
 }
 
-static int copy(struct domain *d, struct peer *peers, const struct parvus_grant_copy *r)
+static int copy(struct domain *d, struct domain **peers, const struct parvus_grant_copy *r)
 {
 	struct offer *o_from, *o_to = NULL;
 	u8 *from, *to;
@@ -616,7 +602,7 @@ static const struct { u8 size, out, out_size; } layout[] = {
 static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
 {
 	u64 i, size = layout[op].size, out = layout[op].out, until = hv_now_ns() + LONG_CALL_NS;
-	struct peer peers[2] = { { 0 } };
+	struct domain *peers[2] = { NULL, NULL };
 	union record r;
 
 	/* a record may be the first touch of 2 MiB */
@@ -642,8 +628,8 @@ static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
 		if (guest_write(d, gpa + out, (u8 *)&r + out, layout[op].out_size))
 			break;
 	}
-	peer_put(&peers[0]);
-	peer_put(&peers[1]);
+	domain_put(peers[0]);
+	domain_put(peers[1]);
 	return done(i, count);
 }
 

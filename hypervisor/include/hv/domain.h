@@ -118,7 +118,7 @@ extern struct domain *domains[MAX_DOMAINS];
  * until domain_put(). Not with a lock of events, grants or devices held.
  */
 struct domain *domain_get(u32 id);
-void domain_put(struct domain *d);
+void domain_put(struct domain *d);	/* NULL: nothing */
 /* Each in turn with a reference, which the next step takes back: the loop has no break. */
 struct domain *domain_next(struct domain *d, unsigned int *slot);
 #define for_each_domain(d, slot) \
