@@ -239,7 +239,7 @@ static int port(struct domain *d, union control *c)
 {
 	if (c->port.reserved0)
 		return -PARVUS_EINVAL;
-	return event_alloc_unbound(d, c->port.to, 0, &c->port.port);
+	return event_alloc_unbound(d, c->port.to, &c->port.port);
 }
 
 static int start(struct domain *d, union control *c)

@@ -30,7 +30,7 @@ struct port {
 	u32 interval_ns;
 	union {
 		struct domain *peer;	/* INTERDOMAIN: alive, see above */
-		u64 serial;	/* UNBOUND: of the domain that may bind; numbers come back */
+		u32 serial;	/* UNBOUND: of the domain that may bind; numbers come back */
 	};
 	u64 next;		/* with an interval: no delivery before */
 };
@@ -43,7 +43,6 @@ BUILD_ASSERT(PARVUS_VIRQS <= MAX_VIRQS && MAX_VCPUS <= 256 && PARVUS_EVENT_PORTS
 
 struct event_domain {
 	struct domain *domain;
-	u64 serial;		/* of this domain: no other has it, ever */
 	struct parvus_event_page *page;	/* the guest's, or &none */
 	bool dying;		/* no new ports; under bind_lock */
 	u32 used;
@@ -59,8 +58,7 @@ struct event_domain {
 BUILD_ASSERT(sizeof(struct event_domain) <= PAGE_SIZE);
 
 static struct spinlock bind_lock = SPINLOCK_INIT;
-static u64 serials;		/* under bind_lock, as ports_total */
-static u32 ports_total;
+static u32 ports_total;		/* under bind_lock */
 
 static inline u64 bit_of(u32 port) { return 1ull << (port % 64); }
 
@@ -232,7 +230,7 @@ static void port_close(struct event_domain *ev, u32 port)
 		r = port_at(p->peer->events, p->other);
 		r->kind = PARVUS_EVENT_UNBOUND;
 		r->other = 0;
-		r->serial = ev->serial;
+		r->serial = d->serial;
 		spin_unlock(&p->peer->event_lock);
 	}
 	spin_lock(&d->event_lock);
@@ -268,7 +266,8 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 	} else if (ev->dying || !rev) {
 		return -PARVUS_ENOENT;
 	} else if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
-		if (port_find(rev, n, &r) || r->kind != PARVUS_EVENT_UNBOUND || r->serial != ev->serial)
+		if (port_find(rev, n, &r) || r->kind != PARVUS_EVENT_UNBOUND ||
+		    r->serial != ev->domain->serial)
 			return -PARVUS_ENOENT;
 	}
 	ret = port_new(ev, port);
@@ -276,7 +275,7 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 		return ret;
 	p->domain = remote ? remote->id : 0;
 	if (p->kind == PARVUS_EVENT_UNBOUND)
-		p->serial = rev->serial;
+		p->serial = remote->serial;
 	else
 		p->other = (u16)n;
 	if (r)
@@ -302,6 +301,21 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 		spin_unlock(&remote->event_lock);
 	}
 	return 0;
+}
+
+static int bind(struct domain *d, u32 remote_id, u32 n, struct port *p, u32 *port)
+{
+	struct domain *remote = p->kind == PARVUS_EVENT_VIRQ ? NULL : domain_get(remote_id);
+	int ret = -PARVUS_ENOENT;
+
+	if (!remote && p->kind != PARVUS_EVENT_VIRQ)
+		return ret;
+	spin_lock(&bind_lock);
+	if (d->events)
+		ret = port_bind(d->events, remote, n, p, port);
+	spin_unlock(&bind_lock);
+	domain_put(remote);
+	return ret;
 }
 
 /* ---- the operations of a guest ---- */
@@ -341,7 +355,6 @@ static s64 event_register(struct domain *d, u64 gpa)
 static s64 event_bind(struct domain *d, u64 gpa)
 {
 	const u64 answer = gpa + offsetof(struct parvus_event_bind, port);
-	struct domain *remote = NULL;
 	struct parvus_event_bind b;
 	struct port p;
 	u32 port = 0;
@@ -354,18 +367,10 @@ static s64 event_bind(struct domain *d, u64 gpa)
 	/* no port is made, and no event taken, if the caller cannot be told */
 	if (guest_write(d, answer, &b.port, sizeof(b.port)))
 		return -PARVUS_EFAULT;
-	if (b.kind != PARVUS_EVENT_VIRQ) {
-		remote = domain_get(b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain);
-		if (!remote)
-			return -PARVUS_ENOENT;
-	}
 	p = (struct port){ .kind = (u8)b.kind, .flags = (u8)b.flags, .vcpu = (u8)b.vcpu,
 			   .interval_ns = b.interval_ns };
-	spin_lock(&bind_lock);
-	ret = port_bind(d->events, remote, b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
-	spin_unlock(&bind_lock);
-	if (remote)
-		domain_put(remote);
+	ret = bind(d, b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain,
+		   b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
 	return ret ? ret : guest_write(d, answer, &port, sizeof(port));
 }
 
@@ -498,23 +503,11 @@ s64 event_op(struct vcpu *v, u64 op, u64 arg)
 
 /* ---- for others ---- */
 
-int event_alloc_unbound(struct domain *d, u32 remote, u32 vcpu, u32 *port)
+int event_alloc_unbound(struct domain *d, u32 remote, u32 *port)
 {
-	struct domain *r;
-	struct port p = { .kind = PARVUS_EVENT_UNBOUND, .vcpu = (u8)vcpu };
-	int ret = -PARVUS_ENOENT;
+	struct port p = { .kind = PARVUS_EVENT_UNBOUND };
 
-	if (vcpu >= d->vcpu_count)
-		return -PARVUS_EINVAL;
-	r = domain_get(remote);
-	if (!r)
-		return ret;
-	spin_lock(&bind_lock);
-	if (d->events)
-		ret = port_bind(d->events, r, 0, &p, port);
-	spin_unlock(&bind_lock);
-	domain_put(r);
-	return ret;
+	return bind(d, remote, 0, &p, port);
 }
 
 u64 event_pages(struct domain *d)
@@ -552,9 +545,6 @@ int event_domain_init(struct domain *d)
 	memset(ev->none.mask, 0xff, sizeof(ev->none.mask));
 	ev->taken[0] = 1;	/* port 0 is no port */
 	ev->timer.fire = timer_fired;
-	spin_lock(&bind_lock);
-	ev->serial = ++serials;
-	spin_unlock(&bind_lock);
 	d->events = ev;
 	return 0;
 }

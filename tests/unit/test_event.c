@@ -347,9 +347,9 @@ START_TEST(kept)
 	u32 port = 0;
 	s64 p, q;
 
-	BAD(event_alloc_unbound(d, 5, 0, &port), PARVUS_ENOENT);
-	BAD(event_alloc_unbound(d, toolstack->id, 2, &port), PARVUS_EINVAL);
-	OK(event_alloc_unbound(d, toolstack->id, 1, &port));
+	BAD(event_alloc_unbound(d, 5, &port), PARVUS_ENOENT);
+	OK(event_alloc_unbound(d, toolstack->id, &port));
+	OK(set(d, port, 1, 0, 0));
 	p = join(toolstack, d->id, port);
 	ck_assert_int_eq(p, 1);
 	OK(send(toolstack, (u64)p));
@@ -612,7 +612,7 @@ START_TEST(exhaustion)
 		EXPECT(unbound(d, e->id) == i, "port %u", i);
 	BAD(unbound(d, e->id), PARVUS_ENOSPC);
 	BAD(virq(d, PARVUS_VIRQ_DEVICE), PARVUS_ENOSPC);
-	BAD(event_alloc_unbound(d, e->id, 0, &port), PARVUS_ENOSPC);
+	BAD(event_alloc_unbound(d, e->id, &port), PARVUS_ENOSPC);
 	ck_assert_uint_eq(event_ports_used(d), PARVUS_EVENT_PORTS - 1);
 	ck_assert_uint_eq(with - frames_free_count(), 32);
 	/* a full table is nobody else's business */
@@ -663,7 +663,7 @@ START_TEST(ends)
 	domain_destroy(c);
 	event_virq(c, PARVUS_VIRQ_DEVICE);	/* a reference keeps the structure */
 	ck_assert_uint_eq(event_ports_used(c), 0);
-	BAD(event_alloc_unbound(c, a->id, 0, &port), PARVUS_ENOENT);
+	BAD(event_alloc_unbound(c, a->id, &port), PARVUS_ENOENT);
 	domain_put(c);
 	b = domain_new();
 	p = unbound(a, b->id);
@@ -1070,9 +1070,10 @@ static void *ending(void *arg)
 
 	for (i = 0; i < 3000; i++) {
 		event_domain_destroy(d);
+		d->serial += 2;		/* as another domain's would be, and not shared[1]'s */
 		EXPECT(!event_domain_init(d), "no memory");
 		for (n = 0; n < 3; n++)
-			event_alloc_unbound(d, shared[1]->id, 0, &port);
+			event_alloc_unbound(d, shared[1]->id, &port);
 	}
 	done = true;
 	return NULL;
@@ -1084,7 +1085,7 @@ static void *making(void *arg)
 	u32 i, port;
 
 	for (i = 0; !done; i++) {
-		event_alloc_unbound(shared[0], d->id, 0, &port);
+		event_alloc_unbound(shared[0], d->id, &port);
 		unbound(d, shared[0]->id);
 		join(d, shared[0]->id, 1 + i % 4);
 		event_virq(shared[0], PARVUS_VIRQ_DEVICE);

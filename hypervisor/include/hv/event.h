@@ -26,11 +26,10 @@ void event_virq(struct domain *d, u32 virq);
  * event_alloc_unbound - make a port of @d that waits for the domain @remote
  * @d: need not have started; what is sent to the port before is kept
  * @remote: a domain's number
- * @vcpu: of @d, to be told
- * Return: 0 and the port, -PARVUS_ENOENT (no such domain, or one that ends),
- * -PARVUS_EINVAL (no such vCPU), -PARVUS_ENOSPC or -PARVUS_ENOMEM.
+ * Return: 0 and the port, which tells vCPU 0, -PARVUS_ENOENT (no such domain, or one that
+ * ends), -PARVUS_ENOSPC or -PARVUS_ENOMEM.
  */
-int event_alloc_unbound(struct domain *d, u32 remote, u32 vcpu, u32 *port);
+int event_alloc_unbound(struct domain *d, u32 remote, u32 *port);
 
 u32 event_ports_used(struct domain *d);
 u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
