@@ -145,8 +145,11 @@ static void info_vcpus(struct domain *d, struct parvus_control_info *a)
 		a->flags |= PARVUS_INFO_BLOCKED;
 }
 
-static void info_fill(struct domain *d, struct parvus_control_info *a)
+/* With a reference to @d, or NULL, which goes. */
+static int info_fill(struct domain *d, struct parvus_control_info *a)
 {
+	if (!d)
+		return -PARVUS_ENOENT;
 	*a = (struct parvus_control_info){ .size = sizeof(*a), .version = 1, .domain = d->id };
 	spin_lock(&d->control_lock);
 	a->changes = READ_ONCE(d->changes);
@@ -182,18 +185,11 @@ static void info_fill(struct domain *d, struct parvus_control_info *a)
 	if (d->control)
 		a->flags |= PARVUS_INFO_CONTROL;
 	spin_unlock(&d->control_lock);
-}
-
-static int info(union control *c)
-{
-	struct domain *d = named(c->info.domain);
-
-	if (!d)
-		return -PARVUS_ENOENT;
-	info_fill(d, &c->info);
 	domain_put(d);
 	return 0;
 }
+
+static int info(union control *c) { return info_fill(named(c->info.domain), &c->info); }
 
 static int next(union control *c)
 {
@@ -202,17 +198,12 @@ static int next(union control *c)
 
 	for_each_domain(d, i) {
 		if (d->id >= c->info.domain && (!best || d->id < best->id)) {
-			if (best)
-				domain_put(best);
+			domain_put(best);
 			best = d;
 			domain_hold(d);
 		}
 	}
-	if (!best)
-		return -PARVUS_ENOENT;
-	info_fill(best, &c->info);
-	domain_put(best);
-	return 0;
+	return info_fill(best, &c->info);
 }
 
 /* ---- building: the domain is found, its lock held, its state BUILDING ---- */
