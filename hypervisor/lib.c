@@ -59,13 +59,6 @@ size_t strlen(const char *s)
 		n++;
 	return n;
 }
-
-int strncmp(const char *a, const char *b, size_t n)
-{
-	for (; n && *a && *a == *b; n--, a++, b++)
-		;
-	return n ? (u8)*a - (u8)*b : 0;
-}
 #endif
 
 struct out {

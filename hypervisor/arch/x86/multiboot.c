@@ -140,32 +140,19 @@ bool boot_parse(u32 magic, u64 info)
 	return true;
 }
 
-/* The value of "name=..." on the command line, or NULL. */
-static const char *boot_option(const char *name, size_t *len)
+bool boot_option_is(const char *name, const char *value)
 {
-	size_t n = strlen(name);
-	const char *s = boot_info.cmdline;
+	size_t n = strlen(name), len = strlen(value);
+	const char *s, *end;
 
-	while (*s) {
-		const char *end;
-
+	for (s = boot_info.cmdline; *s; s = end) {
 		while (*s == ' ')
 			s++;
 		for (end = s; *end && *end != ' '; end++)
 			;
-		if ((size_t)(end - s) > n && !strncmp(s, name, n) && s[n] == '=') {
-			*len = (size_t)(end - s) - n - 1;
-			return s + n + 1;
-		}
-		s = end;
+		if ((size_t)(end - s) == n + 1 + len && !memcmp(s, name, n) && s[n] == '=' &&
+		    !memcmp(s + n + 1, value, len))
+			return true;
 	}
-	return NULL;
-}
-
-bool boot_option_is(const char *name, const char *value)
-{
-	size_t len;
-	const char *s = boot_option(name, &len);
-
-	return s && len == strlen(value) && !strncmp(s, value, len);
+	return false;
 }

@@ -14,7 +14,6 @@ void *memmove(void *d, const void *s, size_t n);
 void *memset(void *d, int c, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
-int strncmp(const char *a, const char *b, size_t n);
 #endif
 
 /* As snprintf: %d %u %x %lx %lu %llx %p %s %c, width, zero padding; returns the full length. */
