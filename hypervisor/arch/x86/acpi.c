@@ -19,8 +19,8 @@ struct sdt {
 
 u32 cpu_apic_ids[MAX_CPUS];
 unsigned int cpus_present;
-u64 lapic_phys = 0xfee00000, ioapic_phys;
-u32 ioapic_gsi_base;
+u64 lapic_phys = 0xfee00000;
+u32 ioapic_gsi_base;	/* of the first */
 unsigned int ioapics;
 u64 ioapic_list[MAX_IOAPICS], acpi_rsdp;
 u32 irq_override[16];	/* gsi | polarity and trigger flags << 16 */
@@ -84,12 +84,10 @@ static void parse_madt(const struct sdt *t)
 			add_cpu(p[3], *(const u32 *)(p + 4));
 			break;
 		case 1:
+			if (!ioapics)
+				ioapic_gsi_base = *(const u32 *)(p + 8);
 			if (ioapics < MAX_IOAPICS)
 				ioapic_list[ioapics++] = *(const u32 *)(p + 4);
-			if (!ioapic_phys) {
-				ioapic_phys = *(const u32 *)(p + 4);
-				ioapic_gsi_base = *(const u32 *)(p + 8);
-			}
 			break;
 		case 2:
 			if (p[3] < 16)

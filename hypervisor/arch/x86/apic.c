@@ -155,10 +155,10 @@ void ioapic_route(unsigned int irq, u8 vector)
 	u32 gsi = irq_override[irq] & 0xffff, flags = irq_override[irq] >> 16, low = vector;
 	unsigned int pin = gsi - ioapic_gsi_base;
 
-	if (!ioapic_phys)
+	if (!ioapics)
 		return;
 	if (!ioapic)
-		ioapic = mmio_map(ioapic_phys, PAGE_SIZE);
+		ioapic = mmio_map(ioapic_list[0], PAGE_SIZE);
 	if ((flags & 3) == 3)
 		low |= 1u << 13;
 	if ((flags >> 2 & 3) == 3)

@@ -119,7 +119,7 @@ void apic_timer_set_rate(u64 tsc, u32 ticks);
 void pic_disable(void);
 extern bool tsc_stable;
 void ioapic_route(unsigned int irq, u8 vector);
-extern u64 lapic_phys, ioapic_phys;
+extern u64 lapic_phys;
 #define MAX_IOAPICS	8u
 extern unsigned int ioapics;		/* all of them, for keeping domain 0 out */
 extern u64 ioapic_list[MAX_IOAPICS];
