@@ -9,7 +9,8 @@
  * for byte queue limits to count), and no page needs an answer.
  *
  * Both rings of a queue share one event and one NAPI. The event is AUTO_MASKed: it comes
- * once, and again when the poll has found nothing more to do.
+ * once, and again when the poll has found nothing more to do; while much is received, when
+ * there is enough to do again.
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -27,6 +28,15 @@
 
 /* How long a full ring may stay as it is; then packets are dropped until it moves. */
 #define STALL_TIME	(10 * HZ)
+
+/*
+ * A poll that found so many slots expects more: the next event is that of half a ring, for
+ * each may cost two switches between domains, a wake-up and an acknowledgement. If they do
+ * not come, the clock polls, and so many polls do without.
+ */
+#define NAP_SLOTS	8u
+#define NAP_TIME	(400 * NSEC_PER_USEC)
+#define NAP_NOT		128u
 
 static_assert(PARVUS_NETWORK_PAGE == PAGE_SIZE);
 static_assert(PARVUS_NETWORK_NEEDS_CSUM == VIRTIO_NET_HDR_F_NEEDS_CSUM << 1);
@@ -391,11 +401,36 @@ static int network_receive(struct parvus_network_queue *q, int budget)
 	return done;
 }
 
+/* How many slots to wait for, after a poll that found @found. */
+static unsigned int network_nap(struct parvus_network_queue *q, unsigned int found)
+{
+	if (q->hasty) {
+		q->hasty--;
+		return 1;
+	}
+	/* at most what is there when another packet may have no room: the other end waits then */
+	return found >= NAP_SLOTS && !q->waits ? q->slots / 2 : 1;
+}
+
+static enum hrtimer_restart network_nap_end(struct hrtimer *timer)
+{
+	struct parvus_network_queue *q = container_of(timer, struct parvus_network_queue, nap);
+
+	if (READ_ONCE(q->naps)) {	/* else an event came before, and this is late */
+		WRITE_ONCE(q->hasty, NAP_NOT);
+		napi_schedule(&q->napi);
+	}
+	return HRTIMER_NORESTART;
+}
+
 static int network_poll(struct napi_struct *napi, int budget)
 {
 	struct parvus_network_queue *q = container_of(napi, struct parvus_network_queue, napi);
+	u32 from = q->rx.end.next;
+	unsigned int want;
 	int done;
 
+	WRITE_ONCE(q->naps, false);
 	network_wake(q);
 	if (!budget)
 		return 0;
@@ -406,9 +441,14 @@ static int network_poll(struct napi_struct *napi, int budget)
 	}
 	if (done == budget)
 		return budget;
+	want = network_nap(q, q->rx.end.next - from);
 	/* Room is told even while packets wait for the limit; what they wait for is the timer. */
-	if (!q->waits && !parvus_consumer_sleep(&q->rx))
+	if (!q->waits && !parvus_consumer_sleep_for(&q->rx, want))
 		return budget;
+	if (want > 1) {
+		WRITE_ONCE(q->naps, true);
+		hrtimer_start(&q->nap, NAP_TIME, HRTIMER_MODE_REL_PINNED);
+	}
 	if (napi_complete_done(napi, done))
 		parvus_queue_done(q->link);
 	return done;
@@ -483,6 +523,7 @@ static void network_stop(struct parvus_network *net)
 		napi_disable(&q->napi);
 		del_timer_sync(&q->stall);
 		del_timer_sync(&q->again);
+		hrtimer_cancel(&q->nap);
 	}
 }
 
@@ -766,6 +807,8 @@ static void network_queue_init(struct parvus_network *net, unsigned int index)
 	q->index = index;
 	timer_setup(&q->stall, network_stall, 0);
 	timer_setup(&q->again, network_again, 0);
+	hrtimer_init(&q->nap, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	q->nap.function = network_nap_end;
 	u64_stats_init(&q->sent.sync);
 	u64_stats_init(&q->received.sync);
 	netif_napi_add(net->netdev, &q->napi, network_poll);

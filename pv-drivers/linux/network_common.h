@@ -7,6 +7,7 @@
 #ifndef PARVUS_NETWORK_COMMON_H
 #define PARVUS_NETWORK_COMMON_H
 
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/parvus_link.h>
 #include <linux/u64_stats_sync.h>
@@ -45,6 +46,9 @@ struct parvus_network_queue {
 	struct page_frag frag;		/* where the bytes of packets go */
 	bool waits;			/* for its limit: the timer polls again */
 	struct timer_list again;
+	bool naps;			/* until half of the ring is full, or the clock polls */
+	unsigned int hasty;		/* that many polls do not: the clock had to */
+	struct hrtimer nap;
 	struct parvus_network_counters received;
 	struct parvus_network_packet packet;
 };
