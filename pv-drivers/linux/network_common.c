@@ -30,13 +30,15 @@
 #define STALL_TIME	(10 * HZ)
 
 /*
- * A poll that found so many slots expects more: the next event is that of half a ring, for
- * each may cost two switches between domains, a wake-up and an acknowledgement. If they do
- * not come, the clock polls, and so many polls do without.
+ * A poll that found NAP_AFTER slots expects more: it asks for the next event when there are
+ * many, for each may cost two switches between domains, a wake-up and an acknowledgement.
+ * If the clock ends such a nap, then as many as came by then are what one waits for; after
+ * NAP_POLLS more polls twice as many, up to NAP_SLOTS.
  */
-#define NAP_SLOTS	8u
+#define NAP_AFTER	8u
+#define NAP_SLOTS	96u
+#define NAP_POLLS	64u
 #define NAP_TIME	(400 * NSEC_PER_USEC)
-#define NAP_NOT		128u
 
 static_assert(PARVUS_NETWORK_PAGE == PAGE_SIZE);
 static_assert(PARVUS_NETWORK_NEEDS_CSUM == VIRTIO_NET_HDR_F_NEEDS_CSUM << 1);
@@ -402,22 +404,29 @@ static int network_receive(struct parvus_network_queue *q, int budget)
 }
 
 /* How many slots to wait for, after a poll that found @found. */
-static unsigned int network_nap(struct parvus_network_queue *q, unsigned int found)
+static unsigned int network_nap_slots(struct parvus_network_queue *q, unsigned int found)
 {
-	if (q->hasty) {
-		q->hasty--;
-		return 1;
+	/* the other end may wait, too, when a packet might have no room */
+	unsigned int most = q->slots > PARVUS_NETWORK_PACKET_SLOTS ?
+			    min(NAP_SLOTS, q->slots - PARVUS_NETWORK_PACKET_SLOTS) : 1;
+
+	if (xchg(&q->nap_late, false) && found) {
+		q->nap_slots = found;
+		q->nap_polls = 0;
+	} else if (++q->nap_polls >= NAP_POLLS) {
+		q->nap_slots *= 2;
+		q->nap_polls = 0;
 	}
-	/* at most what is there when another packet may have no room: the other end waits then */
-	return found >= NAP_SLOTS && !q->waits ? q->slots / 2 : 1;
+	q->nap_slots = clamp(q->nap_slots, 1u, most);
+	return found >= NAP_AFTER && !q->waits ? q->nap_slots : 1;
 }
 
 static enum hrtimer_restart network_nap_end(struct hrtimer *timer)
 {
 	struct parvus_network_queue *q = container_of(timer, struct parvus_network_queue, nap);
 
-	if (READ_ONCE(q->naps)) {	/* else an event came before, and this is late */
-		WRITE_ONCE(q->hasty, NAP_NOT);
+	if (xchg(&q->naps, false)) {	/* else an event came before */
+		WRITE_ONCE(q->nap_late, true);
 		napi_schedule(&q->napi);
 	}
 	return HRTIMER_NORESTART;
@@ -441,7 +450,7 @@ static int network_poll(struct napi_struct *napi, int budget)
 	}
 	if (done == budget)
 		return budget;
-	want = network_nap(q, q->rx.end.next - from);
+	want = network_nap_slots(q, q->rx.end.next - from);
 	/* Room is told even while packets wait for the limit; what they wait for is the timer. */
 	if (!q->waits && !parvus_consumer_sleep_for(&q->rx, want))
 		return budget;
@@ -525,6 +534,8 @@ static void network_stop(struct parvus_network *net)
 		del_timer_sync(&q->again);
 		hrtimer_cancel(&q->nap);
 	}
+	/* a poll that is complete may still be telling the other end */
+	synchronize_net();
 }
 
 int parvus_network_open(struct net_device *netdev)
@@ -809,6 +820,7 @@ static void network_queue_init(struct parvus_network *net, unsigned int index)
 	timer_setup(&q->again, network_again, 0);
 	hrtimer_init(&q->nap, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
 	q->nap.function = network_nap_end;
+	q->nap_slots = NAP_SLOTS;
 	u64_stats_init(&q->sent.sync);
 	u64_stats_init(&q->received.sync);
 	netif_napi_add(net->netdev, &q->napi, network_poll);

@@ -46,8 +46,10 @@ struct parvus_network_queue {
 	struct page_frag frag;		/* where the bytes of packets go */
 	bool waits;			/* for its limit: the timer polls again */
 	struct timer_list again;
-	bool naps;			/* until half of the ring is full, or the clock polls */
-	unsigned int hasty;		/* that many polls do not: the clock had to */
+	bool naps;			/* until there are nap_slots, or the clock polls */
+	bool nap_late;			/* it was the clock */
+	unsigned int nap_slots;
+	unsigned int nap_polls;		/* since nap_slots is what it is */
 	struct hrtimer nap;
 	struct parvus_network_counters received;
 	struct parvus_network_packet packet;
