@@ -102,6 +102,10 @@ void apic_send(u32 dest, u32 low)
 
 void apic_send_kick(unsigned int cpu)
 {
+	struct vcpu *v = this_pcpu()->current;
+
+	if (v)
+		v->stats.ipis++;
 	apic_send(pcpus[cpu]->apic_id, 0x4000 | HV_VECTOR_KICK);
 }
 

@@ -48,10 +48,16 @@ unsigned int arch_cpus(void) { return cpus_online; }
 unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
 struct vcpu *arch_current(void) { return this_pcpu()->current; }
 struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
-void arch_roots_enter(void) { write_cr3(this_pcpu()->kernel_cr3); }
-void arch_roots_leave(void) { write_cr3(hv_root); }
 void arch_tlb_flush_page(u64 va) { invlpg(va); }
-void arch_tlb_flush_all(void) { write_cr3(read_cr3()); }
+
+static void root_write(u64 cr3)
+{
+	this_pcpu()->n_root_switches++;
+	write_cr3(cr3);
+}
+void arch_roots_enter(void) { root_write(this_pcpu()->kernel_cr3); }
+void arch_roots_leave(void) { root_write(hv_root); }
+void arch_tlb_flush_all(void) { root_write(read_cr3()); }
 bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed); }
 
 void arch_request(unsigned int cpu) { pcpu_add_work(pcpus[cpu], WORK_SERVE); }

@@ -130,7 +130,7 @@ struct parvus_vcpu_stats {
 	uint64_t syscalls;	/* [H] guest system calls bounced */
 	uint64_t user_returns;	/* [H] iret and sysret to user mode */
 	uint64_t kernel_returns;	/* [H] iret to kernel mode */
-	uint64_t root_switches;	/* [H] CR3 writes */
+	uint64_t root_switches;	/* [H] CR3 writes: changes of mode and address space, flushes */
 	uint64_t page_faults;	/* [H] #PF taken from the guest */
 	uint64_t page_faults_guest;	/* [H] of these, delivered to the guest */
 	uint64_t fills;		/* [H] shadow entries made by faults */
@@ -145,7 +145,8 @@ struct parvus_vcpu_stats {
 	uint64_t vectors;	/* [H] virtual vectors delivered */
 	uint64_t switches;	/* [H] times this vCPU was scheduled in */
 	uint64_t run_ns;	/* [H] time run */
-	uint64_t reserved[4];
+	uint64_t ipis;		/* [H] IPIs sent to other CPUs for it, of any cause */
+	uint64_t reserved[3];
 	uint64_t hypercalls[64];	/* [H] by number */
 };	/* 8 + 23 * 8 + 512 = 704 bytes */
 

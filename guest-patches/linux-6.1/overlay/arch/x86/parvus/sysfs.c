@@ -59,6 +59,7 @@ static ssize_t stats_show(struct kobject *k, struct kobj_attribute *a, char *buf
 		COUNTER(syscalls), COUNTER(user_returns), COUNTER(kernel_returns),
 		COUNTER(page_faults_guest), COUNTER(exceptions), COUNTER(vectors),
 		COUNTER(shootdowns), COUNTER(evictions), COUNTER(emulations), COUNTER(switches),
+		COUNTER(ipis), COUNTER(run_ns),
 #undef COUNTER
 	};
 	struct parvus_vcpu_stats *s = kzalloc(1024, GFP_KERNEL);
