@@ -7,8 +7,8 @@
  *
  * Totals of n repetitions, with the cost of the loop taken off; raw= is what was read. With
  * measure_counted a tick of the TSC is an instruction (QEMU with -icount shift=0). Events
- * are those of /sys/hypervisor/parvus/stats where it exists, and two of Linux that exist
- * everywhere: guest_faults, context_switches.
+ * are those of /sys/hypervisor/parvus/stats where it exists, and three of Linux that exist
+ * everywhere: guest_faults, context_switches, guest_ipis (to reschedule or to call a function).
  */
 #ifndef MEASURE_H
 #define MEASURE_H
@@ -22,14 +22,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "marker.h"
+
 #define EVENTS 32
 
 struct sample {
 	uint64_t tsc, ns, event[EVENTS];
 };
 
-static char event_name[EVENTS][32] = { "guest_faults", "context_switches" };
-static int event_count, stats_fd, vmstat_fd, stat_fd;
+static char event_name[EVENTS][32] = { "guest_faults", "context_switches", "guest_ipis" };
+static int event_count, stats_fd, vmstat_fd, stat_fd, interrupts_fd;
 static struct sample reading;	/* what two readings with nothing between them differ by */
 static bool measure_counted;
 static const char *measure_way = "unknown";
@@ -75,13 +77,29 @@ static uint64_t field(const char *text, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
+/* A line of /proc/interrupts: the sum of its CPUs. */
+static uint64_t interrupts(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+	uint64_t sum = 0, n;
+	int used;
+
+	for (at += at ? strlen(name) : 0; at && sscanf(at, "%lu%n", &n, &used) == 1; at += used)
+		sum += n;
+	return sum;
+}
+
 static void read_events(struct sample *s)
 {
 	const char *line;
 	int n = 0;
 
+	line = slurp(interrupts_fd);
+	s->event[2] = interrupts(line, "RES:") + interrupts(line, "CAL:");
+
 	s->event[n++] = field(slurp(vmstat_fd), "\npgfault ");
 	s->event[n++] = field(slurp(stat_fd), "\nctxt ");
+	n++;
 	if (stats_fd >= 0)
 		for (line = slurp(stats_fd); line && n < EVENTS; line = strchr(line, '\n')) {
 			line += *line == '\n';
@@ -96,12 +114,14 @@ static inline void sample_first(struct sample *s)
 {
 	read_events(s);
 	s->ns = now_ns();
+	MARKER(MARKER_BEGIN);
 	s->tsc = ticks();
 }
 
 static inline void sample_second(struct sample *s)
 {
 	s->tsc = ticks();
+	MARKER(MARKER_END);
 	s->ns = now_ns();
 	read_events(s);
 }
@@ -113,8 +133,9 @@ static void measure_prepare(void)
 
 	vmstat_fd = open("/proc/vmstat", O_RDONLY);
 	stat_fd = open("/proc/stat", O_RDONLY);
+	interrupts_fd = open("/proc/interrupts", O_RDONLY);
 	stats_fd = open("/sys/hypervisor/parvus/stats", O_RDONLY);
-	need(vmstat_fd >= 0 && stat_fd >= 0, "/proc");
+	need(vmstat_fd >= 0 && stat_fd >= 0 && interrupts_fd >= 0, "/proc");
 	for (i = 0; i < 3; i++) {
 		sample_first(&a);
 		sample_second(&b);

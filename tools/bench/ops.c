@@ -353,6 +353,17 @@ static void futex_wake_wait(int *word, int mine, int others)
 		syscall(SYS_futex, word, FUTEX_WAIT, others, NULL, NULL, 0);
 }
 
+static void futex_second(int *word, int n)
+{
+	while (__atomic_load_n(word, __ATOMIC_SEQ_CST) != 1)
+		syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
+	while (n--)
+		futex_wake_wait(word, 1, 0);
+	__atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	_exit(0);
+}
+
 static void futex_rtt(int n)
 {
 	int *word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -360,14 +371,65 @@ static void futex_rtt(int n)
 
 	need(word != MAP_FAILED, "mmap");
 	pid = fork();
+	if (!pid)
+		futex_second(word, n);
+	futex_wake_wait(word, 0, 1);
+	begin();
+	while (n--)
+		futex_wake_wait(word, 0, 1);
+	end();
+	reap(pid);
+	munmap(word, PAGE);
+}
+
+/* Two CPUs: what has to tell the other one, by IPIs. */
+static void on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	need(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
+}
+
+static volatile int other_runs;
+
+static void *run_beside(void *p)
+{
+	on_cpu(1);
+	for (other_runs = 1; other_runs == 1; )
+		__builtin_ia32_pause();
+	return p;
+}
+
+/* The other CPU has the address space loaded and in use, and may have the page in its TLB. */
+static void protect_2(int n)
+{
+	pthread_t t;
+
+	on_cpu(0);
+	other_runs = 0;
+	need(!pthread_create(&t, NULL, run_beside, NULL), "pthread_create");
+	while (!other_runs)
+		__builtin_ia32_pause();
+	begin();
+	protect(n);
+	end();
+	other_runs = 2;
+	pthread_join(t, NULL);
+}
+
+static void futex_2(int n)
+{
+	int *word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	need(word != MAP_FAILED, "mmap");
+	on_cpu(0);
+	pid = fork();
 	if (!pid) {
-		while (__atomic_load_n(word, __ATOMIC_SEQ_CST) != 1)
-			syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
-		while (n--)
-			futex_wake_wait(word, 1, 0);
-		__atomic_store_n(word, 0, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-		_exit(0);
+		on_cpu(1);
+		futex_second(word, n);
 	}
 	futex_wake_wait(word, 0, 1);
 	begin();
@@ -494,7 +556,7 @@ static void tcp_connect(int n)
 static const struct op {
 	const char *name;
 	void (*run)(int n);
-	int n;
+	int n, cpus;
 } ops[] = {
 	{ "memory-copy-64k", copy, 20 },
 	{ "null-syscall", null_call, 2000 },
@@ -536,6 +598,8 @@ static const struct op {
 	{ "tcp-rtt", tcp_rtt, 500 },
 	{ "tcp-64k", tcp_stream, 300 },
 	{ "tcp-connect", tcp_connect, 100 },
+	{ "mprotect-touch-2-cpus", protect_2, 500, 2 },
+	{ "futex-pingpong-2-cpus", futex_2, 500, 2 },
 };
 
 static void measure(void (*run)(int n), int n, struct sample *result)
@@ -644,8 +708,14 @@ int main(int argc, char **argv)
 	if (rounds < 1 || rounds > 1000 || (once && !argv[optind]))
 		return usage();
 	if (boot) {
-		printf("BENCH %s %s 1 %lu %lu 0 raw=%lu\n", boot, measure_way,
+		int stats = open("/sys/hypervisor/parvus/stats", O_RDONLY);
+
+		printf("BENCH %s %s 1 %lu %lu 0 raw=%lu", boot, measure_way,
 		       measure_counted ? booted : 0, booted, booted);
+		/* of that, what this domain's vCPUs have run */
+		if (stats >= 0)
+			printf(" run_ns=%lu", field(slurp(stats), "\nrun_ns "));
+		printf("\n");
 		return 0;
 	}
 	prepare();
@@ -654,7 +724,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < count; i++) {
 		struct sample loop, s;
 
-		if (!wanted(ops[i].name, argv + optind))
+		if (!wanted(ops[i].name, argv + optind) || ops[i].cpus > sysconf(_SC_NPROCESSORS_ONLN))
 			continue;
 		found++;
 		loop_cost(ops[i].n, &loop);
@@ -662,12 +732,14 @@ int main(int argc, char **argv)
 		ops[i].run(ops[i].n);
 		ops[i].run(ops[i].n);
 		for (r = 1; r <= rounds; r++) {
+			MARKER(MARKER_FORGET);
 			measure(ops[i].run, ops[i].n, &s);
+			MARKER(MARKER_EMIT);
 			measure_record(ops[i].name, ops[i].n, &s, &loop, r);
 		}
 	}
 	if (!found) {
-		fputs("ops: no such operation; -l lists them\n", stderr);
+		fputs("ops: no such operation, or too few CPUs for it; -l lists them\n", stderr);
 		return 1;
 	}
 	return 0;

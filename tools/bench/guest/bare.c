@@ -116,7 +116,9 @@ void syscall_set(const void *handler)
 	wrmsr(0xc0000084, 0x200);
 }
 
-void stats_take(struct parvus_vcpu_stats *s) { (void)s; }
+static volatile u64 ipis;
+
+void stats_take(struct parvus_vcpu_stats *s) { s->ipis = ipis; }
 bool has(unsigned int needs) { (void)needs; return true; }
 volatile u64 *tables_view(u64 gpa) { return va(gpa); }
 const char *command_line(void) { return cmdline; }
@@ -132,7 +134,11 @@ static void lapic_start(void)
 	lapic(0x320, PARVUS_VECTOR_TIMER);	/* one-shot */
 }
 void raise_self(u8 vector) { lapic(0x300, 0x44000u | vector); }
-void raise_other(u8 vector) { lapic(0x300, 0xc4000u | vector); }	/* all but self */
+void raise_other(u8 vector)
+{
+	__atomic_add_fetch(&ipis, 1, __ATOMIC_RELAXED);
+	lapic(0x300, 0xc4000u | vector);	/* all but self */
+}
 
 /* ---- tables of a CPU, and the second one ---- */
 

@@ -9,7 +9,7 @@ MICRO_GUEST  := $(addprefix $(MICRO_O)/guest/,handlers.o $(addsuffix .o,guest ca
 
 $(MICRO_O)/bare/%.o: tools/bench/guest/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(MICRO_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(MICRO_CFLAGS) -DBARE -MMD -c -o $@ $<
 $(MICRO_O)/bare/boot.o: tools/bench/guest/bare.S
 	@mkdir -p $(@D)
 	@$(CC) $(MICRO_CFLAGS) -c -o $@ $<

@@ -74,6 +74,20 @@ static void halt_wake(u64 n)
 	irq_off();
 	ping_pong(n, block_first, block_second);
 }
+
+/* Both run and take what comes: an interrupt to another CPU is an IPI of the hypervisor's. */
+static void wait_first(void) { __builtin_ia32_pause(); }
+static void wait_second(void)
+{
+	*(volatile u8 *)&areas[1].irq_enabled = 1;
+	__builtin_ia32_pause();
+}
+static void ipi_remote(u64 n)
+{
+	irq_on();
+	ping_pong(n, wait_first, wait_second);
+	irq_off();
+}
 static void smp_setup(void)
 {
 	gate_set(VECTOR_A, irq_call);
@@ -436,5 +450,6 @@ const u64 call_count = sizeof(call_ops) / sizeof(call_ops[0]);
 
 const struct op call_smp_ops[] = {
 	CALL("halt-wake", 200, halt_wake, .setup = smp_setup, .check = check_irqs),
+	CALL("ipi-remote", 200, ipi_remote, .per = 2, .setup = smp_setup, .check = check_both),
 };
 const u64 call_smp_count = sizeof(call_smp_ops) / sizeof(call_smp_ops[0]);

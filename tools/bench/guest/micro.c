@@ -6,15 +6,11 @@
  * line) the TSC counts instructions of the whole machine, exactly, and one round is
  * enough; else the least of several rounds, and no instructions.
  *
- * Marker instructions, no-ops with a number in them, tell the TCG plugin (plugin/count.c)
- * where a measurement begins and ends. It writes one block per record, in the same order.
+ * Markers tell the TCG plugin (plugin/count.c) where a measurement begins and ends. It writes
+ * one block per record, in the same order.
  */
 #include "micro.h"
-
-#define MARKER(n) __asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00; .long %c0" : : "i"(n) : "memory")
-#define MARKER_BEGIN	0x50560001
-#define MARKER_END	0x50560002
-#define MARKER_EMIT	0x50560003
+#include "../marker.h"
 
 #define ROUNDS	7	/* without -icount */
 
@@ -118,16 +114,17 @@ static void measure_one(const struct op *op)
 	      (unsigned long)n, (unsigned long)(icount ? cost : 0), (unsigned long)cost,
 	      (unsigned long)(cost * 1000000 / tsc_khz), (unsigned long)raw);
 	value("crossings", s.crossings);
-	value("cr3_writes", s.root_switches);
-	value("tlb_flushes", s.flushes);
-	value("tlb_flushes_full", s.flushes_full);
+	value("root_switches", s.root_switches);
+	value("flushes", s.flushes);
+	value("flushes_full", s.flushes_full);
 	value("exceptions", s.exceptions);
 	value("vectors", s.vectors);
-	value("faults", s.page_faults);
+	value("page_faults", s.page_faults);
 	value("fills", s.fills);
 	value("prefills", s.prefills);
 	value("emulations", s.emulations);
 	value("shootdowns", s.shootdowns);
+	value("ipis", s.ipis);
 	value("switches", s.switches);
 	print("\n");
 }

@@ -98,7 +98,7 @@ extern u8 disk[], buffer[];
 void disk_fill(void);
 bool buffer_is(u64 place, u64 bytes);	/* what disk_fill() put there */
 /* For op.check: as many interrupts as operations; entries of RANGE as the row leaves them. */
-bool check_irqs(u64 n), check_timer(u64 n);
+bool check_irqs(u64 n), check_both(u64 n), check_timer(u64 n);
 bool check_set(u64 n), check_updated(u64 n), check_faulted(u64 n);
 #define DISK		65536u
 #define FAULT_PAGES	256u

@@ -253,6 +253,15 @@ static void halt_wake(u64 n)
 	ping_pong(n, halt_raw, halt_raw);
 }
 
+#ifdef BARE
+static void wait_raw(void) { __asm__ volatile("sti; pause" : : : "memory"); }
+static void ipi_remote(u64 n)
+{
+	ping_pong(n, wait_raw, wait_raw);
+	__asm__ volatile("cli");
+}
+#endif
+
 /* ---- data ---- */
 
 void page_copy(void *to, const void *from, u64 bytes)
@@ -281,6 +290,7 @@ bool buffer_is(u64 at, u64 bytes)
 /* ---- were they done? ---- */
 
 bool check_irqs(u64 n) { return irqs_a == n; }
+bool check_both(u64 n) { return irqs_a == n / 2; }	/* the other half is the second CPU's */
 /* Exactly, if time is what was executed; else some may have come together. */
 bool check_timer(u64 n) { return icount ? irqs_a == n : irqs_a && irqs_a <= n; }
 
@@ -331,5 +341,8 @@ const u64 raw_count = sizeof(raw_ops) / sizeof(raw_ops[0]);
 
 const struct op raw_smp_ops[] = {
 	RAW("halt-wake", 200, halt_wake, .setup = smp_setup, .check = check_irqs),
+#ifdef BARE
+	RAW("ipi-remote", 200, ipi_remote, .per = 2, .setup = smp_setup, .check = check_both),
+#endif
 };
 const u64 raw_smp_count = sizeof(raw_smp_ops) / sizeof(raw_smp_ops[0]);

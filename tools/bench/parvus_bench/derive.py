@@ -78,6 +78,15 @@ def instructions(store, values, level):
             record=best["id"],
         )
         for event, count in best["events"].items():
+            if event == "run_ns":
+                values.put(
+                    f"{name}/own",
+                    count / best["n"],
+                    "instructions",
+                    f"run_ns / n of {best['id']}: what the domain's own vCPUs ran, one per ns",
+                    [best["id"]],
+                )
+                continue
             values.put(
                 f"{name}/event/{event}",
                 count / best["n"],
@@ -160,13 +169,15 @@ def ratios(store, values, level):
             )
 
 
-def profiles(store, values):
+def profiles(store, values, level):
     """By the plugin: instructions by phase, events by opcode, of one operation."""
     for r in store.of_type("profile"):
-        name = f"micro/{r['operation']}/{r['way']}"
+        if r["level"] != level:
+            continue
+        name = f"{level}/{r['operation']}/{r['way']}"
         bench = [
             b
-            for b in store.bench(level="micro", operation=r["operation"], way=r["way"])
+            for b in store.bench(level=level, operation=r["operation"], way=r["way"])
             if b["file"] == r["file"]
         ]
         if not bench or values.get(f"{name}/profile"):
@@ -224,6 +235,26 @@ def life(store, values):
             "virtual ns",
             "from the call of the tool to the domain's first program",
             [after, before],
+        )
+    # to its first program a domain runs from unpause, the bare machine from where its kernel begins
+    kernel = store.bench(level="linux", measure="events", operation="before-kernel")
+    boot = values.get("linux/boot/native/instructions")
+    if kernel and boot:
+        values.put(
+            "life/unpause/native/instructions",
+            boot["value"] - kernel[0]["instructions"],
+            "instructions",
+            f"from reset to the first program - instructions of {kernel[0]['id']}",
+            [boot["id"], kernel[0]["id"]],
+        )
+    own = ["linux/unpause/domain-u/own", "linux/unpause-beside/domain-0/own"]
+    if all(values.get(n) for n in own):
+        values.put(
+            "life/unpause/domain-u/instructions",
+            sum(values.number(n) for n in own),
+            "instructions",
+            "what the domain has run until its first program, and domain 0 until its end",
+            own,
         )
 
 
@@ -351,7 +382,7 @@ def model(store, values, costs, level):
             # what natively cannot be counted is what the same program did as a domain
             others = (
                 []
-                if level == "micro"
+                if level == "micro" or event.startswith("plugin.")
                 else [f"{level}/{operation}/{w}" for w in ("domain-u", "domain-0")]
             )
             for of in [name] + others:
@@ -360,13 +391,14 @@ def model(store, values, costs, level):
                     return found, values.number(found)
             return None, 0.0
 
-        # a micro guest's native events are the plugin's, Linux's are inferred: or no model
-        known = (
-            f"{name}/profile"
-            if level == "micro"
-            else f"{level}/{operation}/domain-u/event/crossings"
-        )
-        if not values.get(known):
+        # native events are the plugin's: or no model
+        known = [f"{name}/profile"]
+        if level != "micro":
+            known = [
+                f"{level}/{operation}/native/profile",
+                f"{level}/{operation}/domain-u/event/crossings",
+            ]
+        if not all(values.get(k) for k in known):
             continue
         for family in costs["families"]:
             estimate(values, name, family, terms, lookup, family == next(iter(costs["families"])))
@@ -486,11 +518,11 @@ def derive(store, costs, goals):
     levels = unique(r["level"] for r in store.records if r["type"] == "bench")
     for level in levels:
         instructions(store, values, level)
-        if level == "micro":
-            profiles(store, values)
+        profiles(store, values, level)
         times(store, values, level)
         ratios(store, values, level)
-        model(store, values, costs, level)
+        if level != "smp":  # where the counters of a vCPU that runs elsewhere lag
+            model(store, values, costs, level)
     life(store, values)
     traps(store, values)
     sizes(store, values)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A TCG plugin that counts executed instructions by symbol, and events by opcode, between
- * the markers of a benchmark (tools/bench/guest/micro.c): no-ops with a number in them.
- * Several begin-end pairs may come before the marker that has the block written out:
+ * the markers of a benchmark (tools/bench/marker.h): no-ops with a number in them. Several
+ * begin-end pairs may come before the marker that has the block written out:
  *   RECORD n insns=TOTAL [phase.NAME=N...] [hv.EVENT=N...] [guest.EVENT=N...]
  *   SYM n SYMBOL phase instructions calls
  * Options: syms=FILE (nm -n, files joined), phases=FILE ("phase pattern" lines, the first
- * pattern that matches counts), out=FILE, all=1 (count from reset to the end, one record).
+ * pattern that matches counts), out=FILE, all=1 (count from reset to the end, one record),
+ * first=ADDRESS (FIRST n: so many instructions from reset until that one runs).
  *
  * What it must know of QEMU's plugin interface is declared here, since Debian has no package
  * with the header: include/qemu/qemu-plugin.h of QEMU 7.2, version 1 of the interface.
@@ -41,7 +42,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
 
 #define HV_START	0xffff800000000000u	/* PARVUS_HOLE_START, PARVUS_HOLE_END */
 #define HV_END		0xffff880000000000u
-#define MARKER		0x50560000u
+#define MARKER		0x50560000u	/* 1 begin, 2 end, 3 write out, 4 forget */
 #define SYMBOLS		8192
 #define PHASES		256
 
@@ -59,6 +60,7 @@ static struct { char phase[32], pattern[96]; } phases[PHASES];
 static unsigned int phase_count;
 static struct counts now, begun, total;
 static unsigned int record;
+static uint64_t first = ~0ull;	/* nowhere, or no more */
 static bool running;
 static FILE *out;
 
@@ -181,7 +183,24 @@ static void marker(unsigned int cpu, void *which)
 	case 3:
 		emit();
 		break;
+	case 4:
+		memset(&total, 0, sizeof(total));
+		break;
 	}
+}
+
+static void first_time(unsigned int cpu, void *none)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	(void)cpu;
+	(void)none;
+	for (i = 0; i < symbol_count && first != ~0ull; i++)
+		sum += now.insns[i];
+	if (first != ~0ull)
+		fprintf(out, "FIRST %" PRIu64 "\n", sum);
+	first = ~0ull;
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -206,10 +225,12 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (e != EVENTS)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 				&now.events[in_hypervisor(at)][e], 1);
+		if (at == first)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, first_time, QEMU_PLUGIN_CB_NO_REGS, NULL);
 		if (size != 8 || memcmp(bytes, nop, sizeof(nop)))
 			continue;
 		memcpy(&number, bytes + 4, 4);
-		if (number - MARKER >= 1 && number - MARKER <= 3)
+		if (number - MARKER >= 1 && number - MARKER <= 4)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, marker, QEMU_PLUGIN_CB_NO_REGS,
 							       (void *)(uintptr_t)(number - MARKER));
 	}
@@ -290,6 +311,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 			to = argv[i] + 4;
 		else if (!strncmp(argv[i], "all=", 4))
 			all = argv[i] + 4;
+		else if (!strncmp(argv[i], "first=", 6))
+			first = strtoull(argv[i] + 6, NULL, 16);
 	}
 	if (!syms || !patterns || !to || !load(syms, patterns)) {
 		fprintf(stderr, "count: syms=FILE,phases=FILE,out=FILE are needed, and readable\n");
