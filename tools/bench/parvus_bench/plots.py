@@ -3,7 +3,8 @@
 import math
 from html import escape
 
-LABEL, WIDTH, RIGHT = 170, 590, 100
+LABEL, WIDTH, RIGHT = 190, 590, 100
+PITCH = 11  # of bars of one row
 
 
 def _text(x, y, text, kind="", anchor="start", more=""):
@@ -13,8 +14,8 @@ def _text(x, y, text, kind="", anchor="start", more=""):
     )
 
 
-def _value(x, y, num):
-    return _text(x, y, num.text(), "v", more=f' data-id="{escape(num.id)}" font-size="10"')
+def _value(x, y, num, kind="v"):
+    return _text(x, y, num.text(), kind, more=f' data-id="{escape(num.id)}" font-size="10"')
 
 
 def _legend(names, colours):
@@ -63,15 +64,15 @@ def bars(rows, series):
         26.0,
     )
     for label, of in rows:
-        height = len(of) * 10
+        height = len(of) * PITCH
         out.append(_text(LABEL - 8, y + height / 2 + 4, label, anchor="end"))
         for i, (name, num) in enumerate(of):
             out.append(
-                f'<rect x="{LABEL}" y="{y + 10 * i:.1f}" width="{max(x(num.value) - LABEL, 1):.1f}"'
+                f'<rect x="{LABEL}" y="{y + PITCH * i:.1f}" width="{max(x(num.value) - LABEL, 1):.1f}"'
                 f' height="8" rx="1" class="s{colours[name]}"><title>{escape(name)}:'
                 f" {escape(num.title())}</title></rect>"
             )
-            out.append(_value(x(num.value) + 4, y + 10 * i + 8, num))
+            out.append(_value(x(num.value) + 4, y + PITCH * i + 8, num))
         y += height + 8
     grid = []
     for exponent in range(low, high + 1):
@@ -160,7 +161,7 @@ def stacked(rows, names, unit=None, totals=None):
                 f" {escape(num.title())}</title></rect>"
             )
             if width > 34 and not unit:
-                out.append(_value(at + 4, y + 10, num))
+                out.append(_value(at + 4, y + 10, num, "in"))
             at += width
         if totals and totals.get(label):
             out.append(_value(at + 4, y + 10, totals[label]))
@@ -170,3 +171,30 @@ def stacked(rows, names, unit=None, totals=None):
         out.insert(0, f'<line x1="{one:.1f}" x2="{one:.1f}" y1="20" y2="{y:.1f}" class="one"/>')
         out.append(_text(one, y + 12, "native = 1", "dim", "middle"))
     return _svg(out, y + 20)
+
+
+def shares(rows, names):
+    """rows: (label, [(part, Num or "")], the whole's Num). Bars of equal length: where it goes."""
+    rows = [(label, [(p, n) for p, n in of if n and n.value > 0], w) for label, of, w in rows]
+    rows = [row for row in rows if row[1] and row[2]]
+    if not rows:
+        return ""
+    colours = {name: i for i, name in enumerate(names)}
+    out, y = _legend(names, colours), 34.0
+    out.append(_text(LABEL + WIDTH + 4, 13, "all", "dim"))
+    for label, of, whole in rows:
+        out.append(_text(LABEL - 8, y + 10, label, anchor="end"))
+        at, total = float(LABEL), sum(n.value for _, n in of)
+        for name, num in of:
+            width = WIDTH * num.value / total
+            out.append(
+                f'<rect x="{at:.1f}" y="{y:.1f}" width="{width:.1f}" height="12"'
+                f' class="s{colours[name]}"><title>{escape(name)}:'
+                f" {escape(num.title())}</title></rect>"
+            )
+            if width > 8 + 6.5 * len(num.text()):
+                out.append(_value(at + 4, y + 10, num, "in"))
+            at += width
+        out.append(_value(at + 4, y + 10, whole))
+        y += 18
+    return _svg(out, y + 4)

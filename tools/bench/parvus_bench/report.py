@@ -37,7 +37,7 @@ def number(value, unit):
         return f"{100 * value:.4f} %"
     if abs(value) >= 10e6:
         return f"{value / 1e6:,.1f} M"
-    if isinstance(value, float) and abs(value) < 100 and value != int(value):
+    if isinstance(value, float) and abs(value) < 100:
         return f"{value:.1f}"
     return f"{value:,.0f}"
 
@@ -121,21 +121,45 @@ CATEGORIES = [
 EVENTS = [
     ("crossings", "crossings"),
     ("root_switches", "CR3 writes"),
+    ("flushes", "flushes"),
+    ("flushes_full", "whole flushes"),
+    ("exceptions", "exceptions"),
+    ("vectors", "interrupts"),
+    ("ipis", "IPIs"),
     ("page_faults", "page faults"),
     ("fills", "fills"),
     ("prefills", "prefills"),
-    ("flushes", "flushes"),
-    ("exceptions", "exceptions"),
-    ("vectors", "interrupts"),
-    ("emulations", "emulations"),
+    ("emulations", "emulated"),
+]
+SIZES = [
+    ("text", "code"),
+    ("rodata", "constants"),
+    ("data", "data"),
+    ("bss", "data that is zero at the start"),
+    ("image", "image: code and constants"),
+    ("lines-hypervisor", "lines of hypervisor, assembly among them"),
+    ("lines-assembly", "lines of code of assembly"),
+    ("lines-guest-new", "lines of new files of Linux"),
+    ("lines-guest-changed", "changed lines of Linux"),
+    ("lines-pv-drivers", "lines of PV drivers"),
+    ("memory-of-qemu", "memory of the machine"),
+    ("memory-machine", "of that, for domains and what they need"),
+    ("memory-not-usable", "the rest: the hypervisor, its frame table, what the firmware keeps"),
+    ("memory-domain", "for a paused domain (a few MiB, one vCPU), beyond its own frames"),
+    ("memory-shadow-floor", "of that, its pool of shadows"),
+    ("memory-domain-without-shadows", "of that, everything else"),
+    ("memory-domain-4-vcpus", "the same with three vCPUs more"),
+    ("memory-per-vcpu", "for each further vCPU"),
+    ("memory-domain-1-gib", "the same with a GiB more"),
+    ("memory-per-gib", "for each further GiB"),
 ]
 
 
 class Builder:
     """Blocks of the document, from results.json."""
 
-    def __init__(self, made, costs, goals, notes):
-        self.made, self.costs, self.goals, self.notes = made, costs, goals, notes
+    def __init__(self, made, costs, goals):
+        self.made, self.costs, self.goals = made, costs, goals
         self.values = {v["id"]: v for v in made["values"]}
         self.blocks = []
 
@@ -220,8 +244,9 @@ class Builder:
             ("b", "Measured: events. "),
             (
                 "The hypervisor counts what hardware charges for: crossings (into ring 0 and back),"
-                " CR3 writes, page faults, flushes. Figures are of the domain that runs the"
-                " operation."
+                " CR3 writes (changes of mode and of address space, flushes), exceptions, flushes,"
+                " IPIs. Figures are of the domain that runs the operation. A plugin of QEMU counts"
+                " the same by opcode and symbol; whether they agree is said at the end."
             ),
         )
         self.paragraph(
@@ -287,7 +312,7 @@ class Builder:
                 WAYS_MICRO,
             ),
         )
-        self.breakdown(operations)
+        self.breakdown("micro", operations, WAYS_MICRO)
         self.events("micro", operations, [w for w in WAYS_MICRO if w != "native"])
         self.cycles_of_ways(operations)
 
@@ -330,41 +355,40 @@ class Builder:
             "The ways should cost more from native by shared, batched, hypercall to trap. Where one"
             " costs more (by 1 % or above) than a later one:"
         )
-        reasons = self.notes.get("order", {})
         self.table(
             ["operation", "costs more", "than", "why"],
             [
                 [
                     o,
-                    way,
-                    after,
-                    why
-                    or reasons.get(f"{o} {way} {after}")
-                    or reasons.get(f"{way} {after}")
-                    or "not explained yet",
+                    [f"{way} ", self.num(f"micro/{o}/{way}/instructions")],
+                    [f"{after} ", self.num(f"micro/{o}/{after}/instructions")],
+                    why or "not explained yet",
                 ]
                 for o, way, after, why in broken
             ],
             1,
         )
 
-    def breakdown(self, operations):
+    def breakdown(self, level, operations, ways):
         rows = []
         for o in operations:
-            for w in WAYS_MICRO:
-                parts = [(p, self.num(f"micro/{o}/{w}/part/{p}")) for p in PARTS]
+            for w in ways:
+                parts = [(p, self.num(f"{level}/{o}/{w}/part/{p}")) for p in PARTS]
                 if any(n for p, n in parts if p != "guest"):
-                    rows.append((f"{o}, {w}", parts))
+                    name = f"{o}, {w}" if len(ways) > 1 else o
+                    rows.append((name, parts, self.num(f"{level}/{o}/{w}/profile")))
         if not rows:
             return
         self.heading("Where the instructions go", 3)
         self.paragraph(
-            "Of one operation, counted by symbol by a plugin of QEMU: the guest's own, the"
-            " hypervisor's entry (assembly), dispatch (which call or instruction it is), the"
-            " handler, and exit."
+            "Of one operation and the loop around it, counted by symbol by a plugin of QEMU: the"
+            " guest's own, the hypervisor's entry (assembly), dispatch (which call or instruction"
+            " it is), the handler, and exit. The numbers in the bars are instructions."
         )
-        self.plot("Instructions by part", plots.stacked(rows, PARTS))
-        self.table(["operation", *PARTS], [[name, *[n for _, n in parts]] for name, parts in rows])
+        self.plot("Parts of the instructions; all of them at the right", plots.shares(rows, PARTS))
+        self.table(
+            ["operation", *PARTS, "all"], [[name, *[n for _, n in of], w] for name, of, w in rows]
+        )
 
     def events(self, level, operations, ways):
         heads, rows = ["operation", *[title for _, title in EVENTS]], []
@@ -375,8 +399,10 @@ class Builder:
                     rows.append([f"{o}, {w}" if len(ways) > 1 else o, *cells])
         if rows:
             self.heading("Events per operation", 3)
-            if len(ways) == 1:
-                self.paragraph(f"In {ways[0]}, per operation, as the hypervisor counts.")
+            self.paragraph(
+                "Per operation, as the hypervisor counts; what is shown as a zero with decimals is"
+                " a little above it, the timer's most of all."
+            )
             self.table(heads, rows)
 
     def linux(self):
@@ -453,7 +479,36 @@ class Builder:
                     for o in of
                 ],
             )
+        self.breakdown("linux", known, ["domain-u"])
         self.events("linux", known, ["domain-u"])
+        self.two()
+
+    def two(self):
+        operations = self.operations("smp")
+        if not operations:
+            return
+        self.heading("Two CPUs", 3)
+        self.paragraph(
+            "What has to tell another CPU, which runs the same program: by a flush, by a wake-up."
+            " Instructions are of both CPUs, with what they execute while they wait; there is no"
+            " figure of the bare machine, because QEMU with -icount does not boot two CPUs there."
+        )
+        ways = [w for w in WAYS_LINUX if w != "native"]
+        self.table(
+            ["operation", "instructions", "IPIs", "flushes", "IPIs of the guest's own"],
+            [
+                [
+                    f"{o}, {w}",
+                    self.num(f"smp/{o}/{w}/instructions"),
+                    *[
+                        self.num(f"smp/{o}/{w}/event/{e}")
+                        for e in ("ipis", "flushes", "guest_ipis")
+                    ],
+                ]
+                for o in operations
+                for w in ways
+            ],
+        )
 
     def devices(self):
         for level, title in (("block", "Disks"), ("network", "Network")):
@@ -473,22 +528,32 @@ class Builder:
                 ),
             )
             self.table(
-                ["operation", "native", "domain U", "ratio"],
+                ["operation", "native", "domain U", "of that, its own vCPU", "ratio"],
                 [
                     [
                         o,
                         *[
-                            self.num(f"{level}/{o}/{w}/instructions")
-                            for w in ("native", "domain-u")
+                            self.num(f"{level}/{o}/{w}")
+                            for w in (
+                                "native/instructions",
+                                "domain-u/instructions",
+                                "domain-u/own",
+                                "domain-u/ratio",
+                            )
                         ],
-                        self.num(f"{level}/{o}/domain-u/ratio"),
                     ]
                     for o in operations
                 ],
             )
 
     def model(self):
-        families = list(self.costs["families"])
+        # a family all of whose costs are assumed says nothing of its own
+        guessed = [
+            f
+            for f, entry in self.costs["families"].items()
+            if all(c["kind"] == "assumed" for c in entry["costs"].values())
+        ]
+        families = [f for f in self.costs["families"] if f not in guessed]
         operations = [
             o
             for o in self.operations("linux")
@@ -497,8 +562,8 @@ class Builder:
         self.heading("Estimated cycles")
         self.paragraph(
             "A model, not a measurement: instructions / IPC + the sum of events * costs. The events"
-            " of a native run are inferred: its page faults and context switches are Linux's own"
-            " counts, its system calls and interrupts those of the same program in a domain U. TLB"
+            " of a native run: CR3 writes and INVLPG by the plugin, page faults are Linux's own"
+            " count, system calls and interrupts those of the same program in a domain U. TLB"
             " misses after a flush, caches and branch prediction are not in it."
         )
         names = ["instructions"] + [t["name"] for t in self.costs["terms"]["parvus"]]
@@ -543,8 +608,16 @@ class Builder:
                 ],
             )
         self.heading("Costs and their sources", 3)
+        if guessed:
+            self.paragraph(
+                "No published figure was found for ",
+                ("code", "; ".join(self.costs["families"][f]["text"] for f in guessed)),
+                ". In results.json they have the costs of Skylake, with PCIDs or without; here they"
+                " are left out.",
+            )
         rows = []
-        for family, entry in self.costs["families"].items():
+        for family in families:
+            entry = self.costs["families"][family]
             for name, cost in entry["costs"].items():
                 rows.append(
                     [
@@ -595,16 +668,19 @@ class Builder:
             )
 
     def size(self):
-        names = [v for v in self.values if v.startswith("size/")]
         self.heading("Size and memory")
-        if names:
+        if any(v.startswith("size/") for v in self.values):
             self.paragraph(
                 "Bytes of the image's sections, lines as wc counts them, memory that the machine"
                 " has less for a domain beyond the frames that the domain itself has touched."
             )
             self.table(
                 ["what", "value", "unit"],
-                [[n[5:].replace("-", " "), self.num(n), self.values[n]["unit"]] for n in names],
+                [
+                    [text, self.num(f"size/{name}"), self.values[f"size/{name}"]["unit"]]
+                    for name, text in SIZES
+                    if f"size/{name}" in self.values
+                ],
                 2,
             )
 
@@ -620,7 +696,7 @@ class Builder:
             for level in ("micro", "linux", "block", "network")
             if f"repeat/{level}" in self.values
         ]
-        self.heading("Repeatability")
+        self.heading("Repeatability and cross-checks")
         if rows:
             self.paragraph("The instruction part ran twice, each time from reset.")
             self.table(["level", "figures", "not equal", "largest difference", "of"], rows, 4)
@@ -629,12 +705,15 @@ class Builder:
         checks = [r for r in self.made["records"] if r["type"] == "check"]
         if checks:
             self.paragraph(
-                "What the micro guests' runner has checked: that two runs print the same to the"
-                " byte, that the TSC and the plugin count the same instructions, hypervisor and"
-                " plugin the same crossings."
+                "What was checked: that two runs of the micro guests print the same to the byte,"
+                " that the TSC and the plugin count the same instructions, that hypervisor and"
+                " plugin count the same events: exactly in the micro guests, in Linux but for what"
+                " reading the counters causes itself."
             )
             self.table(
-                ["check", "result", ""], [[r["name"], r["verdict"], r["text"]] for r in checks], 1
+                ["check", "level", "result", ""],
+                [[r["name"], r["level"], r["verdict"], r["text"]] for r in checks],
+                1,
             )
         self.heading("Environment")
         self.table(
@@ -655,8 +734,8 @@ class Builder:
         return self.blocks
 
 
-def document(made, costs, goals, notes):
-    return Builder(made, costs, goals, notes).build()
+def document(made, costs, goals):
+    return Builder(made, costs, goals).build()
 
 
 # HTML

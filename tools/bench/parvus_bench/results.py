@@ -52,7 +52,7 @@ def replace(path, text):
 
 def write(folder, made):
     replace(os.path.join(folder, "results.json"), json.dumps(made, indent=1) + "\n")
-    document = report.document(made, data("costs.json"), data("goals.json"), data("notes.json"))
+    document = report.document(made, data("costs.json"), data("goals.json"))
     replace(os.path.join(folder, "report.html"), report.html(document, made))
     replace(os.path.join(folder, "report.md"), report.markdown(document, made))
     path = os.path.join(folder, "results.csv")
