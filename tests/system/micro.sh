@@ -12,7 +12,7 @@ grep -q '^CHECK .* FAILED' "$work/out" && fail "a check"
 for op in mask-interrupts read-cr3 write-cr3 switch-aspace invlpg flush-range-64 pte-update-1 pte-update-64 \
 	pte-update-2048 map-unmap page-fault system-call return-to-user load-idt load-gdt load-tls rdmsr wrmsr \
 	cpuid port-in port-out halt-wake ipi timer-set timer event-send event-receive grant-map grant-copy \
-	grant-unmap block-4k network-1500; do
+	grant-unmap block-4k network-1500 ipi-remote; do
 	for ways in native 'shared|batched|hypercall|trap'; do
 		grep -qE "^BENCH $op ($ways) [1-9][0-9]* [1-9]" "$work/out" || fail "no record: $op $ways"
 		grep -qE "^PROFILE $op ($ways) insns=[1-9]" "$work/out" || fail "no profile: $op $ways"
