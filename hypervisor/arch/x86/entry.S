@@ -400,6 +400,7 @@ syscall_bounce:
 	jb	bounce_failed
 	mov	%gs:PCPU_kernel_cr3, %rdx
 	mov	%rdx, %cr3
+	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch, %rdx
 	mov	%gs:PCPU_stack_top, %rsp
 	FIXUP	movq $SEL_USER_SS, -8(%rax)
@@ -410,7 +411,6 @@ syscall_bounce:
 	/* act */
 	movb	$1, %gs:PCPU_kernel_mode
 	incq	%gs:PCPU_n_syscalls
-	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_area, %rdx
 	movb	$0, AREA_irq_enabled(%rdx)
 	mov	%gs:PCPU_kernel_gs_base, %rcx
@@ -431,6 +431,7 @@ syscall_bounce:
 bounce_failed:
 	mov	%gs:PCPU_user_cr3, %rax
 	mov	%rax, %cr3
+	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 8, %rax
 	mov	%gs:PCPU_scratch + 16, %rdx
 bounce_slow:

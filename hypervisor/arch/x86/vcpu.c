@@ -274,7 +274,7 @@ static void context_load(struct pcpu *p, struct vcpu *v, struct regs *regs)
 		debug_load(p, v);
 	shadow_load(v);
 	if (!p->kernel_mode)
-		write_cr3(p->user_cr3);
+		set_user_mode(p);
 	v->area->steal_ns = v->sched.steal_ns;
 	v->stats.switches++;	/* what is pending, exit_work() sees to */
 	exit_slow_update(p, v);
