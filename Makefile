@@ -12,7 +12,7 @@ endif
 endif
 all:
 	@$(MAKE) deps-build deps-tools
-	@$(MAKE) hypervisor tools
+	@$(MAKE) hypervisor tools guest-kernel
 
 include pv-abi/build.mk
 include hypervisor/build.mk
