@@ -277,17 +277,6 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 	return false;
 }
 
-/* iretq in guest kernel mode: the frame on its stack, by virtual selectors. */
-static bool emulate_iret(struct vcpu *v, struct regs *r)
-{
-	u64 f[5];
-
-	if (!guest_va_read(v, r->rsp, f, sizeof(f)))
-		return false;
-	pv_return_to(v, r, f);
-	return true;
-}
-
 static void vif_set(struct vcpu *v, bool on)
 {
 	v->area->irq_enabled = on;
@@ -313,7 +302,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 	u8 bytes[INSN_MAX];
 	size_t len = sizeof(bytes);
 	struct insn i;
-	u64 value;
+	u64 value, frame[5];
 	u32 out[4];
 
 	/* one copy of the bytes; a page boundary may cut it short */
@@ -437,9 +426,10 @@ bool emulate(struct vcpu *v, struct regs *r)
 		guest_gs_base_set(sign_extend(v->area->user_gs_base));
 		v->area->user_gs_base = value;
 		break;
-	case INSN_IRET:
-		if (!emulate_iret(v, r))
+	case INSN_IRET:		/* the frame on its stack, by virtual selectors */
+		if (!guest_va_read(v, r->rsp, frame, sizeof(frame)))
 			return false;
+		pv_return_to(v, r, frame);
 		v->stats.emulations++;
 		return true;
 	}
