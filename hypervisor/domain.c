@@ -48,12 +48,10 @@ static struct domain *get_slot(unsigned int slot, u32 id)
 
 struct domain *domain_get(u32 id) { return id < DOMAIN_IDS ? get_slot(id % MAX_DOMAINS, id) : NULL; }
 
-void domain_put(struct domain *d)
+void domain_unref(struct domain *d)
 {
 	bool last;
 
-	if (!d)
-		return;
 	spin_lock(&domains_lock);
 	last = !--d->refs;
 	spin_unlock(&domains_lock);

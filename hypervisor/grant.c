@@ -283,11 +283,10 @@ static int revoke(struct domain *d, u32 ref)
 /* The other domain of a record: mostly that of the one before. */
 static struct domain *peer_get(struct domain **peer, u32 id)
 {
-	if (!*peer || (*peer)->id != id) {
-		domain_put(*peer);
-		*peer = domain_get(id);
-	}
-	return *peer;
+	if (*peer && (*peer)->id == id)
+		return *peer;
+	domain_put(*peer);
+	return *peer = domain_get(id);
 }
 
 /* ---- mappings: under the lock ---- */

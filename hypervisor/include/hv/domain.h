@@ -118,7 +118,12 @@ extern struct domain *domains[MAX_DOMAINS];
  * until domain_put(). Not with a lock of events, grants or devices held.
  */
 struct domain *domain_get(u32 id);
-void domain_put(struct domain *d);	/* NULL: nothing */
+void domain_unref(struct domain *d);
+static inline void domain_put(struct domain *d)
+{
+	if (d)
+		domain_unref(d);
+}
 /* Each in turn with a reference, which the next step takes back: the loop has no break. */
 struct domain *domain_next(struct domain *d, unsigned int *slot);
 #define for_each_domain(d, slot) \
