@@ -111,7 +111,7 @@ static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 }
 
 /* Take a free slot of at most @max, in a new page if need be. 0 or an error. */
-static int slot_new(struct table *t, u32 max, u32 *n)
+static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
 {
 	struct slot ***dir, *page;
 	u32 i;
@@ -132,7 +132,8 @@ static int slot_new(struct table *t, u32 max, u32 *n)
 		smp_store_release(&t->end, t->end + SLOTS);
 	}
 	*n = t->free;
-	t->free = slot_at(t, *n)->next;
+	*s = slot_at(t, *n);
+	t->free = (*s)->next;
 	t->used++;
 	return 0;
 }
@@ -216,7 +217,7 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	bool readonly = flags & PARVUS_GRANT_READONLY;
 	struct grant_domain *g = d->grants;
 	struct domain *peer;
-	struct offer *o;
+	struct slot *s;
 	u32 serial, n;
 	u64 e;
 	int ret;
@@ -232,10 +233,9 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 		return -PARVUS_EINVAL;
 	gfn_touch(d, _gfn(gfn), true);
 	spin_lock(&g->lock);
-	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n);
+	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n, &s);
 	if (ret)
 		goto out;
-	o = offer_at(d, n);
 	spin_lock(&d->gfn_lock);
 	e = gfn_lookup(d, _gfn(gfn));
 	if (!gfn_is_ram(e) || (!readonly && !(e & GFN_WRITABLE)))
@@ -247,9 +247,9 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 		slot_put(&g->offers, n);
 		goto out;
 	}
-	o->mfn = (u32)mfn_x(gfn_entry_mfn(e));
-	WRITE_ONCE(o->to, serial);
-	smp_store_release(&o->state, OFFER_STANDS | (readonly ? OFFER_READONLY : 0));
+	s->o.mfn = (u32)mfn_x(gfn_entry_mfn(e));
+	WRITE_ONCE(s->o.to, serial);
+	smp_store_release(&s->o.state, OFFER_STANDS | (readonly ? OFFER_READONLY : 0));
 	atomic_inc_u64(&offers_total);
 	*ref = n;
 out:
@@ -414,7 +414,7 @@ static int map(struct domain *d, struct domain **peer, struct parvus_grant_map *
 	spin_lock(&g->lock);
 	buckets_grow(g);
 	max = d->control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX;
-	ret = g->bucket ? slot_new(&g->mappings, max, &n) : -PARVUS_ENOMEM;
+	ret = g->bucket ? slot_new(&g->mappings, max, &n, &s) : -PARVUS_ENOMEM;
 	if (ret)
 		goto unlock;
 	ret = gfn_take(d, gfn);
@@ -423,7 +423,6 @@ static int map(struct domain *d, struct domain **peer, struct parvus_grant_map *
 		goto unlock;
 	}
 	domain_hold(owner);
-	s = slot_at(&g->mappings, n);
 	s->m = (struct mapping){ .owner = owner, .ref = r->ref, .gfn = (u32)gfn, .mfn = o->mfn,
 				 .readonly = readonly };
 	s->next = *bucket_of(g, (u32)gfn);
@@ -540,7 +539,6 @@ static int end_get(struct domain *d, struct domain **peer, const struct parvus_g
 	u64 entry;
 	int ret;
 
-	*o = NULL;
 	if (e->reserved || e->offset > PAGE_SIZE || length > PAGE_SIZE - e->offset)
 		return -PARVUS_EINVAL;
 	if (e->domain == PARVUS_DOMAIN_SELF) {
@@ -563,7 +561,7 @@ static int end_get(struct domain *d, struct domain **peer, const struct parvus_g
 
 static int copy(struct domain *d, struct domain **peers, const struct parvus_grant_copy *r)
 {
-	struct offer *o_from, *o_to = NULL;
+	struct offer *o_from = NULL, *o_to = NULL;
 	u8 *from, *to;
 	int ret;
 
