@@ -97,8 +97,9 @@ void vcpu_kick(struct vcpu *v);
 
 static inline bool vcpu_has_pending(const struct vcpu *v)
 {
-	return READ_ONCE(v->vectors[0]) | READ_ONCE(v->vectors[1]) | READ_ONCE(v->vectors[2]) |
-	       READ_ONCE(v->vectors[3]);
+	/* as they are now, in any order: READ_ONCE() of each would keep them from being OR's operands */
+	barrier();
+	return v->vectors[0] | v->vectors[1] | v->vectors[2] | v->vectors[3];
 }
 
 struct vcpu *vcpu_create(struct domain *d, unsigned int id);
