@@ -18,7 +18,7 @@ python3 tests/system/bench/check.py . "$made" || fail "the report is not whole"
 keep old
 
 # what must be in it: a goal that is missed has its cause, a way out of order its line
-grep -q '^| anonymous fault, 4 KiB pages .*| no | walked twice' "$made/report.md" || fail "no cause"
+grep -q '^| anonymous fault, 4 KiB pages .*| no | two crossings' "$made/report.md" || fail "no cause"
 grep -q '^| write-cr3 | batched [0-9,]* | hypercall [0-9,]* | an entry' "$made/report.md" || fail "no order"
 grep -q '^| linux | 1. | 1 | 0.1.* %' "$made/report.md" || fail "no repeatability: $(grep '^| linux |' "$made/report.md")"
 
