@@ -9,8 +9,7 @@
  * for byte queue limits to count), and no page needs an answer.
  *
  * Both rings of a queue share one event and one NAPI. The event is AUTO_MASKed: it comes
- * once, and again when the poll has found nothing more to do; while much is received, when
- * there is enough to do again.
+ * once, and again when the poll has found nothing more to do.
  */
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
@@ -28,17 +27,6 @@
 
 /* How long a full ring may stay as it is; then packets are dropped until it moves. */
 #define STALL_TIME	(10 * HZ)
-
-/*
- * A poll that found NAP_AFTER slots expects more: it asks for the next event when there are
- * many, for each may cost two switches between domains, a wake-up and an acknowledgement.
- * If the clock ends such a nap, then as many as came by then are what one waits for; after
- * NAP_POLLS more polls twice as many, up to NAP_SLOTS.
- */
-#define NAP_AFTER	8u
-#define NAP_SLOTS	96u
-#define NAP_POLLS	64u
-#define NAP_TIME	(400 * NSEC_PER_USEC)
 
 static_assert(PARVUS_NETWORK_PAGE == PAGE_SIZE);
 static_assert(PARVUS_NETWORK_NEEDS_CSUM == VIRTIO_NET_HDR_F_NEEDS_CSUM << 1);
@@ -403,43 +391,11 @@ static int network_receive(struct parvus_network_queue *q, int budget)
 	return done;
 }
 
-/* How many slots to wait for, after a poll that found @found. */
-static unsigned int network_nap_slots(struct parvus_network_queue *q, unsigned int found)
-{
-	/* the other end may wait, too, when a packet might have no room */
-	unsigned int most = q->slots > PARVUS_NETWORK_PACKET_SLOTS ?
-			    min(NAP_SLOTS, q->slots - PARVUS_NETWORK_PACKET_SLOTS) : 1;
-
-	if (xchg(&q->nap_late, false) && found) {
-		q->nap_slots = found;
-		q->nap_polls = 0;
-	} else if (++q->nap_polls >= NAP_POLLS) {
-		q->nap_slots *= 2;
-		q->nap_polls = 0;
-	}
-	q->nap_slots = clamp(q->nap_slots, 1u, most);
-	return found >= NAP_AFTER && !q->waits ? q->nap_slots : 1;
-}
-
-static enum hrtimer_restart network_nap_end(struct hrtimer *timer)
-{
-	struct parvus_network_queue *q = container_of(timer, struct parvus_network_queue, nap);
-
-	if (xchg(&q->naps, false)) {	/* else an event came before */
-		WRITE_ONCE(q->nap_late, true);
-		napi_schedule(&q->napi);
-	}
-	return HRTIMER_NORESTART;
-}
-
 static int network_poll(struct napi_struct *napi, int budget)
 {
 	struct parvus_network_queue *q = container_of(napi, struct parvus_network_queue, napi);
-	u32 from = q->rx.end.next;
-	unsigned int want;
 	int done;
 
-	WRITE_ONCE(q->naps, false);
 	network_wake(q);
 	if (!budget)
 		return 0;
@@ -450,14 +406,9 @@ static int network_poll(struct napi_struct *napi, int budget)
 	}
 	if (done == budget)
 		return budget;
-	want = network_nap_slots(q, q->rx.end.next - from);
 	/* Room is told even while packets wait for the limit; what they wait for is the timer. */
-	if (!q->waits && !parvus_consumer_sleep_for(&q->rx, want))
+	if (!q->waits && !parvus_consumer_sleep(&q->rx))
 		return budget;
-	if (want > 1) {
-		WRITE_ONCE(q->naps, true);
-		hrtimer_start(&q->nap, NAP_TIME, HRTIMER_MODE_REL_PINNED);
-	}
 	if (napi_complete_done(napi, done))
 		parvus_queue_done(q->link);
 	return done;
@@ -532,7 +483,6 @@ static void network_stop(struct parvus_network *net)
 		napi_disable(&q->napi);
 		del_timer_sync(&q->stall);
 		del_timer_sync(&q->again);
-		hrtimer_cancel(&q->nap);
 	}
 	/* a poll that is complete may still be telling the other end */
 	synchronize_net();
@@ -818,9 +768,6 @@ static void network_queue_init(struct parvus_network *net, unsigned int index)
 	q->index = index;
 	timer_setup(&q->stall, network_stall, 0);
 	timer_setup(&q->again, network_again, 0);
-	hrtimer_init(&q->nap, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
-	q->nap.function = network_nap_end;
-	q->nap_slots = NAP_SLOTS;
 	u64_stats_init(&q->sent.sync);
 	u64_stats_init(&q->received.sync);
 	netif_napi_add(net->netdev, &q->napi, network_poll);

@@ -7,7 +7,6 @@
 #ifndef PARVUS_NETWORK_COMMON_H
 #define PARVUS_NETWORK_COMMON_H
 
-#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/parvus_link.h>
 #include <linux/u64_stats_sync.h>
@@ -46,11 +45,6 @@ struct parvus_network_queue {
 	struct page_frag frag;		/* where the bytes of packets go */
 	bool waits;			/* for its limit: the timer polls again */
 	struct timer_list again;
-	bool naps;			/* until there are nap_slots, or the clock polls */
-	bool nap_late;			/* it was the clock */
-	unsigned int nap_slots;
-	unsigned int nap_polls;		/* since nap_slots is what it is */
-	struct hrtimer nap;
 	struct parvus_network_counters received;
 	struct parvus_network_packet packet;
 };
