@@ -236,32 +236,6 @@ START_TEST(consumer_woken)
 }
 END_TEST
 
-/* Who naps is woken by the last of several, and not by what is there before. */
-START_TEST(consumer_woken_by_several)
-{
-	uint32_t from = froms[_i];
-
-	up(8, 4, from);
-	ck_assert(parvus_consumer_sleep_for(&c, 3));
-	ck_assert_uint_eq(ring->consumer_wake, from + 3);
-	ck_assert(put(1));
-	ck_assert(!parvus_publish(&p));
-	ck_assert(!parvus_consumer_sleep_for(&c, 3));	/* there is one: no sleep any more */
-	ck_assert(put(2));
-	ck_assert(!parvus_publish(&p));
-	ck_assert(put(3) && put(4));
-	ck_assert(parvus_publish(&p));
-	ck_assert(get() == 1 && get() == 2 && get() == 3 && get() == 4);
-	parvus_release(&c);
-	/* all of the ring */
-	ck_assert(parvus_consumer_sleep_for(&c, 8));
-	ck_assert(put(1) && put(2) && put(3) && put(4) && put(5) && put(6) && put(7));
-	ck_assert(!parvus_publish(&p));
-	ck_assert(put(8));
-	ck_assert(parvus_publish(&p));
-}
-END_TEST
-
 static uint32_t arrives(const uint32_t *at)
 {
 	/* at the second look at the index, an entry is there */
@@ -610,7 +584,6 @@ int main(void)
 	tcase_add_loop_test(t, undone, 0, FROMS);
 	tcase_add_loop_test(t, passing, 0, FROMS);
 	tcase_add_loop_test(t, consumer_woken, 0, FROMS);
-	tcase_add_loop_test(t, consumer_woken_by_several, 0, FROMS);
 	tcase_add_loop_test(t, between_two_looks, 0, FROMS);
 	tcase_add_loop_test(t, producer_woken, 0, FROMS);
 	tcase_add_loop_test(t, taken_over, 0, FROMS);

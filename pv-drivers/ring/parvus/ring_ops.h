@@ -295,23 +295,17 @@ static inline int parvus_release(struct parvus_consumer *c)
 }
 
 /*
- * Ask to be woken when there are @n entries, at most all of the ring; what was consumed
- * should be released, or the producer may lack the room for them. True: sleep; with more
- * than one, not for ever, for what comes first may be all. False: there is one, or the
- * ring is broken.
+ * Ask to be woken when an entry comes; what was consumed should be released, or the
+ * producer may lack the room for one. True: sleep. False: there is one, or the ring is
+ * broken.
  */
-static inline int parvus_consumer_sleep_for(struct parvus_consumer *c, uint32_t n)
+static inline int parvus_consumer_sleep(struct parvus_consumer *c)
 {
 	if (parvus_consumer_ready(c) || c->end.broken)
 		return 0;
-	PARVUS_RING_STORE(&c->end.ring->consumer_wake, c->end.next + n);
+	PARVUS_RING_STORE(&c->end.ring->consumer_wake, c->end.next + 1);
 	PARVUS_RING_FENCE();
 	return !parvus_consumer_ready(c) && !c->end.broken;
-}
-
-static inline int parvus_consumer_sleep(struct parvus_consumer *c)
-{
-	return parvus_consumer_sleep_for(c, 1);
 }
 
 #endif
