@@ -1206,11 +1206,18 @@ static enum fill fill(struct vcpu *v, struct aspace *as, u64 va, struct guest_wa
 #undef NEIGHBOUR
 }
 
-static bool stuck(struct vcpu *v, u64 rip, u64 va, u64 gen)
+/*
+ * The same fault again and again, though each time an entry was made that permits the access. New
+ * address spaces begin with the same generation, and their kernels with the same fault: so the
+ * id is compared, too, which Linux never uses twice.
+ */
+static bool stuck(struct vcpu *v, const struct aspace *as, u64 rip, u64 va)
 {
 	struct vcpu_shadow *s = &v->shadow;
+	u64 gen = as->gen;
 
-	if (s->last_rip != rip || s->last_cr2 != va || s->last_gen != gen) {
+	if (s->last_id != as->id || s->last_rip != rip || s->last_cr2 != va || s->last_gen != gen) {
+		s->last_id = as->id;
 		s->last_rip = rip;
 		s->last_cr2 = va;
 		s->last_gen = gen;
@@ -1301,7 +1308,7 @@ again:
 		return SHADOW_KILLED;
 	}
 	flush_if_behind(v, as);
-	if (stuck(v, rip, va, as->gen)) {
+	if (stuck(v, as, rip, va)) {
 		domain_kill(d, "no progress: fault at va %lx, rip %lx, access %x again and again",
 			    (unsigned long)va, (unsigned long)rip, access);
 		return SHADOW_KILLED;

@@ -43,7 +43,7 @@ struct vcpu_shadow {
 		u64 gfn, above;		/* the guest's, and what the levels above it permit */
 		u32 index;		/* ours, in the pool; 0 = not known */
 	} recent;
-	u64 last_rip, last_cr2, last_gen;	/* progress check (rule 13) */
+	u64 last_id, last_rip, last_cr2, last_gen;	/* progress check (rule 13) */
 	u32 last_count;
 	u32 reserved;		/* pool pages taken ahead of a fault */
 	u32 reserve[SHADOW_RESERVE];
