@@ -7,22 +7,22 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone
 	-fno-strict-aliasing -fno-common -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-ffile-prefix-map=$(CURDIR)/= \
 	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
-	-Ihypervisor/include -Ihypervisor/arch/x86/include -Ipv-abi/include -I$(O)/gen -I$(HV_O)
-HV_C      := $(sort $(wildcard hypervisor/*.c hypervisor/arch/x86/*.c))
+	-Ihypervisor -Ipv-abi/include -I$(O)/gen -I$(HV_O)
+HV_C      := $(sort $(wildcard $(addprefix hypervisor/,core/*.c mmu/*.c x86/*.c boot/*.c)))
 HV_C      := $(filter-out %/asm_offsets.c,$(HV_C))
-HV_OBJS   := $(patsubst hypervisor/%.c,$(HV_O)/%.o,$(HV_C)) $(HV_O)/arch/x86/entry.o
+HV_OBJS   := $(patsubst hypervisor/%.c,$(HV_O)/%.o,$(HV_C)) $(HV_O)/x86/entry.o
 HV_LINK    = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
-	-Wl,--no-warn-rwx-segments,-T,hypervisor/arch/x86/hypervisor.lds
+	-Wl,--no-warn-rwx-segments,-T,hypervisor/x86/hypervisor.lds
 
 # BENCH=1: with the baselines of the benchmark (tools/bench/hypervisor.c), parvus-bench.elf.
 # Never to be run for real.
-HV_BENCH  := $(patsubst %,$(HV_O)/bench/%.o,hypercall arch/x86/emulate arch/x86/traps baselines)
+HV_BENCH  := $(patsubst %,$(HV_O)/bench/%.o,core/hypercall x86/emulate x86/traps baselines)
 HV_BENCH_OBJS := $(filter-out $(subst /bench/,/,$(HV_BENCH)),$(HV_OBJS)) $(HV_BENCH)
 
 .PHONY: hypervisor
 hypervisor: $(O)/parvus.elf $(O)/parvus-pvh.elf $(if $(BENCH),$(O)/parvus-bench.elf)
 
-$(HV_O)/asm-offsets.h: hypervisor/arch/x86/asm_offsets.c $(ABI_GEN)
+$(HV_O)/asm-offsets.h: hypervisor/x86/asm_offsets.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(HV_CFLAGS) -MMD -MT $@ -MF $(@:.h=.d) -S -o $(@:.h=.s) $<
 	@awk '/^->/ { sub(/^->/, ""); sub(/\$$/, "", $$2); print "#define " $$1 " " $$2 }' $(@:.h=.s) >$@
@@ -45,29 +45,29 @@ $(HV_O)/%.o: hypervisor/%.S $(HV_O)/asm-offsets.h
 	@echo "  AS      $<"
 	@$(CC) $(HV_CFLAGS) -MMD -c -o $@ $<
 
-$(HV_O)/arch/x86/boot-pvh.o: hypervisor/arch/x86/boot.S $(HV_O)/asm-offsets.h
+$(HV_O)/boot/boot-pvh.o: hypervisor/boot/boot.S $(HV_O)/asm-offsets.h
 	@mkdir -p $(@D)
 	@$(CC) $(HV_CFLAGS) -DBOOT_PVH -MMD -c -o $@ $<
 
 # Link, take the symbols, link again with their table for backtraces.
 define hv_link
 	@echo "  LD      $@"
-	@awk -f hypervisor/symbols.awk </dev/null >$@.sym.c
+	@awk -f hypervisor/x86/symbols.awk </dev/null >$@.sym.c
 	@$(CC) $(HV_CFLAGS) -c -o $@.sym.o $@.sym.c
 	@$(HV_LINK) -o $@.tmp $(1) $@.sym.o
-	@nm -n $@.tmp | awk -f hypervisor/symbols.awk >$@.sym.c
+	@nm -n $@.tmp | awk -f hypervisor/x86/symbols.awk >$@.sym.c
 	@$(CC) $(HV_CFLAGS) -c -o $@.sym.o $@.sym.c
 	@$(HV_LINK) -o $@.tmp $(1) $@.sym.o
 	@mv $@.tmp $@
 endef
 
-$(O)/parvus.elf: $(HV_OBJS) $(HV_O)/arch/x86/boot.o hypervisor/arch/x86/hypervisor.lds hypervisor/symbols.awk
-	$(call hv_link,$(HV_OBJS) $(HV_O)/arch/x86/boot.o)
+$(O)/parvus.elf: $(HV_OBJS) $(HV_O)/boot/boot.o hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
+	$(call hv_link,$(HV_OBJS) $(HV_O)/boot/boot.o)
 
-$(O)/parvus-pvh.elf: $(HV_OBJS) $(HV_O)/arch/x86/boot-pvh.o hypervisor/arch/x86/hypervisor.lds hypervisor/symbols.awk
-	$(call hv_link,$(HV_OBJS) $(HV_O)/arch/x86/boot-pvh.o)
+$(O)/parvus-pvh.elf: $(HV_OBJS) $(HV_O)/boot/boot-pvh.o hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
+	$(call hv_link,$(HV_OBJS) $(HV_O)/boot/boot-pvh.o)
 
-$(O)/parvus-bench.elf: $(HV_BENCH_OBJS) $(HV_O)/arch/x86/boot.o hypervisor/arch/x86/hypervisor.lds hypervisor/symbols.awk
-	$(call hv_link,$(HV_BENCH_OBJS) $(HV_O)/arch/x86/boot.o)
+$(O)/parvus-bench.elf: $(HV_BENCH_OBJS) $(HV_O)/boot/boot.o hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
+	$(call hv_link,$(HV_BENCH_OBJS) $(HV_O)/boot/boot.o)
 
 -include $(HV_BENCH:.o=.d) $(HV_OBJS:.o=.d) $(HV_O)/asm-offsets.d

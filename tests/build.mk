@@ -24,9 +24,10 @@ $(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle: $(GUEST_O)/%: $(GUEST_O)/lib/
 
 UNIT_O      := $(O)/tests/unit
 UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-UNIT_HV     := decode elf bundle lib log_ring sched timer trace page_alloc shadow domain guest_access event device grant memory
+UNIT_HV     := x86/decode boot/elf boot/bundle mmu/shadow $(addprefix core/,lib log_ring sched timer trace \
+	page_alloc domain guest_access event device grant memory)
 UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor/include -Ihypervisor/arch/x86/include \
+	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor \
 	-Ipv-abi/include -Ipv-drivers/ring -I$(O)/gen
 UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
 
@@ -123,4 +124,4 @@ test-full: deps-full
 	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk
 	@O=$(O) FULL=1 tests/run $(T)
 
--include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*.d)
+-include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*/*.d)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The fake machine behind the unit tests (native.h): what the portable files of the
- * hypervisor need of hv/arch_mmu.h, hv/log.h, hv/platform.h and hv/vcpu.h.
+ * hypervisor need of core/arch_mmu.h, core/log.h, core/platform.h and core/vcpu.h.
  */
 #include "native.h"
 #include <stdarg.h>
-#include <hv/lib.h>
-#include <hv/log.h>
-#include <hv/platform.h>
-#include <hv/sched.h>
-#include <hv/timer.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <core/platform.h>
+#include <core/sched.h>
+#include <core/timer.h>
 
 /* The hypervisor's memory is an array that we give back in no test. */
 const char *__asan_default_options(void);

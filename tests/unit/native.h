@@ -7,16 +7,16 @@
 #ifndef UNIT_NATIVE_H
 #define UNIT_NATIVE_H
 
-/* First of all includes: the C library knows nothing of the macros of hv/types.h. */
+/* First of all includes: the C library knows nothing of the macros of core/types.h. */
 #include <check.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <hv/arch_mmu.h>
-#include <hv/domain.h>
-#include <hv/frame.h>
-#include <hv/vcpu.h>
+#include <core/arch_mmu.h>
+#include <core/domain.h>
+#include <core/frame.h>
+#include <core/vcpu.h>
 
 #define NATIVE_CPUS	4u
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* bundle.c: newc archives, good, cut and mutated; manifest lines and what is wrong with them. */
 #include "native.h"
-#include <hv/bundle.h>
+#include <boot/bundle.h>
 
 struct archive {
 	u8 bytes[4096];

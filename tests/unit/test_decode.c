@@ -5,7 +5,7 @@
  * the bytes end, so that ASan sees a byte too many.
  */
 #include "native.h"
-#include <hv/decode.h>
+#include <x86/decode.h>
 
 /* Decode a copy of exactly @len bytes. */
 static struct insn decode(const u8 *bytes, size_t len)

@@ -5,9 +5,9 @@
  * operations against a simple model.
  */
 #include "native.h"
-#include <hv/device.h>
-#include <hv/event.h>
-#include <hv/timer.h>
+#include <core/device.h>
+#include <core/event.h>
+#include <core/timer.h>
 #include <parvus/device.h>
 #include <parvus/event.h>
 

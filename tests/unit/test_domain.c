@@ -5,8 +5,8 @@
  * it found.
  */
 #include "native.h"
-#include <hv/lib.h>
-#include <hv/log.h>
+#include <core/lib.h>
+#include <core/log.h>
 
 #define FRAMES	(16 * EXTENT_FRAMES)
 

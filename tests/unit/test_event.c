@@ -6,9 +6,9 @@
  */
 #include "native.h"
 #include <pthread.h>
-#include <hv/event.h>
-#include <hv/timer.h>
-#include <hv/trace.h>
+#include <core/event.h>
+#include <core/timer.h>
+#include <core/trace.h>
 #include <parvus/event.h>
 
 #define PAGE_GPA	0x1000u

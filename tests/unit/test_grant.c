@@ -7,9 +7,9 @@
  * SEED=n runs one schedule of the model.
  */
 #include "native.h"
-#include <hv/grant.h>
-#include <hv/lib.h>
-#include <hv/shadow.h>
+#include <core/grant.h>
+#include <core/lib.h>
+#include <mmu/shadow.h>
 #include <parvus/memory.h>
 
 #define P	1ull

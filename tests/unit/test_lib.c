@@ -2,7 +2,7 @@
 /* lib.c: formatting against the C library's own, and sizes as people write them. */
 #include "native.h"
 #include <limits.h>
-#include <hv/lib.h>
+#include <core/lib.h>
 
 /* The same format, the same arguments, the same bytes and length. */
 #define SAME(...) do { \

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* log_ring.c: the last 64 KiB of the log by position, whatever a reader asks for. */
 #include "native.h"
-#include <hv/log.h>
+#include <core/log.h>
 
 static char expected(u64 pos) { return (char)(pos * 7 % 251); }
 static u64 written;

@@ -6,8 +6,8 @@
 #include "native.h"
 #include <pthread.h>
 #include <time.h>
-#include <hv/limits.h>
-#include <hv/sched.h>
+#include <core/limits.h>
+#include <core/sched.h>
 
 #define MS		1000000ull
 #define MAX_V		16u

@@ -11,9 +11,9 @@
  * SEED=n runs one schedule; the seed is in every message.
  */
 #include "native.h"
-#include <hv/grant.h>
-#include <hv/lib.h>
-#include <hv/log.h>
+#include <core/grant.h>
+#include <core/lib.h>
+#include <core/log.h>
 
 #define P	1ull
 #define W	2ull

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* timer.c: against a plain array of deadlines; heap order, cancel, re-arm, other pCPU, full. */
 #include "native.h"
-#include <hv/timer.h>
+#include <core/timer.h>
 
 static struct timer t[TIMERS_PER_CPU + 2];
 static unsigned int fired[64], fires;

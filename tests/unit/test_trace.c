@@ -5,7 +5,7 @@
  */
 #include "native.h"
 #include <pthread.h>
-#include <hv/trace.h>
+#include <core/trace.h>
 
 static struct parvus_control_trace t;
 static struct domain dom = { .id = 3 };

@@ -5,12 +5,12 @@
  * are emulated; so are SYSRET, an x2APIC, and eight ports of a device with 64 KiB, a disk or
  * a network interface. One guest at a time, and the least that such emulation can cost.
  */
-#include <asm/desc.h>
-#include <asm/pv.h>
-#include <hv/frame.h>
-#include <hv/lib.h>
-#include <hv/platform.h>
-#include <hv/timer.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/platform.h>
+#include <core/timer.h>
 #include <parvus/hypercalls.h>
 
 #define PORT	0x700u	/* data; then registers: 3 the place, in 512 bytes, 7 command and status */

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The little ACPI that a hypervisor without AML needs: CPUs, I/O APIC and overrides
+ * from the MADT, and how to power off from the FADT and the DSDT's \_S5 package,
+ * which is found by its bytes (ACPI 6.4, 5.2.12, 5.2.9, 7.4.2.5).
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <core/lib.h>
+#include <core/log.h>
+
+struct sdt {
+	char signature[4];
+	u32 length;
+	u8 revision, checksum;
+	char oem[6], table[8];
+	u32 oem_revision, creator, creator_revision;
+} __attribute__((packed));
+
+u32 cpu_apic_ids[MAX_CPUS];
+unsigned int cpus_present;
+u64 lapic_phys = 0xfee00000;
+u32 ioapic_gsi_base;	/* of the first */
+unsigned int ioapics;
+u64 ioapic_list[MAX_IOAPICS], acpi_rsdp;
+u32 irq_override[16];	/* gsi | polarity and trigger flags << 16 */
+
+static u16 pm1a_control, pm1b_control, reset_port, s5_a, s5_b;
+static u8 reset_value;
+static bool have_s5;
+
+/* Tables may lie in memory that e820 does not call RAM, thus outside the direct map. */
+static void *table_map(u64 pa)
+{
+	struct sdt *t;
+
+	if (!pa || pa >= GIB(512))
+		return NULL;
+	t = ram_or_mmio_map(pa, sizeof(*t));
+	if (t->length < sizeof(*t) || t->length > MIB(4))
+		return NULL;
+	return ram_or_mmio_map(pa, t->length);
+}
+
+static u8 sum(const void *p, size_t n)
+{
+	const u8 *b = p;
+	u8 s = 0;
+
+	while (n--)
+		s = (u8)(s + *b++);
+	return s;
+}
+
+static u64 scan_rsdp(u64 start, u64 end)
+{
+	for (; start < end; start += 16)
+		if (!memcmp(phys_to_virt(start), "RSD PTR ", 8) && !sum(phys_to_virt(start), 20))
+			return start;
+	return 0;
+}
+
+static void add_cpu(u32 id, u32 flags)
+{
+	unsigned int i;
+
+	if (!(flags & 1))
+		return;
+	for (i = 0; i < cpus_present; i++)
+		if (cpu_apic_ids[i] == id)
+			return;
+	if (cpus_present < MAX_CPUS)
+		cpu_apic_ids[cpus_present++] = id;
+}
+
+static void parse_madt(const struct sdt *t)
+{
+	const u8 *p = (const u8 *)t + 44, *end = (const u8 *)t + t->length;
+
+	lapic_phys = *(const u32 *)((const u8 *)t + 36);
+	for (; p + 2 <= end && p[1] >= 2 && p + p[1] <= end; p += p[1]) {
+		switch (p[0]) {
+		case 0:
+			add_cpu(p[3], *(const u32 *)(p + 4));
+			break;
+		case 1:
+			if (!ioapics)
+				ioapic_gsi_base = *(const u32 *)(p + 8);
+			if (ioapics < MAX_IOAPICS)
+				ioapic_list[ioapics++] = *(const u32 *)(p + 4);
+			break;
+		case 2:
+			if (p[3] < 16)
+				irq_override[p[3]] = *(const u16 *)(p + 4) |
+						     (u32)*(const u16 *)(p + 8) << 16;
+			break;
+		case 5:
+			lapic_phys = *(const u64 *)(p + 4);
+			break;
+		case 9:
+			add_cpu(*(const u32 *)(p + 4), *(const u32 *)(p + 8));
+			break;
+		}
+	}
+}
+
+/* "_S5_", package, length, count, two byte constants (prefix 0x0a, or the ops zero and one). */
+static void parse_s5(const struct sdt *dsdt)
+{
+	const u8 *p = (const u8 *)dsdt + sizeof(*dsdt), *end = (const u8 *)dsdt + dsdt->length - 16;
+
+	for (; p < end; p++) {
+		const u8 *q = p + 5;
+
+		if (memcmp(p, "_S5_", 4) || p[4] != 0x12)
+			continue;
+		q += 1 + (*q >> 6) + 1;		/* package length, element count */
+		q += *q == 0x0a;
+		s5_a = (u16)(*q << 10);
+		q++;
+		q += *q == 0x0a;
+		s5_b = (u16)(*q << 10);
+		have_s5 = true;
+		return;
+	}
+}
+
+static void parse_fadt(const struct sdt *t)
+{
+	const u8 *p = (const u8 *)t;
+	const struct sdt *dsdt;
+	u64 at = *(const u32 *)(p + 40);
+
+	pm1a_control = (u16)*(const u32 *)(p + 64);
+	pm1b_control = (u16)*(const u32 *)(p + 68);
+	if (t->length >= 148 && *(const u64 *)(p + 140))
+		at = *(const u64 *)(p + 140);
+	if (t->length >= 129 && (*(const u32 *)(p + 112) & 1u << 10) && p[116] == 1) {
+		reset_port = (u16)*(const u64 *)(p + 120);
+		reset_value = p[128];
+	}
+	dsdt = table_map(at);
+	if (dsdt)
+		parse_s5(dsdt);
+}
+
+void acpi_init(void)
+{
+	u64 rsdp = boot_info.rsdp;
+	const u8 *r;
+	const struct sdt *root;
+	unsigned int i, n, width;
+
+	for (i = 0; i < 16; i++)
+		irq_override[i] = i;
+	if (!rsdp)
+		rsdp = scan_rsdp((u64)*(u16 *)phys_to_virt(0x40e) << 4,
+				 ((u64)*(u16 *)phys_to_virt(0x40e) << 4) + 1024);
+	if (!rsdp)
+		rsdp = scan_rsdp(0xe0000, 0x100000);
+	acpi_rsdp = rsdp;
+	r = rsdp ? ram_or_mmio_map(rsdp, 36) : NULL;
+	width = r && r[15] >= 2 && *(const u64 *)(r + 24) ? 8 : 4;
+	root = r ? table_map(width == 8 ? *(const u64 *)(r + 24) : *(const u32 *)(r + 16)) : NULL;
+	n = root ? (root->length - (unsigned int)sizeof(*root)) / width : 0;
+	for (i = 0; i < n; i++) {
+		const u8 *e = (const u8 *)(root + 1) + i * width;
+		const struct sdt *t = table_map(width == 8 ? *(const u64 *)e : *(const u32 *)e);
+
+		if (t && !memcmp(t->signature, "APIC", 4))
+			parse_madt(t);
+		else if (t && !memcmp(t->signature, "FACP", 4))
+			parse_fadt(t);
+	}
+	if (!cpus_present) {
+		log_info("acpi: no CPU list, one CPU assumed");
+		cpu_apic_ids[0] = apic_id();
+		cpus_present = 1;
+	}
+}
+
+void power_off(void)
+{
+	const char *s;
+
+	if (have_s5) {
+		outw(pm1a_control, (u16)(s5_a | 1u << 13));
+		if (pm1b_control)
+			outw(pm1b_control, (u16)(s5_b | 1u << 13));
+	}
+	for (s = "Shutdown"; *s; s++)	/* Bochs */
+		outb(0x8900, (u8)*s);
+	halt_forever();
+}
+
+void machine_reboot(void)
+{
+	if (reset_port)
+		outb(reset_port, reset_value);
+	outb(0xcf9, 6);
+	outb(0x64, 0xfe);
+	halt_forever();
+}

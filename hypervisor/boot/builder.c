@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Building domains at boot from the bundle: memory, the kernel, start info, command
+ * line and initrd, then the first vCPU.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/pv.h>
+#include <boot/bundle.h>
+#include <boot/elf.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <core/platform.h>
+#include <core/sched.h>
+#include <core/trace.h>
+
+#define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, mem) */
+#define HIGH_START	0x100000ull
+
+u64 features_word0(void)
+{
+	return PARVUS_FEATURE_PREFILL | (tsc_stable ? PARVUS_FEATURE_CLOCK_STABLE : 0) |
+	       PARVUS_FEATURE_RETPOLINE;
+}
+
+static int copy_in(void *arg, u64 gpa, const void *from, u64 bytes)
+{
+	static const u8 zero[PAGE_SIZE];
+	struct domain *d = arg;
+	int ret = 0;
+
+	if (from)
+		return guest_write(d, gpa, from, bytes);
+	/* fresh memory is zero already, but domain 0's is as the firmware left it */
+	for (; d->control && bytes && !ret; gpa += min(bytes, PAGE_SIZE), bytes -= min(bytes, PAGE_SIZE))
+		ret = guest_write(d, gpa, zero, min(bytes, PAGE_SIZE));
+	return ret;
+}
+
+static void add_memory(struct parvus_start_info *si, u64 start, u64 end, u32 type)
+{
+	struct parvus_memory_range *last = &si->memory[si->memory_ranges - 1];
+
+	if (si->memory_ranges && last->type == type && last->start + last->size == start) {
+		last->size += end - start;
+		return;
+	}
+	if (start >= end || si->memory_ranges == PARVUS_MEMORY_RANGES)
+		return;
+	last = &si->memory[si->memory_ranges++];
+	last->start = start;
+	last->size = end - start;
+	last->type = type;
+}
+
+/*
+ * Domain U: kernels look for firmware tables below 1 MiB and find memory there, and zeroes.
+ * Domain 0: the machine's map; RAM that is not its own is reserved.
+ */
+static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem,
+		       const struct elf_image *elf)
+{
+	unsigned int i;
+
+	if (!d->control) {
+		add_memory(si, 0, LOW_END, 1);
+		add_memory(si, LOW_END, HIGH_START, 2);
+		add_memory(si, HIGH_START, mem, 1);
+		return;
+	}
+	for (i = 0; i < boot_info.ranges; i++) {
+		struct boot_range *r = &boot_info.range[i];
+		u64 at = ROUND_UP(r->start, PAGE_SIZE), end = ROUND_DOWN(r->end, PAGE_SIZE);
+
+		u32 other = r->type == 1 ? 2 : r->type;
+
+		/* the first MiB is the firmware's: to be looked at, not used */
+		if (r->start < HIGH_START ||
+		    (r->type != 1 && (r->start >= elf->high || r->end <= elf->low))) {
+			add_memory(si, r->start, r->end, other);
+			continue;
+		}
+		for (; at < end; at += PAGE_SIZE)
+			add_memory(si, at, at + PAGE_SIZE,
+				   gfn_is_ram(gfn_lookup(d, _gfn(at >> PAGE_SHIFT))) ? 1 : other);
+	}
+}
+
+/* Domain 0 gets RAM from 1 MiB up, where the machine has it, as far as it is free. */
+static int claim_memory(struct domain *d, u64 frames)
+{
+	u64 n, step;
+
+	for (n = HIGH_START >> PAGE_SHIFT; n < frame_table_count && d->frames < frames; n += step) {
+		step = min(frame_table_count - n, frames - d->frames);
+		if (domain_claim(d, n, step))
+			return -PARVUS_ENOMEM;
+	}
+	return d->frames < frames ? -PARVUS_ENOMEM : 0;
+}
+
+/*
+ * Domain 0's kernel is not relocated. Where the machine has firmware in its place (UEFI at
+ * 8 MiB), other frames stand behind it: the one exception from gfn == mfn, which does no harm,
+ * for a kernel's image is not used for DMA (Linux, core-api/dma-api-howto.rst).
+ */
+static int fill_image(struct domain *d, const struct elf_image *elf)
+{
+	u64 gfn;
+
+	for (gfn = elf->low >> PAGE_SHIFT; gfn << PAGE_SHIFT < elf->high; gfn++) {
+		if (gfn_is_ram(gfn_lookup(d, _gfn(gfn))))
+			continue;
+		d->max_frames = d->frames + 1;
+		if (domain_populate(d, _gfn(gfn), 1))
+			return -PARVUS_ENOMEM;
+	}
+	d->ram_frames = d->max_frames = d->target_frames = d->frames;
+	return 0;
+}
+
+/* NULL, or why it cannot be. Nothing is left behind then. */
+static const char *build(const struct bundle_domain *b, const void *archive, u64 size)
+{
+	struct parvus_start_info si;
+	struct bundle_file kernel, initrd = { NULL, 0 };
+	struct elf_image elf;
+	struct domain *d;
+	const char *error;
+	u64 top, info, pages, max_gfn = b->control ? frame_table_count : b->mem >> PAGE_SHIFT;
+
+	if (b->control && control_domain())
+		return "there is a control domain already";
+	if (!bundle_find(archive, size, b->kernel, &kernel))
+		return "no such kernel in the bundle";
+	if (b->initrd[0] && !bundle_find(archive, size, b->initrd, &initrd))
+		return "no such initrd in the bundle";
+	error = elf_parse(kernel.data, kernel.size, &elf);
+	if (error)
+		return error;
+	if (elf.note.features_required & ~features_word0())
+		return "needs features that this hypervisor does not offer here";
+	if (elf.low < HIGH_START && elf.high > LOW_END)
+		return "its kernel lies across [640K, 1M)";
+	d = domain_create(b->name, max_gfn, b->mem >> PAGE_SHIFT, b->vcpus);
+	if (!d)
+		return "no memory for it, or too many domains";
+	spin_unlock(&d->control_lock);	/* there is nobody else yet */
+	if (b->control)
+		domain_set_control(d);
+	sched_set_weight(d, b->weight);
+	if (b->cap)
+		sched_set_cap(d, b->cap, hv_now_ns());
+	error = "not enough memory";
+	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) || fill_image(d, &elf) :
+	    domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
+		goto fail;
+	/* start info and command line below the initrd, at the top of what follows the kernel */
+	for (top = ROUND_UP(elf.high, PAGE_SIZE); top < GIB(1); top += PAGE_SIZE)
+		if (!gfn_is_ram(gfn_lookup(d, _gfn(top >> PAGE_SHIFT))))
+			break;
+	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
+	error = "kernel and initrd do not fit in its memory";
+	if (elf.high > top || initrd.size + pages > top - ROUND_UP(elf.high, PAGE_SIZE))
+		goto fail;
+	top = ROUND_DOWN(top - initrd.size, PAGE_SIZE);
+	info = top - pages;
+	if (info < elf.high)
+		goto fail;
+	error = "its kernel does not fit in its memory";
+	if (elf_load(&elf, copy_in, d))
+		goto fail;
+
+	memset(&si, 0, sizeof(si));
+	si.magic = PARVUS_START_MAGIC;
+	si.size = sizeof(si);
+	si.version = PARVUS_ABI_VERSION;
+	si.domain = d->id;
+	si.vcpus = b->vcpus;
+	si.flags = (b->control ? PARVUS_START_CONTROL : 0) | (debug_enabled ? PARVUS_START_DEBUG : 0);
+	si.features[0] = features_word0();
+	si.cmdline = info + ROUND_UP(sizeof(si), PAGE_SIZE);
+	si.initrd = initrd.size ? top : 0;
+	si.initrd_size = initrd.size;
+	si.ram_size = d->frames << PAGE_SHIFT;
+	si.max_gfn = d->max_gfn;
+	si.tsc_khz = tsc_khz;
+	si.wall_sec = wall_sec;
+	si.generation_id[0] = d->generation_id[0];
+	si.generation_id[1] = d->generation_id[1];
+	si.rsdp = b->control ? acpi_rsdp : 0;
+	memory_map(&si, d, b->mem, &elf);
+	if (guest_write(d, info, &si, sizeof(si)) ||
+	    guest_write(d, si.cmdline, b->cmdline, sizeof(b->cmdline)) ||
+	    (initrd.size && guest_write(d, top, initrd.data, initrd.size)))
+		goto fail;
+
+	console_domain_new(d);
+	error = "its entry point is not canonical";
+	if (domain_start(d, elf.note.entry, elf.note.root, info))
+		goto fail;
+	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name,
+		 (unsigned long)(b->mem >> 20), b->vcpus, b->vcpus > 1 ? "s" : "", b->kernel);
+	return NULL;
+fail:
+	d->shutdown_reason = PARVUS_SHUTDOWN_KILLED;
+	d->shutdown_status = 255;
+	hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "not built: %s", error);
+	domain_destroy(d);
+	return error;
+}
+
+int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
+{
+	struct vcpu *v = d->vcpus[0];
+
+	if (!canonical(entry) || (root & (PAGE_SIZE - 1)))
+		return -PARVUS_EINVAL;
+	if (!gfn_is_writable_ram(gfn_touch(d, _gfn(root >> PAGE_SHIFT), true)))
+		return -PARVUS_EFAULT;
+	if (!sched_start(v))
+		return -PARVUS_EBUSY;
+	vcpu_reset(v, entry, 0, root);
+	v->regs.rsi = info;
+	WRITE_ONCE(d->state, DOMAIN_RUNNING);
+	trace_domain(d, PARVUS_DOMAIN_RUNNING);
+	d->alive_vcpus = 1;
+	sched_started(v);
+	return 0;
+}
+
+/* Build all domains of a manifest, then start them. Returns how many. */
+static unsigned int build_bundle(const void *archive, u64 size)
+{
+	static struct bundle_domain b;
+	struct bundle_file manifest;
+	const char *at, *end, *eol, *error;
+	unsigned int n = 0;
+
+	if (!bundle_find(archive, size, "manifest", &manifest)) {
+		log_err("boot: a module is not a bundle with a manifest");
+		return 0;
+	}
+	at = (const char *)manifest.data;
+	end = at + manifest.size;
+	for (; at < end; at = eol + 1) {
+		int kind;
+
+		for (eol = at; eol < end && *eol != '\n'; eol++)
+			;
+		kind = manifest_line(at, (size_t)(eol - at), &b, &error);
+		if (!kind)
+			continue;
+		if (kind > 0)
+			error = build(&b, archive, size);
+		if (error && kind)
+			log_err("boot: domain %s: %s", b.name[0] ? b.name : "?", error);
+		else
+			n++;
+		error = NULL;
+	}
+	return n;
+}
+
+unsigned int build_domains(void)
+{
+	unsigned int i, n = 0;
+	u64 freed;
+
+	for (i = 0; i < boot_info.modules; i++)
+		n += build_bundle(phys_to_virt(boot_info.module[i].start),
+				  boot_info.module[i].end - boot_info.module[i].start);
+	freed = free_modules();
+	for (i = 0; i < MAX_DOMAINS; i++)
+		if (domains[i]) {
+			domains[i]->frames_free_before += freed;
+			vcpu_kick(domains[i]->vcpus[0]);
+		}
+	return n;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Boot bundles: a newc cpio archive whose file "manifest" has one line per domain,
+ *   domain=NAME kernel=FILE [initrd=FILE] [mem=SIZE] [vcpus=N] [weight=N] [cap=PERCENT]
+ *   [control=1] [cmdline="..."]
+ * "#" begins a comment. Portable.
+ */
+#ifndef BOOT_BUNDLE_H
+#define BOOT_BUNDLE_H
+
+#include <core/types.h>
+#include <core/limits.h>
+
+struct bundle_file {
+	const u8 *data;
+	u64 size;
+};
+
+struct bundle_domain {
+	char name[MAX_DOMAIN_NAME];
+	char kernel[64], initrd[64];
+	char cmdline[MAX_CMDLINE];
+	u64 mem;
+	u32 vcpus, weight, cap;
+	bool control;
+};
+
+/* Find a file in a newc archive. */
+bool bundle_find(const void *archive, u64 size, const char *name, struct bundle_file *out);
+/* Parse one manifest line of @len bytes. 1 = a domain, 0 = nothing in it, -1 = *error says what. */
+int manifest_line(const char *line, size_t len, struct bundle_domain *out, const char **error);
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The three boot protocols: Multiboot 1 (QEMU -kernel), Multiboot 2 (GRUB, BIOS and
+ * UEFI) and PVH (QEMU -kernel with the second link). All end in struct boot_info.
+ * Sources: the Multiboot 0.6.96 and Multiboot2 2.0 specifications; Xen's
+ * public/arch-x86/hvm/start_info.h.
+ */
+#include <boot/boot.h>
+#include <core/lib.h>
+
+struct boot_info boot_info;
+
+static void add_range(u64 start, u64 size, u32 type)
+{
+	struct boot_range *r;
+
+	if (!size || start + size < start || boot_info.ranges == BOOT_RANGES)
+		return;
+	r = &boot_info.range[boot_info.ranges++];
+	r->start = start;
+	r->end = start + size;
+	r->type = type;
+}
+
+static void set_cmdline(const char *s)
+{
+	hv_snprintf(boot_info.cmdline, sizeof(boot_info.cmdline), "%s", s);
+}
+
+static void add_module(u64 start, u64 end)
+{
+	struct boot_piece *m;
+
+	if (end <= start || boot_info.modules == MAX_MODULES)
+		return;
+	m = &boot_info.module[boot_info.modules++];
+	m->start = start;
+	m->end = end;
+}
+
+struct mb1_info {
+	u32 flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4];
+	u32 mmap_length, mmap_addr;
+};
+
+static void parse_mb1(const struct mb1_info *mb)
+{
+	const u32 *mod = phys_to_virt(mb->mods_addr);
+	u64 at = mb->mmap_addr, end = at + mb->mmap_length;
+	unsigned int i;
+
+	if (mb->flags & 4)
+		set_cmdline(phys_to_virt(mb->cmdline));
+	for (i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
+		add_module(mod[0], mod[1]);
+	while ((mb->flags & 64) && at + 24 <= end) {
+		const u32 *e = phys_to_virt(at);
+
+		add_range(e[1] | (u64)e[2] << 32, e[3] | (u64)e[4] << 32, e[5]);
+		at += e[0] + 4;
+	}
+}
+
+static void parse_mb2_tag(const u32 *tag)
+{
+	const u64 *q;
+	u32 off;
+
+	switch (tag[0]) {
+	case 1:
+		set_cmdline((const char *)&tag[2]);
+		break;
+	case 3:
+		add_module(tag[2], tag[3]);
+		break;
+	case 6:
+		for (off = 16; tag[2] >= 24 && off + tag[2] <= tag[1]; off += tag[2]) {
+			q = (const u64 *)((const char *)tag + off);
+			add_range(q[0], q[1], (u32)q[2]);
+		}
+		break;
+	case 14:
+	case 15:
+		/* a copy of the RSDP; version 2 is preferred */
+		if (!boot_info.rsdp || tag[0] == 15)
+			boot_info.rsdp = virt_to_phys(&tag[2]);
+		break;
+	}
+}
+
+static void parse_mb2(const u32 *info)
+{
+	u32 total = info[0], off = 8;
+
+	boot_info.info_start = virt_to_phys(info);
+	boot_info.info_end = boot_info.info_start + total;
+	while (off + 8 <= total) {
+		const u32 *tag = (const u32 *)((const char *)info + off);
+
+		if (!tag[0] || tag[1] < 8)
+			break;
+		parse_mb2_tag(tag);
+		off += ROUND_UP(tag[1], 8u);
+	}
+}
+
+struct pvh_info {
+	u32 magic, version, flags, modules;
+	u64 modlist, cmdline, rsdp, memmap;
+	u32 memmap_entries, reserved;
+};
+
+static void parse_pvh(const struct pvh_info *pvh)
+{
+	const u64 *mod = phys_to_virt(pvh->modlist);
+	const u64 *map = phys_to_virt(pvh->memmap);
+	u32 i;
+
+	if (pvh->cmdline)
+		set_cmdline(phys_to_virt(pvh->cmdline));
+	for (i = 0; i < pvh->modules; i++, mod += 4)
+		add_module(mod[0], mod[0] + mod[1]);
+	for (i = 0; pvh->version >= 1 && i < pvh->memmap_entries; i++, map += 3)
+		add_range(map[0], map[1], (u32)map[2]);
+	boot_info.rsdp = pvh->rsdp;
+}
+
+bool boot_parse(u32 magic, u64 info)
+{
+	const struct pvh_info *pvh = phys_to_virt(info);
+
+	if (magic == 0x2badb002)
+		parse_mb1(phys_to_virt(info));
+	else if (magic == 0x36d76289)
+		parse_mb2(phys_to_virt(info));
+	else if (pvh->magic == 0x336ec578)
+		parse_pvh(pvh);
+	else
+		return false;
+	return true;
+}
+
+bool boot_option_is(const char *name, const char *value)
+{
+	size_t n = strlen(name), len = strlen(value);
+	const char *s, *end;
+
+	for (s = boot_info.cmdline; *s; s = end) {
+		while (*s == ' ')
+			s++;
+		for (end = s; *end && *end != ' '; end++)
+			;
+		if ((size_t)(end - s) == n + 1 + len && !memcmp(s, name, n) && s[n] == '=' &&
+		    !memcmp(s + n + 1, value, len))
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hypervisor's own page tables and the hand-over of RAM to the frame allocator.
+ *
+ * All RAM is at HV_BASE + physical address, supervisor and never executable, the
+ * image with the rights of its sections; device memory is mapped uncached at the
+ * same offset. Slots 256..271 of every root hold these tables: guests cannot use
+ * what is there, and its entries in the hardware are supervisor ones.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+
+#define PTE_P	1ull
+#define PTE_W	2ull
+#define PTE_PWT	8ull
+#define PTE_PCD	16ull
+#define PTE_PS	128ull
+#define PTE_NX	(1ull << 63)
+#define ADDR	0x000ffffffffff000ull
+
+u64 hv_root;
+static u64 *root;
+static u64 boot_free;		/* next free physical address for boot_alloc */
+static u64 boot_limit;
+
+/* [start, end) must be kept: if it ends above @at and begins before *kept, it is *kept. */
+static void keep(struct boot_piece *kept, u64 at, u64 start, u64 end)
+{
+	if (start < end && end > at && start < kept->start)
+		*kept = (struct boot_piece){ start, end };
+}
+
+bool boot_free_next(struct boot_piece *p, u64 high)
+{
+	u64 at = p->end;
+	unsigned int i;
+
+	for (;;) {
+		struct boot_piece ram = { high, high }, kept = { high, high };
+
+		for (i = 0; i < boot_info.ranges; i++)
+			if (boot_info.range[i].type == 1)
+				keep(&ram, at, ROUND_UP(boot_info.range[i].start, PAGE_SIZE),
+				     ROUND_DOWN(boot_info.range[i].end, PAGE_SIZE));
+		at = max(at, ram.start);
+		if (at >= high)
+			return false;
+		keep(&kept, at, virt_to_phys(image_start), virt_to_phys(image_end));
+		keep(&kept, at, boot_info.info_start, boot_info.info_end);
+		keep(&kept, at, hv_root, boot_free);	/* what boot_alloc gave */
+		for (i = 0; i < boot_info.modules; i++)
+			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);
+		for (i = 0; i < boot_info.ranges; i++)	/* maps of firmware overlap */
+			if (boot_info.range[i].type != 1)
+				keep(&kept, at, boot_info.range[i].start, boot_info.range[i].end);
+		ram.end = min(ram.end, high);
+		*p = (struct boot_piece){ at, min(ram.end, ROUND_DOWN(kept.start, PAGE_SIZE)) };
+		if (p->start < p->end)
+			return true;
+		at = ROUND_UP(kept.end, PAGE_SIZE);
+	}
+}
+
+/*
+ * Boot memory comes from the top of the largest free piece below 4 GiB, which the first
+ * tables map: the low range is left to domain 0, whose kernel is not relocated. Modules go
+ * below it, out of domain 0's way, if there is room for all of them.
+ */
+static void find_boot_memory(u64 bytes)
+{
+	struct boot_piece p = { 0, MIB(1) }, best = { 0, 0 };
+	u64 modules = 0, at;
+	unsigned int i;
+
+	while (boot_free_next(&p, GIB(4)))
+		if (p.end - p.start > best.end - best.start)
+			best = p;
+	if (!best.end)
+		panic("boot: no free memory below 4 GiB");
+	boot_limit = best.end;
+	boot_free = best.start;
+	if (best.end - best.start > bytes + MIB(2))
+		boot_free = ROUND_DOWN(boot_limit - bytes, MIB(2));
+
+	for (i = 0; i < boot_info.modules; i++)
+		modules += ROUND_UP(boot_info.module[i].end - boot_info.module[i].start, PAGE_SIZE);
+	modules = ROUND_UP(modules, MIB(2));
+	at = boot_free - modules;
+	for (i = 0; i < boot_info.modules && modules <= boot_free - best.start; i++) {
+		struct boot_piece *m = &boot_info.module[i];
+		u64 size = m->end - m->start;
+
+		memcpy(phys_to_virt(at), phys_to_virt(m->start), size);
+		*m = (struct boot_piece){ at, at + size };
+		at += ROUND_UP(size, PAGE_SIZE);
+	}
+}
+
+void *boot_alloc(u64 bytes, u64 align)
+{
+	void *p;
+
+	boot_free = ROUND_UP(boot_free, align);
+	bytes = ROUND_UP(bytes, PAGE_SIZE);
+	if (boot_free + bytes > boot_limit)
+		panic("boot: out of memory (%lu KiB wanted)", (unsigned long)(bytes >> 10));
+	p = phys_to_virt(boot_free);
+	boot_free += bytes;
+	memset(p, 0, bytes);
+	return p;
+}
+
+static u64 *next_table(u64 *entry)
+{
+	void *page;
+
+	if (!(*entry & PTE_P)) {
+		page = boot_limit ? boot_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc(PAGE_SIZE);
+		BUG_ON(!page);
+		*entry = virt_to_phys(page) | PTE_P | PTE_W;
+	}
+	return phys_to_virt(*entry & ADDR);
+}
+
+static void map_range(u64 pa, u64 end, u64 flags, u64 step)
+{
+	u64 va, *l3, *l2, *l1;
+
+	for (; pa < end; pa += step) {
+		va = pa + HV_BASE;
+		l3 = next_table(&root[va >> 39 & 511]);
+		if (step == GIB(1)) {
+			l3[va >> 30 & 511] = pa | flags | PTE_PS;
+			continue;
+		}
+		l2 = next_table(&l3[va >> 30 & 511]);
+		if (step == MIB(2)) {
+			l2[va >> 21 & 511] = pa | flags | PTE_PS;
+			continue;
+		}
+		l1 = next_table(&l2[va >> 21 & 511]);
+		l1[va >> 12 & 511] = pa | flags;
+	}
+}
+
+static u64 top_of_ram(void)
+{
+	unsigned int i;
+	u64 top = 0;
+
+	for (i = 0; i < boot_info.ranges; i++)
+		if (boot_info.range[i].type == 1)
+			top = max(top, boot_info.range[i].end);
+	return top;
+}
+
+void paging_init(void)
+{
+	u64 nx = cpu_features.nx ? PTE_NX : 0;
+	u64 data = PTE_P | PTE_W | nx, pa, top;
+	u64 image = ROUND_DOWN(virt_to_phys(image_start), MIB(2));
+	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
+
+	top = max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1));
+	if (top > GIB(512))
+		top = GIB(512);
+	/* frame table; page tables down to 2 MiB, some to 4 KiB; devices */
+	find_boot_memory((top >> PAGE_SHIFT) * sizeof(struct frame_info) + (top >> 18) + MIB(1));
+	root = boot_alloc(PAGE_SIZE, PAGE_SIZE);
+	hv_root = virt_to_phys(root);
+	map_range(0, image, data, MIB(2));
+	map_range(image, image_top, data, PAGE_SIZE);
+	for (pa = image_top; pa < top;) {
+		u64 step = cpu_features.gb_pages && !(pa & (GIB(1) - 1)) ? GIB(1) : MIB(2);
+
+		map_range(pa, pa + step, data, step);
+		pa += step;
+	}
+	map_range(virt_to_phys(image_start), virt_to_phys(rodata_start), PTE_P, PAGE_SIZE);
+	map_range(virt_to_phys(rodata_start), virt_to_phys(data_start), PTE_P | nx, PAGE_SIZE);
+	write_cr3(hv_root);
+}
+
+void *mmio_map(u64 pa, u64 bytes)
+{
+	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
+	u64 data = PTE_P | PTE_W | (cpu_features.nx ? PTE_NX : 0);
+	u64 top = ROUND_UP(top_of_ram(), GIB(1));
+
+	/* A device below the top of RAM lies under a 1 GiB or 2 MiB entry: make that uncached. */
+	if (start < top && cpu_features.gb_pages) {
+		u64 gb = ROUND_DOWN(start, GIB(1));
+		u64 *l3 = next_table(&root[256]);
+
+		if (l3[gb >> 30] & PTE_PS) {
+			l3[gb >> 30] = 0;
+			map_range(gb, gb + GIB(1), data, MIB(2));
+		}
+	}
+	map_range(start, end, data | PTE_PCD | PTE_PWT, MIB(2));
+	write_cr3(read_cr3());
+	return phys_to_virt(pa);
+}
+
+void *ram_or_mmio_map(u64 pa, u64 bytes)
+{
+	if (pa + bytes <= max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1)))
+		return phys_to_virt(pa);
+	return mmio_map(pa, bytes);
+}
+
+void paging_fill_root(u64 *table)
+{
+	memcpy(&table[256], &root[256], 16 * sizeof(u64));
+}
+
+/* The modules are built: their memory, above the first MiB, is anybody's. Returns frames. */
+u64 free_modules(void)
+{
+	u64 total = 0;
+	unsigned int i;
+
+	for (i = 0; i < boot_info.modules; i++) {
+		u64 start = ROUND_UP(boot_info.module[i].start, PAGE_SIZE);
+		u64 end = ROUND_DOWN(boot_info.module[i].end, PAGE_SIZE);
+
+		if (start >= MIB(1) && start < end) {
+			frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);
+			total += (end - start) >> PAGE_SHIFT;
+		}
+	}
+	boot_info.modules = 0;
+	return total;
+}
+
+void memory_init(void)
+{
+	struct boot_piece p = { 0, MIB(1) };
+	unsigned int i;
+
+	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
+	frame_table = boot_alloc(frame_table_count * sizeof(struct frame_info), PAGE_SIZE);
+	/*
+	 * RAM is ours until somebody gets it, but for the first MiB, which belongs to the
+	 * firmware and is domain 0's to look at; FRAME_NONE is what is no RAM.
+	 */
+	for (i = 0; i < boot_info.ranges; i++) {
+		u64 n = max(boot_info.range[i].start, MIB(1)) >> PAGE_SHIFT;
+
+		for (; boot_info.range[i].type == 1 && n < frame_table_count &&
+		       n < boot_info.range[i].end >> PAGE_SHIFT; n++)
+			frame_table[n].type = FRAME_HYPERVISOR;
+	}
+	boot_limit = 0;		/* from here on boot_alloc is closed */
+	while (boot_free_next(&p, GIB(512)))
+		frames_add(_mfn(p.start >> PAGE_SHIFT), (p.end - p.start) >> PAGE_SHIFT);
+	log_info("memory: %lu MiB free of %lu MiB", (unsigned long)(frames_free_count() >> 8),
+		 (unsigned long)(top_of_ram() >> 20));
+}

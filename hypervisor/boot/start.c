@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From the boot loader's hand-over to the first domain. Boot options:
+ *   log=com1       the log on the serial line too     loglevel=debug|info|warning
+ *   debug=1        serve the debug_* hypercalls       mmu=exact  forget at every switch
+ *   reboot=yes     reboot when the last domain asked for it
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <x86/vectors.h>
+#include <core/log.h>
+#include <core/platform.h>
+
+void boot_main(u32 magic, u64 info);
+
+void last_domain_ended(u32 reason)
+{
+	log_info("last domain ended");
+	log_raw("parvus: off\n");
+	if (reason == PARVUS_SHUTDOWN_REBOOT && boot_option_is("reboot", "yes"))
+		machine_reboot();
+	power_off();
+}
+
+void boot_main(u32 magic, u64 info)
+{
+	struct pcpu *p;
+
+	serial_init();
+	if (!boot_parse(magic, info))
+		panic("boot: unknown boot protocol (magic %x)", magic);
+	log_to_serial = boot_option_is("log", "com1");
+	if (boot_option_is("loglevel", "debug"))
+		log_limit = LOG_DEBUG;
+	else if (boot_option_is("loglevel", "warning"))
+		log_limit = LOG_WARN;
+	debug_enabled = boot_option_is("debug", "1");
+	shadow_exact = boot_option_is("mmu", "exact");
+
+	cpu_detect();
+	cpu_init();
+	paging_init();
+	memory_init();
+	p = pcpu_boot();
+	desc_init_cpu(p);
+	log_info("Parvus, ABI %u, command line: %s", PARVUS_ABI_VERSION, boot_info.cmdline);
+	acpi_init();
+	pic_disable();
+	apic_init_cpu();
+	time_init();
+	smp_init();
+	ioapic_route(4, HV_VECTOR_CONSOLE);
+	serial_enable_rx();
+	if (!build_domains())
+		panic("boot: no domain to run; give a bundle as boot module");
+	smp_store_release(&smp_go, true);
+	idle_forever();
+}

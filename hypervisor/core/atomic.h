@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Atomics and barriers, by the compiler's builtins, so that portable code means
+ * the same in ring 0 and in the native unit tests. Ordering is sequential
+ * unless the name says otherwise.
+ */
+#ifndef CORE_ATOMIC_H
+#define CORE_ATOMIC_H
+
+#include <core/types.h>
+
+#define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+#define barrier()		__asm__ __volatile__("" ::: "memory")
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+static inline u32 atomic_inc_u32(u32 *p) { return __atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
+static inline u32 atomic_dec_u32(u32 *p) { return __atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }
+static inline u64 atomic_add_u64(u64 *p, u64 n)
+{
+	return __atomic_add_fetch(p, n, __ATOMIC_SEQ_CST);
+}
+static inline u64 atomic_inc_u64(u64 *p) { return atomic_add_u64(p, 1); }
+static inline u64 atomic_or_u64(u64 *p, u64 n) { return __atomic_fetch_or(p, n, __ATOMIC_SEQ_CST); }
+static inline u64 atomic_and_u64(u64 *p, u64 n)
+{
+	return __atomic_fetch_and(p, n, __ATOMIC_SEQ_CST);
+}
+static inline u32 atomic_xchg_u32(u32 *p, u32 n) { return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST); }
+static inline u64 atomic_xchg_u64(u64 *p, u64 n) { return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST); }
+
+/* True if *p was @old and is now @new. */
+static inline bool atomic_cmpxchg_u64(u64 *p, u64 old, u64 new)
+{
+	return __atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+static inline bool atomic_cmpxchg_u32(u32 *p, u32 old, u32 new)
+{
+	return __atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+static inline void cpu_relax(void) { __builtin_ia32_pause(); }
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The console of domains. The first domain that starts owns the serial line in both
+ * directions; what others write goes to the log, line by line, under the log's rate.
+ */
+#include <x86/cpu.h>
+#include <core/event.h>
+#include <core/lock.h>
+#include <core/log.h>
+#include <core/platform.h>
+#include <core/vcpu.h>
+#include <parvus/event.h>
+
+#define INPUT	1024u		/* power of two */
+#define LINE	200u
+#define WRITE_MAX 16u		/* bytes taken by one call: what the UART's FIFO holds */
+
+static struct spinlock lock = SPINLOCK_INIT;
+static struct domain *owner;
+static char input[INPUT];
+static u32 input_in, input_out;
+
+/* Collected lines of domains without the serial line. */
+static struct {
+	char text[LINE];
+	u32 len;
+} lines[MAX_DOMAINS];
+
+void console_domain_new(struct domain *d)
+{
+	spin_lock(&lock);
+	if (!owner)
+		owner = d;
+	lines[d->id % MAX_DOMAINS].len = 0;
+	spin_unlock(&lock);
+}
+
+static void line_out(struct domain *d)
+{
+	u32 slot = d->id % MAX_DOMAINS;
+
+	if (lines[slot].len)
+		log_guest("d%u: %.*s", d->id, (int)lines[slot].len, lines[slot].text);
+	lines[slot].len = 0;
+}
+
+void console_domain_gone(struct domain *d)
+{
+	spin_lock(&lock);
+	if (owner == d)
+		owner = NULL;
+	else
+		line_out(d);
+	spin_unlock(&lock);
+}
+
+s64 console_write(struct domain *d, u64 gpa, u64 len)
+{
+	u32 slot = d->id % MAX_DOMAINS;
+	char buf[WRITE_MAX];
+	u64 i;
+
+	len = min(len, sizeof(buf));
+	if (guest_read(d, gpa, buf, len))
+		return -PARVUS_EFAULT;
+	spin_lock(&lock);
+	for (i = 0; i < len; i++) {
+		if (owner == d) {
+			serial_putc(buf[i]);
+			continue;
+		}
+		if (buf[i] == '\n' || lines[slot].len == LINE)
+			line_out(d);
+		if (buf[i] >= ' ')
+			lines[slot].text[lines[slot].len++] = buf[i];
+	}
+	spin_unlock(&lock);
+	return (s64)len;
+}
+
+s64 console_read(struct domain *d, u64 gpa, u64 len)
+{
+	char buf[256];
+	u64 n = 0;
+
+	len = min(len, sizeof(buf));
+	spin_lock(&lock);
+	while (owner == d && n < len && input_out + (u32)n != input_in) {
+		buf[n] = input[(input_out + (u32)n) % INPUT];
+		n++;
+	}
+	/* a bad buffer loses nothing */
+	if (n && guest_write(d, gpa, buf, n))
+		n = (u64)-PARVUS_EFAULT;
+	else
+		input_out += (u32)n;
+	spin_unlock(&lock);
+	return (s64)n;
+}
+
+void console_input(void)
+{
+	struct domain *d;
+	int c;
+
+	spin_lock(&lock);
+	while ((c = serial_getc()) >= 0)
+		if (input_in - input_out < INPUT)
+			input[input_in++ % INPUT] = (char)c;
+	d = owner;
+	/* under the lock: the owner cannot be destroyed meanwhile */
+	if (d && d->vcpus[0] && READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address))
+		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
+	if (d)
+		event_virq(d, PARVUS_VIRQ_CONSOLE);
+	spin_unlock(&lock);
+}

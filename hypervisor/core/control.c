@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Domain control (parvus/control.h): how domain 0 makes, watches and ends other domains.
+ * Mechanism alone: names are labels, nothing is retried, nobody is restarted.
+ *
+ * Every op has one structure, copied in once, checked, and copied back whole. What
+ * builds or takes apart a domain runs under its control_lock, so that a domain that is
+ * being destroyed is not built at the same time. Nobody waits with that lock held: a
+ * DESTROY that cannot finish at once returns EAGAIN and is called again.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <core/control.h>
+#include <core/device.h>
+#include <core/event.h>
+#include <core/frame.h>
+#include <core/grant.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <core/nospec.h>
+#include <core/platform.h>
+#include <core/sched.h>
+#include <core/trace.h>
+#include <parvus/control.h>
+#include <parvus/event.h>
+#include <parvus/memory.h>
+
+#define DESTROY_CHUNKS	16u	/* 2 MiB chunks of memory freed by one call */
+
+union control {
+	struct { u32 size, version, domain; } head;
+	struct parvus_control_machine machine;
+	struct parvus_control_create create;
+	struct parvus_control_domain domain;
+	struct parvus_control_info info;
+	struct parvus_control_populate populate;
+	struct parvus_control_copy copy;
+	struct parvus_control_offer offer;
+	struct parvus_control_port port;
+	struct parvus_control_start start;
+	struct parvus_control_name name;
+	struct parvus_control_memory memory;
+	struct parvus_control_sched sched;
+	struct parvus_control_vcpu vcpu;
+	struct parvus_control_regs regs;
+	struct parvus_control_log log;
+	struct parvus_control_trace trace;
+	struct parvus_control_cpu cpu;
+};
+
+/* All that is checked of a label: it ends, and fits on a line of the log as one word. */
+static bool name_valid(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < PARVUS_NAME_MAX && name[i]; i++)
+		if (name[i] <= ' ' || name[i] > '~' || name[i] == '"')
+			return false;
+	return i && i < PARVUS_NAME_MAX;
+}
+
+static struct domain *named(u32 id)
+{
+	return domain_get(id == PARVUS_DOMAIN_SELF ? arch_current()->domain->id : id);
+}
+
+static u64 frames_promised(void)
+{
+	struct domain *d;
+	unsigned int i;
+	u64 sum = 0;
+
+	for_each_domain(d, i)
+		sum += READ_ONCE(d->frames) - READ_ONCE(d->touched);
+	return sum;
+}
+
+static int machine(union control *c)
+{
+	struct parvus_control_machine *m = &c->machine;
+
+	*m = (struct parvus_control_machine){ .size = sizeof(*m), .version = 1 };
+	m->cpus = cpus_online;
+	m->domains = domains_count();
+	m->frames_total = frames_total_count();
+	m->frames_free = frames_free_count();
+	m->frames_promised = frames_promised();
+	m->now_ns = hv_now_ns();
+	m->tsc_khz = tsc_khz;
+	m->wall_sec = wall_sec;
+	m->features[0] = features_word0();
+	m->ports = event_ports_total();
+	m->grants = (u32)grant_offers_total();
+	m->mappings = (u32)grant_mappings_total();
+	m->devices = device_count();
+	m->frames_ghost = grant_ghost_frames();
+	m->max_domains = MAX_DOMAINS;
+	m->flags = debug_enabled ? PARVUS_START_DEBUG : 0;
+	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);
+	return 0;
+}
+
+static int create(union control *c)
+{
+	struct parvus_control_create *a = &c->create;
+	struct domain *d;
+
+	if (a->flags || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !name_valid(a->name) ||
+	    !a->vcpus || a->vcpus > MAX_VCPUS || a->weight > 65535 || a->cap > 100 * MAX_VCPUS ||
+	    !a->max_frames || a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
+	    a->extra_gfns > MAX_GUEST_MEM >> PAGE_SHIFT)
+		return -PARVUS_EINVAL;
+	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
+	if (!d)
+		return domains_count() == MAX_DOMAINS ? -PARVUS_ENOSPC : -PARVUS_ENOMEM;
+	sched_set_weight(d, a->weight ? a->weight : 256);
+	sched_set_cap(d, a->cap, hv_now_ns());
+	domain_pause(d, PAUSE_CONTROL);
+	a->domain = d->id;
+	trace_domain(d, PARVUS_DOMAIN_BUILDING);
+	domain_changed(d);
+	spin_unlock(&d->control_lock);
+	return 0;
+}
+
+static void info_vcpus(struct domain *d, struct parvus_control_info *a)
+{
+	unsigned int i, wants = 0;
+
+	for (i = 0; i < d->vcpu_count; i++) {
+		struct vcpu *v = d->vcpus[i];
+		u32 state = v ? READ_ONCE(v->state) : VCPU_STOPPED;
+
+		if (!v)
+			continue;
+		a->run_ns += sched_run_ns(v, hv_now_ns());
+		a->vcpus_online += state != VCPU_STOPPED;
+		wants += state == VCPU_RUNNABLE || state == VCPU_RUNNING;
+		if (READ_ONCE(v->on_cpu))
+			a->flags |= PARVUS_INFO_RUNNING;
+	}
+	if (!wants && d->state == DOMAIN_RUNNING)
+		a->flags |= PARVUS_INFO_BLOCKED;
+}
+
+/* With a reference to @d, or NULL, which goes. */
+static int info_fill(struct domain *d, struct parvus_control_info *a)
+{
+	if (!d)
+		return -PARVUS_ENOENT;
+	*a = (struct parvus_control_info){ .size = sizeof(*a), .version = 1, .domain = d->id };
+	spin_lock(&d->control_lock);
+	a->changes = READ_ONCE(d->changes);
+	a->state = READ_ONCE(d->state);
+	memcpy(a->name, d->name, sizeof(a->name));
+	a->vcpus = d->vcpu_count;
+	if (a->state == DOMAIN_SHUTDOWN || a->state == DOMAIN_DYING) {
+		a->reason = d->shutdown_reason;
+		a->status = d->shutdown_status;
+		hv_snprintf(a->why, sizeof(a->why), "%s", d->kill_reason);
+	}
+	a->weight = (u32)d->weight;
+	a->cap = d->sched.cap;
+	a->frames = READ_ONCE(d->frames);
+	a->touched = READ_ONCE(d->touched);
+	a->max_frames = d->max_frames;
+	a->target_frames = d->target_frames;
+	a->created_ns = d->created_ns;
+	a->generation_id[0] = d->generation_id[0];
+	a->generation_id[1] = d->generation_id[1];
+	a->devices = device_fronts(d);
+	a->mappings = grant_mappings(d);
+	a->grants = grant_offers(d);
+	if (a->state != DOMAIN_DYING) {
+		info_vcpus(d, a);
+		a->ports = event_ports_used(d);
+		a->overhead_frames = domain_overhead(d);
+	}
+	if (d->pauses & PAUSE_CONTROL && a->state != DOMAIN_SHUTDOWN)
+		a->flags |= PARVUS_INFO_PAUSED;
+	if (d->pauses & PAUSE_MEMORY)
+		a->flags |= PARVUS_INFO_NO_MEMORY;
+	if (d->control)
+		a->flags |= PARVUS_INFO_CONTROL;
+	spin_unlock(&d->control_lock);
+	domain_put(d);
+	return 0;
+}
+
+static int info(union control *c) { return info_fill(named(c->info.domain), &c->info); }
+
+static int next(union control *c)
+{
+	struct domain *best = NULL, *d;
+	unsigned int i;
+
+	for_each_domain(d, i) {
+		if (d->id >= c->info.domain && (!best || d->id < best->id)) {
+			domain_put(best);
+			best = d;
+			domain_hold(d);
+		}
+	}
+	return info_fill(best, &c->info);
+}
+
+/* ---- building: the domain is found, its lock held, its state BUILDING ---- */
+
+static int populate(struct domain *d, union control *c)
+{
+	struct parvus_control_populate *a = &c->populate;
+
+	if (a->reserved0 || a->flags & ~PARVUS_POPULATE_NOW || a->gfn + a->frames < a->gfn)
+		return -PARVUS_EINVAL;
+	if (!(a->flags & PARVUS_POPULATE_NOW))
+		return domain_promise(d, _gfn(a->gfn), a->frames);
+	if (a->frames > PARVUS_COPY_MAX >> PAGE_SHIFT)	/* as much as one COPY moves */
+		return -PARVUS_E2BIG;
+	return domain_populate(d, _gfn(a->gfn), a->frames);
+}
+
+static int offer(struct domain *d, union control *c)
+{
+	return grant_offer(d, c->offer.gfn, c->offer.to, c->offer.flags, &c->offer.ref);
+}
+
+static int port(struct domain *d, union control *c)
+{
+	if (c->port.reserved0)
+		return -PARVUS_EINVAL;
+	return event_alloc_unbound(d, c->port.to, &c->port.port);
+}
+
+static int start(struct domain *d, union control *c)
+{
+	struct parvus_control_start *a = &c->start;
+	int ret;
+
+	if (a->reserved0 || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
+		return -PARVUS_EINVAL;
+	ret = domain_start(d, a->entry, a->root, a->start_info);
+	if (ret)
+		return ret;
+	vcpu_kick(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
+	return 0;
+}
+
+/* ---- any state but DYING, the lock held ---- */
+
+static int copy(struct domain *d, union control *c)
+{
+	struct parvus_control_copy *a = &c->copy;
+	bool out = a->flags & PARVUS_COPY_OUT;
+	struct domain *self = arch_current()->domain, *from = out ? d : self, *to = out ? self : d;
+	u64 src = out ? a->gpa : a->buffer, dst = out ? a->buffer : a->gpa;
+	int ret;
+
+	if (a->flags & ~PARVUS_COPY_OUT || src + a->bytes < src || dst + a->bytes < dst)
+		return -PARVUS_EINVAL;
+	if (a->bytes > PARVUS_COPY_MAX)
+		return -PARVUS_E2BIG;
+	if (!out && d->state != DOMAIN_BUILDING)
+		return -PARVUS_EBUSY;
+	while (a->bytes) {
+		u64 n = min(PAGE_SIZE - (src & ~PAGE_MASK), PAGE_SIZE - (dst & ~PAGE_MASK));
+
+		n = min(n, a->bytes);
+		ret = guest_copy_frame(to, dst, from, src, n);
+		if (ret)
+			return ret;
+		src += n;
+		dst += n;
+		a->bytes -= n;
+	}
+	return 0;
+}
+
+static int pause(struct domain *d, union control *c)
+{
+	(void)c;
+	if (d->state == DOMAIN_SHUTDOWN)
+		return -PARVUS_EBUSY;
+	domain_pause(d, PAUSE_CONTROL);
+	return 0;
+}
+
+static int unpause(struct domain *d, union control *c)
+{
+	(void)c;
+	if (d->state != DOMAIN_RUNNING)
+		return -PARVUS_EBUSY;
+	domain_unpause(d, PAUSE_CONTROL);
+	return 0;
+}
+
+static int request(struct domain *d, union control *c)
+{
+	if (c->domain.value != PARVUS_REQUEST_POWEROFF && c->domain.value != PARVUS_REQUEST_REBOOT)
+		return -PARVUS_EINVAL;
+	if (d->state != DOMAIN_RUNNING)
+		return -PARVUS_EBUSY;
+	WRITE_ONCE(d->request, c->domain.value);
+	event_virq(d, PARVUS_VIRQ_REQUEST);
+	return 0;
+}
+
+static int vcpus(struct domain *d, union control *c)
+{
+	if (!c->domain.value || c->domain.value > d->vcpu_count)
+		return -PARVUS_EINVAL;
+	if (d->state == DOMAIN_SHUTDOWN)
+		return -PARVUS_EBUSY;
+	WRITE_ONCE(d->vcpus_target, c->domain.value);
+	event_virq(d, PARVUS_VIRQ_REQUEST);
+	return 0;
+}
+
+static int set_name(struct domain *d, union control *c)
+{
+	if (c->name.reserved0 || !name_valid(c->name.name))
+		return -PARVUS_EINVAL;
+	memset(d->name, 0, sizeof(d->name));
+	hv_snprintf(d->name, sizeof(d->name), "%s", c->name.name);
+	return 0;
+}
+
+static int memory(struct domain *d, union control *c)
+{
+	struct parvus_control_memory *a = &c->memory;
+	u64 most = d->max_frames;
+
+	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET))
+		return -PARVUS_EINVAL;
+	if (a->flags & PARVUS_MEMORY_SET_MAX) {
+		most = a->max_frames;
+		if (!most || most > d->ram_frames)
+			return -PARVUS_EINVAL;
+	}
+	if (a->flags & PARVUS_MEMORY_SET_TARGET && (!a->target_frames || a->target_frames > most))
+		return -PARVUS_EINVAL;
+	d->max_frames = most;
+	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
+		d->target_frames = a->target_frames;
+		event_virq(d, PARVUS_VIRQ_MEMORY);
+	}
+	return 0;
+}
+
+static int sched(struct domain *d, union control *c)
+{
+	struct parvus_control_sched *a = &c->sched;
+
+	if (a->flags & ~(PARVUS_SCHED_SET_WEIGHT | PARVUS_SCHED_SET_CAP) ||
+	    (a->flags & PARVUS_SCHED_SET_WEIGHT && (!a->weight || a->weight > 65535)) ||
+	    (a->flags & PARVUS_SCHED_SET_CAP && a->cap > 100 * MAX_VCPUS))
+		return -PARVUS_EINVAL;
+	if (a->flags & PARVUS_SCHED_SET_WEIGHT)
+		sched_set_weight(d, a->weight);
+	if (a->flags & PARVUS_SCHED_SET_CAP)
+		sched_set_cap(d, a->cap, hv_now_ns());
+	a->weight = (u32)d->weight;
+	a->cap = d->sched.cap;
+	return 0;
+}
+
+static int vcpu_info(struct domain *d, union control *c)
+{
+	struct parvus_control_vcpu *a = &c->vcpu;
+	struct vcpu *o;
+	u32 state;
+
+	if (a->vcpu >= d->vcpu_count)
+		return -PARVUS_ENOENT;
+	o = d->vcpus[a->vcpu];
+	state = READ_ONCE(o->state);
+	a->state = state == VCPU_STOPPED ? PARVUS_VCPU_STOPPED :
+		   state == VCPU_BLOCKED ? PARVUS_VCPU_BLOCKED :
+		   state == VCPU_RUNNING ? PARVUS_VCPU_RUNNING : PARVUS_VCPU_RUNNABLE;
+	if (d->pauses && a->state != PARVUS_VCPU_STOPPED)
+		a->state = PARVUS_VCPU_PAUSED;
+	a->cpu = READ_ONCE(o->sched.cpu);
+	a->affinity = o->sched.affinity;
+	a->run_ns = sched_run_ns(o, hv_now_ns());
+	if (o == arch_current())
+		vcpu_fold_stats(this_pcpu(), o);
+	a->stats = o->stats;
+	a->stats.size = sizeof(a->stats);
+	a->stats.version = 1;
+	a->stats.run_ns = a->run_ns;
+	return 0;
+}
+
+static int pin(struct domain *d, union control *c)
+{
+	if (c->vcpu.vcpu >= d->vcpu_count)
+		return -PARVUS_ENOENT;
+	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, hv_now_ns());
+}
+
+#define SAME_PLACE(reg) \
+	BUILD_ASSERT(offsetof(struct parvus_control_regs, reg) == \
+		     offsetof(struct regs, reg) + offsetof(struct parvus_control_regs, r15))
+SAME_PLACE(rbx);
+SAME_PLACE(r11);
+SAME_PLACE(rax);
+SAME_PLACE(rdi);
+
+static int regs(struct domain *d, union control *c)
+{
+	struct parvus_control_regs *a = &c->regs;
+	const struct regs *r;
+	struct vcpu *o;
+
+	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
+		return -PARVUS_EINVAL;
+	if (a->vcpu >= d->vcpu_count)
+		return -PARVUS_ENOENT;
+	o = d->vcpus[a->vcpu];
+	if ((d->state == DOMAIN_RUNNING && !d->pauses) || READ_ONCE(o->on_cpu))
+		return -PARVUS_EBUSY;
+	*a = (struct parvus_control_regs){ .size = sizeof(*a), .version = 1, .domain = a->domain,
+					   .vcpu = a->vcpu };
+	r = &o->regs;
+	if (!r->cs)	/* never reset */
+		return 0;
+	a->started = 1;
+	a->kernel_mode = o->kernel_mode;
+	memcpy(&a->r15, r, offsetof(struct regs, vector));	/* SAME_PLACE */
+	a->rip = r->rip;
+	a->cs = o->kernel_mode ? VSEL_KERNEL_CS : r->cs;
+	a->rflags = (r->rflags & ~(u64)RFLAGS_IF) |
+		    (!o->kernel_mode || o->area->irq_enabled ? RFLAGS_IF : 0);
+	a->rsp = r->rsp;
+	a->ss = o->kernel_mode ? VSEL_KERNEL_SS : r->ss;
+	a->fs_base = o->live_fs_base;
+	a->gs_base = o->live_gs_base;
+	a->kernel_gs_base = o->kernel_mode ? o->area->user_gs_base : o->kernel_gs_base;
+	a->cr2 = o->area->cr2;
+	a->cr3 = gfn_x(o->shadow.root) << PAGE_SHIFT;
+	return 0;
+}
+
+/*
+ * The vCPUs of a running domain leave their CPUs first; then its memory goes in steps.
+ * EAGAIN: not finished, call again. Whoever asks first makes it DYING, all others help.
+ */
+static int destroy(union control *c)
+{
+	struct domain *d = domain_get(c->domain.domain);
+	int ret = -PARVUS_EAGAIN;
+
+	if (!d)
+		return -PARVUS_ENOENT;
+	if (d->control) {
+		domain_put(d);
+		return -PARVUS_EINVAL;
+	}
+	domain_kill_other(d, "destroyed");
+	/* under the lock, so that no call that builds or looks is half-way */
+	spin_lock(&d->control_lock);
+	if (d->state == DOMAIN_BUILDING || d->state == DOMAIN_SHUTDOWN)
+		domain_state_change(d, d->state, DOMAIN_DYING);
+	spin_unlock(&d->control_lock);
+	if (d->state == DOMAIN_DYING && spin_trylock(&d->destroy_lock)) {
+		/* another call may have finished it while we had only a reference */
+		if (!d->gfn_chunks || domain_destroy_some(d, DESTROY_CHUNKS))
+			ret = 0;
+		spin_unlock(&d->destroy_lock);
+	}
+	domain_put(d);
+	return ret;
+}
+
+static int log_get(union control *c)
+{
+	struct parvus_control_log *a = &c->log;
+
+	if (a->reserved0)
+		return -PARVUS_EINVAL;
+	a->bytes = log_read(&a->from, a->text, sizeof(a->text), &a->end);
+	return 0;
+}
+
+static int trace_get(union control *c)
+{
+	return trace_read(&c->trace);
+}
+
+static int cpu(union control *c)
+{
+	struct parvus_control_cpu *a = &c->cpu;
+	struct sched_cpu_stats s;
+
+	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
+		return -PARVUS_EINVAL;
+	if (a->cpu >= cpus_online)
+		return -PARVUS_ENOENT;
+	a->apic_id = pcpus[a->cpu]->apic_id;
+	sched_cpu_stats(a->cpu, hv_now_ns(), &s);
+	a->idle_ns = s.idle_ns;
+	a->busy_ns = s.busy_ns;
+	a->switches = s.switches;
+	return 0;
+}
+
+/* ---- the table ---- */
+
+#define ANY_STATE	1u	/* but DYING */
+#define BUILDING	2u	/* while it is built */
+#define DOMAIN0		4u	/* domain 0 may name itself */
+#define OUT		8u	/* the structure is written back */
+#define CHANGES		16u	/* what INFO shows, if it succeeds */
+
+static const struct {
+	u32 size, flags;
+	int (*plain)(union control *c);
+	int (*on)(struct domain *d, union control *c);	/* under its lock */
+} ops[PARVUS_CONTROL_OPS] = {
+#define PLAIN(op, type, fn, flags)	[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, fn, NULL }
+#define ON(op, type, fn, flags)		[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, NULL, fn }
+	PLAIN(MACHINE, parvus_control_machine, machine, OUT),
+	PLAIN(CREATE, parvus_control_create, create, OUT),
+	PLAIN(INFO, parvus_control_info, info, OUT),
+	PLAIN(NEXT, parvus_control_info, next, OUT),
+	ON(POPULATE, parvus_control_populate, populate, BUILDING),
+	ON(COPY, parvus_control_copy, copy, ANY_STATE | OUT),
+	ON(OFFER, parvus_control_offer, offer, BUILDING | OUT),
+	ON(PORT, parvus_control_port, port, BUILDING | OUT),
+	ON(START, parvus_control_start, start, BUILDING | CHANGES),
+	ON(PAUSE, parvus_control_domain, pause, ANY_STATE | CHANGES),
+	ON(UNPAUSE, parvus_control_domain, unpause, ANY_STATE | CHANGES),
+	PLAIN(DESTROY, parvus_control_domain, destroy, 0),
+	ON(REQUEST, parvus_control_domain, request, ANY_STATE | CHANGES),
+	ON(RENAME, parvus_control_name, set_name, ANY_STATE | DOMAIN0 | CHANGES),
+	ON(MEMORY, parvus_control_memory, memory, ANY_STATE | CHANGES),
+	ON(SCHED, parvus_control_sched, sched, ANY_STATE | DOMAIN0 | OUT),
+	ON(VCPU, parvus_control_vcpu, vcpu_info, ANY_STATE | DOMAIN0 | OUT),
+	ON(PIN, parvus_control_vcpu, pin, ANY_STATE | DOMAIN0),
+	ON(REGS, parvus_control_regs, regs, ANY_STATE | OUT),
+	PLAIN(LOG, parvus_control_log, log_get, OUT),
+	PLAIN(TRACE, parvus_control_trace, trace_get, OUT),
+	PLAIN(CPU, parvus_control_cpu, cpu, OUT),
+	ON(VCPUS, parvus_control_domain, vcpus, ANY_STATE | DOMAIN0 | CHANGES),
+};
+
+static int on_domain(u64 op, union control *c)
+{
+	u32 flags = ops[op].flags;
+	struct domain *d = named(c->head.domain);
+	int ret = -PARVUS_EBUSY;
+
+	if (!d)
+		return -PARVUS_ENOENT;
+	if (d->control && !(flags & DOMAIN0)) {
+		domain_put(d);
+		return -PARVUS_EINVAL;
+	}
+	spin_lock(&d->control_lock);
+	if (d->state != DOMAIN_DYING && (!(flags & BUILDING) || d->state == DOMAIN_BUILDING))
+		ret = ops[op].on(d, c);
+	if (!ret && flags & CHANGES)
+		domain_changed(d);
+	spin_unlock(&d->control_lock);
+	domain_put(d);
+	return ret;
+}
+
+s64 control_op(struct vcpu *v, u64 op, u64 gpa)
+{
+	union control c;
+	u32 size;
+	int ret;
+
+	if (op >= PARVUS_CONTROL_OPS)
+		return -PARVUS_ENOSYS;
+	op &= index_mask(op, PARVUS_CONTROL_OPS);
+	size = ops[op].size;
+	if ((gpa & ~PAGE_MASK) + size > PAGE_SIZE)
+		return -PARVUS_EINVAL;
+	if (guest_read(v->domain, gpa, &c, size))
+		return -PARVUS_EFAULT;
+	if (c.head.size != size || c.head.version != 1)
+		return -PARVUS_EINVAL;
+	ret = ops[op].plain ? ops[op].plain(&c) : on_domain(op, &c);
+	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
+	    guest_write(v->domain, gpa, &c, size))
+		return -PARVUS_EFAULT;
+	return ret;
+}

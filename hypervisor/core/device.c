@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device registry (core/device.h). One table and one lock: calls are rare, and what a
+ * guest may do under the lock is bounded by the size of the table.
+ *
+ * A removed device keeps its place until its ends have learned of it. If the table is
+ * full it goes without: an end that asks too late finds that its id is gone.
+ */
+#include <core/device.h>
+#include <core/event.h>
+#include <core/lib.h>
+#include <parvus/device.h>
+#include <parvus/event.h>
+
+#define FRONT	0
+#define BACK	1
+
+/* A page each, of the hypervisor's memory. */
+struct device {
+	struct domain *end[2];	/* NULL = ended; cleared before the domain goes */
+	bool changed[2];	/* since that end asked */
+	bool removed;
+	struct parvus_device d;	/* as its readers see it */
+};
+BUILD_ASSERT(sizeof(struct device) <= PAGE_SIZE);
+
+static struct spinlock device_lock = SPINLOCK_INIT;
+static struct device *devices[PARVUS_DEVICES];
+static u32 next_id = 1;		/* never used again; 0 = all are used up */
+static u32 live;		/* without the removed ones */
+static u32 cursor[MAX_DOMAINS];	/* per domain: where CHANGED goes on, for fairness */
+
+static void slot_free(u32 i)
+{
+	hv_free(devices[i], sizeof(struct device));
+	devices[i] = NULL;
+}
+
+static bool may_read(const struct device *e, const struct domain *d)
+{
+	return !e->removed && (d->control || e->end[FRONT] == d || e->end[BACK] == d);
+}
+
+static bool missed(const struct device *e, const struct domain *d)
+{
+	return (e->changed[FRONT] && e->end[FRONT] == d) || (e->changed[BACK] && e->end[BACK] == d);
+}
+
+static bool missed_removal(const struct device *e, const struct domain *d)
+{
+	return e->removed && missed(e, d);
+}
+
+static bool is_removed(const struct device *e, UNUSED const struct domain *d)
+{
+	return e->removed;
+}
+
+/* The device with the lowest id above @after that is of interest to @d, or PARVUS_DEVICES. */
+static u32 slot_after(const struct domain *d, u32 after,
+		      bool (*interest)(const struct device *e, const struct domain *d))
+{
+	u32 i, best = PARVUS_DEVICES;
+
+	for (i = 0; i < PARVUS_DEVICES; i++) {
+		const struct device *e = devices[i];
+
+		if (e && e->d.id > after && interest(e, d) &&
+		    (best == PARVUS_DEVICES || e->d.id < devices[best]->d.id))
+			best = i;
+	}
+	return best;
+}
+
+static void tell(struct device *e, int end)
+{
+	if (!e->end[end])
+		return;
+	e->changed[end] = true;
+	event_virq(e->end[end], PARVUS_VIRQ_DEVICE);
+}
+
+static void tell_both(struct device *e)
+{
+	tell(e, FRONT);
+	tell(e, BACK);
+}
+
+/* Its ends are to see it GONE; without any it goes at once. */
+static void device_remove(u32 i)
+{
+	struct device *e = devices[i];
+
+	e->removed = true;
+	e->d.front_state = e->d.back_state = PARVUS_DEVICE_GONE;
+	WRITE_ONCE(live, live - 1);
+	tell_both(e);
+	if (!e->end[FRONT] && !e->end[BACK])
+		slot_free(i);
+}
+
+/* A free slot, or that of the device that was removed the longest ago; else PARVUS_DEVICES. */
+static u32 slot_find(void)
+{
+	u32 i;
+
+	for (i = 0; i < PARVUS_DEVICES; i++)
+		if (!devices[i])
+			return i;
+	i = slot_after(NULL, 0, is_removed);
+	if (i < PARVUS_DEVICES)
+		slot_free(i);
+	return i;
+}
+
+static int device_create(struct parvus_device *r, struct domain *front, struct domain *back)
+{
+	struct device *e;
+	u32 i, fronts = 0;
+
+	/* whose end got here first leaves nothing behind (device_domain_gone) */
+	if (READ_ONCE(front->state) >= DOMAIN_SHUTDOWN || READ_ONCE(back->state) >= DOMAIN_DYING)
+		return -PARVUS_ENOENT;
+	for (i = 0; i < PARVUS_DEVICES; i++) {
+		e = devices[i];
+		if (!e || e->removed || e->end[FRONT] != front)
+			continue;
+		if (e->d.device_class == r->device_class && e->d.index == r->index)
+			return -PARVUS_EEXIST;
+		fronts++;
+	}
+	if (fronts >= PARVUS_DEVICES_DOMAIN || !next_id)
+		return -PARVUS_ENOSPC;
+	i = slot_find();
+	if (i == PARVUS_DEVICES)
+		return -PARVUS_ENOSPC;
+	e = hv_alloc(sizeof(*e));
+	if (!e)
+		return -PARVUS_ENOMEM;
+	e->end[FRONT] = front;
+	e->end[BACK] = back;
+	e->d.size = sizeof(e->d);
+	e->d.version = 1;
+	e->d.id = next_id++;
+	e->d.device_class = r->device_class;
+	e->d.index = r->index;
+	e->d.front_domain = front->id;
+	e->d.back_domain = back->id;
+	memcpy(e->d.config, r->config, sizeof(r->config));
+	devices[i] = e;
+	WRITE_ONCE(live, live + 1);
+	tell_both(e);
+	*r = e->d;
+	return 0;
+}
+
+/* May an end in state @from go to @to, when the other one is in state @other? */
+static int transition(u32 from, u32 to, u32 other)
+{
+	if (to > PARVUS_DEVICE_CLOSING)
+		return -PARVUS_EINVAL;
+	if (to == from)
+		return 0;
+	if (to == PARVUS_DEVICE_READY && from != PARVUS_DEVICE_INITIALISING)
+		return -PARVUS_EINVAL;
+	if (to == PARVUS_DEVICE_CONNECTED) {
+		if (from != PARVUS_DEVICE_READY)
+			return -PARVUS_EINVAL;
+		if (other != PARVUS_DEVICE_READY && other != PARVUS_DEVICE_CONNECTED)
+			return -PARVUS_EBUSY;
+	}
+	return 0;
+}
+
+static int device_set(struct device *e, const struct domain *d, const struct parvus_device *r)
+{
+	u32 *state[2] = { &e->d.front_state, &e->d.back_state }, to;
+	int end, ret;
+
+	if (r->flags & ~(PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK))
+		return -PARVUS_EINVAL;
+	end = e->end[FRONT] == d && !(r->flags & PARVUS_DEVICE_AS_BACK) ? FRONT : BACK;
+	if (e->end[end] != d)
+		/* the front end is no back end; and who is neither may look, no more */
+		return e->end[FRONT] == d ? -PARVUS_EINVAL : -PARVUS_EPERM;
+	to = end == FRONT ? r->front_state : r->back_state;
+	ret = transition(*state[end], to, *state[!end]);
+	if (ret)
+		return ret;
+	*state[end] = to;
+	if (r->flags & PARVUS_DEVICE_WRITE)
+		memcpy(end == FRONT ? e->d.front_blob : e->d.back_blob,
+		       end == FRONT ? r->front_blob : r->back_blob, PARVUS_DEVICE_BLOB);
+	if (end == FRONT)
+		e->d.front_changes++;
+	else
+		e->d.back_changes++;
+	tell(e, !end);
+	return 0;
+}
+
+/* @d has seen what there is to see. */
+static void seen(u32 i, const struct domain *d)
+{
+	struct device *e = devices[i];
+	int end;
+
+	for (end = FRONT; end <= BACK; end++)
+		if (e->end[end] == d)
+			e->changed[end] = false;
+	if (e->removed && !e->changed[FRONT] && !e->changed[BACK])
+		slot_free(i);
+}
+
+static s64 device_changed(struct domain *d, u64 gpa)
+{
+	/* what is gone first: another may have its class and index by now */
+	u32 i = slot_after(d, 0, missed_removal);
+
+	if (i == PARVUS_DEVICES)
+		i = slot_after(d, cursor[d->id % MAX_DOMAINS], missed);
+	if (i == PARVUS_DEVICES)
+		i = slot_after(d, 0, missed);
+	if (i == PARVUS_DEVICES)
+		return -PARVUS_ENOENT;
+	if (guest_write(d, gpa, &devices[i]->d, sizeof(struct parvus_device)))
+		return -PARVUS_EFAULT;
+	cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
+	seen(i, d);
+	return 0;
+}
+
+/* The operations on a device by its id, or the one after it. */
+static s64 op_on_device(struct domain *d, u64 op, u64 gpa, const struct parvus_device *r)
+{
+	bool next = op == PARVUS_DEVICE_NEXT;
+	u32 i = next || r->id ? slot_after(d, next ? r->id : r->id - 1, may_read) : PARVUS_DEVICES;
+
+	if (i == PARVUS_DEVICES || (!next && devices[i]->d.id != r->id))
+		return -PARVUS_ENOENT;
+	switch (op) {
+	case PARVUS_DEVICE_SET:
+		return device_set(devices[i], d, r);
+	case PARVUS_DEVICE_REMOVE:
+		device_remove(i);
+		return 0;
+	case PARVUS_DEVICE_CONFIGURE:
+		memcpy(devices[i]->d.config, r->config, sizeof(r->config));
+		tell_both(devices[i]);
+		return 0;
+	}
+	return guest_write(d, gpa, &devices[i]->d, sizeof(*r));
+}
+
+static s64 op_create(struct domain *d, u64 gpa, struct parvus_device *r)
+{
+	struct domain *front, *back;
+	s64 ret = -PARVUS_ENOENT;
+
+	front = domain_get(r->front_domain == PARVUS_DOMAIN_SELF ? d->id : r->front_domain);
+	back = domain_get(r->back_domain == PARVUS_DOMAIN_SELF ? d->id : r->back_domain);
+	if (front && back) {
+		spin_lock(&device_lock);
+		/* nothing is made that the caller cannot be told of */
+		ret = guest_write(d, gpa, r, sizeof(*r));
+		if (!ret)
+			ret = device_create(r, front, back);
+		if (!ret)
+			ret = guest_write(d, gpa, r, sizeof(*r));
+		spin_unlock(&device_lock);
+	}
+	domain_put(front);
+	domain_put(back);
+	return ret;
+}
+
+s64 device_op(struct vcpu *v, u64 op, u64 gpa)
+{
+	struct domain *d = v->domain;
+	struct parvus_device r;
+	s64 ret;
+
+	if (op > PARVUS_DEVICE_CONFIGURE)
+		return -PARVUS_ENOSYS;
+	if (!d->control && (op == PARVUS_DEVICE_CREATE || op == PARVUS_DEVICE_REMOVE ||
+			    op == PARVUS_DEVICE_CONFIGURE))
+		return -PARVUS_EPERM;
+	if (guest_read(d, gpa, &r, sizeof(r)))
+		return -PARVUS_EFAULT;
+	if (r.size != sizeof(r) || r.version != 1 || r.reserved[0] || r.reserved[1] ||
+	    (r.flags && op != PARVUS_DEVICE_SET))
+		return -PARVUS_EINVAL;
+	if (op == PARVUS_DEVICE_CREATE)
+		return op_create(d, gpa, &r);
+	spin_lock(&device_lock);
+	ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : op_on_device(d, op, gpa, &r);
+	spin_unlock(&device_lock);
+	return ret;
+}
+
+void device_domain_gone(struct domain *d)
+{
+	struct device *e;
+	u32 i;
+
+	spin_lock(&device_lock);
+	for (i = 0; i < PARVUS_DEVICES; i++) {
+		e = devices[i];
+		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
+			continue;
+		seen(i, d);
+		if (devices[i] != e)
+			continue;
+		if (e->end[BACK] == d) {
+			e->end[BACK] = NULL;
+			if (!e->removed) {
+				e->d.back_state = PARVUS_DEVICE_CLOSED;
+				e->d.back_changes++;
+				if (e->end[FRONT] != d)
+					tell(e, FRONT);
+			}
+		}
+		if (e->end[FRONT] == d) {
+			e->end[FRONT] = NULL;
+			if (!e->removed)
+				device_remove(i);
+		}
+	}
+	spin_unlock(&device_lock);
+}
+
+u32 device_count(void) { return READ_ONCE(live); }
+
+u32 device_fronts(const struct domain *d)
+{
+	u32 i, n = 0;
+
+	spin_lock(&device_lock);
+	for (i = 0; i < PARVUS_DEVICES; i++)
+		n += devices[i] && !devices[i]->removed && devices[i]->end[FRONT] == d;
+	spin_unlock(&device_lock);
+	return n;
+}

@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Event channels (core/event.h).
+ *
+ * Locks. bind_lock: what is bound to what, of all domains, and their end. A domain's
+ * event_lock: its ports, for those who use them. A change holds bind_lock, and takes
+ * the event_lock of one domain at a time, so that two domains that bind to each other
+ * need no order. A sender holds its own event_lock alone; the end of the peer first
+ * takes the sender's port away under that lock, so what a bound port points to is
+ * alive. The receiver's side is atomic: it may be reached from several pCPUs.
+ *
+ * The guest's page is written, and read for its mask and for what is pending. Whatever
+ * stands there, the worst is an event too many or too few for that very guest.
+ */
+#include <core/arch_mmu.h>
+#include <core/event.h>
+#include <core/lib.h>
+#include <core/nospec.h>
+#include <core/platform.h>
+#include <core/timer.h>
+#include <core/trace.h>
+#include <parvus/event.h>
+
+struct port {
+	u8 kind;		/* PARVUS_EVENT_CLOSED, UNBOUND, INTERDOMAIN, VIRQ */
+	u8 flags;
+	u8 vcpu;
+	u16 domain;		/* UNBOUND, INTERDOMAIN: the remote one's number */
+	u16 other;		/* INTERDOMAIN: its port; VIRQ: the source */
+	u32 interval_ns;
+	union {
+		struct domain *peer;	/* INTERDOMAIN: alive, see above */
+		u32 serial;	/* UNBOUND: of the domain that may bind; numbers come back */
+	};
+	u64 next;		/* with an interval: no delivery before */
+};
+BUILD_ASSERT(sizeof(struct port) == 32);
+
+#define PORTS_PER_PAGE	(u32)(PAGE_SIZE / sizeof(struct port))
+#define WORDS		PARVUS_EVENT_WORDS
+#define MAX_VIRQS	8u	/* a power of two */
+BUILD_ASSERT(PARVUS_VIRQS <= MAX_VIRQS && MAX_VCPUS <= 256 && PARVUS_EVENT_PORTS <= 65536 && WORDS <= 64);
+
+struct event_domain {
+	struct domain *domain;
+	struct parvus_event_page *page;	/* the guest's, or &none */
+	bool dying;		/* no new ports; under bind_lock */
+	u32 used;
+	u32 virqs;		/* sources that fired and have no port, bit n = source n */
+	u16 virq_port[MAX_VIRQS];
+	struct spinlock timer_lock;	/* one caller of timer_set() */
+	struct timer timer;	/* for the deferred ports */
+	u64 deferred[WORDS];	/* ports that wait until their interval is over */
+	u64 taken[WORDS];	/* ports in use, and 0 */
+	struct port *ports[PARVUS_EVENT_PORTS / PORTS_PER_PAGE];
+	struct parvus_event_page none;	/* all masked; keeps what comes before REGISTER */
+};
+BUILD_ASSERT(sizeof(struct event_domain) <= PAGE_SIZE);
+
+static struct spinlock bind_lock = SPINLOCK_INIT;
+static u32 ports_total;		/* under bind_lock */
+
+static inline u64 bit_of(u32 port) { return 1ull << (port % 64); }
+
+static inline struct port *port_at(struct event_domain *ev, u32 port)
+{
+	return &ev->ports[port / PORTS_PER_PAGE][port % PORTS_PER_PAGE];
+}
+
+/* A port in use by the number that a guest gave, under event_lock or bind_lock; or an error. */
+static inline int port_find(struct event_domain *ev, u64 n, struct port **p)
+{
+	u32 port = n & (PARVUS_EVENT_PORTS - 1);	/* in range, even by speculation */
+
+	if (n != port || !port)
+		return -PARVUS_EINVAL;
+	if (!(ev->taken[port / 64] & bit_of(port)))
+		return -PARVUS_ENOENT;
+	*p = port_at(ev, port);
+	return 0;
+}
+
+/* ---- delivery ---- */
+
+/* The port is pending: unless it is masked, tell its vCPU. */
+static void tell(struct event_domain *ev, struct parvus_event_page *page, struct port *p, u32 port)
+{
+	u64 *mask = &page->mask[port / 64], bit = bit_of(port);
+	struct domain *d = ev->domain;
+	struct vcpu *v;
+
+	if ((READ_ONCE(p->flags) & PARVUS_EVENT_AUTO_MASK ? atomic_or_u64(mask, bit) :
+	     READ_ONCE(*mask)) & bit)
+		return;
+	/* after the pending bit was set: see event_set() */
+	v = d->vcpus[READ_ONCE(p->vcpu)];
+	atomic_or_u64(&READ_ONCE(v->area)->event_selector, 1ull << (port / 64));
+	/* a guest that has no handler (yet) would die of it */
+	if (likely(READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address)))
+		vcpu_raise(v, PARVUS_VECTOR_EVENT);
+}
+
+static void set_pending(struct event_domain *ev, struct port *p, u32 port)
+{
+	struct parvus_event_page *page;
+
+	do {
+		page = READ_ONCE(ev->page);
+		if (!(atomic_or_u64(&page->pending[port / 64], bit_of(port)) & bit_of(port)))
+			tell(ev, page, p, port);
+		/* the guest registered its page meanwhile, and may have missed this one */
+	} while (unlikely(READ_ONCE(ev->page) != page));
+}
+
+/*
+ * Deliver the deferred ports whose interval is over, or all of them. Returns when the
+ * next one is due, 0 = none is left.
+ */
+static u64 deliver_deferred(struct event_domain *ev, u64 now, bool all)
+{
+	u64 first = 0, next;
+	u32 w, bit, told = 0;
+
+	for (w = 0; w < WORDS; w++) {
+		if (told > 64 && !all)	/* timers of others wait meanwhile */
+			return now + 1;
+		for_each_bit(bit, READ_ONCE(ev->deferred[w])) {
+			u32 port = w * 64 + bit;
+			struct port *p = port_at(ev, port);
+
+			next = READ_ONCE(p->next);
+			if (next > now && !all) {
+				first = first ? min(first, next) : next;
+				continue;
+			}
+			/* if this fails it was delivered just now: then the next time, soon */
+			if (!atomic_cmpxchg_u64(&p->next, next, now + READ_ONCE(p->interval_ns)) &&
+			    !all) {
+				first = now + 1;
+				continue;
+			}
+			/* what is deferred from here on, before it is pending, is delivered by it */
+			if (atomic_and_u64(&ev->deferred[w], ~bit_of(port)) & bit_of(port))
+				set_pending(ev, p, port);
+			told++;
+		}
+	}
+	return first;
+}
+
+static void timer_fired(struct timer *t)
+{
+	struct event_domain *ev = container_of(t, struct event_domain, timer);
+
+	t->deadline = deliver_deferred(ev, hv_now_ns(), false);
+}
+
+/* May a port with an interval deliver? If not, it is deferred. */
+static bool interval_over(struct event_domain *ev, struct port *p, u32 port, u32 interval)
+{
+	u64 now = hv_now_ns(), next = READ_ONCE(p->next), *word = &ev->deferred[port / 64];
+	int ret;
+
+	if (now >= next && atomic_cmpxchg_u64(&p->next, next, now + interval)) {
+		atomic_and_u64(word, ~bit_of(port));
+		return true;
+	}
+	if (atomic_or_u64(word, bit_of(port)) & bit_of(port))
+		return false;
+	spin_lock(&ev->timer_lock);
+	ret = timer_set_before(&ev->timer, arch_this_cpu(), READ_ONCE(p->next));
+	spin_unlock(&ev->timer_lock);
+	if (ret)	/* no room for the timer: better early than never */
+		deliver_deferred(ev, now, true);
+	else
+		timer_rearm();
+	return false;
+}
+
+/* An event arrives. Under the event_lock of the sender, or of @ev's own domain. */
+static inline void signal(struct event_domain *ev, u32 port)
+{
+	struct port *p = port_at(ev, port);
+	u32 interval = READ_ONCE(p->interval_ns);
+
+	if (likely(!interval) || interval_over(ev, p, port, interval))
+		set_pending(ev, p, port);
+}
+
+void event_virq(struct domain *d, u32 virq)
+{
+	struct event_domain *ev;
+
+	spin_lock(&d->event_lock);
+	ev = d->events;
+	if (ev && ev->virq_port[virq])
+		signal(ev, ev->virq_port[virq]);
+	else if (ev)
+		ev->virqs |= 1u << virq;
+	spin_unlock(&d->event_lock);
+}
+
+/* ---- ports come and go; all under bind_lock ---- */
+
+/* The lowest free port: 0, -PARVUS_ENOSPC, -PARVUS_ENOMEM. Nobody but us knows of it yet. */
+static int port_new(struct event_domain *ev, u32 *port)
+{
+	struct port **ports;
+	u32 w;
+
+	for (w = 0; w < WORDS && !~ev->taken[w]; w++)
+		;
+	if (w == WORDS)
+		return -PARVUS_ENOSPC;
+	*port = w * 64 + (u32)__builtin_ctzll(~ev->taken[w]);
+	ports = &ev->ports[*port / PORTS_PER_PAGE];
+	if (!*ports)
+		*ports = hv_alloc(PAGE_SIZE);
+	return *ports ? 0 : -PARVUS_ENOMEM;
+}
+
+static void port_close(struct event_domain *ev, u32 port)
+{
+	struct domain *d = ev->domain;
+	struct port *p = port_at(ev, port), *r;
+
+	/* the other end first: after that nobody sends to us */
+	if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
+		spin_lock(&p->peer->event_lock);
+		r = port_at(p->peer->events, p->other);
+		r->kind = PARVUS_EVENT_UNBOUND;
+		r->other = 0;
+		r->serial = d->serial;
+		spin_unlock(&p->peer->event_lock);
+	}
+	spin_lock(&d->event_lock);
+	if (p->kind == PARVUS_EVENT_VIRQ)
+		ev->virq_port[p->other] = 0;
+	atomic_and_u64(&ev->deferred[port / 64], ~bit_of(port));
+	atomic_and_u64(&ev->page->pending[port / 64], ~bit_of(port));
+	memset(p, 0, sizeof(*p));
+	ev->taken[port / 64] &= ~bit_of(port);
+	ev->used--;
+	WRITE_ONCE(ports_total, ports_total - 1);
+	spin_unlock(&d->event_lock);
+}
+
+/*
+ * Make a port of @p's kind and settings. @n: port of @remote, or source. Which ports of
+ * another domain are in use, and for whom, is not our business: one error for all.
+ */
+static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, struct port *p, u32 *port)
+{
+	struct event_domain *rev = remote ? remote->events : NULL;
+	u32 virq = n & (MAX_VIRQS - 1);
+	struct port *r = NULL;
+	int ret;
+
+	if (p->kind == PARVUS_EVENT_VIRQ) {
+		if (n >= PARVUS_VIRQS)
+			return -PARVUS_EINVAL;
+		if (n == PARVUS_VIRQ_DOMAIN && !ev->domain->control)
+			return -PARVUS_EPERM;
+		if (ev->virq_port[virq])
+			return -PARVUS_EEXIST;
+	} else if (ev->dying || !rev) {
+		return -PARVUS_ENOENT;
+	} else if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
+		if (port_find(rev, n, &r) || r->kind != PARVUS_EVENT_UNBOUND ||
+		    r->serial != ev->domain->serial)
+			return -PARVUS_ENOENT;
+	}
+	ret = port_new(ev, port);
+	if (ret)
+		return ret;
+	p->domain = remote ? remote->id : 0;
+	if (p->kind == PARVUS_EVENT_UNBOUND)
+		p->serial = remote->serial;
+	else
+		p->other = (u16)n;
+	if (r)
+		p->peer = remote;
+
+	spin_lock(&ev->domain->event_lock);
+	*port_at(ev, *port) = *p;
+	ev->taken[*port / 64] |= bit_of(*port);
+	ev->used++;
+	WRITE_ONCE(ports_total, ports_total + 1);
+	if (p->kind == PARVUS_EVENT_VIRQ) {
+		ev->virq_port[virq] = (u16)*port;
+		if (ev->virqs & 1u << virq)
+			signal(ev, *port);
+		ev->virqs &= ~(1u << virq);
+	}
+	spin_unlock(&ev->domain->event_lock);
+	if (r) {
+		spin_lock(&remote->event_lock);
+		r->other = (u16)*port;
+		r->peer = ev->domain;
+		r->kind = PARVUS_EVENT_INTERDOMAIN;
+		spin_unlock(&remote->event_lock);
+	}
+	return 0;
+}
+
+static int bind(struct domain *d, u32 remote_id, u32 n, struct port *p, u32 *port)
+{
+	struct domain *remote = p->kind == PARVUS_EVENT_VIRQ ? NULL : domain_get(remote_id);
+	int ret = -PARVUS_ENOENT;
+
+	if (!remote && p->kind != PARVUS_EVENT_VIRQ)
+		return ret;
+	spin_lock(&bind_lock);
+	if (d->events)
+		ret = port_bind(d->events, remote, n, p, port);
+	spin_unlock(&bind_lock);
+	domain_put(remote);
+	return ret;
+}
+
+/* ---- the operations of a guest ---- */
+
+/* @settings: the members that BIND and SET take are looked at. */
+static int bind_read(struct domain *d, u64 gpa, struct parvus_event_bind *b, bool settings)
+{
+	if (guest_read(d, gpa, b, sizeof(*b)))
+		return -PARVUS_EFAULT;
+	if (b->size != sizeof(*b) || b->version != 1 || b->reserved[0] || b->reserved[1] ||
+	    (settings && (b->vcpu >= d->vcpu_count || b->flags & ~PARVUS_EVENT_AUTO_MASK)))
+		return -PARVUS_EINVAL;
+	return 0;
+}
+
+static s64 event_register(struct domain *d, u64 gpa)
+{
+	struct event_domain *ev = d->events;
+	struct parvus_event_page *page = guest_map(d, gpa, sizeof(*page), sizeof(*page));
+	bool first;
+	u32 w, bit;
+
+	if (!page)
+		return -PARVUS_EFAULT;
+	spin_lock(&d->event_lock);
+	first = ev->page == &ev->none;
+	if (first)
+		WRITE_ONCE(ev->page, page);
+	smp_mb();	/* against set_pending() */
+	for (w = 0; first && w < WORDS; w++)
+		for_each_bit(bit, atomic_xchg_u64(&ev->none.pending[w], 0))
+			set_pending(ev, port_at(ev, w * 64 + bit), w * 64 + bit);
+	spin_unlock(&d->event_lock);
+	return first ? 0 : -PARVUS_EBUSY;
+}
+
+static s64 event_bind(struct domain *d, u64 gpa)
+{
+	const u64 answer = gpa + offsetof(struct parvus_event_bind, port);
+	struct parvus_event_bind b;
+	struct port p;
+	u32 port = 0;
+	int ret = bind_read(d, gpa, &b, true);
+
+	if (ret)
+		return ret;
+	if (b.kind < PARVUS_EVENT_UNBOUND || b.kind > PARVUS_EVENT_VIRQ)
+		return -PARVUS_EINVAL;
+	/* no port is made, and no event taken, if the caller cannot be told */
+	if (guest_write(d, answer, &b.port, sizeof(b.port)))
+		return -PARVUS_EFAULT;
+	p = (struct port){ .kind = (u8)b.kind, .flags = (u8)b.flags, .vcpu = (u8)b.vcpu,
+			   .interval_ns = b.interval_ns };
+	ret = bind(d, b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain,
+		   b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
+	return ret ? ret : guest_write(d, answer, &port, sizeof(port));
+}
+
+static s64 event_close(struct domain *d, u64 port)
+{
+	struct port *p;
+	int ret;
+
+	spin_lock(&bind_lock);
+	ret = port_find(d->events, port, &p);
+	if (!ret)
+		port_close(d->events, (u32)port);
+	spin_unlock(&bind_lock);
+	return ret;
+}
+
+static s64 event_send(struct domain *d, u64 port)
+{
+	struct port *p;
+	int ret;
+
+	spin_lock(&d->event_lock);
+	ret = port_find(d->events, port, &p);
+	if (likely(!ret)) {
+		trace_event((u32)port);
+		if (likely(p->kind == PARVUS_EVENT_INTERDOMAIN))
+			signal(p->peer->events, p->other);
+		else
+			ret = p->kind == PARVUS_EVENT_UNBOUND ? -PARVUS_EAGAIN : -PARVUS_EINVAL;
+	}
+	spin_unlock(&d->event_lock);
+	return ret;
+}
+
+static s64 event_unmask(struct domain *d, u64 n)
+{
+	u32 port = n & (PARVUS_EVENT_PORTS - 1);
+	struct event_domain *ev = d->events;
+	struct port *p;
+	int ret;
+
+	spin_lock(&d->event_lock);
+	ret = port_find(ev, n, &p);
+	if (!ret) {
+		atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
+		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
+			if (p->interval_ns)
+				__atomic_store_n(&p->next, hv_now_ns() + p->interval_ns, __ATOMIC_SEQ_CST);
+			tell(ev, ev->page, p, port);
+		}
+	}
+	spin_unlock(&d->event_lock);
+	return ret;
+}
+
+static s64 event_status(struct domain *d, u64 gpa)
+{
+	struct parvus_event_bind b, s = { .size = sizeof(s), .version = 1 };
+	struct port *p;
+	int ret = bind_read(d, gpa, &b, false);
+
+	if (ret)
+		return ret;
+	s.port = b.port;
+	spin_lock(&d->event_lock);
+	ret = port_find(d->events, b.port, &p);
+	if (!ret) {
+		s.kind = p->kind;
+		s.domain = p->domain;
+		if (p->kind == PARVUS_EVENT_VIRQ)
+			s.virq = p->other;
+		else
+			s.remote_port = p->other;
+		s.vcpu = p->vcpu;
+		s.flags = p->flags;
+		s.interval_ns = p->interval_ns;
+	}
+	spin_unlock(&d->event_lock);
+	if (ret && ret != -PARVUS_ENOENT)
+		return ret;
+	return guest_write(d, gpa, &s, sizeof(s));
+}
+
+static s64 event_set(struct domain *d, u64 gpa)
+{
+	struct event_domain *ev = d->events;
+	struct parvus_event_bind b;
+	struct port *p;
+	int ret = bind_read(d, gpa, &b, true);
+
+	if (ret)
+		return ret;
+	spin_lock(&d->event_lock);
+	ret = port_find(ev, b.port, &p);
+	if (!ret) {
+		u32 port = b.port & (PARVUS_EVENT_PORTS - 1);
+		u64 bit = bit_of(port), *pending = &ev->page->pending[port / 64];
+
+		WRITE_ONCE(p->flags, (u8)b.flags);
+		WRITE_ONCE(p->vcpu, (u8)b.vcpu);
+		WRITE_ONCE(p->interval_ns, b.interval_ns);
+		/* the new interval begins now; what the old one held back comes first */
+		__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
+		if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
+			atomic_or_u64(pending, bit);
+		/* whoever told the old vCPU set the bit before: the new one has to know */
+		if (READ_ONCE(*pending) & bit)
+			tell(ev, ev->page, p, port);
+	}
+	spin_unlock(&d->event_lock);
+	return ret;
+}
+
+s64 event_op(struct vcpu *v, u64 op, u64 arg)
+{
+	static s64 (*const ops[])(struct domain *d, u64 arg) = {
+		[PARVUS_EVENT_SEND] = event_send,
+		[PARVUS_EVENT_UNMASK] = event_unmask,
+		[PARVUS_EVENT_REGISTER] = event_register,
+		[PARVUS_EVENT_BIND] = event_bind,
+		[PARVUS_EVENT_CLOSE] = event_close,
+		[PARVUS_EVENT_STATUS] = event_status,
+		[PARVUS_EVENT_SET] = event_set,
+	};
+
+	if (op >= ARRAY_SIZE(ops))
+		return -PARVUS_ENOSYS;
+	return ops[op & index_mask(op, ARRAY_SIZE(ops))](v->domain, arg);
+}
+
+/* ---- for others ---- */
+
+int event_alloc_unbound(struct domain *d, u32 remote, u32 *port)
+{
+	struct port p = { .kind = PARVUS_EVENT_UNBOUND };
+
+	return bind(d, remote, 0, &p, port);
+}
+
+u64 event_pages(struct domain *d)
+{
+	u64 pages = 0, i;
+
+	spin_lock(&d->event_lock);
+	for (i = 0; d->events && i < ARRAY_SIZE(d->events->ports); i++)
+		pages += !!d->events->ports[i];
+	pages += !!d->events;
+	spin_unlock(&d->event_lock);
+	return pages;
+}
+
+u32 event_ports_used(struct domain *d)
+{
+	u32 used;
+
+	spin_lock(&d->event_lock);
+	used = d->events ? d->events->used : 0;
+	spin_unlock(&d->event_lock);
+	return used;
+}
+
+u32 event_ports_total(void) { return READ_ONCE(ports_total); }
+
+int event_domain_init(struct domain *d)
+{
+	struct event_domain *ev = hv_alloc(sizeof(*ev));
+
+	if (!ev)
+		return -PARVUS_ENOMEM;
+	ev->domain = d;
+	ev->page = &ev->none;
+	memset(ev->none.mask, 0xff, sizeof(ev->none.mask));
+	ev->taken[0] = 1;	/* port 0 is no port */
+	ev->timer.fire = timer_fired;
+	d->events = ev;
+	return 0;
+}
+
+void event_domain_destroy(struct domain *d)
+{
+	struct event_domain *ev = d->events;
+	struct port *p;
+	u32 i;
+
+	if (!ev)
+		return;
+	spin_lock(&bind_lock);
+	ev->dying = true;
+	spin_unlock(&bind_lock);
+	for (i = 1; i < PARVUS_EVENT_PORTS && ev->used; i++) {
+		spin_lock(&bind_lock);
+		if (!port_find(ev, i, &p))
+			port_close(ev, i);
+		spin_unlock(&bind_lock);
+	}
+	spin_lock(&bind_lock);
+	spin_lock(&d->event_lock);
+	d->events = NULL;
+	spin_unlock(&d->event_lock);
+	spin_unlock(&bind_lock);
+	/* nobody arms it any more; and when this returns it does not fire */
+	timer_cancel(&ev->timer);
+	for (i = 0; i < ARRAY_SIZE(ev->ports); i++)
+		hv_free(ev->ports[i], PAGE_SIZE);
+	hv_free(ev, sizeof(*ev));
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Event channels (parvus/event.h): ports of domains, joined in pairs or fed by the
+ * hypervisor (virtual IRQs). The guest's event page says what is pending; what is
+ * bound to what is known here alone.
+ */
+#ifndef CORE_EVENT_H
+#define CORE_EVENT_H
+
+#include <core/vcpu.h>
+
+/* domain_create() and domain_destroy(); 0 or -PARVUS_ENOMEM. The end closes all ports. */
+int event_domain_init(struct domain *d);
+void event_domain_destroy(struct domain *d);
+
+/**
+ * event_virq - something happened to a domain
+ * @d: alive or ending, its structure held by the caller
+ * @virq: PARVUS_VIRQ_*
+ * What comes before the source is bound to a port waits for that. From any context but a
+ * timer's fire().
+ */
+void event_virq(struct domain *d, u32 virq);
+
+/**
+ * event_alloc_unbound - make a port of @d that waits for the domain @remote
+ * @d: need not have started; what is sent to the port before is kept
+ * @remote: a domain's number
+ * Return: 0 and the port, which tells vCPU 0, -PARVUS_ENOENT (no such domain, or one that
+ * ends), -PARVUS_ENOSPC or -PARVUS_ENOMEM.
+ */
+int event_alloc_unbound(struct domain *d, u32 remote, u32 *port);
+
+u32 event_ports_used(struct domain *d);
+u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
+u32 event_ports_total(void);
+
+/* The hypercall. */
+s64 event_op(struct vcpu *v, u64 op, u64 arg);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Machine frames: who owns each, and the allocator. All access to a frame's
+ * contents goes through frame_map(); what stands behind it is nobody else's
+ * business.
+ */
+#ifndef CORE_FRAME_H
+#define CORE_FRAME_H
+
+#include <core/types.h>
+
+enum frame_type {
+	FRAME_NONE,		/* not RAM, or not ours to give */
+	FRAME_FREE,
+	FRAME_HYPERVISOR,	/* image, tables, heap */
+	FRAME_GUEST,		/* RAM of domain owner */
+	FRAME_SHADOW,		/* shadow page of domain owner */
+};
+
+/* 16 bytes a frame. count and the word are atomic or under the owner's rules. */
+struct frame_info {
+	u32 count;		/* GUEST: shadow entries that map it */
+	u16 owner;		/* domain number, or DOMAIN_NONE */
+	u8 type;		/* enum frame_type */
+	u8 flags;
+	u64 word;		/* FREE: link; GUEST: below; SHADOW: index of its struct shadow_page */
+};
+BUILD_ASSERT(sizeof(struct frame_info) == 16);
+
+/*
+ * word of a GUEST frame: its gfn, what keeps it from being given back, and whether its
+ * domain is gone. Changed by atomics alone. Offers and pins begin under the gfn_lock of
+ * the owner only, so that a release of the frame sees them or they see the release.
+ */
+#define FRAME_GFN	0xffffffffull
+#define FRAME_OFFER	(1ull << 32)	/* one of up to 2^15 offers of it (grant.c) */
+#define FRAME_OFFERS	(0xffffull << 32)
+#define FRAME_PINNED	(1ull << 48)	/* the hypervisor holds a pointer to it for good */
+#define FRAME_GHOST	(1ull << 49)	/* its owner is gone: it goes with its last offer */
+
+#define DOMAIN_NONE	0xffffu
+
+extern struct frame_info *frame_table;
+extern u64 frame_table_count;
+
+/* NULL beyond the end of RAM. */
+static inline struct frame_info *frame_info(mfn_t mfn)
+{
+	return mfn_x(mfn) < frame_table_count ? &frame_table[mfn_x(mfn)] : NULL;
+}
+
+/* order 0 (4 KiB) or EXTENT_ORDER (2 MiB, aligned). 0 or -PARVUS_ENOMEM. Contents are stale. */
+int alloc_frames(unsigned int order, mfn_t *out);
+/* The frames come back as FRAME_FREE; the caller has seen to it that no TLB holds them. */
+void free_frames(mfn_t mfn, unsigned int order);
+/* At boot: give [first, first + count) to the allocator. */
+void frames_add(mfn_t first, u64 count);
+/*
+ * Take what is free in [first, first + count), frame by frame: domain 0 lives where the
+ * machine's memory is. @got is told each piece: an aligned extent or a single frame.
+ */
+void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
+		  void *arg);
+/* Frames that a first touch must leave for calls of the hypervisor and its guests. */
+#define FRAMES_RESERVE	64u
+u64 frames_free_count(void);
+u64 frames_total_count(void);
+
+#ifdef HV_NATIVE
+void *frame_map(mfn_t mfn);
+#else
+/* The direct map (arch/x86/paging.c). */
+static inline void *frame_map(mfn_t mfn)
+{
+	return (void *)((mfn_x(mfn) << PAGE_SHIFT) + 0xffff800000000000ull);
+}
+#endif
+/* The frame behind a pointer that frame_map() or hv_alloc() gave. */
+mfn_t frame_of(const void *p);
+
+/* Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL. */
+void *hv_alloc(size_t bytes);
+void hv_free(void *p, size_t bytes);
+
+#endif

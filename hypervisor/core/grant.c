@@ -1,0 +1,718 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Grants: a domain offers frames to another one, which maps them into its own
+ * guest-physical space or has bytes copied (parvus/grant.h).
+ *
+ * An offer is one word of state, changed by compare-and-swap: it stands, and has so many
+ * users, which are mappings and copies under way. Who maps or copies takes a use first, so
+ * that neither a revocation nor the end of the owner can take the frame from under it, and
+ * no lock of the other domain is ever needed. The frame counts its offers in its frame_info:
+ * an offered frame is not released.
+ *
+ * A mapping is a foreign entry in the gfn table of the mapper. Several mappings share one
+ * entry where gfns are machine frames (domain 0); it has the rights of those that are not
+ * on their way out. Unmapping reduces the entry, then has shadow_lose() see to shadow
+ * entries and TLBs, and only then lets go of the offer.
+ *
+ * When the owner ends, offers with users are dead: their frames become ghosts, which the
+ * last use frees. Each mapping holds a reference to the owner's struct domain, and with it
+ * to the table of offers.
+ *
+ * Locks: grant_domain.lock of one domain (never of two), then its gfn_lock, or the lock of
+ * domain references. It covers both tables, but for the state of offers. domain_put() is
+ * called without it, and so is shadow_lose(), which waits for other CPUs.
+ */
+#include <core/frame.h>
+#include <core/grant.h>
+#include <core/lib.h>
+#include <core/nospec.h>
+#include <core/platform.h>
+#include <core/vcpu.h>
+
+#define CHUNK		64u	/* records of one call: the rest is for the next one */
+#define FIRST_SHIFT	22u	/* 2^(32 - shift) lists of mappings: a page of them, later more */
+#define LAST_SHIFT	16u
+
+/* offer.state; 0 = free */
+#define OFFER_STANDS	0x80000000u
+#define OFFER_DEAD	0x40000000u	/* its domain ended while it was in use */
+#define OFFER_READONLY	0x20000000u
+#define OFFER_USERS	0x00ffffffu
+
+struct offer {
+	u32 state;
+	u32 mfn;
+	u32 to;			/* serial of the domain that may use it */
+};
+
+struct mapping {
+	struct domain *owner;	/* NULL = free */
+	u32 ref;
+	u32 gfn, mfn;
+	bool readonly;
+	bool busy;		/* being unmapped */
+};
+
+/* One of a table; references and handles are numbers of slots, from 1. */
+struct slot {
+	union {
+		struct offer o;
+		struct mapping m;
+	};
+	u32 next;		/* free list, or mappings of the same bucket */
+};
+#define SLOTS		((u32)(PAGE_SIZE / sizeof(struct slot)))
+#define DIR_SLOTS	(SLOTS * (u32)(PAGE_SIZE / sizeof(struct slot *)))
+BUILD_ASSERT(PARVUS_GRANT_MAX % SLOTS == 0 && PARVUS_GRANT_MAPPINGS % DIR_SLOTS == 0);
+
+/* Pages of pointers to pages of slots, made as they are needed. */
+struct table {
+	u32 used, end;		/* slots in use, slots that exist */
+	u32 free;
+	struct slot **dir[PARVUS_GRANT_MAPPINGS / DIR_SLOTS];
+};
+
+struct grant_domain {
+	struct spinlock lock;
+	bool closed;		/* its domain ends: no new offers */
+	u32 *bucket;		/* mappings by gfn, 2^(32 - shift) lists */
+	u32 shift;
+	struct table offers, mappings;
+};
+BUILD_ASSERT(sizeof(struct grant_domain) <= PAGE_SIZE);
+
+static u64 offers_total, mappings_total, ghosts;
+
+/* ---- tables ---- */
+
+/* A reference or handle of a guest; NULL where no slot is. */
+static struct slot *slot_at(struct table *t, u32 n)
+{
+	u64 i = (u64)n - 1, end = smp_load_acquire(&t->end);
+
+	if (i >= end)
+		return NULL;
+	i &= index_mask(i, end);
+	return &t->dir[i / DIR_SLOTS][i % DIR_SLOTS / SLOTS][i % SLOTS];
+}
+
+static struct offer *offer_at(struct domain *d, u32 ref)
+{
+	struct slot *s = slot_at(&d->grants->offers, ref);
+
+	return s ? &s->o : NULL;
+}
+
+static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
+{
+	struct slot *s = slot_at(&g->mappings, handle);
+
+	return s ? &s->m : NULL;
+}
+
+/* Take a free slot of at most @max, in a new page if need be. 0 or an error. */
+static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
+{
+	struct slot ***dir, *page;
+	u32 i;
+
+	if (!t->free) {
+		if (t->end == max)
+			return -PARVUS_ENOSPC;
+		dir = &t->dir[t->end / DIR_SLOTS];
+		if (!*dir)
+			*dir = hv_alloc(PAGE_SIZE);
+		page = *dir ? hv_alloc(PAGE_SIZE) : NULL;
+		if (!page)
+			return -PARVUS_ENOMEM;
+		for (i = 0; i < SLOTS - 1; i++)
+			page[i].next = t->end + i + 2;
+		(*dir)[t->end % DIR_SLOTS / SLOTS] = page;
+		t->free = t->end + 1;
+		smp_store_release(&t->end, t->end + SLOTS);
+	}
+	*n = t->free;
+	*s = slot_at(t, *n);
+	t->free = (*s)->next;
+	t->used++;
+	return 0;
+}
+
+static void slot_put(struct table *t, u32 n)
+{
+	slot_at(t, n)->next = t->free;
+	t->free = n;
+	t->used--;
+}
+
+static void table_free(struct table *t)
+{
+	u32 i;
+
+	for (i = 1; i <= t->end; i += SLOTS)
+		hv_free(slot_at(t, i), PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(t->dir); i++)
+		hv_free(t->dir[i], PAGE_SIZE);
+}
+
+static u64 table_pages(u64 end) { return end / SLOTS + (end + DIR_SLOTS - 1) / DIR_SLOTS; }
+
+/* ---- offers ---- */
+
+static void frame_unoffer(mfn_t mfn)
+{
+	u64 word = atomic_add_u64(&frame_info(mfn)->word, -FRAME_OFFER);
+
+	if ((word & FRAME_GHOST) && !(word & FRAME_OFFERS)) {
+		atomic_add_u64(&ghosts, -1ull);
+		free_frames(mfn, 0);
+	}
+}
+
+bool grant_ghost(mfn_t mfn)
+{
+	struct frame_info *f = frame_info(mfn);
+
+	/* from the mark on, the last user may free it at any time */
+	atomic_inc_u64(&ghosts);
+	f->owner = DOMAIN_NONE;
+	if (atomic_or_u64(&f->word, FRAME_GHOST) & FRAME_OFFERS)
+		return true;
+	atomic_add_u64(&ghosts, -1ull);
+	return false;
+}
+
+/* Let go of a use; the last one of a dead offer lets go of the frame. */
+static void offer_drop(struct offer *o)
+{
+	u32 s = atomic_dec_u32(&o->state);
+
+	if ((s & OFFER_DEAD) && !(s & OFFER_USERS))
+		frame_unoffer(_mfn(o->mfn));
+}
+
+/* Take a use of an offer that stands, for the domain with that serial. */
+static int offer_get(struct domain *owner, u32 ref, u32 serial, bool write, struct offer **out)
+{
+	struct offer *o = offer_at(owner, ref);
+	u32 s;
+
+	do {
+		s = o ? READ_ONCE(o->state) : 0;
+		if (!(s & OFFER_STANDS) || READ_ONCE(o->to) != serial)
+			return -PARVUS_ENOENT;
+		if (write && (s & OFFER_READONLY))
+			return -PARVUS_EPERM;
+	} while (!atomic_cmpxchg_u32(&o->state, s, s + 1));
+	if (READ_ONCE(o->to) != serial) {
+		offer_drop(o);	/* the slot was used again, for another one, in between */
+		return -PARVUS_ENOENT;
+	}
+	*out = o;
+	return 0;
+}
+
+int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
+{
+	bool readonly = flags & PARVUS_GRANT_READONLY;
+	struct grant_domain *g = d->grants;
+	struct domain *peer;
+	struct slot *s;
+	u32 serial, n;
+	u64 e;
+	int ret;
+
+	if (flags & ~PARVUS_GRANT_READONLY)
+		return -PARVUS_EINVAL;
+	peer = domain_get(to);
+	if (!peer)
+		return -PARVUS_ENOENT;
+	serial = peer->serial;
+	domain_put(peer);
+	if (serial == d->serial)
+		return -PARVUS_EINVAL;
+	gfn_touch(d, _gfn(gfn), true);
+	spin_lock(&g->lock);
+	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n, &s);
+	if (ret)
+		goto out;
+	spin_lock(&d->gfn_lock);
+	e = gfn_lookup(d, _gfn(gfn));
+	if (!gfn_is_ram(e) || (!readonly && !(e & GFN_WRITABLE)))
+		ret = -PARVUS_EFAULT;
+	else
+		atomic_add_u64(&frame_info(gfn_entry_mfn(e))->word, FRAME_OFFER);
+	spin_unlock(&d->gfn_lock);
+	if (ret) {
+		slot_put(&g->offers, n);
+		goto out;
+	}
+	s->o.mfn = (u32)mfn_x(gfn_entry_mfn(e));
+	WRITE_ONCE(s->o.to, serial);
+	smp_store_release(&s->o.state, OFFER_STANDS | (readonly ? OFFER_READONLY : 0));
+	atomic_inc_u64(&offers_total);
+	*ref = n;
+out:
+	spin_unlock(&g->lock);
+	return ret;
+}
+
+static int revoke(struct domain *d, u32 ref)
+{
+	struct grant_domain *g = d->grants;
+	struct offer *o;
+	int ret = -PARVUS_ENOENT;
+	u32 s;
+
+	spin_lock(&g->lock);
+	o = offer_at(d, ref);
+	s = o ? READ_ONCE(o->state) : 0;
+	if (s & OFFER_STANDS) {
+		ret = -PARVUS_EBUSY;
+		if (!(s & OFFER_USERS) && atomic_cmpxchg_u32(&o->state, s, 0)) {
+			frame_unoffer(_mfn(o->mfn));
+			slot_put(&g->offers, ref);
+			atomic_add_u64(&offers_total, -1ull);
+			ret = 0;
+		}
+	}
+	spin_unlock(&g->lock);
+	return ret;
+}
+
+/* The other domain of a record: mostly that of the one before. */
+static struct domain *peer_get(struct domain **peer, u32 id)
+{
+	if (*peer && (*peer)->id == id)
+		return *peer;
+	domain_put(*peer);
+	return *peer = domain_get(id);
+}
+
+/* ---- mappings: under the lock ---- */
+
+/* Spread: frames that a peer has 2 MiB apart are not to meet in one list. */
+static u32 *bucket_of(struct grant_domain *g, u32 gfn) { return &g->bucket[gfn * 0x9e3779b1u >> g->shift]; }
+
+static size_t bucket_bytes(const struct grant_domain *g) { return g->bucket ? sizeof(u32) << (32 - g->shift) : 0; }
+
+/* The first lists, or more when those there are get long; without memory it stays as it is. */
+static void buckets_grow(struct grant_domain *g)
+{
+	size_t old_bytes = bucket_bytes(g);
+	u32 *old = g->bucket, *new, n, *at;
+	struct slot *s;
+
+	if (old && (g->shift == LAST_SHIFT || g->mappings.used < old_bytes))
+		return;		/* up to four in each */
+	new = hv_alloc(sizeof(u32) << (32 - (g->shift - 3)));
+	if (!new)
+		return;
+	g->shift -= 3;
+	g->bucket = new;
+	for (n = 1; n <= g->mappings.end; n++) {
+		s = slot_at(&g->mappings, n);
+		if (!s->m.owner)
+			continue;
+		at = bucket_of(g, s->m.gfn);
+		s->next = *at;
+		*at = n;
+	}
+	hv_free(old, old_bytes);
+}
+
+static bool gfn_is_mapped(struct grant_domain *g, u32 gfn)
+{
+	u32 n;
+
+	for (n = *bucket_of(g, gfn); n; n = slot_at(&g->mappings, n)->next)
+		if (mapping_at(g, n)->gfn == gfn)
+			return true;
+	return false;
+}
+
+/*
+ * Make the entry of a gfn what its mappings want. Busy ones want nothing, but the gfn
+ * stays taken until they are gone. Returns true if a right went.
+ */
+static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
+{
+	struct grant_domain *g = d->grants;
+	const struct mapping *m;
+	u64 e = 0, old, *slot;
+	u32 n;
+
+	for (n = *bucket_of(g, gfn); n; n = slot_at(&g->mappings, n)->next) {
+		m = mapping_at(g, n);
+		if (m->gfn != gfn)
+			continue;
+		if (m->busy)
+			e |= GFN_BUSY;
+		else
+			e |= GFN_PRESENT | GFN_FOREIGN | (m->readonly ? 0 : GFN_WRITABLE);
+	}
+	if (e & GFN_PRESENT)
+		e &= ~GFN_BUSY;
+	if (e)
+		e |= (u64)mfn << PAGE_SHIFT;
+	spin_lock(&d->gfn_lock);
+	slot = gfn_slot(d, gfn);	/* mapped once, so there is a table */
+	old = *slot;
+	WRITE_ONCE(*slot, e);
+	spin_unlock(&d->gfn_lock);
+	return old & ~e & (GFN_PRESENT | GFN_WRITABLE);
+}
+
+/*
+ * Take a gfn to map at: there is no memory, or, for domain 0, the frame itself already. It
+ * is busy until entry_update(): no populate comes in between.
+ */
+static int gfn_take(struct domain *d, u64 gfn)
+{
+	u64 *slot;
+	int ret = 0;
+
+	spin_lock(&d->gfn_lock);
+	slot = gfn_slot(d, gfn);
+	if (!slot)
+		ret = d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
+	else if (!*slot)
+		WRITE_ONCE(*slot, GFN_BUSY);
+	else if (!d->control || !gfn_is_mapped(d->grants, (u32)gfn))
+		ret = -PARVUS_EEXIST;
+	spin_unlock(&d->gfn_lock);
+	return ret;
+}
+
+static int map(struct domain *d, struct domain **peer, struct parvus_grant_map *r)
+{
+	bool readonly = r->flags & PARVUS_GRANT_READONLY;
+	struct grant_domain *g = d->grants;
+	struct domain *owner;
+	struct offer *o;
+	struct slot *s;
+	u64 gfn;
+	u32 n, max;
+	int ret;
+
+	if ((r->flags & ~PARVUS_GRANT_READONLY) || r->reserved)
+		return -PARVUS_EINVAL;
+	owner = peer_get(peer, r->domain);
+	if (!owner)
+		return -PARVUS_ENOENT;
+	ret = offer_get(owner, r->ref, d->serial, !readonly, &o);
+	if (ret)
+		return ret;
+	gfn = d->control ? o->mfn : r->gfn;
+	if (gfn >= d->max_gfn)
+		ret = d->control ? -PARVUS_ENOSPC : -PARVUS_EINVAL;
+	gfn &= index_mask(gfn, d->max_gfn);
+	if (!ret)
+		ret = shadow_foreign_init(d);
+	if (ret)
+		goto drop;
+	spin_lock(&g->lock);
+	buckets_grow(g);
+	max = d->control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX;
+	ret = g->bucket ? slot_new(&g->mappings, max, &n, &s) : -PARVUS_ENOMEM;
+	if (ret)
+		goto unlock;
+	ret = gfn_take(d, gfn);
+	if (ret) {
+		slot_put(&g->mappings, n);
+		goto unlock;
+	}
+	domain_hold(owner);
+	s->m = (struct mapping){ .owner = owner, .ref = r->ref, .gfn = (u32)gfn, .mfn = o->mfn,
+				 .readonly = readonly };
+	s->next = *bucket_of(g, (u32)gfn);
+	*bucket_of(g, (u32)gfn) = n;
+	entry_update(d, s->m.gfn, s->m.mfn);
+	atomic_inc_u64(&mappings_total);
+	r->handle = n;
+	r->gfn = gfn;
+unlock:
+	spin_unlock(&g->lock);
+drop:
+	if (ret)
+		offer_drop(o);
+	return ret;
+}
+
+/* The first half of an unmap: the entry goes or is reduced. True: there is a second half. */
+static bool unmap_begin(struct domain *d, u32 handle, struct shadow_loss *loss, u32 *mfn)
+{
+	struct grant_domain *g = d->grants;
+	struct mapping *m;
+	bool found;
+
+	spin_lock(&g->lock);
+	m = mapping_at(g, handle);
+	found = m && m->owner && !m->busy;
+	if (found) {
+		m->busy = true;
+		*mfn = m->mfn;
+		if (entry_update(d, m->gfn, m->mfn))
+			shadow_loss_add(loss, _mfn(m->mfn));
+	}
+	spin_unlock(&g->lock);
+	return found;
+}
+
+/* The second half: no TLB has what went. */
+static void unmap_end(struct domain *d, u32 handle)
+{
+	struct grant_domain *g = d->grants;
+	struct domain *owner;
+	struct offer *o;
+	struct slot *s;
+	u32 *at;
+
+	spin_lock(&g->lock);
+	s = slot_at(&g->mappings, handle);
+	for (at = bucket_of(g, s->m.gfn); *at != handle; at = &slot_at(&g->mappings, *at)->next)
+		;
+	*at = s->next;
+	entry_update(d, s->m.gfn, s->m.mfn);
+	owner = s->m.owner;
+	o = offer_at(owner, s->m.ref);
+	s->m.owner = NULL;
+	slot_put(&g->mappings, handle);
+	spin_unlock(&g->lock);
+	atomic_add_u64(&mappings_total, -1ull);
+	offer_drop(o);
+	domain_put(owner);
+}
+
+/* ---- the operations: up to CHUNK records, returns how many ---- */
+
+static s64 done(u64 n, u64 count) { return n || !count ? (s64)n : -PARVUS_EFAULT; }
+
+static s64 op_unmap(struct vcpu *v, u64 gpa, u64 count)
+{
+	struct domain *d = v->domain;
+	struct parvus_grant_unmap r;
+	struct shadow_loss loss;
+	u64 va[CHUNK], start = 0, end = 0, i, n;
+	u32 handle[CHUNK], mfn[CHUNK];
+	bool any = false;
+
+	memset(&loss, 0, sizeof(loss));
+	for (n = 0; n < count; n++) {
+		if (guest_read(d, gpa + n * sizeof(r), &r, sizeof(r)))
+			break;
+		va[n] = r.va & PAGE_MASK;
+		handle[n] = unmap_begin(d, r.handle, &loss, &mfn[n]) ? r.handle : 0;
+		any |= handle[n];
+	}
+	/* a guest that flushed left nothing to find; else it is mostly where the guest says */
+	for (i = 0; i < n; i++) {
+		if (!handle[i] || !va[i] || !shadow_maps_foreign(d, _mfn(mfn[i])))
+			continue;
+		if (va[i] != end && end)
+			shadow_flush_hint(v, start, end);
+		if (va[i] != end)
+			start = va[i];
+		end = va[i] + PAGE_SIZE;
+	}
+	if (end)
+		shadow_flush_hint(v, start, end);
+	if (any)
+		shadow_lose(v, &loss);
+	for (i = 0; i < n; i++) {
+		r.status = handle[i] ? 0 : -PARVUS_ENOENT;
+		if (handle[i])
+			unmap_end(d, handle[i]);
+		/* what is done is done, whatever became of its record */
+		guest_write(d, gpa + i * sizeof(r) + offsetof(struct parvus_grant_unmap, status),
+			    &r.status, sizeof(r.status));
+	}
+	return done(n, count);
+}
+
+/* One end of a copy, between guest_access_begin() and _end(). */
+static int end_get(struct domain *d, struct domain **peer, const struct parvus_grant_end *e,
+		   u32 length, bool write, struct offer **o, u8 **p)
+{
+	struct domain *owner;
+	mfn_t mfn;
+	u64 entry;
+	int ret;
+
+	if (e->reserved || e->offset > PAGE_SIZE || length > PAGE_SIZE - e->offset)
+		return -PARVUS_EINVAL;
+	if (e->domain == PARVUS_DOMAIN_SELF) {
+		entry = gfn_touch(d, _gfn(e->gfn), true);
+		if (!gfn_is_ram(entry) || (write && !(entry & GFN_WRITABLE)))
+			return -PARVUS_EFAULT;
+		mfn = gfn_entry_mfn(entry);
+	} else {
+		owner = peer_get(peer, e->domain);
+		if (!owner)
+			return -PARVUS_ENOENT;
+		ret = offer_get(owner, e->ref, d->serial, write, o);
+		if (ret)
+			return ret;
+		mfn = _mfn((*o)->mfn);
+	}
+	*p = (u8 *)frame_map(mfn) + e->offset;
+	return 0;
+}
+
+static int copy(struct domain *d, struct domain **peers, const struct parvus_grant_copy *r)
+{
+	struct offer *o_from = NULL, *o_to = NULL;
+	u8 *from, *to;
+	int ret;
+
+	guest_access_begin();
+	ret = end_get(d, &peers[0], &r->from, r->length, false, &o_from, &from);
+	if (!ret)
+		ret = end_get(d, &peers[1], &r->to, r->length, true, &o_to, &to);
+	if (!ret)
+		memmove(to, from, r->length);	/* both may be one frame */
+	guest_access_end();
+	if (o_to)
+		offer_drop(o_to);
+	if (o_from)
+		offer_drop(o_from);
+	return ret;
+}
+
+union record {
+	struct parvus_grant_offer offer;
+	struct parvus_grant_revoke revoke;
+	struct parvus_grant_map map;
+	struct parvus_grant_copy copy;
+};
+/* Size of a record, and what of it is written back. */
+static const struct { u8 size, out, out_size; } layout[] = {
+#define LAYOUT(type, from) { sizeof(struct type), offsetof(struct type, from), \
+	offsetof(struct type, status) + 4 - offsetof(struct type, from) }
+	[PARVUS_GRANT_OFFER] = LAYOUT(parvus_grant_offer, ref),
+	[PARVUS_GRANT_REVOKE] = LAYOUT(parvus_grant_revoke, status),
+	[PARVUS_GRANT_MAP] = LAYOUT(parvus_grant_map, handle),
+	[PARVUS_GRANT_UNMAP] = LAYOUT(parvus_grant_unmap, status),
+	[PARVUS_GRANT_COPY] = LAYOUT(parvus_grant_copy, status),
+};
+
+static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
+{
+	u64 i, size = layout[op].size, out = layout[op].out, until = hv_now_ns() + LONG_CALL_NS;
+	struct domain *peers[2] = { NULL, NULL };
+	union record r;
+
+	/* a record may be the first touch of 2 MiB */
+	for (i = 0; i < count && (!i || hv_now_ns() < until); i++, gpa += size) {
+		if (guest_read(d, gpa, &r, size))
+			break;
+		switch (op) {
+		case PARVUS_GRANT_OFFER:
+			r.offer.ref = 0;
+			r.offer.status = grant_offer(d, r.offer.gfn, r.offer.domain, r.offer.flags,
+						     &r.offer.ref);
+			break;
+		case PARVUS_GRANT_REVOKE:
+			r.revoke.status = revoke(d, r.revoke.ref);
+			break;
+		case PARVUS_GRANT_MAP:
+			r.map.handle = 0;
+			r.map.status = map(d, &peers[0], &r.map);
+			break;
+		default:
+			r.copy.status = copy(d, peers, &r.copy);
+		}
+		if (guest_write(d, gpa + out, (u8 *)&r + out, layout[op].out_size))
+			break;
+	}
+	domain_put(peers[0]);
+	domain_put(peers[1]);
+	return done(i, count);
+}
+
+s64 grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
+{
+	struct domain *d = v->domain;
+
+	if (op > PARVUS_GRANT_COPY)
+		return -PARVUS_ENOSYS;
+	if (count > PARVUS_GRANT_BATCH)
+		return -PARVUS_E2BIG;
+	count = min(count, (u64)CHUNK);
+	op &= index_mask(op, ARRAY_SIZE(layout));
+	return op == PARVUS_GRANT_UNMAP ? op_unmap(v, gpa, count) : op_each(d, op, gpa, count);
+}
+
+/* ---- life ---- */
+
+int grant_domain_init(struct domain *d)
+{
+	d->grants = hv_alloc(sizeof(*d->grants));
+	if (!d->grants)
+		return -PARVUS_ENOMEM;
+	d->grants->shift = FIRST_SHIFT + 3;
+	return 0;
+}
+
+bool grant_domain_destroy(struct domain *d)
+{
+	struct grant_domain *g = d->grants;
+	bool mapped = false;
+	struct mapping *m;
+	struct offer *o;
+	u32 n, s, end;
+
+	spin_lock(&g->lock);
+	g->closed = true;
+	spin_unlock(&g->lock);
+	/* nobody else changes these tables now; others may still let go of offers */
+	for (n = 1; n <= g->mappings.end; n++) {
+		m = mapping_at(g, n);
+		if (!m->owner)
+			continue;
+		offer_drop(offer_at(m->owner, m->ref));
+		domain_put(m->owner);
+		m->owner = NULL;
+	}
+	for (n = 1; n <= g->offers.end; n++) {
+		o = offer_at(d, n);
+		do {
+			s = READ_ONCE(o->state);
+			end = s & OFFER_USERS ? OFFER_DEAD | (s & OFFER_USERS) : 0;
+		} while (!atomic_cmpxchg_u32(&o->state, s, end));
+		if (end)
+			mapped = true;
+		else if (s)
+			frame_unoffer(_mfn(o->mfn));
+	}
+	atomic_add_u64(&mappings_total, -(u64)g->mappings.used);
+	atomic_add_u64(&offers_total, -(u64)g->offers.used);
+	g->mappings.used = g->offers.used = 0;
+	return mapped;
+}
+
+void grant_domain_free(struct domain *d)
+{
+	struct grant_domain *g = d->grants;
+
+	if (!g)
+		return;
+	table_free(&g->offers);
+	table_free(&g->mappings);
+	hv_free(g->bucket, bucket_bytes(g));
+	hv_free(g, sizeof(*g));
+}
+
+u64 grant_pages(const struct domain *d)
+{
+	const struct grant_domain *g = d->grants;
+
+	return 1 + bucket_bytes(g) / PAGE_SIZE + table_pages(READ_ONCE(g->offers.end)) +
+	       table_pages(READ_ONCE(g->mappings.end));
+}
+
+u32 grant_offers(const struct domain *d) { return READ_ONCE(d->grants->offers.used); }
+u32 grant_mappings(const struct domain *d) { return READ_ONCE(d->grants->mappings.used); }
+u64 grant_offers_total(void) { return READ_ONCE(offers_total); }
+u64 grant_mappings_total(void) { return READ_ONCE(mappings_total); }
+u64 grant_ghost_frames(void) { return READ_ONCE(ghosts); }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Grants: frames that a domain offers to another, for mapping and copying (parvus/grant.h). */
+#ifndef CORE_GRANT_H
+#define CORE_GRANT_H
+
+#include <core/domain.h>
+#include <parvus/grant.h>
+
+/* domain.c: a new domain's empty tables; 0 or -PARVUS_ENOMEM. */
+int grant_domain_init(struct domain *d);
+/*
+ * domain.c, when no vCPU of it runs and its shadows are gone: what it maps it maps no more,
+ * what it offers nobody maps any more. True: somebody still maps frames of it, so that
+ * grant_ghost() has to be asked about each.
+ */
+bool grant_domain_destroy(struct domain *d);
+/* domain.c, with the last reference: the tables go. */
+void grant_domain_free(struct domain *d);
+/* The owner of the frame is gone. True: it is mapped still, and is freed by the last unmap. */
+bool grant_ghost(mfn_t mfn);
+
+/* The hypercall: records done, or a negative error. */
+s64 grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count);
+
+/**
+ * grant_offer - offer a frame of a domain
+ * @d: the owner
+ * @gfn: plain RAM of it, writable unless the offer is for reading
+ * @to: number of the domain that may use it; the offer does not pass to a later domain of
+ *	that number
+ * @flags: PARVUS_GRANT_READONLY or 0
+ * @ref: the reference, on success
+ * Return: 0, -PARVUS_EINVAL (flags, or @to is @d), -PARVUS_ENOENT (no such domain),
+ * -PARVUS_EFAULT (gfn), -PARVUS_ENOSPC (PARVUS_GRANT_MAX offers), -PARVUS_EBUSY (it is
+ * ending) or -PARVUS_ENOMEM.
+ */
+int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref);
+
+/* Offers that stand, mappings that a domain has; of all domains; frames that outlived theirs. */
+u32 grant_offers(const struct domain *d);
+u64 grant_pages(const struct domain *d);	/* of the hypervisor, for its tables */
+u32 grant_mappings(const struct domain *d);
+u64 grant_offers_total(void);
+u64 grant_mappings_total(void);
+u64 grant_ghost_frames(void);
+
+#endif

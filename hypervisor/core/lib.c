@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The few functions of a C library that the hypervisor needs: memory and string
+ * functions (not in native builds, which have the real ones), formatting, sizes.
+ */
+#include <core/lib.h>
+
+#ifndef HV_NATIVE
+void *memcpy(void *d, const void *s, size_t n)
+{
+	void *to = d;
+	size_t words = n >> 3;
+
+	n &= 7;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(s), "+c"(words) : : "memory");
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(s), "+c"(n) : : "memory");
+	return d;
+}
+
+void *memmove(void *d, const void *s, size_t n)
+{
+	u8 *to = d;
+	const u8 *from = s;
+
+	if (to <= from || to >= from + n)
+		return memcpy(d, s, n);
+	while (n--)
+		to[n] = from[n];
+	return d;
+}
+
+void *memset(void *d, int c, size_t n)
+{
+	void *to = d;
+	u64 v = (u8)c * 0x0101010101010101ull;
+	size_t words = n >> 3;
+
+	n &= 7;
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(v) : "memory");
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(v) : "memory");
+	return d;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *x = a, *y = b;
+
+	for (; n; n--, x++, y++)
+		if (*x != *y)
+			return *x - *y;
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+#endif
+
+struct out {
+	char *at;
+	size_t size, len;
+};
+
+static void put(struct out *o, char c)
+{
+	if (o->len + 1 < o->size)
+		o->at[o->len] = c;
+	o->len++;
+}
+
+static void put_number(struct out *o, u64 v, unsigned int base, bool negative, int width, char pad)
+{
+	char digits[24];
+	int n = 0;
+
+	do
+		digits[n++] = "0123456789abcdef"[v % base];
+	while (v /= base);
+	if (negative && pad == '0')
+		put(o, '-');
+	for (width -= n + negative; width > 0; width--)
+		put(o, pad);
+	if (negative && pad != '0')
+		put(o, '-');
+	while (n)
+		put(o, digits[--n]);
+}
+
+static void put_string(struct out *o, const char *s, int width, int precision)
+{
+	int n = 0;
+
+	while (s[n] && (precision < 0 || n < precision))
+		n++;
+	for (width -= n; width > 0; width--)
+		put(o, ' ');
+	for (; n; n--)
+		put(o, *s++);
+}
+
+int hv_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	struct out o = { buf, size, 0 };
+
+	for (; *fmt; fmt++) {
+		int width = 0, precision = -1, longs = 0;
+		char pad = ' ';
+		u64 v;
+
+		if (*fmt != '%') {
+			put(&o, *fmt);
+			continue;
+		}
+		if (*++fmt == '0') {
+			pad = '0';
+			fmt++;
+		}
+		for (; *fmt >= '0' && *fmt <= '9'; fmt++)
+			width = width * 10 + *fmt - '0';
+		if (fmt[0] == '.' && fmt[1] == '*') {
+			precision = va_arg(ap, int);
+			fmt += 2;
+		}
+		for (; *fmt == 'l' || *fmt == 'z'; fmt++)
+			longs++;
+		switch (*fmt) {
+		case 'd':
+			v = longs ? (u64)va_arg(ap, s64) : (u64)va_arg(ap, int);
+			put_number(&o, (s64)v < 0 ? -v : v, 10, (s64)v < 0, width, pad);
+			break;
+		case 'u':
+		case 'x':
+			v = longs ? va_arg(ap, u64) : va_arg(ap, u32);
+			put_number(&o, v, *fmt == 'x' ? 16 : 10, false, width, pad);
+			break;
+		case 'p':
+			put_number(&o, (u64)va_arg(ap, void *), 16, false, 16, '0');
+			break;
+		case 's':
+			put_string(&o, va_arg(ap, const char *), width, precision);
+			break;
+		case 'c':
+			put(&o, (char)va_arg(ap, int));
+			break;
+		default:
+			put(&o, *fmt);
+			if (!*fmt)
+				fmt--;
+		}
+	}
+	if (size)
+		buf[o.len < size ? o.len : size - 1] = 0;
+	return (int)o.len;
+}
+
+int hv_snprintf(char *out, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = hv_vsnprintf(out, size, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+u32 hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (u32)(c - '0');
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? (u32)(c - 'a') + 10 : 99;
+}
+
+bool parse_size(const char *s, size_t len, u64 *out)
+{
+	u64 v = 0;
+	unsigned int base = 10, shift = 0;
+	size_t i = 0;
+
+	if (len > 2 && s[0] == '0' && (s[1] | 0x20) == 'x') {
+		base = 16;
+		i = 2;
+	}
+	if (i == len || hex_digit(s[i]) >= base)
+		return false;
+	for (; i < len && hex_digit(s[i]) < base; i++)
+		if (__builtin_mul_overflow(v, base, &v) ||
+		    __builtin_add_overflow(v, (u64)hex_digit(s[i]), &v))
+			return false;
+	if (i < len) {
+		char unit = s[i++] | 0x20;
+
+		shift = unit == 'k' ? 10 : unit == 'm' ? 20 : unit == 'g' ? 30 : 0;
+		if (!shift)
+			return false;
+	}
+	if (i != len || v << shift >> shift != v)
+		return false;
+	*out = v << shift;
+	return true;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every fixed limit of the hypervisor. */
+#ifndef CORE_LIMITS_H
+#define CORE_LIMITS_H
+
+#define MAX_CPUS		64	/* physical CPUs: one word of a mask */
+#define MAX_DOMAINS		128
+#define MAX_VCPUS		PARVUS_MAX_VCPUS
+#define MAX_MODULES		32
+#define MAX_DOMAIN_NAME		32
+#define MAX_CMDLINE		2048
+#define MAX_KILL_REASON		120
+#define MAX_GUEST_MEM		GIB(64)
+#define MAX_MACHINE_MEM		GIB(512)
+
+/* Shadow pool: max(floor, 1 % of RAM) pages (review rule 47). */
+#define SHADOW_POOL_FLOOR(vcpus)	(128 + 64 * (vcpus))
+
+/* The tick of the scheduler when more than one vCPU wants a CPU. */
+#define SLICE_NS		5000000ull
+
+/* A call on many records begins no other one after this: the guest comes again. */
+#define LONG_CALL_NS		100000ull
+
+#endif

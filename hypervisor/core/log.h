@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Logging and the end of all things. One line form: "(cpuN dM) area: text".
+ * log_guest() is for what a guest can provoke: it is rate-limited.
+ * panic() is for our own mistakes alone; a guest's mistake is domain_kill().
+ */
+#ifndef CORE_LOG_H
+#define CORE_LOG_H
+
+#include <core/types.h>
+
+enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
+void log_guest(const char *fmt, ...) __printf(1, 2);
+noreturn void panic(const char *fmt, ...) __printf(1, 2);
+
+struct regs;
+noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf(2, 3);
+bool panicking(void);
+
+#define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)	log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...)	log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...)	log_line(LOG_DEBUG, __VA_ARGS__)
+
+#define BUG_ON(c) do { \
+	if (unlikely(c)) \
+		panic("%s:%d: %s", __FILE__, __LINE__, #c); \
+} while (0)
+
+/* Write as it is; for records that a program reads. */
+void log_raw(const char *s);
+void log_panic_mode(void);
+extern bool log_to_serial;
+extern enum log_level log_limit;
+
+/*
+ * The last LOG_RING bytes of the log by position, which counts all ever written. Copies up
+ * to @size from *@from on, moved up to the oldest kept and down to *@end, what is written
+ * so far. Returns how many.
+ */
+#define LOG_RING	65536u
+u32 log_read(u64 *from, char *out, u32 size, u64 *end);
+/* log_ring.c, under the lock of log.c */
+void log_ring_put(char c);
+u32 log_ring_read(u64 *from, char *out, u32 size, u64 *end);
+
+/* Warnings (log_warn and worse) since boot; debug_info shows it. */
+u64 log_warnings(void);
+
+#endif

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The frame allocator: 4 KiB frames and 2 MiB extents. Extents are split when no
+ * single frame is left, and whole again when all their 512 frames are free: each
+ * extent-aligned chunk counts its free frames. Free frames are linked in both
+ * directions through their frame_info, so that a re-made extent takes its frames
+ * off the list without a search.
+ */
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/lock.h>
+#include <core/log.h>
+
+struct frame_info *frame_table;		/* set at boot */
+u64 frame_table_count;
+
+/* All below under this lock. */
+static struct spinlock frames_lock = SPINLOCK_INIT;
+static u64 frames_free, frames_total;
+
+/*
+ * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" (32 bits
+ * cover 16 TiB) and word for "previous".
+ */
+#define FRAME_EXTENT	1u	/* flags: first frame of a free extent */
+
+static u32 single_head, extent_head;
+
+static void list_add(u32 *head, u64 n)
+{
+	struct frame_info *f = &frame_table[n];
+
+	f->count = *head;
+	f->word = 0;
+	if (*head)
+		frame_table[*head - 1].word = n + 1;
+	*head = (u32)n + 1;
+}
+
+static void list_del(u32 *head, u64 n)
+{
+	struct frame_info *f = &frame_table[n];
+
+	if (f->word)
+		frame_table[f->word - 1].count = f->count;
+	else
+		*head = f->count;
+	if (f->count)
+		frame_table[f->count - 1].word = f->word;
+}
+
+static u16 *chunk_free;		/* free singles per chunk */
+
+static void set_type(u64 n, enum frame_type type)
+{
+	frame_table[n] = (struct frame_info){ .type = (u8)type, .owner = DOMAIN_NONE };
+}
+
+static void add_extent(u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		set_type(n + i, FRAME_FREE);
+	frame_table[n].flags = FRAME_EXTENT;
+	list_add(&extent_head, n);
+}
+
+static void add_single(u64 n)
+{
+	u64 chunk = n / EXTENT_FRAMES, first = chunk * EXTENT_FRAMES, i;
+
+	set_type(n, FRAME_FREE);
+	list_add(&single_head, n);
+	if (++chunk_free[chunk] < EXTENT_FRAMES)
+		return;
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		list_del(&single_head, first + i);
+	chunk_free[chunk] = 0;
+	add_extent(first);
+}
+
+void frames_add(mfn_t mfn, u64 count)
+{
+	u64 n = mfn_x(mfn), end = min(n + count, frame_table_count);
+
+	spin_lock(&frames_lock);
+	if (!chunk_free) {
+		/* the first frames given pay for the chunk counters */
+		u64 bytes = (frame_table_count / EXTENT_FRAMES + 1) * sizeof(u16);
+		u64 pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+		BUG_ON(n + pages > end);
+		chunk_free = frame_map(_mfn(n));
+		memset(chunk_free, 0, pages << PAGE_SHIFT);
+		for (; pages; pages--)
+			frame_table[n++].type = FRAME_HYPERVISOR;
+	}
+	frames_total += end - n;
+	frames_free += end - n;
+	while (n < end) {
+		if (!(n % EXTENT_FRAMES) && n + EXTENT_FRAMES <= end) {
+			add_extent(n);
+			n += EXTENT_FRAMES;
+		} else {
+			add_single(n++);
+		}
+	}
+	spin_unlock(&frames_lock);
+}
+
+static void split_extent(u64 n)
+{
+	u64 i;
+
+	list_del(&extent_head, n);
+	frame_table[n].flags = 0;
+	for (i = EXTENT_FRAMES; i-- > 0;) {
+		set_type(n + i, FRAME_FREE);
+		list_add(&single_head, n + i);
+	}
+	chunk_free[n / EXTENT_FRAMES] = EXTENT_FRAMES;
+}
+
+/* A free extent, or a single frame, is the hypervisor's. */
+static void take(u64 n, unsigned int order)
+{
+	u64 i;
+
+	if (order) {
+		list_del(&extent_head, n);
+	} else {
+		list_del(&single_head, n);
+		chunk_free[n / EXTENT_FRAMES]--;
+	}
+	for (i = 0; i < 1ull << order; i++)
+		set_type(n + i, FRAME_HYPERVISOR);
+	frames_free -= 1ull << order;
+}
+
+static int take_frames(unsigned int order, mfn_t *out)
+{
+	u32 *head = order ? &extent_head : &single_head;
+	int ret = -PARVUS_ENOMEM;
+
+	spin_lock(&frames_lock);
+	if (!order && !single_head && extent_head)
+		split_extent(extent_head - 1);
+	if (*head) {
+		*out = _mfn(*head - 1);
+		take(*head - 1, order);
+		ret = 0;
+	}
+	spin_unlock(&frames_lock);
+	return ret;
+}
+
+void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
+		  void *arg)
+{
+	u64 n = mfn_x(first), end = min(n + count, frame_table_count);
+	unsigned int order;
+
+	while (n < end) {
+		struct frame_info *f = &frame_table[n];
+		u64 chunk = ROUND_DOWN(n, EXTENT_FRAMES);
+
+		spin_lock(&frames_lock);
+		if (f->type != FRAME_FREE) {
+			spin_unlock(&frames_lock);
+			n++;
+			continue;
+		}
+		order = 0;
+		if (frame_table[chunk].flags & FRAME_EXTENT) {
+			if (n == chunk && n + EXTENT_FRAMES <= end)
+				order = EXTENT_ORDER;
+			else
+				split_extent(chunk);
+		}
+		take(n, order);
+		spin_unlock(&frames_lock);
+		got(arg, _mfn(n), order);
+		n += 1ull << order;
+	}
+}
+
+void free_frames(mfn_t mfn, unsigned int order)
+{
+	u64 n = mfn_x(mfn);
+
+	BUG_ON(n >= frame_table_count || frame_table[n].type == FRAME_FREE);
+	spin_lock(&frames_lock);
+	if (order == EXTENT_ORDER) {
+		add_extent(n);
+		frames_free += EXTENT_FRAMES;
+	} else {
+		add_single(n);
+		frames_free++;
+	}
+	spin_unlock(&frames_lock);
+}
+
+/*
+ * The hypervisor's own memory: whole frames cut from one extent after another, so
+ * that they do not scatter over those that guests could have whole.
+ */
+static struct spinlock hv_lock = SPINLOCK_INIT;
+static u64 hv_next, hv_end;
+
+int alloc_frames(unsigned int order, mfn_t *out)
+{
+	int ret = take_frames(order, out);
+
+	if (likely(!ret) || order)
+		return ret;
+	/* the very last are in the hypervisor's extent */
+	spin_lock(&hv_lock);
+	if (hv_next < hv_end) {
+		*out = _mfn(hv_next++);
+		ret = 0;
+	}
+	spin_unlock(&hv_lock);
+	return ret;
+}
+
+void *hv_alloc(size_t bytes)
+{
+	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	mfn_t mfn;
+	void *p;
+
+	if (!frames || frames > EXTENT_FRAMES)
+		return NULL;
+	spin_lock(&hv_lock);
+	if (frames == 1 && hv_next == hv_end) {
+		if (take_frames(0, &mfn))
+			goto fail;
+	} else {
+		if (hv_end - hv_next < frames) {
+			for (; hv_next < hv_end; hv_next++)
+				free_frames(_mfn(hv_next), 0);
+			if (take_frames(EXTENT_ORDER, &mfn))
+				goto fail;
+			hv_next = mfn_x(mfn);
+			hv_end = hv_next + EXTENT_FRAMES;
+		}
+		mfn = _mfn(hv_next);
+		hv_next += frames;
+	}
+	spin_unlock(&hv_lock);
+	p = frame_map(mfn);
+	memset(p, 0, frames << PAGE_SHIFT);
+	return p;
+fail:
+	spin_unlock(&hv_lock);
+	return NULL;
+}
+
+void hv_free(void *p, size_t bytes)
+{
+	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT, n;
+
+	if (!p)
+		return;
+	for (n = 0; n < frames; n++)
+		free_frames(_mfn(mfn_x(frame_of(p)) + n), 0);
+}
+
+/* Frames that hv_alloc holds but has not given out count as free: leak tests compare. */
+u64 frames_free_count(void) { return READ_ONCE(frames_free) + hv_end - hv_next; }
+u64 frames_total_count(void) { return frames_total; }

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtual CPU: registers, virtual mode, pending vectors, run state. While it
+ * runs, its general registers are in the frame at the top of its pCPU's stack,
+ * and copied here when another one takes the pCPU.
+ */
+#ifndef CORE_VCPU_H
+#define CORE_VCPU_H
+
+#include <core/domain.h>
+#include <mmu/shadow.h>
+
+/* As pushed by arch/x86/entry.S; the tail is the hardware's frame. */
+struct regs {
+	u64 r15, r14, r13, r12, rbp, rbx;
+	u64 r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	u64 vector;		/* exception or interrupt; 0x100 = syscall */
+	u64 error;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+/*
+ * STOPPED -> STARTING -> BLOCKED <-> RUNNABLE <-> RUNNING -> BLOCKED or STOPPED.
+ * RUNNABLE is one of: in a queue (sched.queued); held (sched.held: its domain is paused
+ * or has used up its cap, and a queue must not have it); for a moment neither, on its way
+ * from one queue to another. A wake-up of a vCPU whose domain is barred makes it held, so
+ * none is lost. The end of a domain lifts every bar: what is held is queued, and reaped.
+ */
+enum vcpu_state {
+	VCPU_STOPPED,		/* never started, or vcpu_stop */
+	VCPU_STARTING,		/* being set up by its starter: nothing wakes it */
+	VCPU_RUNNABLE,
+	VCPU_RUNNING,
+	VCPU_BLOCKED,
+};
+
+/* What the scheduler keeps per vCPU; sched.c's. */
+struct sched_entity {
+	struct sched_entity *next, *prev;	/* run queue */
+	u64 vruntime;		/* weighted ns */
+	u64 run_start;		/* ns at which it got the pCPU */
+	u64 charged;		/* ns up to which its run is accounted for */
+	u64 ready;		/* ns since which it is runnable */
+	u64 steal_ns;		/* time runnable but not running */
+	u64 weight;
+	u32 cpu;		/* the pCPU whose queue it is (or was last) on */
+	bool queued, held;	/* RUNNABLE; never both */
+	u64 affinity;		/* mask of pCPUs */
+};
+
+/* One-shot timer; timer.c's. */
+struct timer {
+	u64 deadline;		/* ns; 0 = not armed */
+	u32 heap_index;		/* place in its pCPU's heap + 1; 0 = none */
+	u32 cpu;
+	void (*fire)(struct timer *t);
+};
+
+struct vcpu {
+	struct domain *domain;
+	u32 id;			/* within the domain */
+	u32 state;		/* enum vcpu_state, under its pCPU's queue lock */
+	bool on_cpu;		/* its registers are on a pCPU's stack */
+	struct regs regs;	/* valid while not running */
+
+	/* virtual CPU state */
+	bool kernel_mode;	/* saved value; the live one is in struct pcpu */
+	u64 kernel_gs_base;	/* loaded at every entry from user mode */
+	u64 live_gs_base;	/* GS/FS base while not running */
+	u64 live_fs_base;
+	u64 guest_cr4;		/* what the guest believes */
+	u64 dr[8];
+	u64 tls[PARVUS_TLS_ENTRIES];	/* validated descriptors */
+	u16 ds, es, fs, gs;	/* selectors while not running */
+	void *xsave;		/* XSAVE image, 64-aligned */
+	u64 xcr0;
+	u64 tsc_aux;
+	u32 fpu_cpu;		/* whose registers may still hold its FPU state */
+
+	/* the vCPU area: where, and our mapping of it (NULL = not registered) */
+	struct parvus_vcpu_area *area;
+	struct parvus_vcpu_area *area_none;	/* stands in until it is registered */
+
+	/* pending virtual vectors: set by anyone (atomic), cleared by the vCPU */
+	u64 vectors[4];
+
+	struct vcpu_shadow shadow;
+	struct sched_entity sched;
+	struct timer timer;
+	struct parvus_vcpu_stats stats;
+};
+
+/* Raise a virtual vector (>= 32) and wake the vCPU. Callable from any pCPU. */
+void vcpu_raise(struct vcpu *v, u8 vector);
+/* Make it look at its pending work: an IPI if it runs, a wake-up if it sleeps. */
+void vcpu_kick(struct vcpu *v);
+
+static inline bool vcpu_has_pending(const struct vcpu *v)
+{
+	/* as they are now, in any order: READ_ONCE() of each would keep them from being OR's operands */
+	barrier();
+	return v->vectors[0] | v->vectors[1] | v->vectors[2] | v->vectors[3];
+}
+
+struct vcpu *vcpu_create(struct domain *d, unsigned int id);
+void vcpu_destroy(struct vcpu *v);
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Local APIC (x2APIC where the CPU has it, else memory-mapped), its one-shot timer
+ * (TSC deadline where possible), IPIs, and one I/O APIC. Intel SDM vol. 3, 11.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/percpu.h>
+#include <x86/vectors.h>
+
+#define APIC_ID		0x20
+#define APIC_TPR	0x80
+#define APIC_EOI	0xb0
+#define APIC_SVR	0xf0
+#define APIC_ICR	0x300
+#define APIC_ICR2	0x310
+#define APIC_LVT_TIMER	0x320
+#define APIC_LVT_PERF	0x340
+#define APIC_LVT_LINT0	0x350
+#define APIC_LVT_LINT1	0x360
+#define APIC_LVT_ERROR	0x370
+#define APIC_INITIAL	0x380
+#define APIC_CURRENT	0x390
+#define APIC_DIVIDE	0x3e0
+#define LVT_MASKED	0x10000u
+#define LVT_DEADLINE	0x40000u
+
+static volatile u32 *apic;	/* NULL: x2APIC */
+static volatile u32 *ioapic;
+static u64 tsc_per_tick_fp;	/* TSC ticks per APIC timer tick, 32.32 */
+
+static u32 apic_read(u32 reg)
+{
+	return apic ? apic[reg / 4] : (u32)rdmsr(0x800 + (reg >> 4));
+}
+
+static void apic_write(u32 reg, u32 v)
+{
+	if (apic)
+		apic[reg / 4] = v;
+	else
+		wrmsr(0x800 + (reg >> 4), v);
+}
+
+static void timer_mode_set(void)
+{
+	apic_write(APIC_LVT_TIMER, HV_VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
+	/* the memory-mapped write comes before the first deadline (SDM vol. 3, 11.5.4.1) */
+	__asm__ volatile("mfence" : : : "memory");
+}
+
+u32 apic_id(void)
+{
+	u32 a, b, c, d;
+
+	if (!apic && !cpu_features.x2apic) {
+		cpuid_count(1, 0, &a, &b, &c, &d);
+		return b >> 24;
+	}
+	return apic ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
+}
+
+void apic_eoi(void) { apic_write(APIC_EOI, 0); }
+
+void apic_init_cpu(void)
+{
+	u64 base = rdmsr(MSR_APIC_BASE);
+
+	if (cpu_features.x2apic) {
+		/* in two steps: from disabled straight to x2APIC is a #GP (SDM vol. 3, 11.12.5) */
+		wrmsr(MSR_APIC_BASE, base | 1u << 11);
+		wrmsr(MSR_APIC_BASE, base | 3u << 10);
+	} else {
+		wrmsr(MSR_APIC_BASE, base | 1u << 11);
+		if (!apic)
+			apic = mmio_map(lapic_phys, PAGE_SIZE);
+	}
+	apic_write(APIC_TPR, 0);
+	apic_write(APIC_SVR, 0x100 | HV_VECTOR_SPURIOUS);
+	apic_write(APIC_LVT_LINT0, LVT_MASKED);
+	apic_write(APIC_LVT_LINT1, 0x400);	/* NMI */
+	apic_write(APIC_LVT_PERF, LVT_MASKED);
+	apic_write(APIC_LVT_ERROR, LVT_MASKED);
+	apic_write(APIC_DIVIDE, 0xb);		/* by 1 */
+	timer_mode_set();
+	apic_write(APIC_INITIAL, 0);
+}
+
+void apic_send(u32 dest, u32 low)
+{
+	if (!apic) {
+		/* this WRMSR does not serialize: it may overtake earlier stores. SDM vol. 3, 11.12.3 */
+		__asm__ volatile("mfence; lfence" : : : "memory");
+		wrmsr(0x830, (u64)dest << 32 | low);
+		return;
+	}
+	while (apic_read(APIC_ICR) & 1u << 12)
+		__builtin_ia32_pause();
+	apic_write(APIC_ICR2, dest << 24);
+	apic_write(APIC_ICR, low);
+}
+
+void apic_send_kick(unsigned int cpu)
+{
+	struct vcpu *v = this_pcpu()->current;
+
+	if (v)
+		v->stats.ipis++;
+	apic_send(pcpus[cpu]->apic_id, 0x4000 | HV_VECTOR_KICK);
+}
+
+/* Ticks of the APIC timer and of the TSC in the same window, by time.c. */
+void apic_timer_start_count(void)
+{
+	apic_write(APIC_LVT_TIMER, LVT_MASKED | HV_VECTOR_TIMER);
+	apic_write(APIC_INITIAL, 0xffffffff);
+}
+
+u32 apic_timer_stop_count(void)
+{
+	u32 ticks = 0xffffffff - apic_read(APIC_CURRENT);
+
+	apic_write(APIC_INITIAL, 0);
+	timer_mode_set();
+	return ticks;
+}
+
+void apic_timer_set_rate(u64 tsc, u32 ticks)
+{
+	tsc_per_tick_fp = ticks ? mul_div(tsc, 1ull << 32, ticks) : 1ull << 32;
+}
+
+void apic_timer_arm(u64 deadline)
+{
+	struct pcpu *p = this_pcpu();
+	u64 now, ticks;
+
+	if (p->timer_deadline == deadline)
+		return;
+	p->timer_deadline = deadline;
+	if (cpu_features.tsc_deadline) {
+		wrmsr(MSR_TSC_DEADLINE, deadline);
+		return;
+	}
+	if (!deadline) {
+		apic_write(APIC_INITIAL, 0);
+		return;
+	}
+	now = rdtsc();
+	/* far deadlines: fire early, look again, arm again */
+	ticks = deadline > now ? min(deadline - now, 0xfffffffull) : 0;
+	ticks = min(mul_div(ticks, 1ull << 32, tsc_per_tick_fp) + 1, 0xffffffffull);
+	apic_write(APIC_INITIAL, (u32)ticks);
+}
+
+/* Edge or level by the override's flags, to the boot CPU. Intel 82093AA. */
+void ioapic_route(unsigned int irq, u8 vector)
+{
+	u32 gsi = irq_override[irq] & 0xffff, flags = irq_override[irq] >> 16, low = vector;
+	unsigned int pin = gsi - ioapic_gsi_base;
+
+	if (!ioapics)
+		return;
+	if (!ioapic)
+		ioapic = mmio_map(ioapic_list[0], PAGE_SIZE);
+	if ((flags & 3) == 3)
+		low |= 1u << 13;
+	if ((flags >> 2 & 3) == 3)
+		low |= 1u << 15;
+	ioapic[0] = 0x11 + 2 * pin;
+	ioapic[4] = pcpus[0]->apic_id << 24;
+	ioapic[0] = 0x10 + 2 * pin;
+	ioapic[4] = low;
+}
+
+/* The 8259s are silenced for good. */
+void pic_disable(void)
+{
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+}

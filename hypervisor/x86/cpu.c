@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What this CPU can do, and its control registers. Every register is written
+ * absolutely: firmware leaves stray bits (UEFI in CR4), and a bit that the CPU
+ * does not have must not be set. SMAP stays off: under QEMU 7.2's TCG an IRET at
+ * CPL 3 reads its frame with supervisor rights and would fault.
+ */
+#include <x86/cpu.h>
+
+struct cpu_features cpu_features;
+
+#define XCR0_X87	1u
+#define XCR0_SSE	2u
+#define XCR0_AVX	4u
+#define XCR0_AVX512	0xe0u
+
+void cpu_detect(void)
+{
+	struct cpu_features *f = &cpu_features;
+	u32 a, b, c, d;
+
+	cpuid_count(0, 0, &a, &b, &c, &d);
+	f->max_leaf = a;
+	cpuid_count(1, 0, &a, &b, &c, &d);
+	f->xsave = c >> 26 & 1;
+	f->x2apic = c >> 21 & 1;
+	f->tsc_deadline = c >> 24 & 1;
+	if (f->max_leaf >= 7) {
+		cpuid_count(7, 0, &a, &b, &c, &d);
+		f->fsgsbase = b & 1;
+		f->smep = b >> 7 & 1;
+		f->umip = c >> 2 & 1;
+		f->ibpb = d >> 26 & 1;
+	}
+	cpuid_count(0x80000000, 0, &a, &b, &c, &d);
+	f->max_ext_leaf = a;
+	cpuid_count(0x80000001, 0, &a, &b, &c, &d);
+	f->nx = d >> 20 & 1;
+	f->gb_pages = d >> 26 & 1;
+	f->rdtscp = d >> 27 & 1;
+	f->phys_bits = 36;
+	if (f->max_ext_leaf >= 0x80000008) {
+		cpuid_count(0x80000008, 0, &a, &b, &c, &d);
+		f->phys_bits = a & 0xff;
+		f->ibpb |= b >> 12 & 1;
+	}
+	f->xsave_size = 512;
+	f->xcr0 = XCR0_X87 | XCR0_SSE;
+	if (f->xsave && f->max_leaf >= 0xd) {
+		cpuid_count(0xd, 0, &a, &b, &c, &d);
+		if (a & XCR0_AVX)
+			f->xcr0 |= XCR0_AVX;
+		if ((a & XCR0_AVX512) == XCR0_AVX512 && (a & XCR0_AVX))
+			f->xcr0 |= XCR0_AVX512;
+		cpuid_count(0xd, 1, &a, &b, &c, &d);
+		f->xsaveopt = a & 1;
+	} else {
+		f->xsave = false;
+	}
+}
+
+static u64 cr4_value(void)
+{
+	u64 v = CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+
+	if (cpu_features.smep)
+		v |= CR4_SMEP;
+	if (cpu_features.umip)
+		v |= CR4_UMIP;
+	if (cpu_features.fsgsbase)
+		v |= CR4_FSGSBASE;
+	if (cpu_features.xsave)
+		v |= CR4_OSXSAVE;
+	return v;
+}
+
+void cpu_init(void)
+{
+	u32 a, b, c, d;
+
+	write_cr4(cr4_value());
+	/* SCE always; NXE as the CPU has it; long mode stays */
+	wrmsr(MSR_EFER, 0x501 | (cpu_features.nx ? 0x800 : 0));
+	wrmsr(MSR_PAT, 0x0007040600070406ull);	/* power-on value, as Linux expects without MTRRs */
+	if (cpu_features.xsave) {
+		xcr0_set(cpu_features.xcr0);
+		cpuid_count(0xd, 0, &a, &b, &c, &d);
+		cpu_features.xsave_size = b;
+	}
+	if (cpu_features.rdtscp)
+		wrmsr(MSR_TSC_AUX, 0);
+}

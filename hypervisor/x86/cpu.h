@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Instructions and registers of ring 0, and what this CPU can do. */
+#ifndef X86_CPU_H
+#define X86_CPU_H
+
+#include <core/types.h>
+
+#define MSR_APIC_BASE		0x1b
+#define MSR_TSC_DEADLINE	0x6e0
+#define MSR_SYSENTER_CS		0x174
+#define MSR_SYSENTER_ESP	0x175
+#define MSR_SYSENTER_EIP	0x176
+#define MSR_PRED_CMD		0x49
+#define MSR_PAT			0x277
+#define MSR_EFER		0xc0000080
+#define MSR_STAR		0xc0000081
+#define MSR_LSTAR		0xc0000082
+#define MSR_CSTAR		0xc0000083
+#define MSR_SFMASK		0xc0000084
+#define MSR_FS_BASE		0xc0000100
+#define MSR_GS_BASE		0xc0000101
+#define MSR_KERNEL_GS_BASE	0xc0000102
+#define MSR_TSC_AUX		0xc0000103
+
+#define CR4_FSGSBASE		(1ull << 16)
+#define CR4_OSXSAVE		(1ull << 18)
+#define CR4_SMEP		(1ull << 20)
+#define CR4_UMIP		(1ull << 11)
+#define CR4_OSFXSR		(1ull << 9)
+#define CR4_OSXMMEXCPT		(1ull << 10)
+#define CR4_PAE			(1ull << 5)
+#define CR4_MCE			(1ull << 6)
+#define CR4_DE			(1ull << 3)
+
+struct cpu_features {
+	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb, tsc_deadline;
+	u32 phys_bits;
+	u32 max_leaf, max_ext_leaf;
+	u64 xcr0;		/* what guests run with */
+	u32 xsave_size;		/* bytes of an image with xcr0 */
+};
+extern struct cpu_features cpu_features;
+
+static inline void cpuid_count(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
+{
+	__asm__ volatile("cpuid" : "=a"(*a), "=b"(*b), "=c"(*c), "=d"(*d) : "a"(leaf), "c"(sub));
+}
+static inline u64 rdmsr(u32 msr)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (u64)hi << 32 | lo;
+}
+static inline void wrmsr(u32 msr, u64 v)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
+}
+/* a * b / c with a 128-bit product; the quotient must fit. */
+static inline u64 mul_div(u64 a, u64 b, u64 c)
+{
+	u64 lo, hi;
+
+	__asm__("mulq %3" : "=a"(lo), "=d"(hi) : "0"(a), "rm"(b));
+	__asm__("divq %2" : "+a"(lo), "+d"(hi) : "rm"(c));
+	return lo;
+}
+static inline u64 rdtsc(void)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("lfence; rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
+	return (u64)hi << 32 | lo;
+}
+static inline u64 read_cr2(void) { u64 v; __asm__ volatile("mov %%cr2, %0" : "=r"(v)); return v; }
+static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
+static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
+static inline void write_cr4(u64 v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
+static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
+static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
+static inline u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline u64 rdgsbase(void) { u64 v; __asm__ volatile("rdgsbase %0" : "=r"(v)); return v; }
+static inline void wrgsbase(u64 v) { __asm__ volatile("wrgsbase %0" : : "r"(v)); }
+static inline u64 rdfsbase(void) { u64 v; __asm__ volatile("rdfsbase %0" : "=r"(v)); return v; }
+static inline void wrfsbase(u64 v) { __asm__ volatile("wrfsbase %0" : : "r"(v)); }
+static inline void xcr0_set(u64 v)
+{
+	__asm__ volatile("xsetbv" : : "c"(0), "a"((u32)v), "d"((u32)(v >> 32)));
+}
+static inline void halt_once(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+noreturn static inline void halt_forever(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+/* cpu.c: find out (boot CPU), and program control registers (every CPU). */
+void cpu_detect(void);
+void cpu_init(void);
+
+/* time.c: the TSC's rate */
+extern u64 tsc_khz;
+u64 ns_to_tsc(u64 ns);
+void clock_fill(void *record);	/* 32 bytes, pvclock-abi */
+extern u64 wall_sec;
+
+/* apic.c */
+extern u32 cpu_apic_ids[];
+extern unsigned int cpus_present;
+u32 apic_id(void);
+void apic_eoi(void);
+void apic_send(u32 dest, u32 low);
+void apic_send_kick(unsigned int cpu);
+void apic_timer_arm(u64 tsc_deadline);	/* 0 = off */
+void apic_timer_start_count(void);
+u32 apic_timer_stop_count(void);
+void apic_timer_set_rate(u64 tsc, u32 ticks);
+void pic_disable(void);
+extern bool tsc_stable;
+void ioapic_route(unsigned int irq, u8 vector);
+extern u64 lapic_phys;
+#define MAX_IOAPICS	8u
+extern unsigned int ioapics;		/* all of them, for keeping domain 0 out */
+extern u64 ioapic_list[MAX_IOAPICS];
+extern u64 acpi_rsdp;			/* physical address as found, 0 = none */
+extern u32 ioapic_gsi_base;
+extern u32 irq_override[16];
+
+/* serial.c */
+void serial_putc(char c);
+int serial_getc(void);
+void serial_enable_rx(void);
+
+#endif

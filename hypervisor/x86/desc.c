@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GDT, TSS and IDT of each pCPU. The GDT holds what a ring-3 Linux expects (user
+ * code and data, three TLS entries, the CPU number entry) and the hypervisor's own
+ * code, stack and TSS; there is no LDT (review rule 34). Gates are DPL 3 only for
+ * 3, 4 and 0x80 (rule 33).
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+
+struct tss {
+	u32 reserved0;
+	u64 rsp[3];
+	u64 reserved1;
+	u64 ist[7];
+	u64 reserved2;
+	u16 reserved3, iomap;
+} __attribute__((packed));
+
+struct gate {
+	u16 offset0, selector;
+	u8 ist, type;
+	u16 offset1;
+	u32 offset2, reserved;
+};
+BUILD_ASSERT(sizeof(struct gate) == 16);
+
+extern char trap_stubs[], syscall_entry[], syscall_compat_entry[];
+static struct gate idt[256] __attribute__((aligned(4096)));
+
+static void idt_fill(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 256; i++) {
+		u64 at = (u64)trap_stubs + i * 16;
+		u8 dpl = i == 3 || i == 4 || i == 0x80 ? 3 : 0;
+
+		idt[i].offset0 = (u16)at;
+		idt[i].offset1 = (u16)(at >> 16);
+		idt[i].offset2 = (u32)(at >> 32);
+		idt[i].selector = SEL_HV_CS;
+		idt[i].type = (u8)(0x8e | dpl << 5);
+		idt[i].ist = i == 2 ? IST_NMI : i == 8 ? IST_DF : i == 18 ? IST_MC : i == 1 ? IST_DB : 0;
+	}
+}
+
+void desc_init_cpu(struct pcpu *p)
+{
+	static const u64 fixed[GDT_ENTRIES] = {
+		[GDT_USER_CS32] = 0x00cffb000000ffff,
+		[GDT_USER_DS] = 0x00cff3000000ffff,
+		[GDT_USER_CS] = 0x00affb000000ffff,
+		[GDT_HV_CS] = 0x00af9b000000ffff,
+		[GDT_HV_SS] = 0x00cf93000000ffff,
+	};
+	struct { u16 limit; u64 base; } __attribute__((packed)) ptr;
+	struct tss *tss;
+	unsigned int i;
+	u64 base;
+
+	if (!p->tss) {
+		char *page = hv_alloc(PAGE_SIZE), *stacks[IST_STACKS];
+
+		BUG_ON(!page);
+		p->gdt = (u64 *)page;
+		tss = p->tss = page + 1024;
+		memcpy(p->gdt, fixed, sizeof(fixed));
+		for (i = 0; i < IST_STACKS; i++) {
+			stacks[i] = hv_alloc(IST_STACK_SIZE);
+			BUG_ON(!stacks[i]);
+			/* the word above the hardware's frame: whose stack this is */
+			*(u64 *)(stacks[i] + IST_STACK_SIZE - 16) = (u64)p;
+			tss->ist[i] = (u64)stacks[i] + IST_STACK_SIZE - 16;
+		}
+		tss->rsp[0] = p->stack_top;
+		tss->iomap = sizeof(*tss);
+		base = (u64)tss;
+		p->gdt[GDT_TSS] = (sizeof(*tss) - 1) | (base & 0xffffff) << 16 |
+				  0x89ull << 40 | (base >> 24 & 0xff) << 56;
+		p->gdt[GDT_TSS + 1] = base >> 32;
+	}
+	if (!idt[0].type)
+		idt_fill();
+
+	ptr.limit = GDT_ENTRIES * 8 - 1;
+	ptr.base = (u64)p->gdt;
+	__asm__ volatile("lgdt %0" : : "m"(ptr));
+	ptr.limit = sizeof(idt) - 1;
+	ptr.base = (u64)idt;
+	__asm__ volatile("lidt %0" : : "m"(ptr));
+	__asm__ volatile("pushq %0; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:"
+			 : : "i"(SEL_HV_CS) : "rax", "memory");
+	__asm__ volatile("mov %0, %%ss" : : "r"(SEL_HV_SS));
+	__asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
+	p->gdt[GDT_TSS] &= ~(2ull << 40);	/* not busy */
+	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+	__asm__ volatile("lldt %w0" : : "r"(0));
+	wrmsr(MSR_GS_BASE, (u64)p);
+	wrmsr(MSR_KERNEL_GS_BASE, 0);
+
+	/* SYSRET: CS = STAR[63:48] + 16, SS = + 8; SYSCALL: CS = STAR[47:32], SS = + 8 */
+	wrmsr(MSR_STAR, (u64)(SEL_USER_CS32) << 48 | (u64)SEL_HV_CS << 32);
+	wrmsr(MSR_LSTAR, (u64)syscall_entry);
+	wrmsr(MSR_CSTAR, (u64)syscall_compat_entry);
+	wrmsr(MSR_SFMASK, SFMASK_VALUE);
+	wrmsr(MSR_SYSENTER_CS, 0);	/* SYSENTER: #GP (rule 30) */
+	wrmsr(MSR_SYSENTER_ESP, 0);
+	wrmsr(MSR_SYSENTER_EIP, 0);
+}
+
+void desc_load_tls(struct pcpu *p, const u64 *tls)
+{
+	p->gdt[GDT_TLS] = tls[0];
+	p->gdt[GDT_TLS + 1] = tls[1];
+	p->gdt[GDT_TLS + 2] = tls[2];
+	p->gdt[GDT_CPUNODE] = tls[3];
+}
+
+/*
+ * Present, DPL 3, code or data. Long-mode code is the fixed entry's alone. 16-bit stacks leak
+ * RSP bits through IRET (rule 34): writable data must be 32 bit.
+ */
+bool desc_tls_valid(u64 d)
+{
+	u8 type = d >> 40 & 0xff;
+
+	return !d || ((type & 0xf0) == 0xf0 && !(d >> 53 & 1) && (type & 8 || d >> 54 & 1));
+}
+
+/* Entry 15 is read by LSL alone: a data segment of DPL 3, expand-down or not, never loaded. */
+bool desc_cpunode_valid(u64 d)
+{
+	u8 type = d >> 40 & 0xff;
+
+	return !d || ((type & 0xf8) == 0xf0 && !(d >> 53 & 1));
+}

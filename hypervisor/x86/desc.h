@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Selectors, the GDT's layout, and the bits of RFLAGS; shared with assembly.
+ * Entries 4..6 and 12..15 are what Linux expects to find in user mode.
+ */
+#ifndef X86_DESC_H
+#define X86_DESC_H
+
+#define GDT_USER_CS32		4
+#define GDT_USER_DS		5
+#define GDT_USER_CS		6
+#define GDT_TLS			12	/* 12, 13, 14 */
+#define GDT_CPUNODE		15
+#define GDT_HV_CS		16
+#define GDT_HV_SS		17
+#define GDT_TSS			18	/* two entries */
+#define GDT_ENTRIES		20
+
+#define SEL_USER_CS32		0x23
+#define SEL_USER_SS		0x2b
+#define SEL_USER_CS		0x33
+#define SEL_HV_CS		(GDT_HV_CS * 8)
+#define SEL_HV_SS		(GDT_HV_SS * 8)
+#define SEL_TSS			(GDT_TSS * 8)
+#define VSEL_KERNEL_CS		0x10
+#define VSEL_KERNEL_SS		0x18
+
+#define RFLAGS_FIXED		0x2
+#define RFLAGS_IF		0x200
+#define RFLAGS_RF		0x10000
+/* What a guest may choose: CF PF AF ZF SF TF DF OF RF AC ID (review rule 29). */
+#define RFLAGS_GUEST		0x250dd5
+/* What a guest always runs with. */
+#define RFLAGS_RUN		(RFLAGS_FIXED | RFLAGS_IF)
+/* Cleared by SYSCALL: TF IF DF IOPL NT RF AC. */
+#define SFMASK_VALUE		0x57700
+
+#define VECTOR_SYSCALL		0x100	/* regs.vector of an entry by SYSCALL */
+
+/* IST slots (1-based, as in gates) */
+#define IST_NMI			1
+#define IST_DF			2
+#define IST_MC			3
+#define IST_DB			4
+#define IST_STACKS		4
+#define IST_STACK_SIZE		4096
+
+#ifndef __ASSEMBLER__
+#include <x86/percpu.h>
+
+/* Build this pCPU's GDT, TSS and IDT and load them; sets up SYSCALL's MSRs. */
+void desc_init_cpu(struct pcpu *p);
+/* Put a vCPU's TLS entries into this pCPU's GDT. */
+void desc_load_tls(struct pcpu *p, const u64 *tls);
+/* Is this descriptor fit for tls_set? Data or 32/64-bit code, DPL 3, or empty. */
+bool desc_tls_valid(u64 desc);
+bool desc_cpunode_valid(u64 desc);
+#endif
+
+#endif

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Trap-and-emulate: what a raw privileged instruction of the guest kernel does, and
+ * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
+ * User mode never comes here: it gets its fault (review rule 38).
+ */
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <x86/decode.h>
+#include <core/lib.h>
+#include <core/sched.h>
+
+/* ---- CPUID ---- */
+
+static const char signature[] = "ParvusParvus";
+
+/* 1: what a ring-3 kernel must not use, or what has no substance here. */
+#define CPUID1_C_HIDE	(1u << 2 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 15 | \
+			 1u << 17 | 1u << 18 | 1u << 21 | 1u << 24)
+#define CPUID1_D_HIDE	(1u << 1 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 14 | 1u << 17 | \
+			 1u << 18 | 1u << 21 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 31)
+/* 7: keep FSGSBASE BMI1 AVX2 BMI2 ERMS RDSEED ADX AVX512* CLFLUSHOPT CLWB SHA */
+#define CPUID7_B_KEEP	(1u << 0 | 1u << 3 | 1u << 5 | 1u << 8 | 1u << 9 | 1u << 16 | 1u << 17 | 1u << 18 | \
+			 1u << 19 | 1u << 21 | 1u << 23 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | \
+			 1u << 29 | 1u << 30 | 1u << 31)
+/* AVX512VBMI VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNT RDPID */
+#define CPUID7_C_KEEP	(1u << 1 | 1u << 6 | 1u << 8 | 1u << 9 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 14 | \
+			 1u << 22)
+#define CPUID7_D_KEEP	(1u << 2 | 1u << 3 | 1u << 4 | 1u << 8)	/* AVX512 4VNNIW 4FMAPS, FSRM, VP2INTERSECT */
+#define EXT1_C_HIDE	(1u << 1 | 1u << 2 | 1u << 3 | 1u << 9 | 1u << 10 | 1u << 12 | 1u << 13 | 1u << 15 | \
+			 1u << 19 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29)
+#define EXT1_D_HIDE	(1u << 7 | 1u << 9 | 1u << 12 | 1u << 14 | 1u << 17)
+
+void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
+{
+	u32 a = 0, b = 0, c = 0, d = 0;
+
+	if ((leaf & 0xffffff00) == 0x40000000) {
+		if (leaf == 0x40000000) {
+			a = 0x40000001;
+			memcpy(&b, signature, 4);
+			memcpy(&c, signature + 4, 4);
+			memcpy(&d, signature + 8, 4);
+		} else if (leaf == 0x40000001) {
+			a = PARVUS_ABI_VERSION;
+		}
+		goto out;
+	}
+	/* above the maximum the CPU answers with another leaf's data */
+	if (leaf > (leaf >> 31 ? cpu_features.max_ext_leaf : cpu_features.max_leaf))
+		goto out;
+	cpuid_count(leaf, sub, &a, &b, &c, &d);
+	switch (leaf) {
+	case 0:
+		a = min(a, 0xdu);
+		break;
+	case 1:
+		b = (b & 0xff00) | 1u << 16 | v->id << 24;
+		c = (c & ~CPUID1_C_HIDE) | 1u << 31;
+		if (!cpu_features.xsave)
+			c &= ~(1u << 26 | 1u << 27 | 1u << 28);
+		d &= ~CPUID1_D_HIDE;
+		break;
+	case 4:
+		a &= 0x3ff;		/* one thread, one core */
+		break;
+	case 5 ... 6:
+	case 9 ... 0xb:
+	case 0x8000000a:
+	case 0x8000001d ... 0x8000001f:
+		a = b = c = d = 0;
+		break;
+	case 7:
+		if (sub) {
+			a = b = c = d = 0;
+			break;
+		}
+		a = 0;
+		b &= CPUID7_B_KEEP;
+		c &= CPUID7_C_KEEP;
+		d &= CPUID7_D_KEEP;
+		break;
+	case 0xd:
+		if (!cpu_features.xsave) {
+			a = b = c = d = 0;
+		} else if (sub == 0) {
+			a = (u32)cpu_features.xcr0;
+			b = c = cpu_features.xsave_size;
+			d = 0;
+		} else if (sub == 1) {
+			a &= 3;		/* XSAVEOPT, XSAVEC; no XSAVES */
+			b = c = d = 0;
+		} else if (sub > 63 || !(cpu_features.xcr0 >> sub & 1)) {
+			a = b = c = d = 0;
+		}
+		break;
+	case 0x80000001:
+		c &= ~EXT1_C_HIDE;
+		d &= ~EXT1_D_HIDE;
+		break;
+	case 0x80000007:
+		a = b = c = 0;
+		d &= 1u << 8;
+		break;
+	case 0x80000008:
+		b = c = 0;
+		break;
+	}
+out:
+	out[0] = a;
+	out[1] = b;
+	out[2] = c;
+	out[3] = d;
+}
+
+/* ---- MSRs ---- */
+
+int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
+{
+	switch (msr) {
+	case MSR_FS_BASE:
+		*value = guest_fs_base();
+		return 0;
+	case MSR_GS_BASE:
+		*value = guest_gs_base();
+		return 0;
+	case MSR_KERNEL_GS_BASE:
+		*value = v->area->user_gs_base;
+		return 0;
+	case MSR_EFER:
+		*value = 0xd01 & ~(cpu_features.nx ? 0u : 0x800u);	/* NXE LMA LME SCE */
+		return 0;
+	case MSR_PAT:
+		*value = rdmsr(MSR_PAT);
+		return 0;
+	case MSR_TSC_AUX:
+		if (!cpu_features.rdtscp)
+			return -PARVUS_EINVAL;
+		*value = v->tsc_aux;
+		return 0;
+	case 0x10:		/* TSC */
+		*value = rdtsc();
+		return 0;
+	case MSR_APIC_BASE:
+		*value = 0xfee00000 | (v->id ? 0 : 0x100);	/* present, disabled */
+		return 0;
+	case 0x8b:		/* microcode revision */
+	case 0x17:		/* platform id */
+	case 0x1a0:		/* misc enable */
+	case 0xc0010015:	/* HWCR */
+	case 0xc0010055:	/* interrupt pending message (AMD E400) */
+	case 0xc001001f:	/* NB_CFG */
+	case 0xc0011029:	/* DE_CFG */
+	case MSR_STAR ... MSR_SFMASK:	/* with LSTAR and CSTAR */
+	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
+		*value = 0;
+		return 0;
+	}
+	return -PARVUS_EINVAL;
+}
+
+int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
+{
+	switch (msr) {
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+	case MSR_KERNEL_GS_BASE:
+		if (!canonical(value))
+			return -PARVUS_EINVAL;
+		if (msr == MSR_FS_BASE)
+			guest_fs_base_set(value);
+		else if (msr == MSR_GS_BASE) {
+			v->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
+			guest_gs_base_set(value);
+		} else
+			v->area->user_gs_base = value;
+		return 0;
+	case MSR_TSC_AUX:
+		if (!cpu_features.rdtscp || value >> 32)
+			return -PARVUS_EINVAL;
+		v->tsc_aux = value;
+		wrmsr(MSR_TSC_AUX, value);
+		return 0;
+	/* entry points are registered by callbacks_set; these have no effect */
+	case MSR_EFER:
+	case MSR_PAT:
+	case MSR_STAR ... MSR_SFMASK:	/* with LSTAR and CSTAR */
+	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
+	case 0x8b:
+	case 0x79:
+	case 0xc0011029:
+	case 0xc0010015:
+		return 0;
+	}
+	return -PARVUS_EINVAL;
+}
+
+/* Addresses of the guest only; DR7 without the reserved bits and without GD (rule 27). */
+int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
+{
+	switch (index) {
+	case 0 ... 3:
+		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
+			return -PARVUS_EINVAL;
+		v->dr[index] = value;
+		break;
+	case 6:
+		v->dr[6] = (value & 0xe00f) | 0xffff0ff0;
+		return 0;
+	case 7:
+		if (value >> 32)
+			return -PARVUS_EINVAL;
+		v->dr[7] = (value & 0xffff03ff) | 0x400;
+		break;
+	default:
+		return -PARVUS_EINVAL;
+	}
+	debug_load(this_pcpu(), v);
+	return 0;
+}
+
+/* ---- instructions ---- */
+
+static u64 *reg(struct regs *r, unsigned int n)
+{
+	u64 *const map[16] = { &r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
+			       &r->r8, &r->r9, &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15 };
+
+	return map[n & 15];
+}
+
+static u64 operand_address(struct regs *r, const struct insn *i)
+{
+	u64 a = (u64)(s64)i->disp;
+
+	if (i->rip_relative)
+		a += r->rip + i->length;
+	if (i->base >= 0)
+		a += *reg(r, (unsigned int)i->base);
+	if (i->index >= 0)
+		a += *reg(r, (unsigned int)i->index) * i->scale;
+	if (i->segment_fs)
+		a += guest_fs_base();
+	if (i->segment_gs)
+		a += guest_gs_base();
+	return a;
+}
+
+static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
+{
+	*value = n == 0 ? 0x80050033 :		/* PG AM WP NE ET MP PE */
+		 n == 2 ? v->area->cr2 :
+		 n == 3 ? gfn_x(v->shadow.root) << PAGE_SHIFT :
+		 n == 4 ? v->guest_cr4 | CR4_PAE : 0;
+	return n == 0 || (n >= 2 && n <= 4) || n == 8;
+}
+
+static bool control_write(struct vcpu *v, unsigned int n, u64 value)
+{
+	switch (n) {
+	case 0:
+		return (value & 0x80000001) == 0x80000001;	/* paging and protection stay */
+	case 2:
+		v->area->cr2 = value;
+		return true;
+	case 3:
+		return !shadow_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0, PARVUS_SWITCH_ALL);
+	case 4:
+		if (value & ~0x1707ffull || !(value & CR4_PAE))
+			return false;
+		v->guest_cr4 = value;
+		return true;
+	case 8:
+		return true;
+	}
+	return false;
+}
+
+static void vif_set(struct vcpu *v, bool on)
+{
+	v->area->irq_enabled = on;
+	if (on && vcpu_has_pending(v))
+		pcpu_add_work(this_pcpu(), WORK_VECTORS);
+}
+
+/* No device is there: the bus floats, strings move nothing. */
+static void no_port(struct regs *r, const struct insn *i)
+{
+	if (i->op == INSN_IN && i->size == 4)
+		r->rax = 0xffffffff;
+	else if (i->op == INSN_IN)
+		r->rax |= i->size == 2 ? 0xffff : 0xff;
+	else if (i->rep && i->op != INSN_OUT)
+		r->rcx = 0;
+}
+
+bool emulate(struct vcpu *v, struct regs *r)
+{
+	static const u8 no_table[10];
+	struct pcpu *p = this_pcpu();
+	u8 bytes[INSN_MAX];
+	size_t len = sizeof(bytes);
+	struct insn i;
+	u64 value, frame[5];
+	u32 out[4];
+
+	/* one copy of the bytes; a page boundary may cut it short */
+	if (!guest_va_read(v, r->rip, bytes, len)) {
+		len = PAGE_SIZE - (r->rip & (PAGE_SIZE - 1));
+		if (len >= sizeof(bytes) || !guest_va_read(v, r->rip, bytes, len))
+			return false;
+	}
+	insn_decode(bytes, len, &i);
+	switch (i.op) {
+	case INSN_NONE:
+		return false;
+	case INSN_SYSRET:
+		return BENCH(sysret(v, r));
+	case INSN_CLI:
+		vif_set(v, false);
+		break;
+	case INSN_STI:
+		vif_set(v, true);
+		/* STI holds interrupts off for one instruction: "sti; hlt" must not lose one */
+		if (len > i.length && bytes[i.length] == 0xf4) {
+			i.length++;
+			if (!vcpu_has_pending(v) && sched_block(v))
+				pcpu_add_work(p, WORK_RESCHED);
+		}
+		break;
+	case INSN_HLT:
+		if (!v->area->irq_enabled) {
+			domain_kill(v->domain, "hlt with interrupts disabled at rip %lx", (unsigned long)r->rip);
+			break;
+		}
+		if (vcpu_has_pending(v))
+			pcpu_add_work(p, WORK_VECTORS);
+		else if (sched_block(v))
+			pcpu_add_work(p, WORK_RESCHED);
+		break;
+	case INSN_IN ... INSN_OUTS:
+		if (!BENCH(port(v, r, &i)))
+			no_port(r, &i);
+		break;
+	case INSN_MOV_FROM_CR:
+		if (!control_read(v, i.special, &value))
+			return false;
+		*reg(r, i.reg) = value;
+		break;
+	case INSN_MOV_TO_CR:
+		if (!control_write(v, i.special, *reg(r, i.reg)))
+			return false;
+		break;
+	case INSN_MOV_FROM_DR:
+		*reg(r, i.reg) = v->dr[i.special >= 4 && i.special <= 5 ? i.special + 2u : i.special & 7u];
+		break;
+	case INSN_MOV_TO_DR:
+		if (guest_debugreg_set(v, i.special >= 4 && i.special <= 5 ? i.special + 2u : i.special,
+				       *reg(r, i.reg)))
+			return false;
+		break;
+	case INSN_CLTS:
+	case INSN_LMSW:
+	case INSN_WBINVD:
+	case INSN_LGDT:	/* tables are the hypervisor's; registered by hypercall */
+	case INSN_LIDT:
+	case INSN_LLDT:
+	case INSN_LTR:
+		break;
+	case INSN_SMSW:
+	case INSN_SLDT:
+	case INSN_STR:
+		value = i.op == INSN_SMSW ? 0x33 : 0;
+		if (!i.memory)
+			*reg(r, i.reg) = value;
+		else if (!guest_va_write(v, operand_address(r, &i), &value, 2))
+			return false;
+		break;
+	case INSN_SGDT:
+	case INSN_SIDT:
+		if (!guest_va_write(v, operand_address(r, &i), no_table, sizeof(no_table)))
+			return false;
+		break;
+	case INSN_INVLPG:
+		value = operand_address(r, &i) & PAGE_MASK;
+		shadow_flush(v, 0, 0, value, value + PAGE_SIZE, PAGE_SIZE,
+			     (s64)value < 0 ? PARVUS_FLUSH_KERNEL : PARVUS_FLUSH_CURRENT);
+		break;
+	case INSN_RDMSR:
+		if (guest_msr_read(v, (u32)r->rcx, &value))
+			return false;
+		r->rax = (u32)value;
+		r->rdx = value >> 32;
+		break;
+	case INSN_WRMSR:
+		value = (u32)r->rax | r->rdx << 32;
+		if (guest_msr_write(v, (u32)r->rcx, value) && !BENCH(msr(v, (u32)r->rcx, value)))
+			return false;
+		break;
+	case INSN_RDPMC:
+		r->rax = r->rdx = 0;
+		break;
+	case INSN_RDTSC:
+		value = rdtsc();
+		r->rax = (u32)value;
+		r->rdx = value >> 32;
+		break;
+	case INSN_CPUID:
+		guest_cpuid(v, (u32)r->rax, (u32)r->rcx, out);
+		r->rax = out[0];
+		r->rbx = out[1];
+		r->rcx = out[2];
+		r->rdx = out[3];
+		break;
+	case INSN_XSETBV:
+		value = (u32)r->rax | r->rdx << 32;
+		if (r->rcx || !cpu_features.xsave || (value & ~cpu_features.xcr0) || (value & 3) != 3 ||
+		    ((value & 0xe0) && (value & 0xe4) != 0xe4))
+			return false;
+		v->xcr0 = p->xcr0 = value;
+		xcr0_set(value);
+		break;
+	case INSN_SWAPGS:
+		value = guest_gs_base();
+		guest_gs_base_set(sign_extend(v->area->user_gs_base));
+		v->area->user_gs_base = value;
+		break;
+	case INSN_IRET:		/* the frame on its stack, by virtual selectors */
+		if (!guest_va_read(v, r->rsp, frame, sizeof(frame)))
+			return false;
+		pv_return_to(v, r, frame);
+		v->stats.emulations++;
+		return true;
+	}
+	v->stats.emulations++;
+	r->rip += i.length;
+	r->rflags &= ~(u64)RFLAGS_RF;
+	return true;
+}

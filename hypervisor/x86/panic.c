@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end by our own mistake: registers, a symbolized backtrace along the frame
+ * pointers, all CPUs stopped, then power off with a record, so that a runner sees
+ * a crash of the hypervisor at once. The symbols are appended by the build
+ * (symbols.awk): a sorted table of address and name.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/pv.h>
+#include <core/lib.h>
+#include <core/log.h>
+
+struct symbol {
+	u32 offset;	/* from image_start */
+	u32 name;	/* into symbol_names */
+};
+/* generated; empty in the first link */
+#pragma GCC visibility push(hidden)
+extern const struct symbol symbol_table[];
+extern const u32 symbol_count;
+extern const char symbol_names[];
+#pragma GCC visibility pop
+
+static u32 panic_owner;	/* CPU + 1 */
+
+bool panicking(void) { return READ_ONCE(panic_owner); }
+
+static void print_symbol(u64 at)
+{
+	u64 off = at - (u64)image_start;
+	char line[160];
+	u32 lo = 0, hi = symbol_count;
+
+	if (at < (u64)image_start || at >= (u64)image_end || !hi) {
+		hv_snprintf(line, sizeof(line), "  [%lx]\n", (unsigned long)at);
+	} else {
+		while (hi - lo > 1) {
+			u32 mid = (lo + hi) / 2;
+
+			if (symbol_table[mid].offset <= off)
+				lo = mid;
+			else
+				hi = mid;
+		}
+		hv_snprintf(line, sizeof(line), "  [%lx] %s+0x%lx\n", (unsigned long)at,
+			    &symbol_names[symbol_table[lo].name],
+			    (unsigned long)(off - symbol_table[lo].offset));
+	}
+	log_raw(line);
+}
+
+static void backtrace(u64 rip, u64 rbp)
+{
+	unsigned int depth;
+
+	log_raw("backtrace:\n");
+	print_symbol(rip);
+	for (depth = 0; depth < 24; depth++) {
+		const u64 *f = (const u64 *)rbp;
+
+		if (rbp & 7 || rbp < HV_BASE || rbp >= HV_BASE + GIB(512))
+			break;
+		print_symbol(f[1] - 1);
+		if (f[0] <= rbp)
+			break;
+		rbp = f[0];
+	}
+}
+
+static noreturn void finish(void)
+{
+	log_raw("parvus: panic\n");
+	power_off();
+}
+
+static void begin(const char *fmt, va_list ap)
+{
+	char line[256];
+	u32 me = (cpus_online ? this_pcpu()->cpu : 0) + 1;
+	unsigned int i;
+
+	if (!atomic_cmpxchg_u32(&panic_owner, 0, me) && panic_owner != me)
+		halt_forever();
+	log_panic_mode();
+	for (i = 0; i < cpus_online; i++)
+		if (pcpus[i] && i + 1 != me) {
+			pcpu_add_work(pcpus[i], WORK_STOP);
+			apic_send(pcpus[i]->apic_id, 0x4400);	/* NMI */
+		}
+	hv_vsnprintf(line, sizeof(line), fmt, ap);
+	log_err("panic: %s", line);
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	begin(fmt, ap);
+	va_end(ap);
+	backtrace((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0));
+	finish();
+}
+
+void panic_regs(const struct regs *r, const char *fmt, ...)
+{
+	char line[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	begin(fmt, ap);
+	va_end(ap);
+	hv_snprintf(line, sizeof(line),
+		    "rip %016lx rsp %016lx rflags %08lx cs %lx ss %lx\n"
+		    "rax %016lx rbx %016lx rcx %016lx rdx %016lx\n"
+		    "rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n"
+		    "r9  %016lx r10 %016lx r11 %016lx cr3 %016lx\n",
+		    r->rip, r->rsp, r->rflags, r->cs, r->ss, r->rax, r->rbx, r->rcx, r->rdx,
+		    r->rsi, r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, read_cr3());
+	log_raw(line);
+	backtrace(r->rip, r->rbp);
+	finish();
+}

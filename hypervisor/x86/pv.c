@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtual privilege: entering the guest kernel with the hardware's own frame, and
+ * the C side of leaving it (iret and sysret that the assembly did not take). See
+ * pv-abi parvus/vcpu.h for what the guest sees.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <core/trace.h>
+
+#define HAS_ERROR	(1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | \
+			 1u << 17 | 1u << 21 | 1u << 29 | 1u << 30)
+
+/* May guest memory lie there? Not in the hypervisor's hole, and canonical at both ends. */
+static bool guest_range(u64 va, size_t len)
+{
+	u64 last = va + len - 1;
+
+	if (likely(va >= PARVUS_HOLE_END && last >= va))
+		return true;
+	return last >= va && canonical(va) && canonical(last) &&
+	       (last < PARVUS_HOLE_START || va >= PARVUS_HOLE_END);
+}
+
+/*
+ * An access by guest address uses the translations of this pCPU, so it is exposed for
+ * its time; a fault in it is served by trap_from_hypervisor().
+ */
+static inline void expose(struct pcpu *p)
+{
+	__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
+	if (unlikely(READ_ONCE(p->work) & WORK_SERVE))
+		shadow_serve();
+}
+
+static bool copy_exposed(void *to, const void *from, size_t len)
+{
+	struct pcpu *p = this_pcpu();
+	size_t left;
+
+	expose(p);
+	left = guest_copy(to, from, len);
+	WRITE_ONCE(p->exposed, 0);
+	return !left;
+}
+
+/* Store a word at a guest address, or go to @failed. */
+#define GUEST_PUT(at, value, failed) \
+	__asm__ goto("1: mov %1, %0\n .pushsection .ex_table, \"a\"\n .quad 1b, %l2\n .popsection" \
+		     : : "m"(*(u64 *)(at)), "r"(value) : "memory" : failed)
+
+/* CR3 is the kernel root. */
+bool guest_va_write(UNUSED struct vcpu *v, u64 va, const void *buf, size_t len)
+{
+	return guest_range(va, len) && copy_exposed((void *)va, buf, len);
+}
+
+bool guest_va_read(UNUSED struct vcpu *v, u64 va, void *buf, size_t len)
+{
+	return guest_range(va, len) && copy_exposed(buf, (const void *)va, len);
+}
+
+/* The assembly's return paths may be used if no vector waits. */
+bool exit_slow_update(struct pcpu *p, struct vcpu *v)
+{
+	bool pending = vcpu_has_pending(v);
+
+	p->exit_slow = pending || !p->has_fsgsbase ? EXIT_SLOW :
+		       v->shadow.prefill_as ? EXIT_PREFILL : EXIT_FAST;
+	return pending;
+}
+
+/* From entry.S, with EXIT_PREFILL. */
+void prefill_before_return(void);
+void prefill_before_return(void)
+{
+	struct pcpu *p = this_pcpu();
+
+	shadow_prefill(p->current);
+	p->exit_slow = EXIT_FAST;
+	domain_memory_free();
+}
+
+static void enter_kernel(struct pcpu *p)
+{
+	if (p->kernel_mode)
+		return;
+	p->area->user_gs_base = guest_gs_base();
+	guest_gs_base_set(p->kernel_gs_base);
+	set_kernel_mode(p);
+}
+
+/* 0 or 1 word of error code, then rip cs rflags rsp ss, as the hardware pushes them. */
+static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, bool has_error, u64 error)
+{
+	struct pcpu *p = this_pcpu();
+	u64 vif = user || READ_ONCE(p->area->irq_enabled) ? RFLAGS_IF : 0, *end = (u64 *)stack;
+
+	if (!guest_range((u64)(end - 5 - has_error), (5 + has_error) * sizeof(u64)))
+		return false;
+	expose(p);
+	GUEST_PUT(end - 1, user ? regs->ss : VSEL_KERNEL_SS, failed);
+	GUEST_PUT(end - 2, regs->rsp, failed);
+	GUEST_PUT(end - 3, (regs->rflags & ~(u64)RFLAGS_IF) | vif, failed);
+	GUEST_PUT(end - 4, user ? regs->cs : VSEL_KERNEL_CS, failed);
+	GUEST_PUT(end - 5, regs->rip, failed);
+	if (has_error)
+		GUEST_PUT(end - 6, error, failed);
+	WRITE_ONCE(p->exposed, 0);
+	regs->rsp = (u64)(end - 5 - has_error);
+	return true;
+failed:
+	WRITE_ONCE(p->exposed, 0);
+	return false;
+}
+
+static void enter_handler(struct regs *regs, u64 address)
+{
+	regs->rip = sign_extend(address);
+	regs->rflags = RFLAGS_RUN;
+	regs->cs = SEL_USER_CS;
+	regs->ss = SEL_USER_SS;
+}
+
+static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user)
+{
+	struct domain *d = v->domain;
+	u64 stack = READ_ONCE(d->df_stack), handler = READ_ONCE(d->traps[8].address);
+
+	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, true, 0)) {
+		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, %s mode)",
+			    vector, (unsigned long)(user ? READ_ONCE(v->area->sp0) : regs->rsp),
+			    (unsigned long)regs->rip, user ? "user" : "kernel");
+		return;
+	}
+	this_pcpu()->area->irq_enabled = 0;
+	enter_handler(regs, handler);
+}
+
+static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
+{
+	struct pcpu *p = this_pcpu();
+	struct domain *d = v->domain;
+	u64 handler = READ_ONCE(d->traps[vector].address), stack;
+	bool user = !p->kernel_mode, has_error = vector < 32 && (HAS_ERROR >> vector & 1);
+
+	v->stats.exceptions++;
+	if (!handler) {
+		domain_kill(d, "exception %u (error %x) in %s mode at rip %lx, no handler registered",
+			    vector, error, user ? "user" : "kernel", (unsigned long)regs->rip);
+		return;
+	}
+	stack = user ? READ_ONCE(p->area->sp0) : regs->rsp & ~15ull;
+	enter_kernel(p);
+	if (!push_frame(regs, stack, user, has_error, error)) {
+		double_fault(v, regs, vector, user);
+		return;
+	}
+	if (!(READ_ONCE(d->traps[vector].flags) & PARVUS_TRAP_KEEP_IF))
+		p->area->irq_enabled = 0;
+	else if (user)
+		p->area->irq_enabled = 1;
+	enter_handler(regs, handler);
+}
+
+void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
+{
+	deliver(v, regs, vector, error);
+}
+
+void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error)
+{
+	v->stats.page_faults_guest++;
+	this_pcpu()->area->cr2 = va;
+	shadow_note_fault(v, va);
+	deliver(v, regs, 14, error);
+	this_pcpu()->exit_slow |= EXIT_PREFILL;	/* with EXIT_SLOW it is neither, which is slow, too */
+}
+
+void vector_deliver(struct vcpu *v, struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	unsigned int word, bit;
+
+	if (!vcpu_has_pending(v) || (p->kernel_mode && !READ_ONCE(p->area->irq_enabled))) {
+		p->area->pending = exit_slow_update(p, v);
+		return;
+	}
+	for (word = 3; !v->vectors[word]; word--)
+		;
+	bit = 63 - (unsigned int)__builtin_clzll(v->vectors[word]);
+	atomic_and_u64(&v->vectors[word], ~(1ull << bit));
+	v->stats.vectors++;
+	trace(PARVUS_TRACE_VECTOR, v, word * 64 + bit, 0);
+	guest_exception(v, regs, (u8)(word * 64 + bit), 0);
+	v->stats.exceptions--;
+	p->area->pending = exit_slow_update(p, v);
+}
+
+/* SYSCALL in user mode, when the assembly could not push: called by entry.S. */
+void syscall_from_user(struct regs *regs);
+void syscall_from_user(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	struct vcpu *v = p->current;
+	u64 stack = READ_ONCE(p->area->sp0);
+
+	if (!p->syscall_entry) {
+		domain_kill(v->domain, "system call without a registered entry");
+		return;
+	}
+	p->n_syscalls++;
+	enter_kernel(p);
+	if (!push_frame(regs, stack, true, false, 0)) {
+		double_fault(v, regs, 8, true);
+		return;
+	}
+	p->area->irq_enabled = 0;
+	enter_handler(regs, p->syscall_entry);
+	regs->rcx = regs->rip;
+	regs->r11 = RFLAGS_RUN;
+}
+
+/* ---- leaving the guest kernel ---- */
+
+static void leave_kernel(struct pcpu *p)
+{
+	u64 base = sign_extend(READ_ONCE(p->area->user_gs_base));
+
+	p->area->irq_enabled = 1;
+	guest_gs_base_set(base);
+	set_user_mode(p);
+}
+
+/*
+ * A frame whose selectors, or rip beyond a 32-bit segment, the hardware would refuse: a general
+ * protection fault with the frame as the interrupted user context (review rule 28; Linux calls
+ * it bad_iret).
+ */
+static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
+{
+	struct pcpu *p = this_pcpu();
+	u64 handler = READ_ONCE(v->domain->traps[13].address), stack = READ_ONCE(p->area->sp0);
+	bool bad_cs = cs != SEL_USER_CS && cs != SEL_USER_CS32;
+	u64 error = bad_cs ? cs : ss != SEL_USER_SS ? ss : 0;
+
+	regs->cs = cs | 3;
+	regs->ss = ss;
+	if (!handler || !push_frame(regs, stack, true, true, error & 0xfffc)) {
+		double_fault(v, regs, 13, true);
+		return;
+	}
+	p->area->irq_enabled = 0;
+	enter_handler(regs, handler);
+}
+
+/* Back to the SYSCALL instruction, with the fault that a read of that stack gives. */
+static s64 frame_bad_stack(struct vcpu *v, struct regs *regs, u64 va)
+{
+	enum shadow_result r = SHADOW_KILLED;
+	u64 nr = regs->rax;
+	u32 error;
+
+	if (guest_range(va, 64))
+		r = shadow_fault(v, va, 0, false, regs->rip, &error);
+	regs->rip -= 2;
+	if (r == SHADOW_GUEST_FAULT)
+		guest_page_fault(v, regs, va, error);
+	else if (r == SHADOW_KILLED)
+		domain_kill(v->domain, "return frame at %lx cannot be read", (unsigned long)va);
+	return (s64)nr;
+}
+
+void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
+{
+	struct pcpu *p = this_pcpu();
+	u64 cs = f[1] & 0xffff, ss = f[4] & 0xffff;
+
+	if (v->shadow.prefill_as)
+		shadow_prefill(v);
+	regs->rip = sign_extend(f[0]);
+	regs->rflags = (f[2] & RFLAGS_GUEST) | RFLAGS_RUN;
+	regs->rsp = f[3];
+	regs->cs = SEL_USER_CS;
+	regs->ss = SEL_USER_SS;
+	if (cs == VSEL_KERNEL_CS) {
+		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
+		p->n_kernel_returns++;
+	} else if ((cs == SEL_USER_CS || (cs == SEL_USER_CS32 && !(f[0] >> 32))) && ss == SEL_USER_SS) {
+		regs->cs = cs;
+		p->n_user_returns++;
+		leave_kernel(p);
+	} else {
+		refuse_frame(v, regs, cs, ss);
+	}
+	exit_slow_update(p, v);
+	if (vcpu_has_pending(v))
+		pcpu_add_work(p, WORK_VECTORS);
+}
+
+/* rax rcx r11, rip cs rflags rsp ss at the guest's rsp. */
+s64 pv_iret(struct vcpu *v, struct regs *regs)
+{
+	u64 f[8];
+
+	if (!guest_va_read(v, regs->rsp, f, sizeof(f)))
+		return frame_bad_stack(v, regs, regs->rsp);
+	regs->rcx = f[1];
+	regs->r11 = f[2];
+	pv_return_to(v, regs, &f[3]);
+	return (s64)f[0];
+}
+
+/* rax, rip cs rflags rsp ss; rcx and r11 end as SYSRET leaves them. */
+s64 pv_sysret(struct vcpu *v, struct regs *regs)
+{
+	u64 f[6];
+
+	if (!guest_va_read(v, regs->rsp, f, sizeof(f)))
+		return frame_bad_stack(v, regs, regs->rsp);
+	regs->rcx = sign_extend(f[1]);
+	regs->r11 = (f[3] & RFLAGS_GUEST) | RFLAGS_RUN;
+	pv_return_to(v, regs, &f[1]);
+	return (s64)f[0];
+}

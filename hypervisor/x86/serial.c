@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* COM1, a 16550, 115200 8N1, polled output, interrupt-driven input. */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+
+#define COM1	0x3f8
+
+static bool present;
+
+void serial_init(void)
+{
+	outb(COM1 + 7, 0x5a);
+	if (inb(COM1 + 7) != 0x5a)
+		return;
+	outb(COM1 + 1, 0);	/* no interrupts */
+	outb(COM1 + 3, 0x80);	/* divisor 1 */
+	outb(COM1 + 0, 1);
+	outb(COM1 + 1, 0);
+	outb(COM1 + 3, 3);
+	outb(COM1 + 2, 0x07);	/* FIFOs on, cleared */
+	outb(COM1 + 4, 0x0b);
+	present = true;
+}
+
+void serial_putc(char c)
+{
+	unsigned int spin;
+
+	if (!present)
+		return;
+	for (spin = 0; !(inb(COM1 + 5) & 0x20) && spin < 100000; spin++)
+		;
+	outb(COM1, (u8)c);
+}
+
+int serial_getc(void)
+{
+	if (!present || !(inb(COM1 + 5) & 1))
+		return -1;
+	return inb(COM1);
+}
+
+void serial_enable_rx(void)
+{
+	if (present)
+		outb(COM1 + 1, 1);
+}

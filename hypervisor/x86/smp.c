@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Starting the other CPUs: INIT, start-up IPI, a page below 1 MiB with the way from
+ * real mode (boot.S), one CPU at a time.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/percpu.h>
+#include <x86/pv.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <core/sched.h>
+#include <core/timer.h>
+
+extern char trampoline_start[], trampoline_end[];
+
+struct pcpu *pcpus[MAX_CPUS];
+unsigned int cpus_online;
+bool smp_go;
+struct pcpu *secondary_pcpu;	/* boot.S: whose CPU starts */
+static struct pcpu boot_pcpu __attribute__((aligned(64)));
+
+void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
+{
+	char *stack = hv_alloc(HV_STACK_SIZE);
+
+	BUG_ON(!stack);
+	p->self = p;
+	p->cpu = cpu;
+	p->apic_id = id;
+	p->stack_top = (u64)stack + HV_STACK_SIZE;
+	p->frame = p->stack_top - sizeof(struct regs);
+	p->has_fsgsbase = cpu_features.fsgsbase;
+	p->kernel_mode = 1;
+	mmu_init_cpu(p);
+	p->kernel_cr3 = p->user_cr3 = hv_root;
+	pcpus[cpu] = p;
+	BUG_ON(timer_init_cpu(cpu));
+}
+
+struct pcpu *pcpu_boot(void)
+{
+	pcpu_init(&boot_pcpu, 0, 0);
+	sched_init_cpu(0);
+	cpus_online = 1;
+	return &boot_pcpu;
+}
+
+static void delay_us(u64 us)
+{
+	u64 end = rdtsc() + us * tsc_khz / 1000;
+
+	while (rdtsc() < end)
+		cpu_relax();
+}
+
+static void start_one(u64 pa, struct pcpu *p)
+{
+	unsigned int wait, tries;
+
+	secondary_pcpu = p;
+	smp_mb();
+	apic_send(p->apic_id, 0x4500);		/* INIT */
+	delay_us(10000);
+	for (tries = 0; tries < 2 && !READ_ONCE(p->online); tries++) {
+		apic_send(p->apic_id, 0x4600 | (u32)(pa >> 12));
+		for (wait = 0; wait < (tries ? 5000 : 20) && !READ_ONCE(p->online); wait++)
+			delay_us(100);
+	}
+}
+
+#define TSC_ROUNDS	32u
+
+/*
+ * Is the TSC of a CPU in step with ours? Its sample must lie between two of ours, each
+ * round; guests get a clock without traps only then (review rule 45).
+ */
+static bool tsc_in_step(struct pcpu *p)
+{
+	bool ok = true;
+	u32 i;
+
+	for (i = 1; i <= TSC_ROUNDS; i++) {
+		u64 before = rdtsc(), after;
+
+		smp_store_release(&p->tsc_ask, i);
+		while (smp_load_acquire(&p->tsc_answer) != i)
+			cpu_relax();
+		after = rdtsc();
+		ok &= p->tsc_sample >= before && p->tsc_sample <= after;
+	}
+	return ok;
+}
+
+static void tsc_answer(struct pcpu *p)
+{
+	u32 i;
+
+	for (i = 1; i <= TSC_ROUNDS; i++) {
+		while (smp_load_acquire(&p->tsc_ask) != i)
+			cpu_relax();
+		p->tsc_sample = rdtsc();
+		smp_store_release(&p->tsc_answer, i);
+	}
+}
+
+void secondary_main(struct pcpu *p);
+
+void secondary_main(struct pcpu *p)
+{
+	cpu_init();
+	desc_init_cpu(p);
+	apic_init_cpu();
+	smp_store_release(&p->online, true);
+	tsc_answer(p);
+	while (!READ_ONCE(smp_go))
+		cpu_relax();
+	idle_forever();
+}
+
+void smp_init(void)
+{
+	struct boot_piece low = { 0, 0x8000 };
+	/* a page below 1 MiB that no module is in: UEFI loaders put them there */
+	u64 pa = boot_free_next(&low, 0x9f000) ? low.start : 0;
+	unsigned int i;
+	u32 me = apic_id();
+
+	pcpus[0]->apic_id = me;
+	pcpus[0]->online = true;
+	if (pa)
+		memcpy(phys_to_virt(pa), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+	for (i = 0; i < cpus_present && pa; i++) {
+		struct pcpu *p;
+
+		if (cpu_apic_ids[i] == me || cpus_online == MAX_CPUS)
+			continue;
+		if (cpu_apic_ids[i] > 254 && !cpu_features.x2apic)
+			continue;
+		p = hv_alloc(sizeof(*p));
+		BUG_ON(!p);
+		pcpu_init(p, cpus_online, cpu_apic_ids[i]);
+		start_one(pa, p);
+		if (!READ_ONCE(p->online)) {
+			log_warn("smp: CPU with APIC id %u does not start", cpu_apic_ids[i]);
+			pcpus[cpus_online] = NULL;
+			continue;
+		}
+		sched_init_cpu(cpus_online++);
+		if (!tsc_in_step(p)) {
+			if (tsc_stable)
+				log_info("smp: the TSC of CPU %u is not in step", p->cpu);
+			tsc_stable = false;
+		}
+	}
+	if (pa)		/* domain 0 may look there */
+		memset(phys_to_virt(pa), 0, (size_t)(trampoline_end - trampoline_start));
+	log_info("smp: %u CPUs", cpus_online);
+}

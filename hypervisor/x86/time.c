@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Time: nanoseconds since boot from the TSC, its rate measured against the PIT (or
+ * the PM timer where there is no PIT), the time of day at boot from the CMOS clock,
+ * and the record that guests read (pvclock, Linux arch/x86/include/asm/pvclock-abi.h).
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <core/atomic.h>
+#include <core/domain.h>
+#include <core/log.h>
+#include <core/platform.h>
+
+u64 tsc_khz, wall_sec;
+bool tsc_stable = true;
+static u64 tsc_base;
+static u32 ns_mult;		/* ns = (tsc * ns_mult) >> 32 << shift, as in pvclock */
+static s8 ns_shift;
+
+#define PIT_HZ		1193182u
+#define WINDOW_TICKS	11932u		/* 10 ms */
+
+/* Channel 2 counts down once; its output shows in bit 5 of port 0x61. */
+static u64 measure_once(u32 *apic_ticks)
+{
+	u64 start, end;
+	u32 spin = 0;
+
+	outb(0x61, (u8)((inb(0x61) & ~2) | 1));
+	outb(0x43, 0xb0);
+	outb(0x42, WINDOW_TICKS & 0xff);
+	apic_timer_start_count();
+	outb(0x42, WINDOW_TICKS >> 8);
+	start = rdtsc();
+	while (!(inb(0x61) & 0x20) && ++spin < 50000000)
+		;
+	end = rdtsc();
+	*apic_ticks = apic_timer_stop_count();
+	return spin < 50000000 ? end - start : 0;
+}
+
+u64 hv_now_ns(void)
+{
+	u64 t = rdtsc() - tsc_base;
+
+	t = ns_shift < 0 ? t >> -ns_shift : t << ns_shift;
+	return (u64)(((unsigned __int128)t * ns_mult) >> 32);
+}
+
+/* Rounded up: a timer must not fire early. */
+u64 ns_to_tsc(u64 ns)
+{
+	return tsc_base + mul_div(min(ns, 1ull << 62), tsc_khz, 1000000) + 1;
+}
+
+static u8 cmos(u8 reg)
+{
+	outb(0x70, reg);
+	return inb(0x71);
+}
+
+static u32 from_bcd(u8 v, bool bcd) { return bcd ? (v >> 4) * 10u + (v & 15) : v; }
+
+static u64 cmos_time(void)
+{
+	static const u16 days[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+	u8 s, status;
+	u32 year, month, day, hour, minute, tries = 0;
+	bool bcd;
+	u64 n;
+
+	do {
+		while ((cmos(10) & 0x80) && tries++ < 1000000)
+			;
+		s = cmos(0);
+		minute = cmos(2);
+		hour = cmos(4);
+		day = cmos(7);
+		month = cmos(8);
+		year = cmos(9);
+	} while (s != cmos(0) && tries++ < 1000000);
+	status = cmos(11);
+	bcd = !(status & 4);
+	minute = from_bcd((u8)minute, bcd);
+	if (status & 2)
+		hour = from_bcd((u8)hour, bcd);
+	else
+		hour = from_bcd((u8)(hour & 0x7f), bcd) % 12 + (hour & 0x80 ? 12 : 0);
+	day = from_bcd((u8)day, bcd);
+	month = from_bcd((u8)month, bcd);
+	year = 2000 + from_bcd((u8)year, bcd);
+	if (month < 1 || month > 12 || day < 1)
+		return 0;
+	n = (year - 1970) * 365ull + (year - 1969) / 4 + days[month - 1] + day - 1;
+	if (month > 2 && !(year % 4))
+		n++;
+	return n * 86400 + hour * 3600 + minute * 60 + from_bcd(s, bcd);
+}
+
+void time_init(void)
+{
+	u64 best = 0;
+	u32 ticks = 0, t;
+	u64 f;
+	int i;
+
+	/*
+	 * A busy host can only make a window look longer: the least of several, and two that
+	 * agree to 1/2000 are enough.
+	 */
+	for (i = 0; i < 20; i++) {
+		u64 n = measure_once(&t), old = best;
+
+		if (n && (!best || n < best)) {
+			best = n;
+			ticks = t;
+		}
+		if (n && old && max(n, old) - min(n, old) < best / 2000)
+			break;
+	}
+	if (!best)
+		panic("time: no PIT to measure the TSC with");
+	tsc_khz = best * PIT_HZ / WINDOW_TICKS / 1000;
+	apic_timer_set_rate(best, ticks);
+
+	/* mult in [2^31, 2^32): pvclock's form */
+	f = tsc_khz * 1000;
+	while (f > 2000000000ull) {
+		f >>= 1;
+		ns_shift--;
+	}
+	while (f <= 1000000000ull) {
+		f <<= 1;
+		ns_shift++;
+	}
+	ns_mult = (u32)((1000000000ull << 32) / f);
+	tsc_base = rdtsc();
+	wall_sec = cmos_time();
+	log_info("time: TSC %lu kHz%s", (unsigned long)tsc_khz,
+		 cpu_features.tsc_deadline ? ", deadline timer" : "");
+}
+
+void domain_generation(u64 id[2])
+{
+	id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
+	id[1] = (rdtsc() ^ wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
+}
+
+void clock_fill(void *record)
+{
+	struct {
+		u32 version, pad;
+		u64 tsc_timestamp, system_time;
+		u32 mult;
+		s8 shift;
+		u8 flags, pad2[2];
+	} *r = record;
+
+	WRITE_ONCE(r->version, r->version | 1);
+	barrier();
+	r->tsc_timestamp = tsc_base;
+	r->system_time = 0;
+	r->mult = ns_mult;
+	r->shift = ns_shift;
+	r->flags = tsc_stable ? 1 : 0;
+	barrier();
+	WRITE_ONCE(r->version, (r->version | 1) + 1);
+}

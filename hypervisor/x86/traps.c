@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exceptions and interrupts, after entry.S. Those of a guest are its own affair:
+ * served by the software TLB or the emulator, or reflected. Those of ring 0 are
+ * served if they hit an instruction of the exception table, else they are our bug.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <x86/vectors.h>
+#include <core/log.h>
+#include <core/platform.h>
+#include <core/timer.h>
+#include <core/trace.h>
+
+extern const struct { u64 at, fixup; } ex_table_start[], ex_table_end[];
+
+void trap_from_guest(struct regs *regs);
+void trap_from_hypervisor(struct regs *regs);
+void trap_ist(struct regs *regs);
+
+static void interrupt(struct pcpu *p, u64 vector)
+{
+	if (vector != HV_VECTOR_SPURIOUS)
+		apic_eoi();
+	switch (vector) {
+	case HV_VECTOR_TIMER:
+		pcpu_add_work(p, WORK_TIMER);
+		p->timer_deadline = 0;
+		break;
+	case HV_VECTOR_CONSOLE:
+		console_input();
+		break;
+	}
+	/* a kick says nothing by itself: the work bits do */
+}
+
+static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
+{
+	u64 va = read_cr2();
+	u32 error = (u32)regs->error, access = error & (PF_WRITE | PF_FETCH), guest_error;
+	enum shadow_result r;
+
+	v->stats.page_faults++;
+	trace(PARVUS_TRACE_FAULT, v, va, error);
+	if (unlikely(p->work & WORK_SERVE))
+		shadow_serve();
+	if (BENCH(store(v, regs, va, error)))
+		return;
+	r = shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error);
+	if (r == SHADOW_GUEST_FAULT)
+		guest_page_fault(v, regs, va, guest_error);
+	else if (r == SHADOW_WAIT)
+		domain_wait_memory(v->domain);
+	else	/* it may have taken an extent, and given it back when another was faster */
+		domain_memory_free();
+}
+
+static void debug_exception(struct vcpu *v, struct regs *regs)
+{
+	u64 dr6;
+
+	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
+	__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
+	v->dr[6] |= dr6 & 0xe00f;
+	guest_exception(v, regs, 1, 0);
+}
+
+void trap_from_guest(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	struct vcpu *v = p->current;
+	u64 vector = regs->vector;
+	u32 error = (u32)regs->error;
+
+	if (likely(vector == 14)) {
+		page_fault(p, v, regs);
+		return;
+	}
+	if (vector >= 32 && vector != 0x80) {
+		interrupt(p, vector);
+		return;
+	}
+	switch (vector) {
+	case 1:
+		debug_exception(v, regs);
+		return;
+	case 3:
+	case 4:
+	case 0x80:
+		if (p->kernel_mode || v->domain->traps[vector].dpl == 3) {
+			guest_exception(v, regs, (u8)vector, 0);
+		} else {
+			/* back to the instruction: CC is one byte, CD n two */
+			u8 before = 0;
+
+			guest_va_read(v, regs->rip - 1, &before, 1);
+			regs->rip -= before == 0xcc ? 1 : 2;
+			guest_exception(v, regs, 13, (u32)vector << 3 | 2);
+		}
+		return;
+	case 13:
+		/*
+		 * INT n that the hardware's table refuses: the guest's table decides (rule 33).
+		 * n from the instruction: QEMU 7.2 has n * 16 + 2 in the error code, not n * 8 + 2.
+		 */
+		if ((error & 7) == 2) {
+			u8 insn[2] = { 0 }, n = (u8)(error >> 3);
+
+			if (guest_va_read(v, regs->rip, insn, sizeof(insn)) && insn[0] == 0xcd)
+				n = insn[1];
+			error = (u32)n << 3 | 2;
+			if (v->domain->traps[n].address && n >= 32 &&
+			    (p->kernel_mode || v->domain->traps[n].dpl == 3)) {
+				regs->rip += 2;
+				guest_exception(v, regs, n, 0);
+				return;
+			}
+		} else if (p->kernel_mode && emulate(v, regs)) {
+			return;
+		}
+		break;
+	}
+	guest_exception(v, regs, (u8)vector, error);
+}
+
+static u64 fixup_of(u64 rip)
+{
+	const __typeof__(ex_table_start[0]) *e;
+
+	for (e = ex_table_start; e < ex_table_end; e++)
+		if (e->at == rip)
+			return e->fixup;
+	return 0;
+}
+
+/* Ring 0: the idle loop's interrupts, faults of listed instructions, or our own bug. */
+void trap_from_hypervisor(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	u64 fixup, va;
+	u32 error;
+
+	if (regs->vector >= 32) {
+		interrupt(p, regs->vector);
+		return;
+	}
+	va = read_cr2();
+	fixup = fixup_of(regs->rip);
+	if (!fixup) {
+		log_panic_mode();
+		panic_regs(regs, "exception %lu in the hypervisor, error %lx, cr2 %lx",
+			   (unsigned long)regs->vector, (unsigned long)regs->error, (unsigned long)va);
+	}
+	if (regs->vector == 14 && p->current && p->exposed) {
+		/* a guest stack without a shadow entry: as the guest kernel itself would touch it */
+		WRITE_ONCE(p->exposed, 0);
+		p->current->stats.page_faults++;
+		if (shadow_fault(p->current, va, ((u32)regs->error & PF_WRITE) | PF_RESERVE, false,
+				 regs->rip, &error) == SHADOW_DONE)
+			fixup = regs->rip;
+		__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
+		if (READ_ONCE(p->work) & WORK_SERVE)
+			shadow_serve();
+	}
+	regs->rip = fixup;
+}
+
+/* NMI, double fault, machine check, and a debug exception of ring 0; see entry.S. */
+void trap_ist(struct regs *regs)
+{
+	switch (regs->vector) {
+	case 1:
+		/* MOV SS before SYSCALL or INT moved the guest's trap here: it is dropped (rule 32) */
+		__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
+		return;
+	case 2:
+		if (panicking())
+			halt_forever();
+		return;
+	default:
+		log_panic_mode();
+		panic_regs(regs, "exception %lu, error %lx, cr2 %lx", (unsigned long)regs->vector,
+			   (unsigned long)regs->error, (unsigned long)read_cr2());
+	}
+}
