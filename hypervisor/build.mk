@@ -4,7 +4,7 @@
 HV_O      := $(O)/hypervisor
 HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fvisibility=hidden \
-	-fno-strict-aliasing -fno-common -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-common -fms-extensions -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 	-ffile-prefix-map=$(CURDIR)/= \
 	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
 	-Ihypervisor -Ipv-abi/include -I$(O)/gen -I$(HV_O)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What is generated from hypercalls.tbl, and the check of the ABI.
 
-ABI_GEN := $(O)/gen/parvus/hypercalls.h $(O)/gen/parvus/stubs.h $(O)/gen/core/hypercall_table.h
+ABI_GEN := $(O)/gen/parvus/hypercalls.h $(O)/gen/parvus/stubs.h $(O)/gen/core/hypercall_table.h $(O)/gen/core/handlers.h
 
 define abi_gen
 	@mkdir -p $(@D)
@@ -14,6 +14,8 @@ $(O)/gen/parvus/stubs.h: pv-abi/hypercalls.tbl pv-abi/gen.awk
 	$(call abi_gen,stubs)
 $(O)/gen/core/hypercall_table.h: pv-abi/hypercalls.tbl pv-abi/gen.awk
 	$(call abi_gen,table)
+$(O)/gen/core/handlers.h: pv-abi/hypercalls.tbl pv-abi/gen.awk
+	$(call abi_gen,handlers)
 
 # The headers compile alone, and the ABI is the one in check/abi.snapshot.
 .PHONY: abi-check abi-snapshot

@@ -7,6 +7,7 @@
 #include <boot/boot.h>
 #include <x86/cpu.h>
 #include <core/lib.h>
+#include <core/arch.h>
 #include <core/log.h>
 
 struct sdt {
@@ -177,6 +178,13 @@ void acpi_init(void)
 		cpu_apic_ids[0] = apic_id();
 		cpus_present = 1;
 	}
+}
+
+void arch_power_off(bool reboot)
+{
+	if (reboot)
+		machine_reboot();
+	power_off();
 }
 
 void power_off(void)

@@ -53,6 +53,9 @@ void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
 u64 free_modules(void);		/* and the modules, when all is built */
 
+/* builder.c: every domain of the boot modules; returns how many run. */
+unsigned int build_domains(void);
+
 void acpi_init(void);
 void apic_init_cpu(void);
 void smp_init(void);

@@ -10,18 +10,15 @@
 #include <boot/elf.h>
 #include <core/lib.h>
 #include <core/log.h>
-#include <core/platform.h>
+#include <core/console.h>
+#include <core/guest_access.h>
+#include <core/hypercall.h>
+#include <core/memory.h>
 #include <core/sched.h>
 #include <core/trace.h>
 
 #define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, mem) */
 #define HIGH_START	0x100000ull
-
-u64 features_word0(void)
-{
-	return PARVUS_FEATURE_PREFILL | (tsc_stable ? PARVUS_FEATURE_CLOCK_STABLE : 0) |
-	       PARVUS_FEATURE_RETPOLINE;
-}
 
 static int copy_in(void *arg, u64 gpa, const void *from, u64 bytes)
 {
@@ -150,7 +147,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		domain_set_control(d);
 	sched_set_weight(d, b->weight);
 	if (b->cap)
-		sched_set_cap(d, b->cap, hv_now_ns());
+		sched_set_cap(d, b->cap, arch_now_ns());
 	error = "not enough memory";
 	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) || fill_image(d, &elf) :
 	    domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
@@ -208,25 +205,6 @@ fail:
 	hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "not built: %s", error);
 	domain_destroy(d);
 	return error;
-}
-
-int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
-{
-	struct vcpu *v = d->vcpus[0];
-
-	if (!canonical(entry) || (root & (PAGE_SIZE - 1)))
-		return -PARVUS_EINVAL;
-	if (!gfn_is_writable_ram(gfn_touch(d, _gfn(root >> PAGE_SHIFT), true)))
-		return -PARVUS_EFAULT;
-	if (!sched_start(v))
-		return -PARVUS_EBUSY;
-	vcpu_reset(v, entry, 0, root);
-	v->regs.rsi = info;
-	WRITE_ONCE(d->state, DOMAIN_RUNNING);
-	trace_domain(d, PARVUS_DOMAIN_RUNNING);
-	d->alive_vcpus = 1;
-	sched_started(v);
-	return 0;
 }
 
 /* Build all domains of a manifest, then start them. Returns how many. */

@@ -11,18 +11,10 @@
 #include <x86/pv.h>
 #include <x86/vectors.h>
 #include <core/log.h>
-#include <core/platform.h>
+#include <core/domain.h>
+#include <core/hypercall.h>
 
 void boot_main(u32 magic, u64 info);
-
-void last_domain_ended(u32 reason)
-{
-	log_info("last domain ended");
-	log_raw("parvus: off\n");
-	if (reason == PARVUS_SHUTDOWN_REBOOT && boot_option_is("reboot", "yes"))
-		machine_reboot();
-	power_off();
-}
 
 void boot_main(u32 magic, u64 info)
 {
@@ -36,6 +28,7 @@ void boot_main(u32 magic, u64 info)
 		log_limit = LOG_DEBUG;
 	else if (boot_option_is("loglevel", "warning"))
 		log_limit = LOG_WARN;
+	reboot_allowed = boot_option_is("reboot", "yes");
 	debug_enabled = boot_option_is("debug", "1");
 	shadow_exact = boot_option_is("mmu", "exact");
 

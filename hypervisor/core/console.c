@@ -3,11 +3,13 @@
  * The console of domains. The first domain that starts owns the serial line in both
  * directions; what others write goes to the log, line by line, under the log's rate.
  */
-#include <x86/cpu.h>
+#include <core/arch.h>
+#include <core/console.h>
 #include <core/event.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
 #include <core/lock.h>
 #include <core/log.h>
-#include <core/platform.h>
 #include <core/vcpu.h>
 #include <parvus/event.h>
 
@@ -54,19 +56,19 @@ void console_domain_gone(struct domain *d)
 	spin_unlock(&lock);
 }
 
-s64 console_write(struct domain *d, u64 gpa, u64 len)
+s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 {
+	struct domain *d = v->domain;
+	u64 i, len = min(length, WRITE_MAX);
 	u32 slot = d->id % MAX_DOMAINS;
 	char buf[WRITE_MAX];
-	u64 i;
 
-	len = min(len, sizeof(buf));
 	if (guest_read(d, gpa, buf, len))
 		return -PARVUS_EFAULT;
 	spin_lock(&lock);
 	for (i = 0; i < len; i++) {
 		if (owner == d) {
-			serial_putc(buf[i]);
+			arch_console_put(buf[i]);
 			continue;
 		}
 		if (buf[i] == '\n' || lines[slot].len == LINE)
@@ -78,12 +80,12 @@ s64 console_write(struct domain *d, u64 gpa, u64 len)
 	return (s64)len;
 }
 
-s64 console_read(struct domain *d, u64 gpa, u64 len)
+s64 hc_console_read(struct vcpu *v, u64 gpa, u64 length)
 {
+	struct domain *d = v->domain;
 	char buf[256];
-	u64 n = 0;
+	u64 n = 0, len = min(length, sizeof(buf));
 
-	len = min(len, sizeof(buf));
 	spin_lock(&lock);
 	while (owner == d && n < len && input_out + (u32)n != input_in) {
 		buf[n] = input[(input_out + (u32)n) % INPUT];
@@ -104,7 +106,7 @@ void console_input(void)
 	int c;
 
 	spin_lock(&lock);
-	while ((c = serial_getc()) >= 0)
+	while ((c = arch_console_get()) >= 0)
 		if (input_in - input_out < INPUT)
 			input[input_in++ % INPUT] = (char)c;
 	d = owner;

@@ -8,11 +8,7 @@
  * being destroyed is not built at the same time. Nobody waits with that lock held: a
  * DESTROY that cannot finish at once returns EAGAIN and is called again.
  */
-#include <boot/boot.h>
-#include <x86/cpu.h>
-#include <x86/desc.h>
-#include <x86/pv.h>
-#include <core/control.h>
+#include <core/arch.h>
 #include <core/device.h>
 #include <core/event.h>
 #include <core/frame.h>
@@ -20,7 +16,10 @@
 #include <core/lib.h>
 #include <core/log.h>
 #include <core/nospec.h>
-#include <core/platform.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
+#include <core/hypercall.h>
+#include <core/memory.h>
 #include <core/sched.h>
 #include <core/trace.h>
 #include <parvus/control.h>
@@ -82,14 +81,14 @@ static int machine(union control *c)
 	struct parvus_control_machine *m = &c->machine;
 
 	*m = (struct parvus_control_machine){ .size = sizeof(*m), .version = 1 };
-	m->cpus = cpus_online;
+	m->cpus = arch_cpus();
 	m->domains = domains_count();
 	m->frames_total = frames_total_count();
 	m->frames_free = frames_free_count();
 	m->frames_promised = frames_promised();
-	m->now_ns = hv_now_ns();
-	m->tsc_khz = tsc_khz;
-	m->wall_sec = wall_sec;
+	m->now_ns = arch_now_ns();
+	m->tsc_khz = arch_clock().tsc_khz;
+	m->wall_sec = arch_clock().wall_sec;
 	m->features[0] = features_word0();
 	m->ports = event_ports_total();
 	m->grants = (u32)grant_offers_total();
@@ -116,7 +115,7 @@ static int create(union control *c)
 	if (!d)
 		return domains_count() == MAX_DOMAINS ? -PARVUS_ENOSPC : -PARVUS_ENOMEM;
 	sched_set_weight(d, a->weight ? a->weight : 256);
-	sched_set_cap(d, a->cap, hv_now_ns());
+	sched_set_cap(d, a->cap, arch_now_ns());
 	domain_pause(d, PAUSE_CONTROL);
 	a->domain = d->id;
 	trace_domain(d, PARVUS_DOMAIN_BUILDING);
@@ -135,7 +134,7 @@ static void info_vcpus(struct domain *d, struct parvus_control_info *a)
 
 		if (!v)
 			continue;
-		a->run_ns += sched_run_ns(v, hv_now_ns());
+		a->run_ns += sched_run_ns(v, arch_now_ns());
 		a->vcpus_online += state != VCPU_STOPPED;
 		wants += state == VCPU_RUNNABLE || state == VCPU_RUNNING;
 		if (READ_ONCE(v->on_cpu))
@@ -359,7 +358,7 @@ static int sched(struct domain *d, union control *c)
 	if (a->flags & PARVUS_SCHED_SET_WEIGHT)
 		sched_set_weight(d, a->weight);
 	if (a->flags & PARVUS_SCHED_SET_CAP)
-		sched_set_cap(d, a->cap, hv_now_ns());
+		sched_set_cap(d, a->cap, arch_now_ns());
 	a->weight = (u32)d->weight;
 	a->cap = d->sched.cap;
 	return 0;
@@ -382,9 +381,9 @@ static int vcpu_info(struct domain *d, union control *c)
 		a->state = PARVUS_VCPU_PAUSED;
 	a->cpu = READ_ONCE(o->sched.cpu);
 	a->affinity = o->sched.affinity;
-	a->run_ns = sched_run_ns(o, hv_now_ns());
+	a->run_ns = sched_run_ns(o, arch_now_ns());
 	if (o == arch_current())
-		vcpu_fold_stats(this_pcpu(), o);
+		arch_stats_fold(o);
 	a->stats = o->stats;
 	a->stats.size = sizeof(a->stats);
 	a->stats.version = 1;
@@ -396,21 +395,12 @@ static int pin(struct domain *d, union control *c)
 {
 	if (c->vcpu.vcpu >= d->vcpu_count)
 		return -PARVUS_ENOENT;
-	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, hv_now_ns());
+	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, arch_now_ns());
 }
-
-#define SAME_PLACE(reg) \
-	BUILD_ASSERT(offsetof(struct parvus_control_regs, reg) == \
-		     offsetof(struct regs, reg) + offsetof(struct parvus_control_regs, r15))
-SAME_PLACE(rbx);
-SAME_PLACE(r11);
-SAME_PLACE(rax);
-SAME_PLACE(rdi);
 
 static int regs(struct domain *d, union control *c)
 {
 	struct parvus_control_regs *a = &c->regs;
-	const struct regs *r;
 	struct vcpu *o;
 
 	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
@@ -422,23 +412,7 @@ static int regs(struct domain *d, union control *c)
 		return -PARVUS_EBUSY;
 	*a = (struct parvus_control_regs){ .size = sizeof(*a), .version = 1, .domain = a->domain,
 					   .vcpu = a->vcpu };
-	r = &o->regs;
-	if (!r->cs)	/* never reset */
-		return 0;
-	a->started = 1;
-	a->kernel_mode = o->kernel_mode;
-	memcpy(&a->r15, r, offsetof(struct regs, vector));	/* SAME_PLACE */
-	a->rip = r->rip;
-	a->cs = o->kernel_mode ? VSEL_KERNEL_CS : r->cs;
-	a->rflags = (r->rflags & ~(u64)RFLAGS_IF) |
-		    (!o->kernel_mode || o->area->irq_enabled ? RFLAGS_IF : 0);
-	a->rsp = r->rsp;
-	a->ss = o->kernel_mode ? VSEL_KERNEL_SS : r->ss;
-	a->fs_base = o->live_fs_base;
-	a->gs_base = o->live_gs_base;
-	a->kernel_gs_base = o->kernel_mode ? o->area->user_gs_base : o->kernel_gs_base;
-	a->cr2 = o->area->cr2;
-	a->cr3 = gfn_x(o->shadow.root) << PAGE_SHIFT;
+	arch_vcpu_regs(o, a);
 	return 0;
 }
 
@@ -495,10 +469,10 @@ static int cpu(union control *c)
 
 	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
 		return -PARVUS_EINVAL;
-	if (a->cpu >= cpus_online)
+	if (a->cpu >= arch_cpus())
 		return -PARVUS_ENOENT;
-	a->apic_id = pcpus[a->cpu]->apic_id;
-	sched_cpu_stats(a->cpu, hv_now_ns(), &s);
+	a->apic_id = arch_cpu_id(a->cpu);
+	sched_cpu_stats(a->cpu, arch_now_ns(), &s);
 	a->idle_ns = s.idle_ns;
 	a->busy_ns = s.busy_ns;
 	a->switches = s.switches;
@@ -567,7 +541,8 @@ static int on_domain(u64 op, union control *c)
 	return ret;
 }
 
-s64 control_op(struct vcpu *v, u64 op, u64 gpa)
+/* The caller's privilege has been checked. */
+s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	union control c;
 	u32 size;

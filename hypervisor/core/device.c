@@ -8,6 +8,8 @@
  */
 #include <core/device.h>
 #include <core/event.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
 #include <core/lib.h>
 #include <parvus/device.h>
 #include <parvus/event.h>
@@ -274,7 +276,7 @@ static s64 op_create(struct domain *d, u64 gpa, struct parvus_device *r)
 	return ret;
 }
 
-s64 device_op(struct vcpu *v, u64 op, u64 gpa)
+s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	struct domain *d = v->domain;
 	struct parvus_device r;

@@ -5,8 +5,6 @@
 
 #include <core/vcpu.h>
 
-/* The hypercall. */
-s64 device_op(struct vcpu *v, u64 op, u64 gpa);
 /*
  * A domain ends (its state says so already): the devices that it used are removed, those
  * that it served lose their back end for good. Before its vCPUs and events go.

@@ -5,14 +5,17 @@
  * go frees everything and writes the end record to the debug port, where test
  * runners read it.
  */
+#include <core/arch.h>
 #include <core/device.h>
 #include <core/domain.h>
 #include <core/event.h>
 #include <core/frame.h>
 #include <core/grant.h>
+#include <core/handlers.h>
 #include <core/lib.h>
 #include <core/log.h>
-#include <core/platform.h>
+#include <core/console.h>
+#include <core/memory.h>
 #include <core/sched.h>
 #include <mmu/shadow.h>
 #include <core/trace.h>
@@ -26,6 +29,7 @@ static u32 last_id;		/* numbers go up, so that an old one does not soon mean ano
 static u32 last_serial;
 static struct domain *control;	/* domain 0, if there is one */
 static bool control_over;	/* it has ended: nothing is kept for it */
+bool reboot_allowed;
 static bool control_alone;	/* all others were told, and nobody holds one of them for that */
 
 #define ANY		0xffffffffu
@@ -76,56 +80,6 @@ void domain_hold(struct domain *d)
 	spin_unlock(&domains_lock);
 }
 
-/* The frames of a chunk, without those that others map still, and its table. */
-static void free_chunk(struct domain *d, u64 chunk)
-{
-	u64 i, e, n = 0, gone[EXTENT_FRAMES / 64] = { 0 };
-
-	for (i = 0; i < EXTENT_FRAMES; i++) {
-		e = gfn_chunk_entry(chunk, i);
-		if (!gfn_is_ram(e))
-			continue;
-		d->held += frame_info(gfn_entry_mfn(e))->count;
-		if (d->mapped && grant_ghost(gfn_entry_mfn(e)))
-			continue;
-		gone[i / 64] |= 1ull << (i % 64);
-		n++;
-	}
-	if (chunk & GFN_EXTENT && n == EXTENT_FRAMES) {
-		free_frames(gfn_entry_mfn(chunk), EXTENT_ORDER);
-		return;
-	}
-	for (i = 0; i < EXTENT_FRAMES; i++)
-		if (gone[i / 64] >> (i % 64) & 1)
-			free_frames(gfn_entry_mfn(gfn_chunk_entry(chunk, i)), 0);
-	if (chunk & GFN_TABLE)
-		hv_free(frame_map(gfn_entry_mfn(chunk)), PAGE_SIZE);
-}
-
-/* Free up to @budget chunks of memory; true when all is gone. */
-static bool free_gfn_table(struct domain *d, u64 budget)
-{
-	u64 chunks = d->max_gfn >> EXTENT_ORDER;
-
-	for (; d->freed_chunks < chunks && budget; d->freed_chunks++) {
-		u64 chunk = d->gfn_chunks[d->freed_chunks];
-
-		d->held += d->gfn_chunk_maps[d->freed_chunks];
-		if (chunk & (GFN_EXTENT | GFN_TABLE)) {
-			free_chunk(d, chunk);
-			budget--;
-		}
-	}
-	if (d->freed_chunks < chunks)
-		return false;
-	if (d->held)
-		log_warn("d%u: %lu shadow entries unaccounted for", d->id, (unsigned long)d->held);
-	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
-	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
-	d->gfn_chunks = NULL;
-	return true;
-}
-
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
 {
 	u64 before = frames_free_count(), chunks = ROUND_UP(max_gfn, EXTENT_FRAMES) >> EXTENT_ORDER;
@@ -145,8 +99,8 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	d->weight = 256;
 	d->max_gfn = chunks << EXTENT_ORDER;
 	d->ram_frames = d->max_frames = d->target_frames = ram;
-	d->created_ns = hv_now_ns();
-	domain_generation(d->generation_id);
+	d->created_ns = arch_now_ns();
+	arch_generation(d->generation_id);
 	d->gfn_chunks_bytes = chunks * sizeof(u64);
 	d->gfn_chunks = hv_alloc(d->gfn_chunks_bytes);
 	d->gfn_chunk_maps = hv_alloc(chunks * sizeof(u32));
@@ -187,166 +141,6 @@ fail:
 	return NULL;
 }
 
-/* A frame or an extent of its RAM: @slot is where its entry is. gfn_lock is held. */
-static void ram_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn, unsigned int order)
-{
-	u64 i;
-
-	for (i = 0; i < 1ull << order; i++)
-		*frame_info(_mfn(mfn_x(mfn) + i)) = (struct frame_info){
-			.type = FRAME_GUEST, .owner = d->id, .word = gfn + i };
-	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | (order ? GFN_EXTENT : 0));
-	d->touched += 1ull << order;
-}
-
-u64 *gfn_chunk_table(struct domain *d, u64 gfn)
-{
-	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t, i;
-
-	if (!(*chunk & GFN_TABLE)) {
-		t = hv_alloc(PAGE_SIZE);
-		if (!t)
-			return NULL;
-		for (i = 0; *chunk && i < EXTENT_FRAMES; i++)
-			t[i] = gfn_chunk_entry(*chunk, i) & ~GFN_EXTENT;
-		smp_store_release(chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
-	}
-	return frame_map(gfn_entry_mfn(*chunk));
-}
-
-u64 *gfn_slot(struct domain *d, u64 gfn)
-{
-	u64 e = d->gfn_chunks[gfn >> EXTENT_ORDER], *t = NULL;
-
-	if (!e || e & GFN_TABLE)
-		t = gfn_chunk_table(d, gfn);
-	return t ? &t[gfn & (EXTENT_FRAMES - 1)] : NULL;
-}
-
-/* One frame, or an extent in the place of a chunk. */
-static int populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
-{
-	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *slot = order ? chunk : gfn_slot(d, gfn);
-	mfn_t mfn;
-
-	if (!slot)
-		return *chunk ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
-	if (*slot)
-		return -PARVUS_EEXIST;
-	if (now && alloc_frames(order, &mfn))
-		return -PARVUS_ENOMEM;
-	if (now) {
-		memset(frame_map(mfn), 0, PAGE_SIZE << order);
-		ram_set(d, slot, gfn, mfn, order);
-	} else {
-		WRITE_ONCE(*slot, GFN_DEMAND);
-	}
-	d->frames += 1ull << order;
-	return 0;
-}
-
-static int populate(struct domain *d, u64 gfn, u64 count, bool now)
-{
-	u64 end = gfn + count;
-	unsigned int order;
-	int ret = 0;
-
-	if (end > d->max_gfn || end < gfn)
-		return -PARVUS_EINVAL;
-	spin_lock(&d->gfn_lock);
-	if (count > d->max_frames || d->frames > d->max_frames - count)
-		ret = -PARVUS_ENOMEM;
-	for (; gfn < end && !ret; gfn += 1ull << order) {
-		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
-		if (!order || populate_one(d, gfn, order, now)) {
-			order = 0;	/* a chunk with something in it, or no extent is free */
-			ret = populate_one(d, gfn, order, now);
-		}
-	}
-	spin_unlock(&d->gfn_lock);
-	return ret;
-}
-
-int domain_populate(struct domain *d, gfn_t first, u64 count)
-{
-	return populate(d, gfn_x(first), count, true);
-}
-
-int domain_promise(struct domain *d, gfn_t first, u64 count)
-{
-	return populate(d, gfn_x(first), count, false);
-}
-
-struct claim {
-	struct domain *d;
-	int error;
-};
-
-static void claimed(void *arg, mfn_t mfn, unsigned int order)
-{
-	struct claim *c = arg;
-	u64 gfn = mfn_x(mfn), *chunk = &c->d->gfn_chunks[gfn >> EXTENT_ORDER];
-	u64 *slot = order ? chunk : gfn_slot(c->d, gfn);
-
-	if (!slot) {
-		free_frames(mfn, 0);
-		c->error = -PARVUS_ENOMEM;
-		return;
-	}
-	ram_set(c->d, slot, gfn, mfn, order);
-	c->d->frames += 1ull << order;
-}
-
-int domain_claim(struct domain *d, u64 first, u64 count)
-{
-	struct claim c = { d, 0 };
-
-	spin_lock(&d->gfn_lock);
-	claim_frames(_mfn(first), count, claimed, &c);
-	spin_unlock(&d->gfn_lock);
-	return c.error;
-}
-
-u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
-{
-	if (likely(!d->control) || !machine_frame_open(gfn))
-		return 0;
-	return gfn << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_MMIO;
-}
-
-/* Frames are cleared before any lock is taken; who loses a race gives its frame back. */
-u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
-{
-	u64 gfn = gfn_x(g), e = gfn_lookup(d, g), *chunk, *slot;
-	u64 keep = reserve ? 0 : FRAMES_RESERVE;
-	unsigned int order = EXTENT_ORDER;
-	bool used;
-	mfn_t mfn;
-
-	if (likely(!(e & GFN_DEMAND)))
-		return e;
-	chunk = slot = &d->gfn_chunks[gfn >> EXTENT_ORDER];
-	if (READ_ONCE(*chunk) != GFN_DEMAND || frames_free_count() < EXTENT_FRAMES + FRAMES_RESERVE ||
-	    alloc_frames(order, &mfn)) {
-		order = 0;
-		if (frames_free_count() <= keep || alloc_frames(order, &mfn))
-			return GFN_DEMAND;
-	}
-	memset(frame_map(mfn), 0, PAGE_SIZE << order);
-	spin_lock(&d->gfn_lock);
-	if (!order) {
-		slot = *chunk & (GFN_TABLE | GFN_DEMAND) ? gfn_chunk_table(d, gfn) : NULL;
-		slot = slot ? slot + (gfn & (EXTENT_FRAMES - 1)) : NULL;
-	}
-	used = slot && *slot == GFN_DEMAND;
-	if (used)
-		ram_set(d, slot, ROUND_DOWN(gfn, 1ull << order), mfn, order);
-	spin_unlock(&d->gfn_lock);
-	if (!used)
-		free_frames(mfn, order);
-	return gfn_lookup(d, g);
-}
-
 /* ---- pauses ---- */
 
 void domain_pause(struct domain *d, u32 why)
@@ -362,34 +156,28 @@ void domain_unpause(struct domain *d, u32 why)
 {
 	spin_lock(&d->pause_lock);
 	if (d->pauses && !(d->pauses & ~why))
-		sched_unpause(d, hv_now_ns());
+		sched_unpause(d, arch_now_ns());
 	d->pauses &= ~why;
 	spin_unlock(&d->pause_lock);
 }
 
-u32 memory_waits;	/* somebody may be waiting */
-
-void domain_memory_wake(void)
+int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
 {
-	struct domain *d;
-	unsigned int i;
+	struct vcpu *v = d->vcpus[0];
 
-	if (frames_free_count() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
-		return;
-	for_each_domain(d, i) {
-		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
-			domain_unpause(d, PAUSE_MEMORY);
-			domain_changed(d);
-		}
-	}
-}
-
-void domain_wait_memory(struct domain *d)
-{
-	domain_pause(d, PAUSE_MEMORY);
-	atomic_xchg_u32(&memory_waits, 1);
-	domain_changed(d);
-	domain_memory_free();	/* if some came back meanwhile */
+	if (!canonical(entry) || (root & (PAGE_SIZE - 1)))
+		return -PARVUS_EINVAL;
+	if (!gfn_is_writable_ram(gfn_touch(d, _gfn(root >> PAGE_SHIFT), true)))
+		return -PARVUS_EFAULT;
+	if (!sched_start(v))
+		return -PARVUS_EBUSY;
+	vcpu_reset(v, entry, 0, root);
+	v->regs.rsi = info;
+	WRITE_ONCE(d->state, DOMAIN_RUNNING);
+	trace_domain(d, PARVUS_DOMAIN_RUNNING);
+	d->alive_vcpus = 1;
+	sched_started(v);
+	return 0;
 }
 
 u64 domain_overhead(struct domain *d)
@@ -448,6 +236,14 @@ void domain_shutdown(struct domain *d, u32 reason, u32 status)
 	end_goes_on(d);
 }
 
+s64 hc_shutdown(struct vcpu *v, u64 reason, u64 status)
+{
+	if (reason > PARVUS_SHUTDOWN_CRASH || reason == PARVUS_SHUTDOWN_SUSPEND || status > 255)
+		return -PARVUS_EINVAL;
+	domain_shutdown(v->domain, (u32)reason, (u32)status);
+	return 0;
+}
+
 /* The record that a runner reads: one line, the reason quoted, its quotes turned to apostrophes. */
 static void end_record(const char *name, u32 id, u32 reason, u32 status, const char *why, u64 before)
 {
@@ -499,7 +295,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 			return false;
 		d->mapped = grant_domain_destroy(d);
 	}
-	if (!free_gfn_table(d, chunks))
+	if (!memory_free(d, chunks))
 		return false;
 	memcpy(name, d->name, sizeof(name));
 	memcpy(why, d->kill_reason, sizeof(why));
@@ -517,6 +313,14 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	return true;
 }
 
+/* Off; or again, if that was the reason and the command line allows it. */
+static void machine_ends(u32 reason)
+{
+	log_info("last domain ended");
+	log_raw("parvus: off\n");
+	arch_power_off(reason == PARVUS_SHUTDOWN_REBOOT && reboot_allowed);
+}
+
 void domain_destroy(struct domain *d)
 {
 	bool ran = d->state == DOMAIN_RUNNING;
@@ -526,7 +330,7 @@ void domain_destroy(struct domain *d)
 	domain_destroy_some(d, ~0ull);
 	/* one that could not be built is no end: the next of the bundle may be better */
 	if (!domains_count() && ran)
-		last_domain_ended(reason);
+		machine_ends(reason);
 }
 
 /* The state changes only under the lock; false: it was not @from. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A domain: a guest and all that it owns. Its gfn table says which machine
- * frame stands behind each guest-physical frame, per 2 MiB chunk where the
- * chunk is uniform. A guest's mistake ends in domain_kill(), which keeps the
- * first reason; nothing that a guest does may panic.
+ * A domain: a guest and all that it owns; its memory is in core/memory.h. A guest's
+ * mistake ends in domain_kill(), which keeps the first reason; nothing that a guest does
+ * may panic.
  */
 #ifndef CORE_DOMAIN_H
 #define CORE_DOMAIN_H
@@ -19,25 +18,6 @@ struct shadow_domain;
 
 /* As PARVUS_DOMAIN_* of parvus/control.h says. */
 enum domain_state { DOMAIN_BUILDING, DOMAIN_RUNNING, DOMAIN_SHUTDOWN, DOMAIN_DYING };
-
-/*
- * One entry per 2 MiB of guest-physical space, and, where the chunk is not one
- * extent, a page of 512 entries of the same form for its frames.
- * Bits: 0 present, 1 writable, 2 extent (chunk entries: one 2 MiB extent),
- * 3 table (chunk entries: the mfn is a page of gfn entries), 4 demand (RAM without a
- * frame: one comes at the first touch; not present), 5 foreign (present: the frame of
- * another domain, by a grant), 6 mmio (present: no RAM; domain 0 alone), 7 busy (not
- * present: the frame is on its way out), 12..51 mfn.
- */
-#define GFN_PRESENT	1ull
-#define GFN_WRITABLE	2ull
-#define GFN_EXTENT	4ull
-#define GFN_TABLE	8ull
-#define GFN_DEMAND	16ull
-#define GFN_FOREIGN	32ull
-#define GFN_MMIO	64ull
-#define GFN_BUSY	128ull
-#define GFN_MFN_MASK	0x000ffffffffff000ull
 
 /* What the scheduler keeps per domain; sched.c's. */
 struct sched_domain {
@@ -142,37 +122,6 @@ void domain_hold(struct domain *d);
  */
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
 
-/*
- * Give [gfn, gfn + count) zeroed RAM, extents first. 0, -PARVUS_EINVAL (beyond the table),
- * -PARVUS_EEXIST or -PARVUS_ENOMEM; after these two what was added stays, until the domain goes.
- */
-int domain_populate(struct domain *d, gfn_t gfn, u64 count);
-/* The same, with frames at the first touch. Both: -PARVUS_ENOMEM beyond max_frames. */
-int domain_promise(struct domain *d, gfn_t gfn, u64 count);
-/* Domain 0: the free frames of [first, first + count) become its RAM, where they are. */
-int domain_claim(struct domain *d, u64 first, u64 count);
-
-/**
- * domain_release - give frames of a domain back
- * @v: the calling vCPU, one of the domain's
- * @gfn, @frames: a range of RAM, with frames or without, within one 2 MiB chunk
- * All or nothing; afterwards these gfns have no memory, and no TLB holds their frames.
- * Return: 0, -PARVUS_EINVAL (not such a range), -PARVUS_EFAULT (a gfn is not RAM),
- * -PARVUS_EBUSY (a frame is offered, or registered for good), -PARVUS_ENOMEM (an extent
- * cannot be split).
- */
-int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames);
-/*
- * The entry of a gfn whose chunk is no extent, with a page of entries made if there is
- * none; under gfn_lock. NULL: the chunk is one extent (or RAM without frames), or, if
- * *chunk is 0, there is no memory for the page.
- */
-u64 *gfn_slot(struct domain *d, u64 gfn);
-/* The table of a chunk, made if there is none, its entries as the chunk was. gfn_lock is held. */
-u64 *gfn_chunk_table(struct domain *d, u64 gfn);
-/* memory.c: the hypercall. */
-s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count);
-
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
 /* By who is none of its vCPUs, with a reference: those are not taken apart meanwhile. */
@@ -182,19 +131,6 @@ void domain_kill_other(struct domain *d, const char *why);
 #define PAUSE_MEMORY	2u	/* it waits for a frame */
 void domain_pause(struct domain *d, u32 why);
 void domain_unpause(struct domain *d, u32 why);
-/*
- * Frames may have come back: whoever waits for one tries again. Asked after every hypercall
- * and page fault, and when a domain has gone: frames come back in many ways. No lock is held.
- */
-extern u32 memory_waits;
-void domain_memory_wake(void);
-static inline void domain_memory_free(void)
-{
-	if (unlikely(READ_ONCE(memory_waits)))
-		domain_memory_wake();
-}
-/* A first touch found no frame in the machine: the domain sleeps until there is one. */
-void domain_wait_memory(struct domain *d);
 /* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
 void domain_shutdown(struct domain *d, u32 reason, u32 status);
 /* A vCPU stopped for good; the last one destroys the domain, if need be after killing it. */
@@ -210,73 +146,10 @@ bool domain_state_change(struct domain *d, enum domain_state from, enum domain_s
 /* It becomes domain 0: the others' end is its business, and they end with it. */
 void domain_set_control(struct domain *d);
 struct domain *control_domain(void);
-/* builder.c: the first vCPU begins at @entry with @root and rsi = @info; it is not kicked. */
+/* The first vCPU begins at @entry with @root and rsi = @info; it is not kicked. */
 int domain_start(struct domain *d, u64 entry, u64 root, u64 info);
-/* arch/x86/time.c: a number that no other domain has (generation_id). */
-void domain_generation(u64 id[2]);
+extern bool reboot_allowed;	/* reboot=yes on the command line: if the last domain asked for it */
 /* What control INFO shows changed: domain 0 gets PARVUS_VIRQ_DOMAIN. */
 void domain_changed(struct domain *d);
-
-/* Plain RAM of the domain itself: the only memory that the hypervisor reads and writes for it. */
-static inline bool gfn_is_ram(u64 e)
-{
-	return (e & (GFN_PRESENT | GFN_FOREIGN | GFN_MMIO)) == GFN_PRESENT;
-}
-static inline bool gfn_is_writable_ram(u64 e) { return gfn_is_ram(e) && (e & GFN_WRITABLE); }
-
-static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
-
-/* The entry that stands for frame @i of a chunk. */
-static inline u64 gfn_chunk_entry(u64 chunk, u64 i)
-{
-	if (likely(chunk & GFN_EXTENT))
-		return chunk + (i << PAGE_SHIFT);
-	return chunk & GFN_TABLE ? READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(chunk)))[i]) : chunk;
-}
-
-/* The entry of the table; 0: none, or beyond it. */
-static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
-{
-	if (unlikely(n >= d->max_gfn))
-		return 0;
-	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]), n & (EXTENT_FRAMES - 1));
-}
-
-/* What the table does not name is the machine's own for domain 0, and nothing for others. */
-u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
-
-/**
- * gfn_lookup - the entry that stands for a gfn
- * Return: an entry of the form above for the *frame* (never GFN_TABLE;
- * GFN_EXTENT set if the whole 2 MiB chunk is one uniform extent), or 0.
- */
-static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
-{
-	u64 e = gfn_lookup_own(d, gfn_x(gfn));
-
-	return likely(e) ? e : gfn_lookup_machine(d, gfn_x(gfn));
-}
-
-/*
- * The same, but RAM without a frame gets one now. 0: no RAM there. GFN_DEMAND: the machine
- * has no frame to give; @reserve lets calls of the guest use the last ones.
- */
-u64 gfn_touch(struct domain *d, gfn_t gfn, bool reserve);
-
-/* guest_access.c: the only door to guest memory by gpa. 0, -PARVUS_EFAULT. */
-int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
-int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
-/* @n bytes that lie within one frame on both sides. 0, -PARVUS_EFAULT, or -PARVUS_ENOMEM (no frame to touch). */
-int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
-/*
- * Between these two a pCPU may use a pointer to a frame that it found in a gfn table: a
- * frame goes back to the allocator after guest_access_wait(), which waits for the others
- * that were between them. Nobody waits for anything in between.
- */
-void guest_access_begin(void);
-void guest_access_end(void);
-void guest_access_wait(void);
-/* Map an aligned piece of one frame for good (RAM, writable), or NULL. It stays pinned. */
-void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align);
 
 #endif

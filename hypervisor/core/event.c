@@ -12,11 +12,12 @@
  * The guest's page is written, and read for its mask and for what is pending. Whatever
  * stands there, the worst is an event too many or too few for that very guest.
  */
-#include <core/arch_mmu.h>
+#include <core/arch.h>
 #include <core/event.h>
 #include <core/lib.h>
 #include <core/nospec.h>
-#include <core/platform.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
 #include <core/timer.h>
 #include <core/trace.h>
 #include <parvus/event.h>
@@ -152,13 +153,13 @@ static void timer_fired(struct timer *t)
 {
 	struct event_domain *ev = container_of(t, struct event_domain, timer);
 
-	t->deadline = deliver_deferred(ev, hv_now_ns(), false);
+	t->deadline = deliver_deferred(ev, arch_now_ns(), false);
 }
 
 /* May a port with an interval deliver? If not, it is deferred. */
 static bool interval_over(struct event_domain *ev, struct port *p, u32 port, u32 interval)
 {
-	u64 now = hv_now_ns(), next = READ_ONCE(p->next), *word = &ev->deferred[port / 64];
+	u64 now = arch_now_ns(), next = READ_ONCE(p->next), *word = &ev->deferred[port / 64];
 	int ret;
 
 	if (now >= next && atomic_cmpxchg_u64(&p->next, next, now + interval)) {
@@ -173,7 +174,7 @@ static bool interval_over(struct event_domain *ev, struct port *p, u32 port, u32
 	if (ret)	/* no room for the timer: better early than never */
 		deliver_deferred(ev, now, true);
 	else
-		timer_rearm();
+		pcpu_timer_arm();
 	return false;
 }
 
@@ -418,7 +419,7 @@ static s64 event_unmask(struct domain *d, u64 n)
 		atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
 		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
 			if (p->interval_ns)
-				__atomic_store_n(&p->next, hv_now_ns() + p->interval_ns, __ATOMIC_SEQ_CST);
+				__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns, __ATOMIC_SEQ_CST);
 			tell(ev, ev->page, p, port);
 		}
 	}
@@ -484,7 +485,7 @@ static s64 event_set(struct domain *d, u64 gpa)
 	return ret;
 }
 
-s64 event_op(struct vcpu *v, u64 op, u64 arg)
+s64 hc_event_op(struct vcpu *v, u64 op, u64 arg)
 {
 	static s64 (*const ops[])(struct domain *d, u64 arg) = {
 		[PARVUS_EVENT_SEND] = event_send,

@@ -35,7 +35,4 @@ u32 event_ports_used(struct domain *d);
 u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
 u32 event_ports_total(void);
 
-/* The hypercall. */
-s64 event_op(struct vcpu *v, u64 op, u64 arg);
-
 #endif

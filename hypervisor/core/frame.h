@@ -7,7 +7,7 @@
 #ifndef CORE_FRAME_H
 #define CORE_FRAME_H
 
-#include <core/types.h>
+#include <core/arch.h>
 
 enum frame_type {
 	FRAME_NONE,		/* not RAM, or not ours to give */
@@ -66,17 +66,9 @@ void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsi
 u64 frames_free_count(void);
 u64 frames_total_count(void);
 
-#ifdef HV_NATIVE
-void *frame_map(mfn_t mfn);
-#else
-/* The direct map (arch/x86/paging.c). */
-static inline void *frame_map(mfn_t mfn)
-{
-	return (void *)((mfn_x(mfn) << PAGE_SHIFT) + 0xffff800000000000ull);
-}
-#endif
+static inline void *frame_map(mfn_t mfn) { return arch_frame_map(mfn); }
 /* The frame behind a pointer that frame_map() or hv_alloc() gave. */
-mfn_t frame_of(const void *p);
+static inline mfn_t frame_of(const void *p) { return arch_frame_of(p); }
 
 /* Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL. */
 void *hv_alloc(size_t bytes);

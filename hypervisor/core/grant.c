@@ -26,7 +26,10 @@
 #include <core/grant.h>
 #include <core/lib.h>
 #include <core/nospec.h>
-#include <core/platform.h>
+#include <core/arch.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
+#include <core/memory.h>
 #include <core/vcpu.h>
 
 #define CHUNK		64u	/* records of one call: the rest is for the next one */
@@ -598,12 +601,12 @@ static const struct { u8 size, out, out_size; } layout[] = {
 
 static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
 {
-	u64 i, size = layout[op].size, out = layout[op].out, until = hv_now_ns() + LONG_CALL_NS;
+	u64 i, size = layout[op].size, out = layout[op].out, until = arch_now_ns() + LONG_CALL_NS;
 	struct domain *peers[2] = { NULL, NULL };
 	union record r;
 
 	/* a record may be the first touch of 2 MiB */
-	for (i = 0; i < count && (!i || hv_now_ns() < until); i++, gpa += size) {
+	for (i = 0; i < count && (!i || arch_now_ns() < until); i++, gpa += size) {
 		if (guest_read(d, gpa, &r, size))
 			break;
 		switch (op) {
@@ -630,7 +633,8 @@ static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
 	return done(i, count);
 }
 
-s64 grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
+/* Records done, or a negative error. */
+s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
 

@@ -19,9 +19,6 @@ void grant_domain_free(struct domain *d);
 /* The owner of the frame is gone. True: it is mapped still, and is freed by the last unmap. */
 bool grant_ghost(mfn_t mfn);
 
-/* The hypercall: records done, or a negative error. */
-s64 grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count);
-
 /**
  * grant_offer - offer a frame of a domain
  * @d: the owner

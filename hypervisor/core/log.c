@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The log: a ring in memory, the debug port (0xe9, one out per byte, as Bochs and
- * QEMU have it) and, by "log=com1" or in a panic, the serial line. What a guest
- * can provoke goes through log_guest(), which drops lines above a rate.
+ * The log: a ring in memory, the debug port (one byte each, as Bochs and QEMU have it)
+ * and, by "log=com1" or in a panic, the serial line. What a guest can provoke goes
+ * through log_guest(), which drops lines above a rate.
  */
+#include <core/arch.h>
+#include <core/domain.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
 #include <core/lib.h>
 #include <core/lock.h>
 #include <core/log.h>
-#include <core/platform.h>
-#include <boot/boot.h>
-#include <x86/cpu.h>
-#include <x86/percpu.h>
 
 #define GUEST_LINES	200u		/* per second, all guests together */
 
 static struct spinlock log_lock = SPINLOCK_INIT;
+static char ring[LOG_RING];
+static u64 ring_end;			/* position: bytes ever written */
 static u64 warnings;
 static u64 guest_second;
 static u32 guest_lines;
@@ -26,10 +28,10 @@ u64 log_warnings(void) { return READ_ONCE(warnings); }
 static void emit(const char *s)
 {
 	for (; *s; s++) {
-		log_ring_put(*s);
-		outb(0xe9, (u8)*s);
+		ring[ring_end++ % LOG_RING] = *s;
+		arch_debug_put(*s);
 		if (log_to_serial)
-			serial_putc(*s);
+			arch_console_put(*s);
 	}
 }
 
@@ -37,18 +39,18 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = { "error: ", "warning: ", "", "" };
 	char line[400];
-	struct pcpu *p = cpus_online ? this_pcpu() : NULL;
+	struct cpu *c = arch_cpus() ? arch_this() : NULL;
 	int n;
 
 	if (level <= LOG_WARN)
 		atomic_inc_u64(&warnings);
 	if (level > log_limit)
 		return;
-	if (p && p->current)
-		n = hv_snprintf(line, sizeof(line), "(cpu%u d%u) %s", p->cpu,
-				p->current->domain->id, prefix[level]);
+	if (c && c->current)
+		n = hv_snprintf(line, sizeof(line), "(cpu%u d%u) %s", c->cpu,
+				c->current->domain->id, prefix[level]);
 	else
-		n = hv_snprintf(line, sizeof(line), "(cpu%u) %s", p ? p->cpu : 0, prefix[level]);
+		n = hv_snprintf(line, sizeof(line), "(cpu%u) %s", c ? c->cpu : 0, prefix[level]);
 	hv_vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	n = (int)strlen(line);
 	line[n] = '\n';
@@ -70,7 +72,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 void log_guest(const char *fmt, ...)
 {
 	va_list ap;
-	u64 second = hv_now_ns() / 1000000000u;
+	u64 second = arch_now_ns() / 1000000000u;
 
 	if (second != READ_ONCE(guest_second)) {
 		WRITE_ONCE(guest_second, second);
@@ -92,12 +94,36 @@ void log_raw(const char *s)
 
 u32 log_read(u64 *from, char *out, u32 size, u64 *end)
 {
+	u64 at, oldest;
 	u32 n;
 
 	spin_lock(&log_lock);
-	n = log_ring_read(from, out, size, end);
+	oldest = ring_end > LOG_RING ? ring_end - LOG_RING : 0;
+	at = *from < oldest ? oldest : min(*from, ring_end);
+	*from = at;
+	*end = ring_end;
+	for (n = 0; n < size && at < ring_end; n++)
+		out[n] = ring[at++ % LOG_RING];
 	spin_unlock(&log_lock);
 	return n;
+}
+
+s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
+{
+	char line[256];
+	u64 i;
+
+	if (length >= sizeof(line))
+		return -PARVUS_E2BIG;
+	if (guest_read(v->domain, gpa, line, length))
+		return -PARVUS_EFAULT;
+	for (i = 0; i < length; i++)
+		if (line[i] < ' ' || line[i] > '~')
+			line[i] = '.';
+	line[length] = 0;
+	hv_snprintf(v->domain->said, sizeof(v->domain->said), "%s", line);
+	log_guest("guest: %s", line);
+	return 0;
 }
 
 /* After this nobody else logs: the lock is not taken, so a panic inside emit() still prints. */
@@ -105,4 +131,12 @@ void log_panic_mode(void)
 {
 	log_to_serial = true;
 	log_lock.next = log_lock.owner = 0;
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	arch_panic((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0), fmt, ap);
 }

@@ -15,9 +15,6 @@ void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 void log_guest(const char *fmt, ...) __printf(1, 2);
 noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
-struct regs;
-noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf(2, 3);
-bool panicking(void);
 
 #define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)	log_line(LOG_WARN, __VA_ARGS__)
@@ -42,9 +39,6 @@ extern enum log_level log_limit;
  */
 #define LOG_RING	65536u
 u32 log_read(u64 *from, char *out, u32 size, u64 *end);
-/* log_ring.c, under the lock of log.c */
-void log_ring_put(char c);
-u32 log_ring_read(u64 *from, char *out, u32 size, u64 *end);
 
 /* Warnings (log_warn and worse) since boot; debug_info shows it. */
 u64 log_warnings(void);

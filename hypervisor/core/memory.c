@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory_op: the domain's own view of its memory (parvus/memory.h), and the way of a frame
- * out of a live domain.
+ * The memory of a domain (core/memory.h): how its gfn table is filled, its own view of it by
+ * memory_op (parvus/memory.h), and the way of a frame out of a live domain.
  *
  * A release marks the gfns busy under gfn_lock: they have no memory any more and are not
  * free for anything else yet. Then every shadow entry goes, every TLB, and whoever was in
@@ -13,15 +13,259 @@
  * hypervisor has a pointer for good. Both begin under gfn_lock.
  */
 #include <core/frame.h>
+#include <core/grant.h>
 #include <core/lib.h>
 #include <core/log.h>
 #include <core/nospec.h>
-#include <core/platform.h>
+#include <core/arch.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
+#include <core/memory.h>
 #include <mmu/shadow.h>
 #include <core/vcpu.h>
 #include <parvus/memory.h>
 
 #define RELEASE_CHUNK	16u	/* records of one call: each may sweep the shadow pool */
+
+/* ---- the gfn table ---- */
+
+/* A frame or an extent of its RAM: @slot is where its entry is. gfn_lock is held. */
+static void ram_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn, unsigned int order)
+{
+	u64 i;
+
+	for (i = 0; i < 1ull << order; i++)
+		*frame_info(_mfn(mfn_x(mfn) + i)) = (struct frame_info){
+			.type = FRAME_GUEST, .owner = d->id, .word = gfn + i };
+	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | (order ? GFN_EXTENT : 0));
+	d->touched += 1ull << order;
+}
+
+u64 *gfn_chunk_table(struct domain *d, u64 gfn)
+{
+	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t, i;
+
+	if (!(*chunk & GFN_TABLE)) {
+		t = hv_alloc(PAGE_SIZE);
+		if (!t)
+			return NULL;
+		for (i = 0; *chunk && i < EXTENT_FRAMES; i++)
+			t[i] = gfn_chunk_entry(*chunk, i) & ~GFN_EXTENT;
+		smp_store_release(chunk, mfn_x(frame_of(t)) << PAGE_SHIFT | GFN_TABLE);
+	}
+	return frame_map(gfn_entry_mfn(*chunk));
+}
+
+u64 *gfn_slot(struct domain *d, u64 gfn)
+{
+	u64 e = d->gfn_chunks[gfn >> EXTENT_ORDER], *t = NULL;
+
+	if (!e || e & GFN_TABLE)
+		t = gfn_chunk_table(d, gfn);
+	return t ? &t[gfn & (EXTENT_FRAMES - 1)] : NULL;
+}
+
+/* One frame, or an extent in the place of a chunk. */
+static int populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
+{
+	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *slot = order ? chunk : gfn_slot(d, gfn);
+	mfn_t mfn;
+
+	if (!slot)
+		return *chunk ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
+	if (*slot)
+		return -PARVUS_EEXIST;
+	if (now && alloc_frames(order, &mfn))
+		return -PARVUS_ENOMEM;
+	if (now) {
+		memset(frame_map(mfn), 0, PAGE_SIZE << order);
+		ram_set(d, slot, gfn, mfn, order);
+	} else {
+		WRITE_ONCE(*slot, GFN_DEMAND);
+	}
+	d->frames += 1ull << order;
+	return 0;
+}
+
+static int populate(struct domain *d, u64 gfn, u64 count, bool now)
+{
+	u64 end = gfn + count;
+	unsigned int order;
+	int ret = 0;
+
+	if (end > d->max_gfn || end < gfn)
+		return -PARVUS_EINVAL;
+	spin_lock(&d->gfn_lock);
+	if (count > d->max_frames || d->frames > d->max_frames - count)
+		ret = -PARVUS_ENOMEM;
+	for (; gfn < end && !ret; gfn += 1ull << order) {
+		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
+		if (!order || populate_one(d, gfn, order, now)) {
+			order = 0;	/* a chunk with something in it, or no extent is free */
+			ret = populate_one(d, gfn, order, now);
+		}
+	}
+	spin_unlock(&d->gfn_lock);
+	return ret;
+}
+
+int domain_populate(struct domain *d, gfn_t first, u64 count)
+{
+	return populate(d, gfn_x(first), count, true);
+}
+
+int domain_promise(struct domain *d, gfn_t first, u64 count)
+{
+	return populate(d, gfn_x(first), count, false);
+}
+
+struct claim {
+	struct domain *d;
+	int error;
+};
+
+static void claimed(void *arg, mfn_t mfn, unsigned int order)
+{
+	struct claim *c = arg;
+	u64 gfn = mfn_x(mfn), *chunk = &c->d->gfn_chunks[gfn >> EXTENT_ORDER];
+	u64 *slot = order ? chunk : gfn_slot(c->d, gfn);
+
+	if (!slot) {
+		free_frames(mfn, 0);
+		c->error = -PARVUS_ENOMEM;
+		return;
+	}
+	ram_set(c->d, slot, gfn, mfn, order);
+	c->d->frames += 1ull << order;
+}
+
+int domain_claim(struct domain *d, u64 first, u64 count)
+{
+	struct claim c = { d, 0 };
+
+	spin_lock(&d->gfn_lock);
+	claim_frames(_mfn(first), count, claimed, &c);
+	spin_unlock(&d->gfn_lock);
+	return c.error;
+}
+
+u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
+{
+	if (likely(!d->control) || !arch_frame_open(gfn))
+		return 0;
+	return gfn << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_MMIO;
+}
+
+/* Frames are cleared before any lock is taken; who loses a race gives its frame back. */
+u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
+{
+	u64 gfn = gfn_x(g), e = gfn_lookup(d, g), *chunk, *slot;
+	u64 keep = reserve ? 0 : FRAMES_RESERVE;
+	unsigned int order = EXTENT_ORDER;
+	bool used;
+	mfn_t mfn;
+
+	if (likely(!(e & GFN_DEMAND)))
+		return e;
+	chunk = slot = &d->gfn_chunks[gfn >> EXTENT_ORDER];
+	if (READ_ONCE(*chunk) != GFN_DEMAND || frames_free_count() < EXTENT_FRAMES + FRAMES_RESERVE ||
+	    alloc_frames(order, &mfn)) {
+		order = 0;
+		if (frames_free_count() <= keep || alloc_frames(order, &mfn))
+			return GFN_DEMAND;
+	}
+	memset(frame_map(mfn), 0, PAGE_SIZE << order);
+	spin_lock(&d->gfn_lock);
+	if (!order) {
+		slot = *chunk & (GFN_TABLE | GFN_DEMAND) ? gfn_chunk_table(d, gfn) : NULL;
+		slot = slot ? slot + (gfn & (EXTENT_FRAMES - 1)) : NULL;
+	}
+	used = slot && *slot == GFN_DEMAND;
+	if (used)
+		ram_set(d, slot, ROUND_DOWN(gfn, 1ull << order), mfn, order);
+	spin_unlock(&d->gfn_lock);
+	if (!used)
+		free_frames(mfn, order);
+	return gfn_lookup(d, g);
+}
+
+/* The frames of a chunk, without those that others map still, and its table. */
+static void chunk_free(struct domain *d, u64 chunk)
+{
+	u64 i, e, n = 0, gone[EXTENT_FRAMES / 64] = { 0 };
+
+	for (i = 0; i < EXTENT_FRAMES; i++) {
+		e = gfn_chunk_entry(chunk, i);
+		if (!gfn_is_ram(e))
+			continue;
+		d->held += frame_info(gfn_entry_mfn(e))->count;
+		if (d->mapped && grant_ghost(gfn_entry_mfn(e)))
+			continue;
+		gone[i / 64] |= 1ull << (i % 64);
+		n++;
+	}
+	if (chunk & GFN_EXTENT && n == EXTENT_FRAMES) {
+		free_frames(gfn_entry_mfn(chunk), EXTENT_ORDER);
+		return;
+	}
+	for (i = 0; i < EXTENT_FRAMES; i++)
+		if (gone[i / 64] >> (i % 64) & 1)
+			free_frames(gfn_entry_mfn(gfn_chunk_entry(chunk, i)), 0);
+	if (chunk & GFN_TABLE)
+		hv_free(frame_map(gfn_entry_mfn(chunk)), PAGE_SIZE);
+}
+
+bool memory_free(struct domain *d, u64 budget)
+{
+	u64 chunks = d->max_gfn >> EXTENT_ORDER;
+
+	for (; d->freed_chunks < chunks && budget; d->freed_chunks++) {
+		u64 chunk = d->gfn_chunks[d->freed_chunks];
+
+		d->held += d->gfn_chunk_maps[d->freed_chunks];
+		if (chunk & (GFN_EXTENT | GFN_TABLE)) {
+			chunk_free(d, chunk);
+			budget--;
+		}
+	}
+	if (d->freed_chunks < chunks)
+		return false;
+	if (d->held)
+		log_warn("d%u: %lu shadow entries unaccounted for", d->id, (unsigned long)d->held);
+	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
+	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
+	d->gfn_chunks = NULL;
+	return true;
+}
+
+/* ---- domains that wait for a frame ---- */
+
+u32 memory_waits;	/* somebody may be waiting */
+
+void domain_memory_wake(void)
+{
+	struct domain *d;
+	unsigned int i;
+
+	if (frames_free_count() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
+		return;
+	for_each_domain(d, i) {
+		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
+			domain_unpause(d, PAUSE_MEMORY);
+			domain_changed(d);
+		}
+	}
+}
+
+void domain_wait_memory(struct domain *d)
+{
+	domain_pause(d, PAUSE_MEMORY);
+	atomic_xchg_u32(&memory_waits, 1);
+	domain_changed(d);
+	domain_memory_free();	/* if some came back meanwhile */
+}
+
+/* ---- the way out of a live domain ---- */
 
 static int may_go(u64 chunk, u64 first, u64 end)
 {
@@ -114,12 +358,12 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 static s64 op_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
-	u64 i, until = hv_now_ns() + LONG_CALL_NS;
+	u64 i, until = arch_now_ns() + LONG_CALL_NS;
 	struct parvus_memory_extent r;
 	int ret;
 
 	count = min(count, (u64)RELEASE_CHUNK);
-	for (i = 0; i < count && (!i || hv_now_ns() < until); i++, gpa += sizeof(r)) {
+	for (i = 0; i < count && (!i || arch_now_ns() < until); i++, gpa += sizeof(r)) {
 		if (guest_read(d, gpa, &r, sizeof(r)))
 			ret = -PARVUS_EFAULT;
 		else if (op == PARVUS_MEMORY_RELEASE)
@@ -151,7 +395,7 @@ static s64 op_info(struct domain *d, u64 gpa)
 	return guest_write(d, gpa, &m, sizeof(m)) ? -PARVUS_EFAULT : 0;
 }
 
-s64 memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
+s64 hc_memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
 

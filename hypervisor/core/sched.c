@@ -301,7 +301,7 @@ static void release(struct domain *d, u64 now, bool was_paused)
 			d->vcpus[i]->sched.ready = now;	/* a pause is no stolen time */
 		cpu = let_go(q, d->vcpus[i], SLICE_NS - (u64)ahead, now);
 		if (cpu != MAX_CPUS)
-			pcpu_resched(cpu);
+			pcpu_kick(cpu, WORK_RESCHED);
 	}
 }
 
@@ -586,7 +586,7 @@ static void balance(unsigned int cpu, u64 now)
 	take(q, v);
 	best = settle(q, v, best, BEHIND, now);
 	if (best != MAX_CPUS)
-		pcpu_resched(best);
+		pcpu_kick(best, WORK_RESCHED);
 }
 
 void sched_tick(unsigned int cpu, u64 now)
@@ -674,7 +674,7 @@ void sched_pause(struct domain *d)
 			v->sched.held = true;
 		}
 		if (v->on_cpu)
-			pcpu_resched(v->sched.cpu);
+			pcpu_kick(v->sched.cpu, WORK_RESCHED);
 		spin_unlock(&q->lock);
 	}
 }
@@ -718,7 +718,7 @@ int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 	q = lock_queue_of(v);
 	WRITE_ONCE(v->sched.affinity, mask);
 	if (!allowed(v, v->sched.cpu) && v->on_cpu)
-		pcpu_resched(v->sched.cpu);
+		pcpu_kick(v->sched.cpu, WORK_RESCHED);
 	if (allowed(v, v->sched.cpu) || !v->sched.queued) {
 		spin_unlock(&q->lock);
 		return 0;
@@ -726,7 +726,7 @@ int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 	take(q, v);
 	cpu = settle(q, v, MAX_CPUS, BEHIND, now);
 	if (cpu != MAX_CPUS)
-		pcpu_resched(cpu);
+		pcpu_kick(cpu, WORK_RESCHED);
 	return 0;
 }
 

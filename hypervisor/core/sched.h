@@ -6,13 +6,11 @@
 #ifndef CORE_SCHED_H
 #define CORE_SCHED_H
 
+#include <core/pcpu.h>
 #include <core/vcpu.h>
 
 /* A cap is kept over periods of this length. */
 #define CAP_PERIOD_NS	10000000ull
-
-/* The machine's: make the pCPU look at its queue (arch/x86/vcpu.c). With any lock held. */
-void pcpu_resched(unsigned int cpu);
 
 void sched_init_cpu(unsigned int cpu);
 /* A vCPU became runnable. Returns the pCPU to kick, or MAX_CPUS for none. */

@@ -6,7 +6,7 @@
 #ifndef CORE_TRACE_H
 #define CORE_TRACE_H
 
-#include <core/arch_mmu.h>
+#include <core/arch.h>
 #include <core/vcpu.h>
 #include <parvus/control.h>
 

@@ -10,7 +10,7 @@
 #include <core/domain.h>
 #include <mmu/shadow.h>
 
-/* As pushed by arch/x86/entry.S; the tail is the hardware's frame. */
+/* As pushed by x86/entry.S; the tail is the hardware's frame. */
 struct regs {
 	u64 r15, r14, r13, r12, rbp, rbx;
 	u64 r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
@@ -104,5 +104,13 @@ static inline bool vcpu_has_pending(const struct vcpu *v)
 
 struct vcpu *vcpu_create(struct domain *d, unsigned int id);
 void vcpu_destroy(struct vcpu *v);
+/* As at a fresh start in virtual kernel mode, virtual IF = 0, in an anonymous address space. */
+void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa);
+
+/* A mask of vCPUs: @words words at @gpa. 0 or a negative errno: one that does not exist is refused. */
+int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask);
+
+/* An address that the hardware takes: bits 47 to 63 are equal. */
+static inline bool canonical(u64 va) { return (u64)((s64)(va << 16) >> 16) == va; }
 
 #endif

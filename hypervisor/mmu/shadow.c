@@ -34,11 +34,15 @@
  *
  * Lock order: aspace.lock, then shadow_domain.lock.
  */
-#include <core/arch_mmu.h>
+#include <core/arch.h>
 #include <core/frame.h>
 #include <core/lib.h>
 #include <core/log.h>
 #include <mmu/shadow.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
+#include <core/hypercall.h>
+#include <core/memory.h>
 #include <core/vcpu.h>
 
 /* Page-table entry bits, the guest's and ours (Intel SDM vol. 3, 4.5). */
@@ -1434,7 +1438,7 @@ static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, stru
 	return 0;
 }
 
-int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen, u64 gen_gpa,
+s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen, u64 gen_gpa,
 		  u64 flags)
 {
 	struct shadow_domain *sd = v->domain->shadow;
@@ -1549,7 +1553,7 @@ static void for_each_current(struct vcpu *v, void (*fn)(struct vcpu *v, struct a
 	}
 }
 
-int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags)
+s64 hc_mmu_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags)
 {
 	u64 kind = flags & PARVUS_FLUSH_KIND;
 	bool ranged = kind == PARVUS_FLUSH_RANGE || kind == PARVUS_FLUSH_KERNEL ||
@@ -1817,7 +1821,23 @@ int shadow_release(struct vcpu *v, u64 id)
 	return done ? 0 : -PARVUS_EAGAIN;
 }
 
-int shadow_age(struct vcpu *v, u64 id)
+s64 hc_mmu_flush_batch(struct vcpu *v, u64 mask_gpa, u64 words)
+{
+	u64 mask;
+	int ret = vcpu_mask_read(v, mask_gpa, words, &mask);
+
+	return ret ? ret : shadow_flush_batch(v, mask);
+}
+
+/* More to do than may be done at once: the guest comes again (rule 49). */
+s64 hc_mmu_release(struct vcpu *v, u64 id, struct regs *regs)
+{
+	int ret = shadow_release(v, id);
+
+	return ret == -PARVUS_EAGAIN ? hypercall_restart(regs) : ret;
+}
+
+s64 hc_mmu_age(struct vcpu *v, u64 id)
 {
 	struct aspace *as = id && !shadow_exact ? as_get(v->domain->shadow, id) : v->shadow.anon;
 

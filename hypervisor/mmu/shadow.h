@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The software TLB (shadow.c). Portable: core/arch_mmu.h says what touches hardware, which
+ * The software TLB (shadow.c). Portable: core/arch.h says what touches hardware, which
  * x86/mmu.c implements, or the model TLB of tests/unit/test_shadow.c.
  */
 #ifndef MMU_SHADOW_H
@@ -72,16 +72,9 @@ void shadow_note_fault(struct vcpu *v, u64 va);
 /* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
 void shadow_prefill(struct vcpu *v);
 
-/*
- * Handlers' second half: arguments are raw guest values, all checked here.
- * 0 or a negative errno; never kills for a bad hint.
- */
-int shadow_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen,
-		  u64 gen_gpa, u64 flags);
-int shadow_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 stride, u64 flags);
+/* What the hypercalls mmu_flush_batch and mmu_release do; a mask or an id as a guest gave it. */
 int shadow_flush_batch(struct vcpu *v, u64 vcpu_mask);
 int shadow_release(struct vcpu *v, u64 id);
-int shadow_age(struct vcpu *v, u64 id);
 
 /* Boot option mmu=exact: every address space is anonymous, nothing outlives a switch. */
 extern bool shadow_exact;

@@ -7,6 +7,8 @@
 #include <x86/cpu.h>
 #include <x86/percpu.h>
 #include <x86/vectors.h>
+#include <core/arch.h>
+#include <core/vcpu.h>
 
 #define APIC_ID		0x20
 #define APIC_TPR	0x80
@@ -100,7 +102,7 @@ void apic_send(u32 dest, u32 low)
 	apic_write(APIC_ICR, low);
 }
 
-void apic_send_kick(unsigned int cpu)
+void arch_kick_cpu(unsigned int cpu)
 {
 	struct vcpu *v = this_pcpu()->current;
 

@@ -4,7 +4,7 @@
  * the build turns each "->NAME value" line into a #define.
  */
 #include <x86/percpu.h>
-#include <parvus/hypercalls.h>
+#include <core/hypercall.h>
 
 #define DEFINE(sym, val)	__asm__ volatile("\n->" #sym " %0" : : "i"(val))
 #define PCPU(member)		DEFINE(PCPU_##member, offsetof(struct pcpu, member))
@@ -38,7 +38,7 @@ void asm_offsets(void)
 	AREA(sp0);
 	AREA(user_gs_base);
 	DEFINE(VCPU_hypercalls, offsetof(struct vcpu, stats.hypercalls));
-	DEFINE(HYPERCALLS, PARVUS_HC_COUNT);
+	DEFINE(HYPERCALL_SLOTS, HYPERCALL_SLOTS);
 	REGS(rdi);
 	REGS(rsi);
 	REGS(rdx);

@@ -101,8 +101,6 @@ void cpu_init(void);
 
 /* time.c: the TSC's rate */
 extern u64 tsc_khz;
-u64 ns_to_tsc(u64 ns);
-void clock_fill(void *record);	/* 32 bytes, pvclock-abi */
 extern u64 wall_sec;
 
 /* apic.c */
@@ -111,7 +109,6 @@ extern unsigned int cpus_present;
 u32 apic_id(void);
 void apic_eoi(void);
 void apic_send(u32 dest, u32 low);
-void apic_send_kick(unsigned int cpu);
 void apic_timer_arm(u64 tsc_deadline);	/* 0 = off */
 void apic_timer_start_count(void);
 u32 apic_timer_stop_count(void);
@@ -128,8 +125,6 @@ extern u32 ioapic_gsi_base;
 extern u32 irq_override[16];
 
 /* serial.c */
-void serial_putc(char c);
-int serial_getc(void);
 void serial_enable_rx(void);
 
 #endif

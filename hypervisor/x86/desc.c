@@ -9,6 +9,7 @@
 #include <x86/cpu.h>
 #include <x86/desc.h>
 #include <core/frame.h>
+#include <core/handlers.h>
 #include <core/lib.h>
 #include <core/log.h>
 
@@ -125,7 +126,7 @@ void desc_load_tls(struct pcpu *p, const u64 *tls)
  * Present, DPL 3, code or data. Long-mode code is the fixed entry's alone. 16-bit stacks leak
  * RSP bits through IRET (rule 34): writable data must be 32 bit.
  */
-bool desc_tls_valid(u64 d)
+static bool tls_valid(u64 d)
 {
 	u8 type = d >> 40 & 0xff;
 
@@ -133,9 +134,20 @@ bool desc_tls_valid(u64 d)
 }
 
 /* Entry 15 is read by LSL alone: a data segment of DPL 3, expand-down or not, never loaded. */
-bool desc_cpunode_valid(u64 d)
+static bool cpunode_valid(u64 d)
 {
 	u8 type = d >> 40 & 0xff;
 
 	return !d || ((type & 0xf8) == 0xf0 && !(d >> 53 & 1));
+}
+
+s64 hc_tls_set(struct vcpu *v, u64 index, u64 descriptor)
+{
+	if (index >= PARVUS_TLS_ENTRIES)
+		return -PARVUS_EINVAL;
+	if (index == PARVUS_TLS_CPUNODE ? !cpunode_valid(descriptor) : !tls_valid(descriptor))
+		return -PARVUS_EINVAL;
+	v->tls[index] = descriptor;
+	desc_load_tls(this_pcpu(), v->tls);
+	return 0;
 }

@@ -52,9 +52,6 @@
 void desc_init_cpu(struct pcpu *p);
 /* Put a vCPU's TLS entries into this pCPU's GDT. */
 void desc_load_tls(struct pcpu *p, const u64 *tls);
-/* Is this descriptor fit for tls_set? Data or 32/64-bit code, DPL 3, or empty. */
-bool desc_tls_valid(u64 desc);
-bool desc_cpunode_valid(u64 desc);
 #endif
 
 #endif

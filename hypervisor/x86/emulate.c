@@ -9,6 +9,7 @@
 #include <x86/pv.h>
 #include <x86/decode.h>
 #include <core/lib.h>
+#include <core/handlers.h>
 #include <core/sched.h>
 
 /* ---- CPUID ---- */
@@ -265,7 +266,7 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 		v->area->cr2 = value;
 		return true;
 	case 3:
-		return !shadow_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0, PARVUS_SWITCH_ALL);
+		return !hc_mmu_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0, PARVUS_SWITCH_ALL);
 	case 4:
 		if (value & ~0x1707ffull || !(value & CR4_PAE))
 			return false;
@@ -384,7 +385,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_INVLPG:
 		value = operand_address(r, &i) & PAGE_MASK;
-		shadow_flush(v, 0, 0, value, value + PAGE_SIZE, PAGE_SIZE,
+		hc_mmu_flush(v, 0, 0, value, value + PAGE_SIZE, PAGE_SIZE,
 			     (s64)value < 0 ? PARVUS_FLUSH_KERNEL : PARVUS_FLUSH_CURRENT);
 		break;
 	case INSN_RDMSR:

@@ -136,10 +136,9 @@ hypercall:
 	mov	%rcx, REGS_rip(%rsp)
 	mov	%r11, REGS_rflags(%rsp)
 hypercall_call:
-	cmp	$HYPERCALLS, %rax
+	cmp	$HYPERCALL_SLOTS, %rax
 	jae	hypercall_unusual
-	sbb	%rcx, %rcx			/* all ones; 0 if the branch was guessed wrong (rule 26) */
-	and	%rcx, %rax
+	and	$HYPERCALL_SLOTS - 1, %eax	/* for the case that the branch was guessed wrong (rule 26) */
 	cmpl	$0, trace_mask(%rip)
 	jne	hypercall_unusual
 	mov	%gs:PCPU_current, %rdi
@@ -212,7 +211,7 @@ exit_to_guest:
 exit_with_work:
 	movb	$0, %gs:PCPU_exposed
 	mov	%rsp, %rdi
-	call	exit_work
+	call	pcpu_work
 	jmp	exit_to_guest
 
 /*

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The hardware side of the software TLB (core/arch_mmu.h). */
+/* Frames, roots, the hardware TLB, and kicks (core/arch.h). */
 #include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/percpu.h>
 #include <x86/pv.h>
 #include <core/frame.h>
 #include <core/log.h>
-#include <core/platform.h>
 
 u64 arch_reserved_bits;
 bool arch_1g_pages;
@@ -27,7 +26,7 @@ void mmu_init_cpu(struct pcpu *p)
 		arch_reserved_bits |= 1ull << 63;
 }
 
-bool machine_frame_open(u64 n)
+bool arch_frame_open(u64 n)
 {
 	const struct frame_info *f = frame_info(_mfn(n));
 	u64 lapic = (rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & 0x000ffffffffff000ull) >> PAGE_SHIFT;
@@ -42,12 +41,9 @@ bool machine_frame_open(u64 n)
 	return n >> 8 != lapic >> 8 && n >> 8 != lapic_phys >> 20;
 }
 
-mfn_t frame_of(const void *p) { return _mfn(virt_to_phys(p) >> PAGE_SHIFT); }
-
-unsigned int arch_cpus(void) { return cpus_online; }
-unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
-struct vcpu *arch_current(void) { return this_pcpu()->current; }
-struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
+u32 arch_cpu_id(unsigned int cpu) { return pcpus[cpu]->apic_id; }
+void arch_halt(void) { halt_once(); }
+void arch_stop(void) { halt_forever(); }
 void arch_tlb_flush_page(u64 va) { invlpg(va); }
 
 static void root_write(u64 cr3)
@@ -58,14 +54,4 @@ static void root_write(u64 cr3)
 void arch_roots_enter(void) { root_write(this_pcpu()->kernel_cr3); }
 void arch_roots_leave(void) { root_write(hv_root); }
 void arch_tlb_flush_all(void) { root_write(read_cr3()); }
-bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(pcpus[cpu]->exposed); }
 
-void arch_request(unsigned int cpu) { pcpu_add_work(pcpus[cpu], WORK_SERVE); }
-
-void arch_kick(u64 mask)
-{
-	unsigned int cpu;
-
-	for_each_bit(cpu, mask)
-		apic_send_kick(cpu);
-}

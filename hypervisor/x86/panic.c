@@ -92,14 +92,10 @@ static void begin(const char *fmt, va_list ap)
 	log_err("panic: %s", line);
 }
 
-void panic(const char *fmt, ...)
+void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
 {
-	va_list ap;
-
-	va_start(ap, fmt);
 	begin(fmt, ap);
-	va_end(ap);
-	backtrace((u64)__builtin_return_address(0), (u64)__builtin_frame_address(0));
+	backtrace(rip, frame);
 	finish();
 }
 

@@ -7,15 +7,8 @@
 #ifndef X86_PERCPU_H
 #define X86_PERCPU_H
 
-#include <core/vcpu.h>
-#include <core/arch_mmu.h>
-
-/* pcpu.work bits [any]: looked at before every C exit to the guest. */
-#define WORK_SERVE	1u	/* serve TLB requests */
-#define WORK_RESCHED	2u
-#define WORK_VECTORS	4u	/* the running vCPU got a vector */
-#define WORK_STOP	8u	/* panic elsewhere: stop */
-#define WORK_TIMER	16u
+#include <core/limits.h>
+#include <core/pcpu.h>
 
 /* pcpu.exit_slow: nothing; a call of C for the prefill; all of it in C (a pending vector, ...) */
 enum { EXIT_FAST, EXIT_PREFILL, EXIT_SLOW };
@@ -23,24 +16,23 @@ enum { EXIT_FAST, EXIT_PREFILL, EXIT_SLOW };
 #define HV_STACK_SIZE	16384
 
 struct pcpu {
+	union {			/* first: what core/ knows of us; its members are ours (-fms-extensions) */
+		struct cpu;
+		struct cpu common;
+	};
 	struct pcpu *self;
 	u64 scratch[6];		/* entry.S, before there is a stack */
 	u64 stack_top;		/* struct regs lies right below */
 	u64 frame;		/* there */
 	u64 kernel_cr3;		/* values for the two roots of the running vCPU */
 	u64 user_cr3;
-	struct vcpu *current;	/* running vCPU or NULL */
-	struct parvus_vcpu_area *area;	/* of current; never NULL while a vCPU runs */
 	u64 syscall_entry;	/* of current's domain, sign-extended from bit 47 */
 	u64 kernel_gs_base;	/* of current */
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
 	u8 exit_slow;		/* EXIT_*: what return paths in assembly have to do first */
 	u8 has_fsgsbase;
-	u8 exposed;		/* see core/arch_mmu.h [any reads] */
-	u32 work;		/* WORK_* [any] */
 	/* counters bumped by entry.S for current; folded into its stats in C */
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
-	u32 cpu;		/* our number */
 	u32 apic_id;
 	struct mmu_root root;
 	void *tss;
@@ -52,27 +44,19 @@ struct pcpu {
 	bool online;
 	u32 tsc_ask, tsc_answer;	/* bring-up: is its TSC in step? */
 	u64 tsc_sample;
-	bool idle;		/* [any reads] */
-	bool yield;		/* the next reschedule lets others go first */
 } __attribute__((aligned(64)));
 
 extern struct pcpu *pcpus[MAX_CPUS];
 extern unsigned int cpus_online;	/* numbered 0..cpus_online-1 */
 
-#ifndef HV_NATIVE
 static inline struct pcpu *this_pcpu(void)
 {
 	struct pcpu *p;
 
-	__asm__("mov %%gs:0, %0" : "=r"(p));
+	__asm__("mov %%gs:%c1, %0" : "=r"(p) : "i"(offsetof(struct pcpu, self)));
 	return p;
 }
 
-/* Also for one's own word: an OR without LOCK can lose a bit that another CPU sets meanwhile. */
-static inline void pcpu_add_work(struct pcpu *p, u32 bits)
-{
-	__atomic_fetch_or(&p->work, bits, __ATOMIC_SEQ_CST);
-}
-#endif
+static inline void pcpu_add_work(struct pcpu *p, u32 bits) { cpu_work_add(&p->common, bits); }
 
 #endif

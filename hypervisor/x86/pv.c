@@ -11,6 +11,8 @@
 #include <core/frame.h>
 #include <core/lib.h>
 #include <core/log.h>
+#include <core/handlers.h>
+#include <core/memory.h>
 #include <core/trace.h>
 
 #define HAS_ERROR	(1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | \
@@ -182,7 +184,7 @@ void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error)
 	this_pcpu()->exit_slow |= EXIT_PREFILL;	/* with EXIT_SLOW it is neither, which is slow, too */
 }
 
-void vector_deliver(struct vcpu *v, struct regs *regs)
+void arch_vector_deliver(struct vcpu *v, struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
 	unsigned int word, bit;
@@ -304,7 +306,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 }
 
 /* rax rcx r11, rip cs rflags rsp ss at the guest's rsp. */
-s64 pv_iret(struct vcpu *v, struct regs *regs)
+s64 hc_iret(struct vcpu *v, struct regs *regs)
 {
 	u64 f[8];
 
@@ -317,7 +319,7 @@ s64 pv_iret(struct vcpu *v, struct regs *regs)
 }
 
 /* rax, rip cs rflags rsp ss; rcx and r11 end as SYSRET leaves them. */
-s64 pv_sysret(struct vcpu *v, struct regs *regs)
+s64 hc_sysret(struct vcpu *v, struct regs *regs)
 {
 	u64 f[6];
 

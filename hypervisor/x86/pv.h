@@ -3,40 +3,38 @@
 #ifndef X86_PV_H
 #define X86_PV_H
 
-#include <x86/percpu.h>
+#include <core/arch.h>
+#include <core/vcpu.h>
 #include <x86/decode.h>
 
 /* pv.c */
 /* Deliver exception or vector @vector to the running vCPU; kills its domain if it cannot be. */
 void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error);
-/* Deliver the highest pending vector if the virtual IF allows it. */
-void vector_deliver(struct vcpu *v, struct regs *regs);
 /* Says whether a vector waits. */
 bool exit_slow_update(struct pcpu *p, struct vcpu *v);
 /* Push a page fault on the guest, remembering it for the prefill at iret. */
 void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error);
-s64 pv_iret(struct vcpu *v, struct regs *regs);
-s64 pv_sysret(struct vcpu *v, struct regs *regs);
 /* The context of a frame rip cs rflags rsp ss with virtual selectors. */
 void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *frame);
 /* Guest memory by guest address, in the kernel's view. True: all of it. */
 bool guest_va_read(struct vcpu *v, u64 va, void *buf, size_t len);
 bool guest_va_write(struct vcpu *v, u64 va, const void *buf, size_t len);
 
-/* vcpu.c */
+/* context.c */
 u64 guest_gs_base(void);
 void guest_gs_base_set(u64 v);
 u64 guest_fs_base(void);
 void guest_fs_base_set(u64 v);
-void pcpu_work(unsigned int cpu, u32 bits);
-void schedule(struct pcpu *p, struct regs *regs);
 void debug_load(struct pcpu *p, const struct vcpu *v);
-void vcpu_fold_stats(struct pcpu *p, struct vcpu *v);
 noreturn void idle_forever(void);
 
 /* entry.S */
 noreturn void enter_first(struct regs *regs);
 size_t guest_copy(void *to, const void *from, size_t bytes);
+
+/* panic.c: of an exception in ring 0 */
+noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf(2, 3);
+bool panicking(void);
 
 /* smp.c */
 void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id);
@@ -52,17 +50,9 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value);
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4]);
 int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value);
 
-/* hypercall.c */
-extern bool debug_enabled;
-u64 features_word0(void);	/* builder.c */
-/* vcpu.c: registers of a fresh start in kernel mode, IF = 0, anonymous address space. */
-void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa);
-s64 hypercall_dispatch(struct regs *regs);
-
 /* tools/bench/hypervisor.c: what only the benchmark's build has (make BENCH=1) */
 #ifdef CONFIG_BENCH
 #define BENCH(call)	bench_##call
-bool bench_watch(struct vcpu *v, struct regs *r, u64 nr);
 bool bench_store(struct vcpu *v, struct regs *r, u64 va, u32 error);
 bool bench_port(struct vcpu *v, struct regs *r, const struct insn *i);
 bool bench_msr(struct vcpu *v, u32 msr, u64 value);
@@ -71,7 +61,6 @@ bool bench_sysret(struct vcpu *v, struct regs *r);
 #define BENCH(call)	false
 #endif
 
-static inline bool canonical(u64 va) { return (u64)((s64)(va << 16) >> 16) == va; }
 static inline u64 sign_extend(u64 va) { return (u64)((s64)(va << 16) >> 16); }
 static inline void set_kernel_mode(struct pcpu *p)
 {

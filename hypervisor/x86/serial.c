@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* COM1, a 16550, 115200 8N1, polled output, interrupt-driven input. */
+/* COM1, a 16550, 115200 8N1, polled output, interrupt-driven input; and the debug port. */
 #include <boot/boot.h>
 #include <x86/cpu.h>
+#include <core/arch.h>
 
 #define COM1	0x3f8
 
@@ -22,7 +23,7 @@ void serial_init(void)
 	present = true;
 }
 
-void serial_putc(char c)
+void arch_console_put(char c)
 {
 	unsigned int spin;
 
@@ -33,12 +34,14 @@ void serial_putc(char c)
 	outb(COM1, (u8)c);
 }
 
-int serial_getc(void)
+int arch_console_get(void)
 {
 	if (!present || !(inb(COM1 + 5) & 1))
 		return -1;
 	return inb(COM1);
 }
+
+void arch_debug_put(char c) { outb(0xe9, (u8)c); }
 
 void serial_enable_rx(void)
 {

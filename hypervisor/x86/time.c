@@ -9,7 +9,7 @@
 #include <core/atomic.h>
 #include <core/domain.h>
 #include <core/log.h>
-#include <core/platform.h>
+#include <core/arch.h>
 
 u64 tsc_khz, wall_sec;
 bool tsc_stable = true;
@@ -39,7 +39,7 @@ static u64 measure_once(u32 *apic_ticks)
 	return spin < 50000000 ? end - start : 0;
 }
 
-u64 hv_now_ns(void)
+u64 arch_now_ns(void)
 {
 	u64 t = rdtsc() - tsc_base;
 
@@ -48,9 +48,14 @@ u64 hv_now_ns(void)
 }
 
 /* Rounded up: a timer must not fire early. */
-u64 ns_to_tsc(u64 ns)
+void arch_timer_arm(u64 ns)
 {
-	return tsc_base + mul_div(min(ns, 1ull << 62), tsc_khz, 1000000) + 1;
+	apic_timer_arm(ns ? tsc_base + mul_div(min(ns, 1ull << 62), tsc_khz, 1000000) + 1 : 0);
+}
+
+struct arch_clock arch_clock(void)
+{
+	return (struct arch_clock){ .tsc_khz = tsc_khz, .wall_sec = wall_sec, .stable = tsc_stable };
 }
 
 static u8 cmos(u8 reg)
@@ -140,13 +145,13 @@ void time_init(void)
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
 
-void domain_generation(u64 id[2])
+void arch_generation(u64 id[2])
 {
 	id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
 	id[1] = (rdtsc() ^ wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
 }
 
-void clock_fill(void *record)
+void arch_clock_fill(void *record)
 {
 	struct {
 		u32 version, pad;

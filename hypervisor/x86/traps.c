@@ -10,7 +10,8 @@
 #include <x86/pv.h>
 #include <x86/vectors.h>
 #include <core/log.h>
-#include <core/platform.h>
+#include <core/console.h>
+#include <core/memory.h>
 #include <core/timer.h>
 #include <core/trace.h>
 

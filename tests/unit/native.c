@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fake machine behind the unit tests (native.h): what the portable files of the
- * hypervisor need of core/arch_mmu.h, core/log.h, core/platform.h and core/vcpu.h.
+ * The fake machine behind the unit tests (native.h): core/arch.h, and nothing else.
  */
 #include "native.h"
 #include <stdarg.h>
 #include <core/lib.h>
 #include <core/log.h>
-#include <core/platform.h>
 #include <core/sched.h>
 #include <core/timer.h>
+#include <parvus/control.h>
 
 /* The hypervisor's memory is an array that we give back in no test. */
 const char *__asan_default_options(void);
@@ -47,133 +46,184 @@ void native_boot(u64 frames, u64 hole)
 	}
 }
 
-void *frame_map(mfn_t mfn)
+void *native_frame_map(u64 mfn)
 {
-	if (mfn_x(mfn) >= ram_frames)
-		panic("frame_map of mfn %llx", (unsigned long long)mfn_x(mfn));
-	return ram + (mfn_x(mfn) << PAGE_SHIFT);
+	if (mfn >= ram_frames)
+		panic("frame_map of mfn %llx", (unsigned long long)mfn);
+	return ram + (mfn << PAGE_SHIFT);
 }
 
-mfn_t frame_of(const void *p)
+u64 native_frame_of(const void *p)
 {
 	u64 at = (u64)((const u8 *)p - ram);
 
 	if (at >= ram_frames << PAGE_SHIFT)
 		panic("frame_of a pointer that is not RAM");
-	return _mfn(at >> PAGE_SHIFT);
+	return at >> PAGE_SHIFT;
 }
 
-/* ---- logs and panics ---- */
+/* ---- logs, the serial line, the end ---- */
 
-char native_log[512], native_raw[512], native_panic_text[512];
-unsigned int native_warnings;
+char native_log[512], native_warning[512], native_panic_text[512], native_serial[512];
+const char *native_serial_in = "";
 jmp_buf native_panic_to;
 bool native_panic_wanted;
 
-void log_line(enum log_level level, const char *fmt, ...)
-{
-	va_list ap;
+unsigned int native_warnings(void) { return (unsigned int)log_warnings(); }
 
-	va_start(ap, fmt);
-	hv_vsnprintf(native_log, sizeof(native_log), fmt, ap);
-	va_end(ap);
-	if (level <= LOG_WARN) {
-		native_warnings++;
-		fprintf(stderr, "log: %s\n", native_log);
+bool native_logged(const char *part)
+{
+	static char all[LOG_RING + 1];
+	u64 from = 0, end;
+
+	all[log_read(&from, all, LOG_RING, &end)] = 0;
+	return strstr(all, part);
+}
+
+void arch_debug_put(char c)
+{
+	static char line[512];
+	static size_t n;
+
+	if (c != '\n' && n < sizeof(line) - 1) {
+		line[n++] = c;
+		return;
+	}
+	line[n] = 0;
+	memcpy(native_log, line, sizeof(line));
+	n = 0;
+	if (strstr(line, "warning: ") || strstr(line, "error: ")) {
+		memcpy(native_warning, line, sizeof(line));
+		fprintf(stderr, "log: %s\n", line);
 	}
 }
 
-void log_guest(const char *fmt, ...)
+void arch_console_put(char c)
 {
-	va_list ap;
+	size_t n = strlen(native_serial);
 
-	va_start(ap, fmt);
-	hv_vsnprintf(native_log, sizeof(native_log), fmt, ap);
-	va_end(ap);
+	if (n < sizeof(native_serial) - 1)
+		native_serial[n] = c;
 }
 
-void log_raw(const char *s) { snprintf(native_raw, sizeof(native_raw), "%s", s); }
+int arch_console_get(void) { return *native_serial_in ? *native_serial_in++ : -1; }
 
-void panic(const char *fmt, ...)
+unsigned int native_power_offs;
+bool native_rebooted;
+void arch_power_off(bool reboot)
 {
-	va_list ap;
+	native_power_offs++;
+	native_rebooted = reboot;
+}
 
-	va_start(ap, fmt);
+void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
+{
+	(void)rip;
+	(void)frame;
 	vsnprintf(native_panic_text, sizeof(native_panic_text), fmt, ap);
-	va_end(ap);
 	if (native_panic_wanted)
 		longjmp(native_panic_to, 1);
 	fprintf(stderr, "panic: %s\n", native_panic_text);
 	abort();
 }
 
-/* ---- what others of the hypervisor do ---- */
+/* ---- time ---- */
 
-unsigned int native_kicks, native_raises, native_last_domain_ended, native_vcpu_fail;
-u32 native_last_reason;
+u64 native_now, native_timer[NATIVE_CPUS];
+u64 arch_now_ns(void) { return native_now; }
+void arch_timer_arm(u64 ns) { native_timer[native_this_cpu] = ns; }
+void arch_clock_fill(void *record) { memset(record, 0x11, 1); }
+void arch_generation(u64 id[2]) { id[0] = id[1] = 0; }
 
-u64 native_now;
-u64 hv_now_ns(void) { return native_now; }
-
-unsigned int native_rearms;
-void timer_rearm(void) { native_rearms++; }
-
-void console_domain_gone(struct domain *d) { (void)d; }
-
-void last_domain_ended(u32 reason)
+struct arch_clock arch_clock(void)
 {
-	native_last_domain_ended++;
-	native_last_reason = reason;
+	return (struct arch_clock){ .tsc_khz = 1000000, .wall_sec = 1, .stable = true };
 }
 
-void domain_generation(u64 id[2]) { id[0] = id[1] = 0; }
+/* ---- registers: a vCPU's are its struct regs ---- */
 
-u64 native_open_frame = ~0ull;	/* the one device of the fake machine */
-bool machine_frame_open(u64 mfn) { return mfn == native_open_frame; }
+unsigned int native_vcpu_fail, native_loads, native_saves, native_delivers;
 
-void (*native_on_kick)(struct vcpu *v);
-void vcpu_kick(struct vcpu *v)
+int arch_vcpu_init(struct vcpu *v)
 {
-	native_kicks++;
-	if (native_on_kick)
-		native_on_kick(v);
-}
-
-void vcpu_raise(struct vcpu *v, u8 vector)
-{
-	atomic_or_u64(&v->vectors[vector / 64], 1ull << (vector % 64));
-	native_raises++;
-}
-
-struct vcpu *vcpu_create(struct domain *d, unsigned int id)
-{
-	struct vcpu *v;
-
 	if (native_vcpu_fail && !--native_vcpu_fail)
-		return NULL;
-	v = hv_alloc(sizeof(*v));
-	if (!v)
-		return NULL;
-	v->domain = d;
-	v->id = id;
-	v->sched.affinity = ~0ull;
-	v->sched.weight = d->weight;
-	v->area = v->area_none = hv_alloc(PAGE_SIZE);
-	if (!v->area || shadow_vcpu_init(v)) {
-		hv_free(v->area_none, PAGE_SIZE);
-		hv_free(v, sizeof(*v));
-		return NULL;
-	}
-	return v;
+		return -PARVUS_ENOMEM;
+	v->xsave = hv_alloc(PAGE_SIZE);
+	return v->xsave ? 0 : -PARVUS_ENOMEM;
 }
 
-void vcpu_destroy(struct vcpu *v)
+void arch_vcpu_free(struct vcpu *v) { hv_free(v->xsave, PAGE_SIZE); }
+
+void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 {
-	timer_cancel(&v->timer);
-	hv_free(v->area_none, PAGE_SIZE);
-	v->domain->vcpus[v->id] = NULL;
-	hv_free(v, sizeof(*v));
+	memset(&v->regs, 0, sizeof(v->regs));
+	v->regs.rip = rip;
+	v->regs.rsp = rsp;
+	v->kernel_mode = true;
 }
+
+void arch_context_load(struct vcpu *v, struct regs *regs)
+{
+	EXPECT(arch_current() == v && arch_this()->area == v->area, "not the current one is loaded");
+	native_loads++;
+	*regs = v->regs;
+	shadow_load(v);
+}
+
+void arch_context_save(struct vcpu *v, const struct regs *regs)
+{
+	EXPECT(arch_current() == v, "not the current one is saved");
+	native_saves++;
+	v->regs = *regs;
+	shadow_unload(v);
+}
+
+/* The guest takes all that is pending. */
+void arch_vector_deliver(struct vcpu *v, struct regs *regs)
+{
+	(void)regs;
+	native_delivers++;
+	memset(v->vectors, 0, sizeof(v->vectors));
+}
+
+void arch_stats_fold(struct vcpu *v) { EXPECT(v == arch_current(), "not the running one"); }
+
+void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r) { r->rip = v->regs.rip; }
+
+/* ---- the machine's hypercalls ---- */
+
+const char *native_called;
+u64 native_args[2];
+const void *native_regs;
+
+static s64 called(const char *name, u64 first, u64 second, const void *regs)
+{
+	native_called = name;
+	native_args[0] = first;
+	native_args[1] = second;
+	native_regs = regs;
+	return 77;
+}
+
+#define MACHINE_REGS(name) \
+	s64 hc_##name(UNUSED struct vcpu *v, struct regs *regs) { return called(#name, 0, 0, regs); }
+#define MACHINE0(name) s64 hc_##name(UNUSED struct vcpu *v) { return called(#name, 0, 0, NULL); }
+#define MACHINE1(name) s64 hc_##name(UNUSED struct vcpu *v, u64 a) { return called(#name, a, 0, NULL); }
+#define MACHINE2(name) \
+	s64 hc_##name(UNUSED struct vcpu *v, u64 a, u64 b) { return called(#name, a, b, NULL); }
+
+MACHINE_REGS(iret)
+MACHINE_REGS(sysret)
+MACHINE1(callbacks_set)
+MACHINE2(traps_set)
+MACHINE2(tls_set)
+MACHINE2(base_set)
+MACHINE1(msr_read)
+MACHINE2(msr_write)
+MACHINE2(cpuid)
+MACHINE2(debugreg_set)
+MACHINE1(debugreg_get)
+MACHINE0(pred_barrier)
 
 /* ---- pCPUs ---- */
 
@@ -181,14 +231,45 @@ struct native_cpu native_cpus[NATIVE_CPUS];
 unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
 
-u64 native_resched;
-void pcpu_resched(unsigned int cpu) { atomic_or_u64(&native_resched, 1ull << cpu); }
-unsigned int arch_cpus(void) { return NATIVE_CPUS; }
-unsigned int arch_this_cpu(void) { return native_this_cpu; }
-struct vcpu *arch_current(void) { return native_cpus[native_this_cpu].current; }
-struct mmu_root *arch_mmu_root(unsigned int cpu) { return &native_cpus[cpu].root; }
-bool arch_cpu_exposed(unsigned int cpu) { return native_cpus[cpu].exposed; }
-void arch_request(unsigned int cpu) { native_cpus[cpu].serve = true; }
+struct cpu *native_cpu_of[NATIVE_CPUS];
+struct mmu_root *native_root_of[NATIVE_CPUS];
+
+__attribute__((constructor)) static void cpus_init(void)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < NATIVE_CPUS; cpu++) {
+		native_cpus[cpu].cpu = cpu;
+		native_cpu_of[cpu] = (struct cpu *)&native_cpus[cpu];
+		native_root_of[cpu] = &native_cpus[cpu].root;
+	}
+}
+
+u64 native_resched(u64 mask)
+{
+	unsigned int cpu;
+	u64 had = 0;
+
+	for (cpu = 0; cpu < NATIVE_CPUS; cpu++)
+		if (mask >> cpu & 1 && __atomic_fetch_and(&native_cpus[cpu].work, ~WORK_RESCHED,
+							  __ATOMIC_SEQ_CST) & WORK_RESCHED)
+			had |= 1ull << cpu;
+	return had;
+}
+
+u32 arch_cpu_id(unsigned int cpu) { return cpu * 2; }
+void arch_stop(void) { panic("arch_stop"); }
+
+void (*native_on_halt)(void);
+void arch_halt(void)
+{
+	EXPECT(native_on_halt, "it idles for ever");
+	native_on_halt();
+}
+
+u64 native_open_frame = ~0ull;	/* the one device of the fake machine */
+bool arch_frame_open(u64 mfn) { return mfn == native_open_frame; }
+
 bool arch_1g_pages = true;
 u64 arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << 46) - 1);
 
@@ -231,26 +312,30 @@ void native_serve(unsigned int cpu)
 	unsigned int me = native_this_cpu;
 
 	native_this_cpu = cpu;
-	native_cpus[cpu].serve = false;
+	__atomic_fetch_and(&native_cpus[cpu].work, ~WORK_SERVE, __ATOMIC_SEQ_CST);
 	shadow_serve();
 	native_this_cpu = me;
 }
 
-void arch_kick(u64 mask)
-{
-	for (; mask; mask &= mask - 1) {
-		unsigned int cpu = (unsigned int)__builtin_ctzll(mask);
+unsigned int native_kicks;
+void (*native_on_kick)(unsigned int cpu);
 
-		if (native_before_serve)
-			native_before_serve(cpu);
-		native_serve(cpu);
-	}
+void arch_kick_cpu(unsigned int cpu)
+{
+	native_kicks++;
+	if (native_on_kick)
+		native_on_kick(cpu);
+	if (!(READ_ONCE(native_cpus[cpu].work) & WORK_SERVE))
+		return;
+	if (native_before_serve)
+		native_before_serve(cpu);
+	native_serve(cpu);
 }
 
 void native_expose(unsigned int cpu)
 {
 	native_cpus[cpu].exposed = true;
-	if (native_cpus[cpu].serve)
+	if (native_cpus[cpu].work & WORK_SERVE)
 		native_serve(cpu);
 }
 

@@ -13,35 +13,54 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <core/arch_mmu.h>
+#include <core/arch.h>
 #include <core/domain.h>
 #include <core/frame.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
+#include <core/log.h>
+#include <core/memory.h>
 #include <core/vcpu.h>
-
-#define NATIVE_CPUS	4u
 
 /* RAM of @frames frames; the allocator gets all but the first @hole. */
 void native_boot(u64 frames, u64 hole);
 
-/* What log_line() and log_raw() said last, and how many warnings there were. */
-extern char native_log[512], native_raw[512];
-extern unsigned int native_warnings;
+/* The log, line by line: the last one as it went to the debug port, and the last warning. */
+extern char native_log[512], native_warning[512];
+/* Is that anywhere in the log? */
+bool native_logged(const char *part);
+/* Warnings since the test began; each is also printed. */
+unsigned int native_warnings(void);
 
-/* pCPUs that pcpu_resched() named. */
-extern u64 native_resched;
+/* What came out of the serial line; and what comes in. */
+extern char native_serial[512];
+extern const char *native_serial_in;
 
-/* Calls of the stubs. */
-extern unsigned int native_kicks, native_raises, native_last_domain_ended;
-extern u32 native_last_reason;
-/* Called by vcpu_kick(). */
-extern void (*native_on_kick)(struct vcpu *v);
+/* The pCPUs of a mask that have WORK_RESCHED; it is taken away. */
+u64 native_resched(u64 mask);
 
-/* The clock, the frame that is a device, and how often the hardware was to learn of a deadline. */
-extern u64 native_now, native_open_frame;
-extern unsigned int native_rearms;
+/* Interrupts that arch_kick_cpu() sent; and called with each. */
+extern unsigned int native_kicks;
+extern void (*native_on_kick)(unsigned int cpu);
 
-/* vcpu_create() fails from this call on (counted down); 0 = never. */
+/* How often the machine was switched off, and whether it was to come again. */
+extern unsigned int native_power_offs;
+extern bool native_rebooted;
+
+/* The clock, the frame that is a device, and what a pCPU's timer was set to last. */
+extern u64 native_now, native_open_frame, native_timer[NATIVE_CPUS];
+
+/* arch_vcpu_init() fails from this call on (counted down); 0 = never. */
 extern unsigned int native_vcpu_fail;
+
+/* What arch_context_load(), _save() and arch_vector_deliver() were called for. */
+extern unsigned int native_loads, native_saves, native_delivers;
+/* The last hypercall that is the machine's (x86/): what it was given. They return 77. */
+extern const char *native_called;
+extern u64 native_args[2];
+extern const void *native_regs;
+/* Called by arch_halt(), which has to give it something to do. */
+extern void (*native_on_halt)(void);
 
 /* ck_assert_msg() tells the parent of each time it holds; in hot loops only failures matter. */
 #define EXPECT(c, ...) do { \
@@ -83,9 +102,8 @@ struct walk_entry {
 #define WALK_MAX	64u
 
 struct native_cpu {
+	struct cpu;		/* as core/ knows it */
 	struct mmu_root root;
-	struct vcpu *current;
-	bool exposed, serve;
 	bool roots;		/* in use */
 	struct tlb_entry tlb[TLB_MAX];
 	unsigned int tlbs;
@@ -93,7 +111,6 @@ struct native_cpu {
 	unsigned int walks;
 };
 extern struct native_cpu native_cpus[NATIVE_CPUS];
-extern unsigned int native_this_cpu;
 
 /* Called when a pCPU is kicked, before it serves; no lock is held then. */
 extern void (*native_before_serve)(unsigned int cpu);

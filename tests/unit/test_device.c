@@ -25,11 +25,11 @@ static struct domain *domain_new(void)
 
 	EXPECT(d && !domain_populate(d, _gfn(0), 16), "no memory");
 	/* port 1 says when PARVUS_VIRQ_DEVICE came */
-	OK(event_op(d->vcpus[0], PARVUS_EVENT_REGISTER, 0x1000));
+	OK(hc_event_op(d->vcpus[0], PARVUS_EVENT_REGISTER, 0x1000));
 	e = guest_map(d, GPA, sizeof(*e), 64);
 	*e = (struct parvus_event_bind){ .size = sizeof(*e), .version = 1, .kind = PARVUS_EVENT_VIRQ,
 					 .virq = PARVUS_VIRQ_DEVICE };
-	OK(event_op(d->vcpus[0], PARVUS_EVENT_BIND, GPA));
+	OK(hc_event_op(d->vcpus[0], PARVUS_EVENT_BIND, GPA));
 	return d;
 }
 
@@ -62,7 +62,7 @@ static void teardown(void)
 			domain_destroy(domains[i]);
 	ck_assert_uint_eq(device_count(), 0);
 	ck_assert_uint_eq(frames_free_count(), before);
-	ck_assert_uint_eq(native_warnings, 0);
+	ck_assert_uint_eq(native_warnings(), 0);
 }
 
 static struct parvus_device *record(struct domain *d)
@@ -81,7 +81,7 @@ static s64 op(struct domain *d, u64 o, u32 id, struct parvus_device *out)
 	s64 ret;
 
 	r->id = id;
-	ret = device_op(d->vcpus[0], o, GPA);
+	ret = hc_device_op(d->vcpus[0], o, GPA);
 	if (out)
 		*out = *r;
 	return ret;
@@ -98,7 +98,7 @@ static s64 create(struct domain *d, u32 class, u32 index, u32 front, u32 back)
 	r->front_domain = front;
 	r->back_domain = back;
 	memset(r->config, 0x11, sizeof(r->config));
-	ret = device_op(d->vcpus[0], PARVUS_DEVICE_CREATE, GPA);
+	ret = hc_device_op(d->vcpus[0], PARVUS_DEVICE_CREATE, GPA);
 	return ret ? ret : r->id;
 }
 
@@ -111,7 +111,7 @@ static s64 set(struct domain *d, s64 id, u32 state, u32 flags, u8 blob)
 	r->front_state = r->back_state = state;
 	memset(r->front_blob, blob, sizeof(r->front_blob));
 	memset(r->back_blob, blob, sizeof(r->back_blob));
-	return device_op(d->vcpus[0], PARVUS_DEVICE_SET, GPA);
+	return hc_device_op(d->vcpus[0], PARVUS_DEVICE_SET, GPA);
 }
 
 /* The next changed device's id, 0 = none. */
@@ -145,27 +145,27 @@ START_TEST(bad_arguments)
 	for (o = 0; o <= PARVUS_DEVICE_CONFIGURE; o++) {
 		struct vcpu *v = dom0->vcpus[0];
 
-		BAD(device_op(v, o, 16 * PAGE_SIZE - 100), PARVUS_EFAULT);
-		BAD(device_op(v, o, ~0ull - 100), PARVUS_EFAULT);
+		BAD(hc_device_op(v, o, 16 * PAGE_SIZE - 100), PARVUS_EFAULT);
+		BAD(hc_device_op(v, o, ~0ull - 100), PARVUS_EFAULT);
 		r = record(dom0);
 		r->id = 1;
 		r->front_domain = a->id;
 		r->back_domain = b->id;
 		r->device_class = 7;
 		r->size++;
-		BAD(device_op(v, o, GPA), PARVUS_EINVAL);
+		BAD(hc_device_op(v, o, GPA), PARVUS_EINVAL);
 		r->size--;
 		r->version = 0;
-		BAD(device_op(v, o, GPA), PARVUS_EINVAL);
+		BAD(hc_device_op(v, o, GPA), PARVUS_EINVAL);
 		r->version = 1;
 		r->reserved[0] = 1;
-		BAD(device_op(v, o, GPA), PARVUS_EINVAL);
+		BAD(hc_device_op(v, o, GPA), PARVUS_EINVAL);
 		r->reserved[0] = 0;
 		r->flags = 4;
-		BAD(device_op(v, o, GPA), PARVUS_EINVAL);
+		BAD(hc_device_op(v, o, GPA), PARVUS_EINVAL);
 	}
-	BAD(device_op(dom0->vcpus[0], 7, GPA), PARVUS_ENOSYS);
-	BAD(device_op(dom0->vcpus[0], 1ull << 32, GPA), PARVUS_ENOSYS);
+	BAD(hc_device_op(dom0->vcpus[0], 7, GPA), PARVUS_ENOSYS);
+	BAD(hc_device_op(dom0->vcpus[0], 1ull << 32, GPA), PARVUS_ENOSYS);
 	BAD(create(a, 2, 1, a->id, b->id), PARVUS_EPERM);
 	BAD(op(a, PARVUS_DEVICE_REMOVE, 1, NULL), PARVUS_EPERM);
 	BAD(op(b, PARVUS_DEVICE_CONFIGURE, 1, NULL), PARVUS_EPERM);
@@ -203,14 +203,14 @@ START_TEST(answer_fails)
 
 	r = record(a);
 	t[GPA >> PAGE_SHIFT] &= ~GFN_WRITABLE;
-	BAD(device_op(a->vcpus[0], PARVUS_DEVICE_CHANGED, GPA), PARVUS_EFAULT);
+	BAD(hc_device_op(a->vcpus[0], PARVUS_DEVICE_CHANGED, GPA), PARVUS_EFAULT);
 	t[GPA >> PAGE_SHIFT] |= GFN_WRITABLE;
 	ck_assert_uint_eq(changed(a, NULL), id);
 	r = record(dom0);
 	r->device_class = 9;
 	r->front_domain = a->id;
 	t0[GPA >> PAGE_SHIFT] &= ~GFN_WRITABLE;
-	BAD(device_op(dom0->vcpus[0], PARVUS_DEVICE_CREATE, GPA), PARVUS_EFAULT);
+	BAD(hc_device_op(dom0->vcpus[0], PARVUS_DEVICE_CREATE, GPA), PARVUS_EFAULT);
 	t0[GPA >> PAGE_SHIFT] |= GFN_WRITABLE;
 	ck_assert_uint_eq(device_count(), 1);
 }

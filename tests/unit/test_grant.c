@@ -89,7 +89,7 @@ static void all_gone(void)
 	ck_assert_uint_eq(grant_offers_total(), 0);
 	ck_assert_uint_eq(grant_mappings_total(), 0);
 	ck_assert_uint_eq(grant_ghost_frames(), 0);
-	ck_assert_uint_eq(native_warnings, 0);
+	ck_assert_uint_eq(native_warnings(), 0);
 }
 
 /* ---- the calls, by records in the guest's memory ---- */
@@ -102,7 +102,7 @@ static s64 call(unsigned int n, u64 op, void *records, size_t size, u64 count)
 	native_unexpose(n);
 	native_this_cpu = n;
 	EXPECT(!guest_write(doms[n], gpa, records, size * count), "records");
-	ret = grant_op(doms[n]->vcpus[0], op, gpa, count);
+	ret = hc_grant_op(doms[n]->vcpus[0], op, gpa, count);
 	EXPECT(!guest_read(doms[n], gpa, records, size * count), "records");
 	return ret;
 }
@@ -364,18 +364,18 @@ START_TEST(batches)
 	ck_assert_int_eq(o[3].status, -PARVUS_EINVAL);
 	ck_assert_uint_eq(o[63].ref, 63);
 	ck_assert_uint_eq(o[64].ref, 0);
-	ck_assert_int_eq(grant_op(v, PARVUS_GRANT_COPY + 1, gpa, 1), -PARVUS_ENOSYS);
-	ck_assert_int_eq(grant_op(v, ~0ull, gpa, 1), -PARVUS_ENOSYS);
+	ck_assert_int_eq(hc_grant_op(v, PARVUS_GRANT_COPY + 1, gpa, 1), -PARVUS_ENOSYS);
+	ck_assert_int_eq(hc_grant_op(v, ~0ull, gpa, 1), -PARVUS_ENOSYS);
 	for (i = PARVUS_GRANT_OFFER; i <= PARVUS_GRANT_COPY; i++) {
-		ck_assert_int_eq(grant_op(v, i, gpa, PARVUS_GRANT_BATCH + 1), -PARVUS_E2BIG);
-		ck_assert_int_eq(grant_op(v, i, ~0ull, 0), 0);
-		ck_assert_int_eq(grant_op(v, i, ram, 1), -PARVUS_EFAULT);
-		ck_assert_int_eq(grant_op(v, i, ~0ull - 7, 1), -PARVUS_EFAULT);
-		ck_assert_int_eq(grant_op(v, i, ram - 4, 1), -PARVUS_EFAULT);
+		ck_assert_int_eq(hc_grant_op(v, i, gpa, PARVUS_GRANT_BATCH + 1), -PARVUS_E2BIG);
+		ck_assert_int_eq(hc_grant_op(v, i, ~0ull, 0), 0);
+		ck_assert_int_eq(hc_grant_op(v, i, ram, 1), -PARVUS_EFAULT);
+		ck_assert_int_eq(hc_grant_op(v, i, ~0ull - 7, 1), -PARVUS_EFAULT);
+		ck_assert_int_eq(hc_grant_op(v, i, ram - 4, 1), -PARVUS_EFAULT);
 	}
 	/* records that leave memory: those before were done */
 	memset(page(doms[0], RAM - 1) + PAGE_SIZE - 16, 0, 16);
-	ck_assert_int_eq(grant_op(v, PARVUS_GRANT_REVOKE, ram - 16, 5), 2);
+	ck_assert_int_eq(hc_grant_op(v, PARVUS_GRANT_REVOKE, ram - 16, 5), 2);
 	ck_assert_int_eq(call(1, PARVUS_GRANT_MAP, &m, sizeof(m), 1), 1);
 	ck_assert_int_eq(m.status, -PARVUS_EINVAL);
 	/* one handle twice in one batch */
@@ -562,7 +562,7 @@ START_TEST(control)
 	OK(offer(0, 100, 1, RO, &ro));
 	BAD(map(1, 0, ro, RO, 5, &none), PARVUS_ENOSPC);
 	/* its memory is fixed */
-	ck_assert_int_eq(memory_op(d->vcpus[0], PARVUS_MEMORY_RELEASE, 0, 1), -PARVUS_EPERM);
+	ck_assert_int_eq(hc_memory_op(d->vcpus[0], PARVUS_MEMORY_RELEASE, 0, 1), -PARVUS_EPERM);
 	all_gone();
 }
 END_TEST
@@ -797,14 +797,14 @@ START_TEST(releases)
 		x[i] = (struct parvus_memory_extent){ .gfn = 1024 + 2 * i, .frames = 1 };
 	x[20].gfn = HOLE;
 	OK(guest_write(d, BUF << PAGE_SHIFT, x, sizeof(x)));
-#define OP(op, n, count) memory_op(d->vcpus[0], op, (BUF << PAGE_SHIFT) + (n) * sizeof(x[0]), count)
+#define OP(op, n, count) hc_memory_op(d->vcpus[0], op, (BUF << PAGE_SHIFT) + (n) * sizeof(x[0]), count)
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 0, 40), 16);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 16, 24), 4);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 20, 20), -PARVUS_EFAULT);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 0, 0), 0);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 0, PARVUS_MEMORY_BATCH + 1), -PARVUS_E2BIG);
 	ck_assert_int_eq(OP(77, 0, 1), -PARVUS_ENOSYS);
-	ck_assert_int_eq(memory_op(d->vcpus[0], PARVUS_MEMORY_RELEASE, HOLE << PAGE_SHIFT, 1), -PARVUS_EFAULT);
+	ck_assert_int_eq(hc_memory_op(d->vcpus[0], PARVUS_MEMORY_RELEASE, HOLE << PAGE_SHIFT, 1), -PARVUS_EFAULT);
 	all_gone();
 }
 END_TEST

@@ -91,10 +91,10 @@ static bool domain_any_running(const struct domain *dom)
 static void kick(unsigned int cpu)
 {
 	if (cpu != MAX_CPUS)
-		pcpu_resched(cpu);
+		pcpu_kick(cpu, WORK_RESCHED);
 }
 
-/* What schedule() of arch/x86/vcpu.c does. */
+/* What schedule() of core/pcpu.c does. */
 static struct vcpu *pick(unsigned int cpu)
 {
 	struct vcpu *prev = running[cpu], *next = sched_pick(cpu, prev, now);
@@ -127,18 +127,16 @@ static void run(unsigned int ncpus, u64 ns)
 	unsigned int cpu;
 
 	for (cpu = 0; cpu < ncpus; cpu++)
-		native_resched |= 1ull << cpu;
+		pcpu_kick(cpu, WORK_RESCHED);
 	for (; now < end; now += step)
 		for (cpu = 0; cpu < ncpus; cpu++) {
-			bool kicked = native_resched >> cpu & 1, due = timer[cpu] && timer[cpu] <= now;
+			bool kicked = native_resched(1ull << cpu), due = timer[cpu] && timer[cpu] <= now;
 
-			native_resched &= ~(1ull << cpu);
 			if (due)
 				sched_tick(cpu, now);
-			kicked |= native_resched >> cpu & 1;
+			kicked |= !!native_resched(1ull << cpu);
 			if (!kicked && !due)
 				continue;
-			native_resched &= ~(1ull << cpu);
 			if (!running[cpu] || sched_should_preempt(cpu, running[cpu], now))
 				pick(cpu);
 			timer[cpu] = sched_slice_end(cpu, running[cpu], now);
@@ -584,9 +582,9 @@ START_TEST(pause)
 	run(1, 100 * MS);
 	while (running[0] != &v[0])
 		run(1, MS);
-	native_resched = 0;
+	native_resched(~0ull);
 	sched_pause(&d[0]);
-	ck_assert_uint_eq(native_resched, 1);		/* v0 is told */
+	ck_assert_uint_eq(native_resched(~0ull), 1);		/* v0 is told */
 	ck_assert(v[1].sched.held && !v[1].sched.queued);
 	ck_assert(domain_any_running(&d[0]));
 	ck_assert(sched_should_preempt(0, &v[0], now));
@@ -599,9 +597,9 @@ START_TEST(pause)
 	ck_assert_uint_eq(sched_wake(&v[1], now), MAX_CPUS);
 	run(1, 1000 * MS);
 	ck_assert_uint_eq(ran, v[0].stats.run_ns + v[1].stats.run_ns + v[2].stats.run_ns);
-	native_resched = 0;
+	native_resched(~0ull);
 	sched_unpause(&d[0], now);
-	ck_assert_uint_eq(native_resched, 1);
+	ck_assert_uint_eq(native_resched(~0ull), 1);
 	v[2].sched.steal_ns = 0;
 	run(1, 400 * MS);
 	near(v[0].stats.run_ns + v[1].stats.run_ns - ran, 200 * MS, 15);
@@ -619,10 +617,10 @@ START_TEST(pause)
 	sched_stop(&v[3]);
 	ck_assert_ptr_null(sched_pick(0, &v[0], now));
 	ck_assert(domain_any_running(&d[0]));
-	native_resched = 0;
+	native_resched(~0ull);
 	sched_unpause(&d[0], now);
 	ck_assert(v[0].sched.queued);
-	ck_assert_uint_eq(native_resched, 1);
+	ck_assert_uint_eq(native_resched(~0ull), 1);
 	sched_left(0, &v[0], now);
 	running[0] = NULL;
 	ck_assert_ptr_nonnull(pick(0));
@@ -747,9 +745,9 @@ START_TEST(cap_changes)
 	run(1, 1003 * MS);
 	near(v[0].stats.run_ns, 100 * MS, 5);
 	ck_assert(d[0].sched.out);
-	native_resched = 0;
+	native_resched(~0ull);
 	sched_set_cap(&d[0], 0, now);		/* out of budget: on at once */
-	ck_assert_uint_eq(native_resched, 1);
+	ck_assert_uint_eq(native_resched(~0ull), 1);
 	v[0].stats.run_ns = 0;
 	run(1, 1000 * MS);
 	near(v[0].stats.run_ns, 1000 * MS, 1);
@@ -776,14 +774,14 @@ START_TEST(affinity_changes)
 	while (running[0] != &v[1])
 		run(1, MS);
 	/* queued: it moves at once, and its new pCPU is told */
-	native_resched = 0;
+	native_resched(~0ull);
 	ck_assert_int_eq(sched_set_affinity(&v[0], 4, now), 0);
-	ck_assert_uint_eq(native_resched, 4);
+	ck_assert_uint_eq(native_resched(~0ull), 4);
 	ck_assert_ptr_eq(pick(2), &v[0]);
 	/* running: it is told to leave; who leaves last says where it is */
-	native_resched = 0;
+	native_resched(~0ull);
 	ck_assert_int_eq(sched_set_affinity(&v[0], 2, now), 0);
-	ck_assert_uint_eq(native_resched, 4);
+	ck_assert_uint_eq(native_resched(~0ull), 4);
 	ck_assert(sched_should_preempt(2, &v[0], now));
 	ck_assert_ptr_null(sched_pick(2, &v[0], now));
 	ck_assert_ptr_null(sched_pick(1, NULL, now));
@@ -1029,7 +1027,7 @@ static void *cpu_thread(void *arg)
 	u64 due = 0;
 
 	while (!READ_ONCE(stop)) {
-		bool kicked = atomic_and_u64(&native_resched, ~(1ull << cpu)) >> cpu & 1;
+		bool kicked = native_resched(1ull << cpu);
 
 		if (!kicked && !(due && due <= clock_ns()) && !(prev && n++ % 64 == 0)) {
 			sched_yield();
@@ -1067,7 +1065,8 @@ START_TEST(threads)
 	join(4, 2);
 	for (i = 0; i < 8; i++)
 		start(&v[i], i % 3);
-	native_resched = 7;
+	for (i = 0; i < 3; i++)
+		pcpu_kick(i, WORK_RESCHED);
 	for (i = 0; i < 3; i++)
 		pthread_create(&thread[i], NULL, cpu_thread, (void *)(u64)i);
 	for (end = clock_ns() + 3000 * MS; clock_ns() < end; rounds++) {

@@ -354,7 +354,7 @@ static void check_all(bool tables)
 		if (cpu_of[i] < 0)
 			continue;
 		c = &native_cpus[cpu];
-		if (!c->exposed && c->serve && chance(2))
+		if (!c->exposed && c->work & WORK_SERVE && chance(2))
 			continue;	/* it has not looked yet */
 		if (!c->exposed) {	/* what it would do before it runs the guest */
 			native_expose(cpu);
@@ -571,11 +571,11 @@ static void flush_kernel(unsigned int i)
 	struct vcpu *v = d->vcpus[i];
 
 	if (chance(all_rarely()))
-		ok(CALL(i, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
+		ok(CALL(i, hc_mmu_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
 	else if (chance(4))
-		ok(CALL(i, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL)), "flush");
+		ok(CALL(i, hc_mmu_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL)), "flush");
 	else
-		ok(CALL(i, shadow_flush(v, 0, 0, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_KERNEL |
+		ok(CALL(i, hc_mmu_flush(v, 0, 0, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_KERNEL |
 					(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))), "flush");
 }
 
@@ -595,7 +595,7 @@ static void flush_space(unsigned int i, unsigned int s)
 	if (nameless || chance(all_rarely())) {
 		if (chance(2))		/* "all" needs no number */
 			--*gen_of(s);
-		ok(CALL(i, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
+		ok(CALL(i, hc_mmu_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
 		return;
 	}
 	if (!users && chance(2))
@@ -603,12 +603,12 @@ static void flush_space(unsigned int i, unsigned int s)
 	if (chance(6))
 		ok(CALL(i, shadow_flush_batch(v, users | (chance(2) ? 1ull << below(VCPUS) : 0))), "batch");
 	else if (chance(6) && runs[i] == s)
-		ok(CALL(i, shadow_flush(v, 77, gen, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_CURRENT)),
+		ok(CALL(i, hc_mmu_flush(v, 77, gen, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_CURRENT)),
 		   "flush");
 	else if (chance(5))
-		ok(CALL(i, shadow_flush(v, id, gen, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
+		ok(CALL(i, hc_mmu_flush(v, id, gen, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
 	else
-		ok(CALL(i, shadow_flush(v, id, gen, flush_start, flush_end, chance(2) ? EXTENT_SIZE : 0,
+		ok(CALL(i, hc_mmu_flush(v, id, gen, flush_start, flush_end, chance(2) ? EXTENT_SIZE : 0,
 					PARVUS_FLUSH_RANGE |
 					(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))), "flush");
 }
@@ -685,7 +685,7 @@ static void switch_space(unsigned int i)
 	bool anon = seed & 2 && chance(8);
 
 	/* a vCPU that changes is not seen by flushes of others half-way: one thread */
-	ok(CALL(i, shadow_switch(d->vcpus[i], anon ? 0 : spaces[s].id, spaces[s].root << 12, 0, *gen_of(s),
+	ok(CALL(i, hc_mmu_switch(d->vcpus[i], anon ? 0 : spaces[s].id, spaces[s].root << 12, 0, *gen_of(s),
 				 chance(8) ? 0 : gen_gpa(s), chance(4) ? below(4) : 0)), "switch");
 	runs[i] = s;
 	anonymous[i] = anon;
@@ -748,7 +748,7 @@ static s64 grant_call(unsigned int i, u64 op, void *r, size_t size)
 	s64 ret;
 
 	CHECK(!guest_write(d, (u64)BUF_GFN << PAGE_SHIFT, r, size), "records");
-	ret = CALL(i, (int)grant_op(d->vcpus[i], op, (u64)BUF_GFN << PAGE_SHIFT, 1));
+	ret = CALL(i, (int)hc_grant_op(d->vcpus[i], op, (u64)BUF_GFN << PAGE_SHIFT, 1));
 	CHECK(!guest_read(d, (u64)BUF_GFN << PAGE_SHIFT, r, size), "records");
 	return ret;
 }
@@ -823,7 +823,7 @@ static void memory_change(unsigned int i)
 
 static void age(unsigned int i)
 {
-	ok(CALL(i, shadow_age(d->vcpus[i], spaces[below(SPACES)].id)), "age");
+	ok(CALL(i, hc_mmu_age(d->vcpus[i], spaces[below(SPACES)].id)), "age");
 }
 
 /* ---- a domain for it ---- */
@@ -863,7 +863,7 @@ static void domain_down(void)
 	/* either may be the first to go, mappings and all */
 	domain_destroy(seed & 4 ? other : d);
 	domain_destroy(seed & 4 ? d : other);
-	CHECK(native_warnings == 0, "%s", native_log);
+	CHECK(native_warnings() == 0, "%s", native_log);
 	CHECK(frames_free_count() == free_before, "%lu frames, %lu before", frames_free_count(), free_before);
 }
 
@@ -1036,7 +1036,7 @@ static void call_anything(unsigned int i)
 	switch (below(8)) {
 	case 0:
 	case 1:
-		(void)CALL(i, shadow_switch(v, any_id(), chance(10) ? random_u64() : any_gfn() << 12, 0,
+		(void)CALL(i, hc_mmu_switch(v, any_id(), chance(10) ? random_u64() : any_gfn() << 12, 0,
 					    chance(2) ? below(8) : random_u64(),
 					    chance(4) ? 0 : any_gfn() << 12 | (below(512) * 8), below(5)));
 		runs[i] = (unsigned int)below(SPACES);
@@ -1052,7 +1052,7 @@ static void call_anything(unsigned int i)
 		age(i);
 		break;
 	default:
-		(void)CALL(i, shadow_flush(v, any_id(), below(16), start, end, chance(4) ? random_u64() : 0,
+		(void)CALL(i, hc_mmu_flush(v, any_id(), below(16), start, end, chance(4) ? random_u64() : 0,
 					   chance(8) ? random_u64() : below(8)));
 	}
 }
@@ -1341,29 +1341,29 @@ START_TEST(bad_calls)
 	u64 root = spaces[0].root << 12;
 
 #define REFUSED(error, call) ck_assert_int_eq(CALL(0, call), -(error))
-	REFUSED(PARVUS_EINVAL, shadow_switch(v, 1, root + 8, 0, 0, 0, 0));
-	REFUSED(PARVUS_EINVAL, shadow_switch(v, 1, root, 1, 0, 0, 0));
-	REFUSED(PARVUS_EINVAL, shadow_switch(v, 1, root, 0, 0, 0, PARVUS_SWITCH_ALL + 1));
-	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, 3000ull << 12, 0, 0, 0, 0));
-	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, ~0xfffull, 0, 0, 0, 0));
-	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, root, 0, 0, 4, 0));
-	REFUSED(PARVUS_EFAULT, shadow_switch(v, 1, root, 0, 0, 3000ull << 12, 0));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0, 0, 6));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0, 0, 0x20));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x1000, 0x2000, 3, PARVUS_FLUSH_RANGE));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x1001, 0x2000, 0, PARVUS_FLUSH_RANGE));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x1000, 0x2001, 0, PARVUS_FLUSH_RANGE));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0x3000, 0x2000, 0, PARVUS_FLUSH_RANGE));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0x1000, 0, PARVUS_FLUSH_KERNEL));
-	REFUSED(PARVUS_EINVAL, shadow_flush(v, 1, 1, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL));
+	REFUSED(PARVUS_EINVAL, hc_mmu_switch(v, 1, root + 8, 0, 0, 0, 0));
+	REFUSED(PARVUS_EINVAL, hc_mmu_switch(v, 1, root, 1, 0, 0, 0));
+	REFUSED(PARVUS_EINVAL, hc_mmu_switch(v, 1, root, 0, 0, 0, PARVUS_SWITCH_ALL + 1));
+	REFUSED(PARVUS_EFAULT, hc_mmu_switch(v, 1, 3000ull << 12, 0, 0, 0, 0));
+	REFUSED(PARVUS_EFAULT, hc_mmu_switch(v, 1, ~0xfffull, 0, 0, 0, 0));
+	REFUSED(PARVUS_EFAULT, hc_mmu_switch(v, 1, root, 0, 0, 4, 0));
+	REFUSED(PARVUS_EFAULT, hc_mmu_switch(v, 1, root, 0, 0, 3000ull << 12, 0));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0, 0, 0, 6));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0, 0, 0, 0x20));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0x1000, 0x2000, 3, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0x1001, 0x2000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0x1000, 0x2001, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0x3000, 0x2000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0, 0x1000, 0, PARVUS_FLUSH_KERNEL));
+	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL));
 	REFUSED(PARVUS_EINVAL, shadow_flush_batch(v, 1ull << VCPUS));
 	/* hints about what is not there are no mistake */
-	REFUSED(0, shadow_flush(v, 99, 1, 0, 0x1000, 0, PARVUS_FLUSH_RANGE));
-	REFUSED(0, shadow_flush(v, 99, 1, 0x1000, 0x1000, 0, PARVUS_FLUSH_RANGE));
-	REFUSED(0, shadow_flush(v, 0, 0, 0xffffffffffe00000, 0, 0, PARVUS_FLUSH_KERNEL));
+	REFUSED(0, hc_mmu_flush(v, 99, 1, 0, 0x1000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(0, hc_mmu_flush(v, 99, 1, 0x1000, 0x1000, 0, PARVUS_FLUSH_RANGE));
+	REFUSED(0, hc_mmu_flush(v, 0, 0, 0xffffffffffe00000, 0, 0, PARVUS_FLUSH_KERNEL));
 	REFUSED(0, shadow_release(v, 99));
 	REFUSED(0, shadow_release(v, 0));
-	REFUSED(0, shadow_age(v, 99));
+	REFUSED(0, hc_mmu_age(v, 99));
 	REFUSED(0, shadow_flush_batch(v, 0));
 	ck_assert_uint_eq(d->ended, 0);
 }
@@ -1380,14 +1380,14 @@ START_TEST(release)
 	map(0x400000, 600, P | W | U);
 	ck_assert_int_eq(fault(0x400000, 0, true, &e), SHADOW_DONE);	/* the reserve is taken */
 	free_pages = shadow_pool_free(d);
-	ok(CALL(0, shadow_switch(v, 50, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, hc_mmu_switch(v, 50, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
 	for (n = 0; n < 40; n++) {
 		map(0x40000000 + (n << 21), 600, P | W | U);
 		ck_assert_int_eq(fault(0x40000000 + (n << 21), 0, true, &e), SHADOW_DONE);
 	}
 	/* the reserve is filled up before each fault, so what it lacks now counts as taken */
 	ck_assert_uint_lt(shadow_pool_free(d), free_pages - 30);
-	ok(CALL(0, shadow_switch(v, 51, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, hc_mmu_switch(v, 51, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
 	while (CALL(0, shadow_release(v, 50)) == -PARVUS_EAGAIN)
 		calls++;
 	ck_assert_uint_ge(calls, 2);
@@ -1461,7 +1461,7 @@ START_TEST(overtaken)
 		ck_assert_uint_eq(mfn, mfn_of(race_gfn));
 		native_unexpose(2);
 		*entry_for(spaces[0].root, va, 1, false) = 0;
-		ok(CALL(0, shadow_flush(d->vcpus[0], 0, 0, va, va + PAGE_SIZE, PAGE_SIZE, PARVUS_FLUSH_KERNEL)),
+		ok(CALL(0, hc_mmu_flush(d->vcpus[0], 0, 0, va, va + PAGE_SIZE, PAGE_SIZE, PARVUS_FLUSH_KERNEL)),
 		   "flush");
 		ck_assert_uint_eq(races, i + 1);
 	}

@@ -9,9 +9,9 @@
 #include <x86/pv.h>
 #include <core/frame.h>
 #include <core/lib.h>
-#include <core/platform.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
 #include <core/timer.h>
-#include <parvus/hypercalls.h>
 
 #define PORT	0x700u	/* data; then registers: 3 the place, in 512 bytes, 7 command and status */
 #define WATCHED	(4 * PAGE_SIZE)
@@ -21,15 +21,15 @@ static u64 watched_gpa, watched_va;
 static u8 place, memory[65536];
 static u32 at;
 
-/* watch_gfn(gpa, va): the frames from gpa on, which the guest has mapped read-only at va. */
-bool bench_watch(struct vcpu *v, struct regs *r, u64 nr)
+/* The frames from @gpa on, which the guest has mapped read-only at @va. */
+s64 hc_watch_gfn(struct vcpu *v, u64 gpa, u64 va)
 {
-	if (nr != PARVUS_HC_watch_gfn || (r->rdi | r->rsi) & (PAGE_SIZE - 1))
-		return false;
+	if ((gpa | va) & (PAGE_SIZE - 1))
+		return -PARVUS_EINVAL;
 	watched = v->domain;
-	watched_gpa = r->rdi;
-	watched_va = r->rsi;
-	return true;
+	watched_gpa = gpa;
+	watched_va = va;
+	return 0;
 }
 
 /* The one form that is understood: mov %rax, (%rdi), which is 48 89 07. */
@@ -80,8 +80,8 @@ bool bench_msr(struct vcpu *v, u32 msr, u64 value)
 {
 	if (msr == 0x83f && value >= 32 && value < 256)
 		vcpu_raise(v, (u8)value);
-	else if (msr == 0x838 && !timer_set(&v->timer, this_pcpu()->cpu, hv_now_ns() + value))
-		timer_rearm();
+	else if (msr == 0x838 && !timer_set(&v->timer, this_pcpu()->cpu, arch_now_ns() + value))
+		pcpu_timer_arm();
 	else
 		return msr == 0x80b;
 	return true;

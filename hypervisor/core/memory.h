@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The memory of a domain (memory.c). Its gfn table says which machine frame stands behind
+ * each guest-physical frame, per 2 MiB chunk where the chunk is uniform. Who takes memory
+ * away clears the entry first, then calls shadow_lose() and guest_access_wait().
+ */
+#ifndef CORE_MEMORY_H
+#define CORE_MEMORY_H
+
+#include <core/domain.h>
+#include <core/frame.h>
+
+/*
+ * One entry per 2 MiB of guest-physical space, and, where the chunk is not one
+ * extent, a page of 512 entries of the same form for its frames.
+ * Bits: 0 present, 1 writable, 2 extent (chunk entries: one 2 MiB extent),
+ * 3 table (chunk entries: the mfn is a page of gfn entries), 4 demand (RAM without a
+ * frame: one comes at the first touch; not present), 5 foreign (present: the frame of
+ * another domain, by a grant), 6 mmio (present: no RAM; domain 0 alone), 7 busy (not
+ * present: the frame is on its way out), 12..51 mfn.
+ */
+#define GFN_PRESENT	1ull
+#define GFN_WRITABLE	2ull
+#define GFN_EXTENT	4ull
+#define GFN_TABLE	8ull
+#define GFN_DEMAND	16ull
+#define GFN_FOREIGN	32ull
+#define GFN_MMIO	64ull
+#define GFN_BUSY	128ull
+#define GFN_MFN_MASK	0x000ffffffffff000ull
+
+/* Plain RAM of the domain itself: the only memory that the hypervisor reads and writes for it. */
+static inline bool gfn_is_ram(u64 e)
+{
+	return (e & (GFN_PRESENT | GFN_FOREIGN | GFN_MMIO)) == GFN_PRESENT;
+}
+static inline bool gfn_is_writable_ram(u64 e) { return gfn_is_ram(e) && (e & GFN_WRITABLE); }
+
+static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
+
+/* The entry that stands for frame @i of a chunk. */
+static inline u64 gfn_chunk_entry(u64 chunk, u64 i)
+{
+	if (likely(chunk & GFN_EXTENT))
+		return chunk + (i << PAGE_SHIFT);
+	return chunk & GFN_TABLE ? READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(chunk)))[i]) : chunk;
+}
+
+/* The entry of the table; 0: none, or beyond it. */
+static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
+{
+	if (unlikely(n >= d->max_gfn))
+		return 0;
+	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]), n & (EXTENT_FRAMES - 1));
+}
+
+/* What the table does not name is the machine's own for domain 0, and nothing for others. */
+u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
+
+/**
+ * gfn_lookup - the entry that stands for a gfn
+ * Return: an entry of the form above for the *frame* (never GFN_TABLE;
+ * GFN_EXTENT set if the whole 2 MiB chunk is one uniform extent), or 0.
+ */
+static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
+{
+	u64 e = gfn_lookup_own(d, gfn_x(gfn));
+
+	return likely(e) ? e : gfn_lookup_machine(d, gfn_x(gfn));
+}
+
+/*
+ * The same, but RAM without a frame gets one now. 0: no RAM there. GFN_DEMAND: the machine
+ * has no frame to give; @reserve lets calls of the guest use the last ones.
+ */
+u64 gfn_touch(struct domain *d, gfn_t gfn, bool reserve);
+
+/*
+ * Give [gfn, gfn + count) zeroed RAM, extents first. 0, -PARVUS_EINVAL (beyond the table),
+ * -PARVUS_EEXIST or -PARVUS_ENOMEM; after these two what was added stays, until the domain goes.
+ */
+int domain_populate(struct domain *d, gfn_t gfn, u64 count);
+/* The same, with frames at the first touch. Both: -PARVUS_ENOMEM beyond max_frames. */
+int domain_promise(struct domain *d, gfn_t gfn, u64 count);
+/* Domain 0: the free frames of [first, first + count) become its RAM, where they are. */
+int domain_claim(struct domain *d, u64 first, u64 count);
+
+/**
+ * domain_release - give frames of a domain back
+ * @v: the calling vCPU, one of the domain's
+ * @gfn, @frames: a range of RAM, with frames or without, within one 2 MiB chunk
+ * All or nothing; afterwards these gfns have no memory, and no TLB holds their frames.
+ * Return: 0, -PARVUS_EINVAL (not such a range), -PARVUS_EFAULT (a gfn is not RAM),
+ * -PARVUS_EBUSY (a frame is offered, or registered for good), -PARVUS_ENOMEM (an extent
+ * cannot be split).
+ */
+int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames);
+/*
+ * The entry of a gfn whose chunk is no extent, with a page of entries made if there is
+ * none; under gfn_lock. NULL: the chunk is one extent (or RAM without frames), or, if
+ * *chunk is 0, there is no memory for the page.
+ */
+u64 *gfn_slot(struct domain *d, u64 gfn);
+/* The table of a chunk, made if there is none, its entries as the chunk was. gfn_lock is held. */
+u64 *gfn_chunk_table(struct domain *d, u64 gfn);
+
+/*
+ * Frames may have come back: whoever waits for one tries again. Asked after every hypercall
+ * and page fault, and when a domain has gone: frames come back in many ways. No lock is held.
+ */
+extern u32 memory_waits;
+void domain_memory_wake(void);
+static inline void domain_memory_free(void)
+{
+	if (unlikely(READ_ONCE(memory_waits)))
+		domain_memory_wake();
+}
+/* The domain is gone: free up to @budget chunks of its memory; true when all is gone. */
+bool memory_free(struct domain *d, u64 budget);
+/* A first touch found no frame in the machine: the domain sleeps until there is one. */
+void domain_wait_memory(struct domain *d);
+
+#endif

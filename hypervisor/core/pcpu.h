@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A pCPU as core/ and mmu/ know it: what it has to do, and for whom it works. pcpu.c says
+ * what it does next.
+ */
+#ifndef CORE_PCPU_H
+#define CORE_PCPU_H
+
+#include <core/atomic.h>
+
+struct vcpu;
+struct regs;
+struct parvus_vcpu_area;
+
+/* cpu.work bits: looked at before every C exit to the guest. */
+#define WORK_SERVE	1u	/* serve TLB requests */
+#define WORK_RESCHED	2u
+#define WORK_VECTORS	4u	/* the running vCPU got a vector */
+#define WORK_STOP	8u	/* panic elsewhere: stop */
+#define WORK_TIMER	16u
+
+/*
+ * A part of the machine's own record of the pCPU (x86/percpu.h). Each pCPU writes its own;
+ * what others may read or write is marked [any].
+ */
+struct cpu {
+	struct vcpu *current;	/* running vCPU or NULL */
+	struct parvus_vcpu_area *area;	/* of current; never NULL while a vCPU runs */
+	u32 work;		/* WORK_* [any] */
+	u32 cpu;		/* our number */
+	u8 exposed;		/* see core/arch.h [any reads] */
+	bool idle;		/* [any reads] */
+	bool yield;		/* the next reschedule lets others go first */
+};
+
+/* A pCPU's pair of top-level tables; each is private to the pCPU (rule 24). */
+struct mmu_root {
+	mfn_t kernel;		/* seen in virtual kernel mode: user half (NX) + kernel half */
+	mfn_t user;		/* seen in virtual user mode: user half alone */
+	u64 *kernel_table;	/* their contents, mapped for good */
+	u64 *user_table;
+};
+
+/* Also for one's own: an OR without LOCK can lose a bit that another pCPU sets meanwhile. */
+static inline void cpu_work_add(struct cpu *c, u32 bits)
+{
+	__atomic_fetch_or(&c->work, bits, __ATOMIC_SEQ_CST);
+}
+
+/* The timer of this pCPU: for the next of its timers and the end of the slice. */
+void pcpu_timer_arm(void);
+/* From entry.S, on the way out and not exposed: all that is due, until nothing is. */
+void pcpu_work(struct regs *regs);
+
+#endif

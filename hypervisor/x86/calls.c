@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hypercalls of a vCPU about its registers: entry points, segments, MSRs, CPUID, debug
+ * registers. What is shown and allowed is emulate.c's, the same as by a trap; iret and sysret
+ * are in pv.c, tls_set is in desc.c.
+ */
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/pv.h>
+#include <core/guest_access.h>
+#include <core/handlers.h>
+
+s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
+{
+	struct parvus_callbacks c;
+	struct domain *d = v->domain;
+
+	if (guest_read(d, gpa, &c, sizeof(c)))
+		return -PARVUS_EFAULT;
+	if (c.size != sizeof(c) || c.version != 1 || c.crit_start || c.crit_end || c.crit_resume ||
+	    c.reserved[0] || c.reserved[1] || !canonical(c.syscall_entry) || !canonical(c.df_stack))
+		return -PARVUS_EINVAL;
+	WRITE_ONCE(d->df_stack, c.df_stack);
+	WRITE_ONCE(d->syscall_entry, c.syscall_entry);
+	this_pcpu()->syscall_entry = c.syscall_entry;
+	return 0;
+}
+
+s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
+{
+	struct parvus_trap t;
+	struct domain *d = v->domain;
+	u64 i;
+
+	if (count > PARVUS_TRAPS)
+		return -PARVUS_E2BIG;
+	for (i = 0; i < count; i++, gpa += sizeof(t)) {
+		if (guest_read(d, gpa, &t, sizeof(t)))
+			return -PARVUS_EFAULT;
+		if ((t.dpl != 0 && t.dpl != 3) || (t.flags & ~PARVUS_TRAP_KEEP_IF) ||
+		    t.reserved0[0] | t.reserved0[1] | t.reserved0[2] | t.reserved0[3] |
+		    t.reserved0[4] || !canonical(t.address))
+			return -PARVUS_EINVAL;
+		d->traps[t.vector].dpl = t.dpl;
+		d->traps[t.vector].flags = t.flags;
+		WRITE_ONCE(d->traps[t.vector].address, t.address);
+	}
+	return 0;
+}
+
+/* ---- segments ---- */
+
+static u64 descriptor_base(u64 d) { return (d >> 16 & 0xffffff) | (d >> 56) << 24; }
+
+/* User GS by selector: what MOV to GS would do in user mode, without touching the kernel's base. */
+static int user_selector_set(struct vcpu *v, u64 sel)
+{
+	u64 base = 0, live;
+	unsigned int entry = (unsigned int)sel >> 3;
+
+	if (sel > 0xffff)
+		return -PARVUS_EINVAL;
+	if (sel > 3) {
+		if ((sel & 7) != 3)
+			return -PARVUS_EINVAL;
+		if (entry >= GDT_TLS && entry < GDT_TLS + 3) {
+			u64 d = v->tls[entry - GDT_TLS];
+
+			if (!(d >> 47 & 1) || (d >> 43 & 1 && !(d >> 41 & 1)))
+				return -PARVUS_EINVAL;
+			base = descriptor_base(d);
+		} else if (sel != SEL_USER_SS) {
+			return -PARVUS_EINVAL;
+		}
+	}
+	live = guest_gs_base();		/* MOV to GS changes GS base, which is ours here */
+	__asm__ volatile("mov %w0, %%gs" : : "r"((u32)sel));
+	wrmsr(MSR_GS_BASE, (u64)pcpus[v->sched.cpu]);	/* this_pcpu() reads GS */
+	guest_gs_base_set(live);
+	v->area->user_gs_base = base;
+	return 0;
+}
+
+s64 hc_base_set(struct vcpu *v, u64 which, u64 value)
+{
+	if (which == PARVUS_SEL_GS_USER)
+		return user_selector_set(v, value);
+	if (!canonical(value))
+		return -PARVUS_EINVAL;
+	switch (which) {
+	case PARVUS_BASE_FS:
+		guest_fs_base_set(value);
+		return 0;
+	case PARVUS_BASE_GS_KERNEL:
+		v->kernel_gs_base = value;
+		this_pcpu()->kernel_gs_base = value;
+		guest_gs_base_set(value);
+		return 0;
+	case PARVUS_BASE_GS_USER:
+		v->area->user_gs_base = value;
+		return 0;
+	}
+	return -PARVUS_EINVAL;
+}
+
+/* ---- MSRs, CPUID, debug registers ---- */
+
+s64 hc_msr_read(struct vcpu *v, u64 msr)
+{
+	u64 value = 0;
+	int ret = msr > 0xffffffff ? -PARVUS_EINVAL : guest_msr_read(v, (u32)msr, &value);
+
+	if (!ret)
+		v->area->ret[0] = value;
+	return ret;
+}
+
+s64 hc_msr_write(struct vcpu *v, u64 msr, u64 value)
+{
+	return msr > 0xffffffff ? -PARVUS_EINVAL : guest_msr_write(v, (u32)msr, value);
+}
+
+s64 hc_cpuid(struct vcpu *v, u64 leaf, u64 subleaf)
+{
+	u32 out[4];
+	unsigned int i;
+
+	if (leaf > 0xffffffff || subleaf > 0xffffffff)
+		return -PARVUS_EINVAL;
+	guest_cpuid(v, (u32)leaf, (u32)subleaf, out);
+	for (i = 0; i < 4; i++)
+		v->area->ret[i] = out[i];
+	return 0;
+}
+
+s64 hc_debugreg_set(struct vcpu *v, u64 index, u64 value)
+{
+	return index > 7 ? -PARVUS_EINVAL : guest_debugreg_set(v, (unsigned int)index, value);
+}
+
+s64 hc_debugreg_get(struct vcpu *v, u64 index)
+{
+	if (index > 7 || index == 4 || index == 5)
+		return -PARVUS_EINVAL;
+	v->area->ret[0] = v->dr[index];
+	return 0;
+}
+
+s64 hc_pred_barrier(UNUSED struct vcpu *v)
+{
+	if (cpu_features.ibpb)
+		wrmsr(MSR_PRED_CMD, 1);
+	return 0;
+}

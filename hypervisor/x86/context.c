@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The registers of a vCPU: as after a reset, saved when it loses its pCPU, loaded when it
+ * gets one, and as its guest knows them.
+ */
+#include <boot/boot.h>
+#include <x86/cpu.h>
+#include <x86/desc.h>
+#include <x86/percpu.h>
+#include <x86/pv.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <parvus/control.h>
+
+/* FPU, debug registers and the like as after a reset (Intel SDM vol. 3, 9.1.1). */
+static void context_reset(struct vcpu *v)
+{
+	memset(v->xsave, 0, max(cpu_features.xsave_size, 512u));
+	*(u16 *)v->xsave = 0x37f;			/* FCW */
+	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
+	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
+	v->xcr0 = cpu_features.xcr0;
+	v->tsc_aux = 0;
+	v->guest_cr4 = 0;
+	memset(v->dr, 0, sizeof(v->dr));
+	v->dr[6] = 0xffff0ff0;
+	v->dr[7] = 0x400;
+}
+
+int arch_vcpu_init(struct vcpu *v)
+{
+	v->xsave = hv_alloc(max(cpu_features.xsave_size, 512u));
+	if (!v->xsave)
+		return -PARVUS_ENOMEM;
+	context_reset(v);
+	return 0;
+}
+
+void arch_vcpu_free(struct vcpu *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpus_online; i++)
+		if (pcpus[i]->fpu_owner == v)
+			pcpus[i]->fpu_owner = NULL;
+	hv_free(v->xsave, max(cpu_features.xsave_size, 512u));
+}
+
+void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
+{
+	memset(&v->regs, 0, sizeof(v->regs));
+	v->regs.rip = rip;
+	v->regs.rsp = rsp;
+	v->regs.rflags = RFLAGS_RUN;
+	v->regs.cs = SEL_USER_CS;
+	v->regs.ss = SEL_USER_SS;
+	v->kernel_mode = true;
+	v->ds = v->es = v->fs = v->gs = 0;
+	v->live_fs_base = v->live_gs_base = v->kernel_gs_base = 0;
+	memset(v->tls, 0, sizeof(v->tls));
+	context_reset(v);
+}
+
+static void fpu_save(struct vcpu *v)
+{
+	if (cpu_features.xsaveopt)
+		__asm__ volatile("xsaveopt64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
+	else if (cpu_features.xsave)
+		__asm__ volatile("xsave64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("fxsave64 (%0)" : : "r"(v->xsave) : "memory");
+}
+
+static void fpu_load(struct vcpu *v)
+{
+	if (cpu_features.xsave)
+		__asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("fxrstor64 (%0)" : : "r"(v->xsave) : "memory");
+}
+
+static void xcr0_want(struct pcpu *p, u64 value)
+{
+	if (cpu_features.xsave && p->xcr0 != value) {
+		xcr0_set(value);
+		p->xcr0 = value;
+	}
+}
+
+u64 guest_gs_base(void)
+{
+	u64 v;
+
+	if (!cpu_features.fsgsbase)
+		return rdmsr(MSR_KERNEL_GS_BASE);
+	__asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(v) : : "memory");
+	return v;
+}
+
+void guest_gs_base_set(u64 v)
+{
+	if (!cpu_features.fsgsbase)
+		wrmsr(MSR_KERNEL_GS_BASE, v);
+	else
+		__asm__ volatile("swapgs; wrgsbase %0; swapgs" : : "r"(v) : "memory");
+}
+
+u64 guest_fs_base(void) { return cpu_features.fsgsbase ? rdfsbase() : rdmsr(MSR_FS_BASE); }
+
+void guest_fs_base_set(u64 v)
+{
+	if (cpu_features.fsgsbase)
+		wrfsbase(v);
+	else
+		wrmsr(MSR_FS_BASE, v);
+}
+
+void debug_load(struct pcpu *p, const struct vcpu *v)
+{
+	__asm__ volatile("mov %0, %%db0" : : "r"(v->dr[0]));
+	__asm__ volatile("mov %0, %%db1" : : "r"(v->dr[1]));
+	__asm__ volatile("mov %0, %%db2" : : "r"(v->dr[2]));
+	__asm__ volatile("mov %0, %%db3" : : "r"(v->dr[3]));
+	__asm__ volatile("mov %0, %%db7" : : "r"(v->dr[7]));
+	p->debug_live = v->dr[7] != 0x400;
+}
+
+void arch_context_save(struct vcpu *v, const struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+
+	v->regs = *regs;
+	v->kernel_mode = p->kernel_mode;
+	v->live_gs_base = guest_gs_base();
+	v->live_fs_base = guest_fs_base();
+	__asm__ volatile("mov %%ds, %0" : "=m"(v->ds));
+	__asm__ volatile("mov %%es, %0" : "=m"(v->es));
+	__asm__ volatile("mov %%fs, %0" : "=m"(v->fs));
+	__asm__ volatile("mov %%gs, %0" : "=m"(v->gs));
+	xcr0_want(p, cpu_features.xcr0);	/* all of it, whatever the guest enabled (rule 37) */
+	fpu_save(v);
+	arch_stats_fold(v);
+	shadow_unload(v);
+	p->kernel_cr3 = p->user_cr3 = hv_root;
+}
+
+/* The guest may have changed the TLS entry of a selector in use: then it does not load, and is 0. */
+#define SELECTOR_LOAD(sreg, value) \
+	__asm__ volatile("1: mov %w0, %%" sreg "\n2:\n" \
+			 ".pushsection .text.fixup, \"ax\"\n" \
+			 "3: xor %k0, %k0\n mov %w0, %%" sreg "\n jmp 2b\n.popsection\n" \
+			 ".pushsection .ex_table, \"a\"\n.quad 1b, 3b\n.popsection" \
+			 : "+r"(value))
+
+static void selectors_load(struct pcpu *p, const struct vcpu *v)
+{
+	u32 ds = v->ds, es = v->es, fs = v->fs, gs = v->gs;
+
+	SELECTOR_LOAD("ds", ds);
+	SELECTOR_LOAD("es", es);
+	SELECTOR_LOAD("fs", fs);
+	SELECTOR_LOAD("gs", gs);
+	wrmsr(MSR_GS_BASE, (u64)p);	/* the selector load changed it */
+}
+
+void arch_context_load(struct vcpu *v, struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+
+	*regs = v->regs;
+	p->syscall_entry = v->domain->syscall_entry;
+	p->kernel_gs_base = v->kernel_gs_base;
+	p->kernel_mode = v->kernel_mode;
+	p->kernel_cr3 = mfn_x(p->root.kernel) << PAGE_SHIFT;
+	p->user_cr3 = mfn_x(p->root.user) << PAGE_SHIFT;
+	desc_load_tls(p, v->tls);
+	selectors_load(p, v);
+	guest_gs_base_set(v->live_gs_base);
+	guest_fs_base_set(v->live_fs_base);
+	if (cpu_features.rdtscp)
+		wrmsr(MSR_TSC_AUX, v->tsc_aux);
+	if (p->fpu_owner != v || v->fpu_cpu != p->cpu) {
+		xcr0_want(p, cpu_features.xcr0);
+		fpu_load(v);
+		p->fpu_owner = v;
+		v->fpu_cpu = p->cpu;
+	}
+	xcr0_want(p, v->xcr0);
+	if (p->debug_live || v->dr[7] != 0x400)
+		debug_load(p, v);
+	shadow_load(v);
+	if (!p->kernel_mode)
+		set_user_mode(p);
+	exit_slow_update(p, v);
+}
+
+void idle_forever(void)
+{
+	struct pcpu *p = this_pcpu();
+
+	p->current = NULL;
+	pcpu_add_work(p, WORK_RESCHED);
+	enter_first((struct regs *)p->stack_top - 1);
+}
+
+void arch_stats_fold(struct vcpu *v)
+{
+	struct pcpu *p = this_pcpu();
+
+	v->stats.crossings += p->n_crossings;
+	v->stats.syscalls += p->n_syscalls;
+	v->stats.user_returns += p->n_user_returns;
+	v->stats.kernel_returns += p->n_kernel_returns;
+	v->stats.root_switches += p->n_root_switches;
+	p->n_crossings = p->n_syscalls = p->n_user_returns = 0;
+	p->n_kernel_returns = p->n_root_switches = 0;
+}
+
+#define SAME_PLACE(reg) \
+	BUILD_ASSERT(offsetof(struct parvus_control_regs, reg) == \
+		     offsetof(struct regs, reg) + offsetof(struct parvus_control_regs, r15))
+SAME_PLACE(rbx);
+SAME_PLACE(r11);
+SAME_PLACE(rax);
+SAME_PLACE(rdi);
+
+void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *a)
+{
+	const struct regs *r = &v->regs;
+
+	if (!r->cs)	/* never reset */
+		return;
+	a->started = 1;
+	a->kernel_mode = v->kernel_mode;
+	memcpy(&a->r15, r, offsetof(struct regs, vector));	/* SAME_PLACE */
+	a->rip = r->rip;
+	a->cs = v->kernel_mode ? VSEL_KERNEL_CS : r->cs;
+	a->rflags = (r->rflags & ~(u64)RFLAGS_IF) |
+		    (!v->kernel_mode || v->area->irq_enabled ? RFLAGS_IF : 0);
+	a->rsp = r->rsp;
+	a->ss = v->kernel_mode ? VSEL_KERNEL_SS : r->ss;
+	a->fs_base = v->live_fs_base;
+	a->gs_base = v->live_gs_base;
+	a->kernel_gs_base = v->kernel_mode ? v->area->user_gs_base : v->kernel_gs_base;
+	a->cr2 = v->area->cr2;
+	a->cr3 = gfn_x(v->shadow.root) << PAGE_SHIFT;
+}

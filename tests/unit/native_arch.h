@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The inline half of core/arch.h for the fake machine (native.c). */
+#ifndef UNIT_NATIVE_ARCH_H
+#define UNIT_NATIVE_ARCH_H
+
+#define NATIVE_CPUS	4u
+
+extern struct cpu *native_cpu_of[NATIVE_CPUS];
+extern struct mmu_root *native_root_of[NATIVE_CPUS];
+extern unsigned int native_this_cpu;
+void *native_frame_map(u64 mfn);
+u64 native_frame_of(const void *p);
+
+static inline struct cpu *arch_cpu(unsigned int cpu) { return native_cpu_of[cpu]; }
+static inline struct cpu *arch_this(void) { return arch_cpu(native_this_cpu); }
+static inline unsigned int arch_this_cpu(void) { return native_this_cpu; }
+static inline struct vcpu *arch_current(void) { return arch_this()->current; }
+static inline unsigned int arch_cpus(void) { return NATIVE_CPUS; }
+static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return native_root_of[cpu]; }
+static inline void *arch_frame_map(mfn_t mfn) { return native_frame_map(mfn_x(mfn)); }
+static inline mfn_t arch_frame_of(const void *p) { return _mfn(native_frame_of(p)); }
+
+#endif
