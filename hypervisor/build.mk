@@ -58,6 +58,7 @@ define hv_link
 	@nm -n $@.tmp | awk -f hypervisor/x86/symbols.awk >$@.sym.c
 	@$(CC) $(HV_CFLAGS) -c -o $@.sym.o $@.sym.c
 	@$(HV_LINK) -o $@.tmp $(1) $@.sym.o
+	@echo $(1) $@.sym.o >$@.objects
 	@mv $@.tmp $@
 endef
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The little ACPI that a hypervisor without AML needs: CPUs, I/O APIC and overrides
+ * The little ACPI that a hypervisor without AML needs: CPUs, I/O APICs and overrides
  * from the MADT, and how to power off from the FADT and the DSDT's \_S5 package,
- * which is found by its bytes (ACPI 6.4, 5.2.12, 5.2.9, 7.4.2.5).
+ * which is found by its bytes (ACPI 6.4, 5.2.12, 5.2.9, 7.4.2.5). What is found goes to
+ * x86/ (smp.c, apic.c, power.c), for the tables are not read again.
  */
 #include <boot/boot.h>
 #include <x86/cpu.h>
+#include <x86/power.h>
+#include <core/frame.h>
 #include <core/lib.h>
-#include <core/arch.h>
 #include <core/log.h>
 
 struct sdt {
@@ -18,29 +20,26 @@ struct sdt {
 	u32 oem_revision, creator, creator_revision;
 } __attribute__((packed));
 
-u32 cpu_apic_ids[MAX_CPUS];
-unsigned int cpus_present;
-u64 lapic_phys = 0xfee00000;
-u32 ioapic_gsi_base;	/* of the first */
-unsigned int ioapics;
-u64 ioapic_list[MAX_IOAPICS], acpi_rsdp;
-u32 irq_override[16];	/* gsi | polarity and trigger flags << 16 */
-
-static u16 pm1a_control, pm1b_control, reset_port, s5_a, s5_b;
-static u8 reset_value;
-static bool have_s5;
+u64 acpi_rsdp;
 
 /* Tables may lie in memory that e820 does not call RAM, thus outside the direct map. */
+static void *firmware_map(u64 pa, u64 bytes)
+{
+	if (pa + bytes <= max(ROUND_UP(frame_table_count << PAGE_SHIFT, GIB(1)), GIB(1)))
+		return phys_to_virt(pa);
+	return mmio_map(pa, bytes);
+}
+
 static void *table_map(u64 pa)
 {
 	struct sdt *t;
 
 	if (!pa || pa >= GIB(512))
 		return NULL;
-	t = ram_or_mmio_map(pa, sizeof(*t));
+	t = firmware_map(pa, sizeof(*t));
 	if (t->length < sizeof(*t) || t->length > MIB(4))
 		return NULL;
-	return ram_or_mmio_map(pa, t->length);
+	return firmware_map(pa, t->length);
 }
 
 static u8 sum(const void *p, size_t n)
@@ -117,11 +116,11 @@ static void parse_s5(const struct sdt *dsdt)
 			continue;
 		q += 1 + (*q >> 6) + 1;		/* package length, element count */
 		q += *q == 0x0a;
-		s5_a = (u16)(*q << 10);
+		power.s5_a = (u16)(*q << 10);
 		q++;
 		q += *q == 0x0a;
-		s5_b = (u16)(*q << 10);
-		have_s5 = true;
+		power.s5_b = (u16)(*q << 10);
+		power.have_s5 = true;
 		return;
 	}
 }
@@ -132,13 +131,13 @@ static void parse_fadt(const struct sdt *t)
 	const struct sdt *dsdt;
 	u64 at = *(const u32 *)(p + 40);
 
-	pm1a_control = (u16)*(const u32 *)(p + 64);
-	pm1b_control = (u16)*(const u32 *)(p + 68);
+	power.pm1a_control = (u16)*(const u32 *)(p + 64);
+	power.pm1b_control = (u16)*(const u32 *)(p + 68);
 	if (t->length >= 148 && *(const u64 *)(p + 140))
 		at = *(const u64 *)(p + 140);
 	if (t->length >= 129 && (*(const u32 *)(p + 112) & 1u << 10) && p[116] == 1) {
-		reset_port = (u16)*(const u64 *)(p + 120);
-		reset_value = p[128];
+		power.reset_port = (u16)*(const u64 *)(p + 120);
+		power.reset_value = p[128];
 	}
 	dsdt = table_map(at);
 	if (dsdt)
@@ -160,7 +159,7 @@ void acpi_init(void)
 	if (!rsdp)
 		rsdp = scan_rsdp(0xe0000, 0x100000);
 	acpi_rsdp = rsdp;
-	r = rsdp ? ram_or_mmio_map(rsdp, 36) : NULL;
+	r = rsdp ? firmware_map(rsdp, 36) : NULL;
 	width = r && r[15] >= 2 && *(const u64 *)(r + 24) ? 8 : 4;
 	root = r ? table_map(width == 8 ? *(const u64 *)(r + 24) : *(const u32 *)(r + 16)) : NULL;
 	n = root ? (root->length - (unsigned int)sizeof(*root)) / width : 0;
@@ -178,34 +177,4 @@ void acpi_init(void)
 		cpu_apic_ids[0] = apic_id();
 		cpus_present = 1;
 	}
-}
-
-void arch_power_off(bool reboot)
-{
-	if (reboot)
-		machine_reboot();
-	power_off();
-}
-
-void power_off(void)
-{
-	const char *s;
-
-	if (have_s5) {
-		outw(pm1a_control, (u16)(s5_a | 1u << 13));
-		if (pm1b_control)
-			outw(pm1b_control, (u16)(s5_b | 1u << 13));
-	}
-	for (s = "Shutdown"; *s; s++)	/* Bochs */
-		outb(0x8900, (u8)*s);
-	halt_forever();
-}
-
-void machine_reboot(void)
-{
-	if (reset_port)
-		outb(reset_port, reset_value);
-	outb(0xcf9, 6);
-	outb(0x64, 0xfe);
-	halt_forever();
 }

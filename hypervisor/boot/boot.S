@@ -2,7 +2,7 @@
 /*
  * From the boot loader to C, for three protocols, and the secondary CPUs' way
  * from real mode. The first 4 GiB are mapped twice with 2 MiB pages, one to one
- * and at HV_BASE; paging.c replaces both.
+ * and at HV_BASE; paging_init() replaces both.
  */
 #include <asm-offsets.h>
 
@@ -43,7 +43,7 @@ mb2_end:
 	.long	PHYS(boot_start32)
 #endif
 
-	.section .boot.text, "ax"
+	.text
 	.code32
 /* eax, ebx as the protocol says; paging off, flat segments. */
 	.globl	boot_start32
@@ -148,7 +148,7 @@ boot_gdt:	.quad	0
 boot_gdt_ptr:	.word	31
 		.quad	PHYS(boot_gdt)
 
-	.section .bss.page, "aw", @nobits
+	.section .data.page, "aw"
 	.balign	4096
 boot_l4:	.skip	4096
 boot_l3:	.skip	4096

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the boot protocols told us, in one form. */
+/*
+ * Between the files of boot/: what the boot protocols told us, in one form, and the steps of
+ * start. All of it is gone when the first guest runs (boot_discard), so no other room includes
+ * this.
+ */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H
 
 #include <core/types.h>
 #include <core/limits.h>
+#include <x86/paging.h>
 
-#define HV_BASE		0xffff800000000000ull
 #define BOOT_RANGES	128
 
 struct boot_range {
@@ -29,10 +33,8 @@ struct boot_info {
 };
 
 extern struct boot_info boot_info;
-extern char image_start[], rodata_start[], data_start[], load_end[], image_end[];
-
-static inline void *phys_to_virt(u64 pa) { return (void *)(pa + HV_BASE); }
-static inline u64 virt_to_phys(const void *p) { return (u64)p - HV_BASE; }
+extern char boot_rodata_start[], boot_data_start[];	/* hypervisor.lds */
+extern char trampoline_start[], trampoline_end[];	/* boot.S */
 
 /* multiboot.c: @magic and @info as found in eax and ebx. False: unknown protocol. */
 bool boot_parse(u32 magic, u64 info);
@@ -41,27 +43,17 @@ bool boot_option_is(const char *name, const char *value);
 
 /* paging.c: final page tables; afterwards all RAM is at phys_to_virt(). */
 void paging_init(void);
-/* Fill slots 256..511 of a guest root: the hypervisor's own. */
-void paging_fill_root(u64 *root);
-extern u64 hv_root;		/* CR3 value with no guest in it */
 /* The next piece of free RAM in [p->end, high), in whole pages. False: there is none. */
 bool boot_free_next(struct boot_piece *p, u64 high);
-void *mmio_map(u64 pa, u64 bytes);
-void *ram_or_mmio_map(u64 pa, u64 bytes);	/* firmware tables: wherever they lie */
 /* boot memory: whole zeroed pages, before the frame allocator is there */
 void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
 u64 free_modules(void);		/* and the modules, when all is built */
 
+/* acpi.c */
+void acpi_init(void);
+extern u64 acpi_rsdp;		/* physical address as found, 0 = none */
 /* builder.c: every domain of the boot modules; returns how many run. */
 unsigned int build_domains(void);
-
-void acpi_init(void);
-void apic_init_cpu(void);
-void smp_init(void);
-void time_init(void);
-void serial_init(void);
-noreturn void power_off(void);
-noreturn void machine_reboot(void);
 
 #endif

@@ -248,7 +248,7 @@ unsigned int build_domains(void)
 	for (i = 0; i < boot_info.modules; i++)
 		n += build_bundle(phys_to_virt(boot_info.module[i].start),
 				  boot_info.module[i].end - boot_info.module[i].start);
-	freed = free_modules();
+	freed = free_modules() + (u64)(boot_end - image_start) / PAGE_SIZE;	/* boot_discard() */
 	for (i = 0; i < MAX_DOMAINS; i++)
 		if (domains[i]) {
 			domains[i]->frames_free_before += freed;

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hypervisor's own page tables and the hand-over of RAM to the frame allocator.
- *
- * All RAM is at HV_BASE + physical address, supervisor and never executable, the
- * image with the rights of its sections; device memory is mapped uncached at the
- * same offset. Slots 256..271 of every root hold these tables: guests cannot use
- * what is there, and its entries in the hardware are supervisor ones.
+ * The first pages: memory before the frame allocator is there, the hypervisor's page tables
+ * (x86/paging.c says what they are), and the hand-over of RAM to the frame allocator.
  */
 #include <boot/boot.h>
 #include <x86/cpu.h>
@@ -13,16 +9,6 @@
 #include <core/lib.h>
 #include <core/log.h>
 
-#define PTE_P	1ull
-#define PTE_W	2ull
-#define PTE_PWT	8ull
-#define PTE_PCD	16ull
-#define PTE_PS	128ull
-#define PTE_NX	(1ull << 63)
-#define ADDR	0x000ffffffffff000ull
-
-u64 hv_root;
-static u64 *root;
 static u64 boot_free;		/* next free physical address for boot_alloc */
 static u64 boot_limit;
 
@@ -113,38 +99,7 @@ void *boot_alloc(u64 bytes, u64 align)
 	return p;
 }
 
-static u64 *next_table(u64 *entry)
-{
-	void *page;
-
-	if (!(*entry & PTE_P)) {
-		page = boot_limit ? boot_alloc(PAGE_SIZE, PAGE_SIZE) : hv_alloc(PAGE_SIZE);
-		BUG_ON(!page);
-		*entry = virt_to_phys(page) | PTE_P | PTE_W;
-	}
-	return phys_to_virt(*entry & ADDR);
-}
-
-static void map_range(u64 pa, u64 end, u64 flags, u64 step)
-{
-	u64 va, *l3, *l2, *l1;
-
-	for (; pa < end; pa += step) {
-		va = pa + HV_BASE;
-		l3 = next_table(&root[va >> 39 & 511]);
-		if (step == GIB(1)) {
-			l3[va >> 30 & 511] = pa | flags | PTE_PS;
-			continue;
-		}
-		l2 = next_table(&l3[va >> 30 & 511]);
-		if (step == MIB(2)) {
-			l2[va >> 21 & 511] = pa | flags | PTE_PS;
-			continue;
-		}
-		l1 = next_table(&l2[va >> 21 & 511]);
-		l1[va >> 12 & 511] = pa | flags;
-	}
-}
+static void *boot_page(void) { return boot_alloc(PAGE_SIZE, PAGE_SIZE); }
 
 static u64 top_of_ram(void)
 {
@@ -157,10 +112,15 @@ static u64 top_of_ram(void)
 	return top;
 }
 
+/* The pages of a part of the image, with rights of their own. */
+static void protect(const char *start, const char *end, u64 flags)
+{
+	paging_map(virt_to_phys(start), virt_to_phys(end), flags, PAGE_SIZE, boot_page);
+}
+
 void paging_init(void)
 {
-	u64 nx = cpu_features.nx ? PTE_NX : 0;
-	u64 data = PTE_P | PTE_W | nx, pa, top;
+	u64 data = paging_data(), nx = data & HV_NX, pa, step, top;
 	u64 image = ROUND_DOWN(virt_to_phys(image_start), MIB(2));
 	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
 
@@ -169,52 +129,18 @@ void paging_init(void)
 		top = GIB(512);
 	/* frame table; page tables down to 2 MiB, some to 4 KiB; devices */
 	find_boot_memory((top >> PAGE_SHIFT) * sizeof(struct frame_info) + (top >> 18) + MIB(1));
-	root = boot_alloc(PAGE_SIZE, PAGE_SIZE);
-	hv_root = virt_to_phys(root);
-	map_range(0, image, data, MIB(2));
-	map_range(image, image_top, data, PAGE_SIZE);
-	for (pa = image_top; pa < top;) {
-		u64 step = cpu_features.gb_pages && !(pa & (GIB(1) - 1)) ? GIB(1) : MIB(2);
-
-		map_range(pa, pa + step, data, step);
-		pa += step;
+	hv_root = virt_to_phys(boot_page());
+	paging_map(0, image, data, MIB(2), boot_page);
+	paging_map(image, image_top, data, PAGE_SIZE, boot_page);
+	for (pa = image_top; pa < top; pa += step) {
+		step = cpu_features.gb_pages && !(pa & (GIB(1) - 1)) ? GIB(1) : MIB(2);
+		paging_map(pa, pa + step, data, step, boot_page);
 	}
-	map_range(virt_to_phys(image_start), virt_to_phys(rodata_start), PTE_P, PAGE_SIZE);
-	map_range(virt_to_phys(rodata_start), virt_to_phys(data_start), PTE_P | nx, PAGE_SIZE);
+	protect(image_start, boot_rodata_start, HV_P);
+	protect(boot_rodata_start, boot_data_start, HV_P | nx);
+	protect(boot_end, rodata_start, HV_P);
+	protect(rodata_start, data_start, HV_P | nx);
 	write_cr3(hv_root);
-}
-
-void *mmio_map(u64 pa, u64 bytes)
-{
-	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
-	u64 data = PTE_P | PTE_W | (cpu_features.nx ? PTE_NX : 0);
-	u64 top = ROUND_UP(top_of_ram(), GIB(1));
-
-	/* A device below the top of RAM lies under a 1 GiB or 2 MiB entry: make that uncached. */
-	if (start < top && cpu_features.gb_pages) {
-		u64 gb = ROUND_DOWN(start, GIB(1));
-		u64 *l3 = next_table(&root[256]);
-
-		if (l3[gb >> 30] & PTE_PS) {
-			l3[gb >> 30] = 0;
-			map_range(gb, gb + GIB(1), data, MIB(2));
-		}
-	}
-	map_range(start, end, data | PTE_PCD | PTE_PWT, MIB(2));
-	write_cr3(read_cr3());
-	return phys_to_virt(pa);
-}
-
-void *ram_or_mmio_map(u64 pa, u64 bytes)
-{
-	if (pa + bytes <= max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1)))
-		return phys_to_virt(pa);
-	return mmio_map(pa, bytes);
-}
-
-void paging_fill_root(u64 *table)
-{
-	memcpy(&table[256], &root[256], 16 * sizeof(u64));
 }
 
 /* The modules are built: their memory, above the first MiB, is anybody's. Returns frames. */

@@ -8,13 +8,30 @@
 #include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/desc.h>
+#include <x86/power.h>
 #include <x86/pv.h>
 #include <x86/vectors.h>
+#include <core/lib.h>
 #include <core/log.h>
 #include <core/domain.h>
 #include <core/hypercall.h>
 
 void boot_main(u32 magic, u64 info);
+
+/* With a copy of their way from real mode (boot.S) in a page below 1 MiB. */
+static void secondaries_start(void)
+{
+	struct boot_piece low = { 0, 0x8000 };
+	/* one that no module is in: UEFI loaders put them there */
+	u64 pa = boot_free_next(&low, 0x9f000) ? low.start : 0;
+	size_t bytes = (size_t)(trampoline_end - trampoline_start);
+
+	if (pa)
+		memcpy(phys_to_virt(pa), trampoline_start, bytes);
+	smp_init(pa);
+	if (pa)		/* domain 0 may look there */
+		memset(phys_to_virt(pa), 0, bytes);
+}
 
 void boot_main(u32 magic, u64 info)
 {
@@ -43,11 +60,12 @@ void boot_main(u32 magic, u64 info)
 	pic_disable();
 	apic_init_cpu();
 	time_init();
-	smp_init();
+	secondaries_start();
 	ioapic_route(4, HV_VECTOR_CONSOLE);
 	serial_enable_rx();
 	if (!build_domains())
 		panic("boot: no domain to run; give a bundle as boot module");
-	smp_store_release(&smp_go, true);
-	idle_forever();
+	/* boot's stack goes too: the rest is done on this CPU's own, below the frame of a guest */
+	__asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call boot_discard" : : "r"(p->frame));
+	__builtin_unreachable();
 }

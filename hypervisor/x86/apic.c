@@ -3,8 +3,8 @@
  * Local APIC (x2APIC where the CPU has it, else memory-mapped), its one-shot timer
  * (TSC deadline where possible), IPIs, and one I/O APIC. Intel SDM vol. 3, 11.
  */
-#include <boot/boot.h>
 #include <x86/cpu.h>
+#include <x86/paging.h>
 #include <x86/percpu.h>
 #include <x86/vectors.h>
 #include <core/arch.h>
@@ -26,6 +26,13 @@
 #define APIC_DIVIDE	0x3e0
 #define LVT_MASKED	0x10000u
 #define LVT_DEADLINE	0x40000u
+
+/* what the MADT says, from boot/acpi.c */
+u64 lapic_phys = 0xfee00000;
+u32 ioapic_gsi_base;	/* of the first */
+unsigned int ioapics;
+u64 ioapic_list[MAX_IOAPICS];
+u32 irq_override[16];	/* gsi | polarity and trigger flags << 16 */
 
 static volatile u32 *apic;	/* NULL: x2APIC */
 static volatile u32 *ioapic;

@@ -3,9 +3,9 @@
  * The registers of a vCPU: as after a reset, saved when it loses its pCPU, loaded when it
  * gets one, and as its guest knows them.
  */
-#include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/desc.h>
+#include <x86/paging.h>
 #include <x86/percpu.h>
 #include <x86/pv.h>
 #include <core/frame.h>

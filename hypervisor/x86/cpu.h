@@ -100,12 +100,17 @@ void cpu_detect(void);
 void cpu_init(void);
 
 /* time.c: the TSC's rate */
+void time_init(void);
 extern u64 tsc_khz;
 extern u64 wall_sec;
 
-/* apic.c */
+/* smp.c: CPUs that the firmware names, by their APIC ids; start them from the page at @pa */
 extern u32 cpu_apic_ids[];
 extern unsigned int cpus_present;
+void smp_init(u64 pa);
+
+/* apic.c */
+void apic_init_cpu(void);
 u32 apic_id(void);
 void apic_eoi(void);
 void apic_send(u32 dest, u32 low);
@@ -120,11 +125,11 @@ extern u64 lapic_phys;
 #define MAX_IOAPICS	8u
 extern unsigned int ioapics;		/* all of them, for keeping domain 0 out */
 extern u64 ioapic_list[MAX_IOAPICS];
-extern u64 acpi_rsdp;			/* physical address as found, 0 = none */
 extern u32 ioapic_gsi_base;
 extern u32 irq_override[16];
 
 /* serial.c */
+void serial_init(void);
 void serial_enable_rx(void);
 
 #endif

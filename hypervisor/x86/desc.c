@@ -5,7 +5,6 @@
  * code, stack and TSS; there is no LDT (review rule 34). Gates are DPL 3 only for
  * 3, 4 and 0x80 (rule 33).
  */
-#include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/desc.h>
 #include <core/frame.h>

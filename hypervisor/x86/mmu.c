@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Frames, roots, the hardware TLB, and kicks (core/arch.h). */
-#include <boot/boot.h>
 #include <x86/cpu.h>
+#include <x86/paging.h>
 #include <x86/percpu.h>
 #include <x86/pv.h>
 #include <core/frame.h>

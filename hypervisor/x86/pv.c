@@ -4,7 +4,6 @@
  * the C side of leaving it (iret and sysret that the assembly did not take). See
  * pv-abi parvus/vcpu.h for what the guest sees.
  */
-#include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/desc.h>
 #include <x86/pv.h>

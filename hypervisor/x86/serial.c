@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* COM1, a 16550, 115200 8N1, polled output, interrupt-driven input; and the debug port. */
-#include <boot/boot.h>
 #include <x86/cpu.h>
 #include <core/arch.h>
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Starting the other CPUs: INIT, start-up IPI, a page below 1 MiB with the way from
- * real mode (boot.S), one CPU at a time.
+ * Starting the other CPUs: INIT, start-up IPI, one CPU at a time. boot/ puts the way from
+ * real mode (boot.S) into a page below 1 MiB; a CPU comes from there to secondary_main(), and
+ * waits here, not in boot/, until the boot CPU has thrown boot/ away.
  */
-#include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/desc.h>
+#include <x86/paging.h>
 #include <x86/percpu.h>
 #include <x86/pv.h>
 #include <core/frame.h>
@@ -14,8 +15,8 @@
 #include <core/sched.h>
 #include <core/timer.h>
 
-extern char trampoline_start[], trampoline_end[];
-
+u32 cpu_apic_ids[MAX_CPUS];
+unsigned int cpus_present;
 struct pcpu *pcpus[MAX_CPUS];
 unsigned int cpus_online;
 bool smp_go;
@@ -115,23 +116,20 @@ void secondary_main(struct pcpu *p)
 	apic_init_cpu();
 	smp_store_release(&p->online, true);
 	tsc_answer(p);
-	while (!READ_ONCE(smp_go))
+	while (!smp_load_acquire(&smp_go))
 		cpu_relax();
+	write_cr3(hv_root);	/* boot's translations go: its frames may be anybody's now */
 	idle_forever();
 }
 
-void smp_init(void)
+/* @pa: the page with the way from real mode, 0 = there is none, and we stay alone. */
+void smp_init(u64 pa)
 {
-	struct boot_piece low = { 0, 0x8000 };
-	/* a page below 1 MiB that no module is in: UEFI loaders put them there */
-	u64 pa = boot_free_next(&low, 0x9f000) ? low.start : 0;
 	unsigned int i;
 	u32 me = apic_id();
 
 	pcpus[0]->apic_id = me;
 	pcpus[0]->online = true;
-	if (pa)
-		memcpy(phys_to_virt(pa), trampoline_start, (size_t)(trampoline_end - trampoline_start));
 	for (i = 0; i < cpus_present && pa; i++) {
 		struct pcpu *p;
 
@@ -145,6 +143,7 @@ void smp_init(void)
 		start_one(pa, p);
 		if (!READ_ONCE(p->online)) {
 			log_warn("smp: CPU with APIC id %u does not start", cpu_apic_ids[i]);
+			apic_send(p->apic_id, 0x4500);	/* and must not later, when boot/ is gone */
 			pcpus[cpus_online] = NULL;
 			continue;
 		}
@@ -155,7 +154,5 @@ void smp_init(void)
 			tsc_stable = false;
 		}
 	}
-	if (pa)		/* domain 0 may look there */
-		memset(phys_to_virt(pa), 0, (size_t)(trampoline_end - trampoline_start));
 	log_info("smp: %u CPUs", cpus_online);
 }

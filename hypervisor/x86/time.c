@@ -4,7 +4,6 @@
  * the PM timer where there is no PIT), the time of day at boot from the CMOS clock,
  * and the record that guests read (pvclock, Linux arch/x86/include/asm/pvclock-abi.h).
  */
-#include <boot/boot.h>
 #include <x86/cpu.h>
 #include <core/atomic.h>
 #include <core/domain.h>

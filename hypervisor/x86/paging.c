@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hypervisor's own page tables. boot/paging.c builds them; what is needed afterwards is
+ * here: device memory, and the end of boot's part of the image.
+ *
+ * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with
+ * the rights of its sections; device memory is mapped uncached at the same offset. Every root
+ * of a guest has a copy of the 16 entries that lead here: the tables below them are shared, so
+ * a change of one is a change for every root, and costs each CPU a flush.
+ */
+#include <x86/cpu.h>
+#include <x86/paging.h>
+#include <x86/pv.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+
+#define ADDR	0x000ffffffffff000ull
+
+u64 hv_root;
+
+u64 paging_data(void)
+{
+	return HV_P | HV_W | (cpu_features.nx ? HV_NX : 0);
+}
+
+/* The table that an entry points to; an empty entry gets a new one. */
+static u64 *next_table(u64 *entry, void *(*page)(void))
+{
+	void *table;
+
+	if (!(*entry & HV_P)) {
+		table = page();
+		BUG_ON(!table);
+		*entry = virt_to_phys(table) | HV_P | HV_W;
+	}
+	return phys_to_virt(*entry & ADDR);
+}
+
+void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void))
+{
+	u64 va, *l3, *l2, *l1, *root = phys_to_virt(hv_root);
+
+	for (; pa < end; pa += step) {
+		va = pa + HV_BASE;
+		l3 = next_table(&root[va >> 39 & 511], page);
+		if (step == GIB(1)) {
+			l3[va >> 30 & 511] = pa | flags | HV_PS;
+			continue;
+		}
+		l2 = next_table(&l3[va >> 30 & 511], page);
+		if (step == MIB(2)) {
+			l2[va >> 21 & 511] = pa | flags | HV_PS;
+			continue;
+		}
+		l1 = next_table(&l2[va >> 21 & 511], page);
+		l1[va >> 12 & 511] = pa | flags;
+	}
+}
+
+static void *table_page(void) { return hv_alloc(PAGE_SIZE); }
+
+/*
+ * A device may lie below the top of RAM, in the hole under 4 GiB. There boot/paging.c mapped
+ * whole GiB as RAM where the CPU can: such an entry is split before one part is made uncached.
+ */
+void *mmio_map(u64 pa, u64 bytes)
+{
+	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
+	u64 gb = ROUND_DOWN(start, GIB(1)), *l3;
+
+	if (start < ROUND_UP(frame_table_count << PAGE_SHIFT, GIB(1))) {
+		l3 = next_table((u64 *)phys_to_virt(hv_root) + 256, table_page);
+		if (l3[gb >> 30] & HV_PS) {
+			l3[gb >> 30] = 0;
+			paging_map(gb, gb + GIB(1), paging_data(), MIB(2), table_page);
+		}
+	}
+	paging_map(start, end, paging_data() | HV_PCD | HV_PWT, MIB(2), table_page);
+	write_cr3(read_cr3());
+	return phys_to_virt(pa);
+}
+
+void paging_fill_root(u64 *table)
+{
+	memcpy(&table[256], (u64 *)phys_to_virt(hv_root) + 256, 16 * sizeof(u64));
+}
+
+/*
+ * Called by boot_main() on this CPU's own stack, for boot's stack is in what goes. No other
+ * room refers to boot/ (hypervisor.lds), and no domain has run yet. A stray call must not find
+ * old code: the pages lose their execute right, and hold INT3 until they are allocated. The
+ * other CPUs wait for smp_go and flush then (secondary_main), before they touch a frame.
+ */
+void boot_discard(void)
+{
+	u64 start = virt_to_phys(image_start), end = virt_to_phys(boot_end);
+
+	paging_map(start, end, paging_data(), PAGE_SIZE, table_page);
+	write_cr3(hv_root);
+	memset(image_start, 0xcc, end - start);
+	frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);
+	log_info("boot: %lu KiB given back", (unsigned long)(end - start) >> 10);
+	smp_store_release(&smp_go, true);
+	idle_forever();
+}

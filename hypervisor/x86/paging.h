@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The address map of ring 0. Slots 256..271 of every root, HV_BASE and 8 TiB above it, are the
+ * hypervisor's: physical address p is at HV_BASE + p, the image as well as all RAM and devices.
+ */
+#ifndef X86_PAGING_H
+#define X86_PAGING_H
+
+#include <core/types.h>
+
+#define HV_BASE		0xffff800000000000ull
+
+/* hypervisor.lds; what boot_end ends begins at image_start */
+extern char image_start[], boot_end[], rodata_start[], data_start[], load_end[], image_end[];
+
+static inline void *phys_to_virt(u64 pa) { return (void *)(pa + HV_BASE); }
+static inline u64 virt_to_phys(const void *p) { return (u64)p - HV_BASE; }
+
+extern u64 hv_root;		/* CR3 value with no guest in it; set once at boot */
+
+/* Entries of these tables. */
+#define HV_P		1ull
+#define HV_W		2ull
+#define HV_PWT		8ull
+#define HV_PCD		16ull
+#define HV_PS		128ull
+#define HV_NX		(1ull << 63)
+
+/* Rights of data: HV_P, HV_W, and HV_NX where the CPU has it. */
+u64 paging_data(void);
+/*
+ * Map [pa, end) of hv_root at HV_BASE + pa, in steps of 4 KiB, 2 MiB or 1 GiB. @page gives the
+ * zeroed pages of new tables. The caller flushes, on every CPU that may hold what was there.
+ */
+void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void));
+/* Fill slots 256..271 of a guest root: the hypervisor's own. */
+void paging_fill_root(u64 *root);
+/* Map registers of a device, uncached, on this CPU. */
+void *mmio_map(u64 pa, u64 bytes);
+/* The last act of start: boot's part of the image goes, the domains run. */
+noreturn void boot_discard(void);
+
+#endif
