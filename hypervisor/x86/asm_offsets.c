@@ -5,6 +5,7 @@
  */
 #include <x86/percpu.h>
 #include <core/hypercall.h>
+#include <parvus/mmu.h>
 
 #define DEFINE(sym, val)	__asm__ volatile("\n->" #sym " %0" : : "i"(val))
 #define PCPU(member)		DEFINE(PCPU_##member, offsetof(struct pcpu, member))
@@ -61,4 +62,5 @@ void asm_offsets(void)
 	REGS(rip);
 	DEFINE(REGS_SIZE, sizeof(struct regs));
 	DEFINE(EXIT_PREFILL, EXIT_PREFILL);
+	DEFINE(HOLE_END, PARVUS_HOLE_END);
 }

@@ -5,6 +5,7 @@
  * User mode never comes here: it gets its fault (review rule 38).
  */
 #include <x86/cpu.h>
+#include <x86/cpuid.h>
 #include <x86/desc.h>
 #include <x86/pv.h>
 #include <x86/decode.h>
@@ -16,22 +17,26 @@
 
 static const char signature[] = "ParvusParvus";
 
-/* 1: what a ring-3 kernel must not use, or what has no substance here. */
-#define CPUID1_C_HIDE	(1u << 2 | 1u << 3 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 15 | \
-			 1u << 17 | 1u << 18 | 1u << 21 | 1u << 24)
-#define CPUID1_D_HIDE	(1u << 1 | 1u << 7 | 1u << 9 | 1u << 11 | 1u << 12 | 1u << 14 | 1u << 17 | \
-			 1u << 18 | 1u << 21 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29 | 1u << 31)
-/* 7: keep FSGSBASE BMI1 AVX2 BMI2 ERMS RDSEED ADX AVX512* CLFLUSHOPT CLWB SHA */
-#define CPUID7_B_KEEP	(1u << 0 | 1u << 3 | 1u << 5 | 1u << 8 | 1u << 9 | 1u << 16 | 1u << 17 | 1u << 18 | \
-			 1u << 19 | 1u << 21 | 1u << 23 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | \
-			 1u << 29 | 1u << 30 | 1u << 31)
-/* AVX512VBMI VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNT RDPID */
-#define CPUID7_C_KEEP	(1u << 1 | 1u << 6 | 1u << 8 | 1u << 9 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 14 | \
-			 1u << 22)
-#define CPUID7_D_KEEP	(1u << 2 | 1u << 3 | 1u << 4 | 1u << 8)	/* AVX512 4VNNIW 4FMAPS, FSRM, VP2INTERSECT */
-#define EXT1_C_HIDE	(1u << 1 | 1u << 2 | 1u << 3 | 1u << 9 | 1u << 10 | 1u << 12 | 1u << 13 | 1u << 15 | \
-			 1u << 19 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 29)
-#define EXT1_D_HIDE	(1u << 7 | 1u << 9 | 1u << 12 | 1u << 14 | 1u << 17)
+/* Leaf 1: what a kernel in ring 3 must not use, or what has no substance here. */
+#define C1_HIDE	(C1_DTES64 | C1_MONITOR | C1_VMX | C1_SMX | C1_EIST | C1_TM2 | C1_PDCM | C1_PCID | \
+		 C1_DCA | C1_X2APIC | C1_TSC_DEADLINE)
+#define D1_HIDE	(D1_VME | D1_MCE | D1_APIC | D1_SEP | D1_MTRR | D1_MCA | D1_PSE36 | D1_PSN | D1_DS | \
+		 D1_ACPI | D1_SS | D1_HTT | D1_TM | D1_PBE)
+/*
+ * Leaf 7: what user code can use and no kernel has to know of. A list of what is kept: an
+ * unknown bit may be one that needs the kernel's care, such as SMAP, PKU or CET.
+ */
+#define B7_KEEP	(B7_FSGSBASE | B7_BMI1 | B7_AVX2 | B7_BMI2 | B7_ERMS | B7_AVX512F | B7_AVX512DQ | \
+		 B7_RDSEED | B7_ADX | B7_AVX512IFMA | B7_CLFLUSHOPT | B7_CLWB | B7_AVX512PF | \
+		 B7_AVX512ER | B7_AVX512CD | B7_SHA | B7_AVX512BW | B7_AVX512VL)
+#define C7_KEEP	(C7_AVX512VBMI | C7_AVX512VBMI2 | C7_GFNI | C7_VAES | C7_VPCLMULQDQ | \
+		 C7_AVX512VNNI | C7_AVX512BITALG | C7_AVX512VPOPCNTDQ | C7_RDPID)
+#define D7_KEEP	(D7_AVX512_4VNNIW | D7_AVX512_4FMAPS | D7_FSRM | D7_AVX512VP2INTERSECT)
+/* Leaf 0x80000001, of AMD: virtualization, counters, and topology that a vCPU does not have. */
+#define CX_HIDE	(CX_CMP_LEGACY | CX_SVM | CX_EXTAPIC | CX_OSVW | CX_IBS | CX_SKINIT | CX_WDT | \
+		 CX_LWP | CX_NODEID_MSR | CX_TOPOLOGY | CX_PERFCTR_CORE | CX_PERFCTR_NB | CX_BPEXT | \
+		 CX_PTSC | CX_PERFCTR_LLC | CX_MONITORX)
+#define DX_HIDE	(DX_MCE | DX_APIC | DX_MTRR | DX_MCA | DX_PSE36)
 
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 {
@@ -58,10 +63,10 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		break;
 	case 1:
 		b = (b & 0xff00) | 1u << 16 | v->id << 24;
-		c = (c & ~CPUID1_C_HIDE) | 1u << 31;
+		c = (c & ~C1_HIDE) | C1_HYPERVISOR;
 		if (!cpu_features.xsave)
-			c &= ~(1u << 26 | 1u << 27 | 1u << 28);
-		d &= ~CPUID1_D_HIDE;
+			c &= ~(C1_XSAVE | C1_OSXSAVE | C1_AVX);
+		d &= ~D1_HIDE;
 		break;
 	case 4:
 		a &= 0x3ff;		/* one thread, one core */
@@ -78,9 +83,9 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 			break;
 		}
 		a = 0;
-		b &= CPUID7_B_KEEP;
-		c &= CPUID7_C_KEEP;
-		d &= CPUID7_D_KEEP;
+		b &= B7_KEEP;
+		c &= C7_KEEP;
+		d &= D7_KEEP;
 		break;
 	case 0xd:
 		if (!cpu_features.xsave) {
@@ -97,8 +102,8 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		}
 		break;
 	case 0x80000001:
-		c &= ~EXT1_C_HIDE;
-		d &= ~EXT1_D_HIDE;
+		c &= ~CX_HIDE;
+		d &= ~DX_HIDE;
 		break;
 	case 0x80000007:
 		a = b = c = 0;

@@ -7,6 +7,11 @@
  * guest runs, GS base is the guest's and the kernel GS base MSR points to this
  * pCPU's struct pcpu. Interrupts are off throughout.
  *
+ * Above each label stands what the registers hold there and what may be changed.
+ * "Exposed" is the flag of core/arch_mmu.h: another CPU that takes a translation
+ * away waits for an exposed CPU, and not for one that runs C. Hence each way in
+ * clears it before C, and each way out sets it before it looks at pcpu.work.
+ *
  * The frame at the top of the pCPU's stack is struct regs (core/vcpu.h):
  *
  *	stack_top  ->	(end)
@@ -24,14 +29,34 @@
  * Nothing else in here can fault: selectors are constants, addresses that reach
  * SYSRET or IRET are sign-extended from bit 47, flags are masked (review rules
  * 28 and 29).
+ *
+ * An NMI or a machine check comes at any instruction. Where GS base or the stack
+ * is still, or already, the guest's at CPL 0 stands WINDOW: only what has a stack
+ * of its own and makes no guess about GS (ist_common) may run there.
  */
 #include <asm-offsets.h>
 #include <x86/desc.h>
 #include <x86/vectors.h>
 
-#define HOLE_END	0xffff880000000000
+/*
+ * Start and end of a fragile window. It makes no symbol, but a record in the section .windows,
+ * which is not loaded: first and last address, and the name in 16 bytes. Tests land NMIs there.
+ */
+.macro WINDOW
+8880:
+.endm
+.macro WINDOW_END name:req
+8881:	.pushsection .windows, "", @progbits
+	.quad	8880b, 8881b
+8882:	.ascii	"\name"
+	.fill	16 - (. - 8882b)
+	.popsection
+.endm
 
-/* An instruction that may fault on guest memory, and where to go if it must not. */
+/*
+ * An instruction that may fault on guest memory. The fault is taken on this very stack, and
+ * retried when the software TLB had the entry; else the way on is guest_access_failed.
+ */
 .macro FIXUP insn:vararg
 9990:	\insn
 	.pushsection .ex_table, "a"
@@ -61,7 +86,10 @@
 	push	%r15
 .endm
 
-/* The hardware's frame of an entry by SYSCALL, for struct regs. */
+/*
+ * The hardware's frame of an entry by SYSCALL, for struct regs. In: rcx = rip, r11 = rflags,
+ * scratch[0] = rsp, all of the guest. Changed: rsp.
+ */
 .macro PUSH_SYSCALL_FRAME cs:req
 	mov	%gs:PCPU_stack_top, %rsp
 	movb	$0, %gs:PCPU_exposed
@@ -70,6 +98,19 @@
 	push	%r11
 	pushq	$\cs
 	push	%rcx
+.endm
+
+/*
+ * The rest of struct regs for a system call, and C. In: all registers are the guest's, but for
+ * rsp. The function is called with struct regs in rdi, and rsp = struct regs when it is back.
+ */
+.macro SYSCALL_TO_C function:req
+	PUSH_SYSCALL_FRAME SEL_USER_CS
+	pushq	$0
+	pushq	$VECTOR_SYSCALL
+	PUSH_REGS
+	mov	%rsp, %rdi
+	call	\function
 .endm
 
 .macro POP_CALLER_SAVED
@@ -94,7 +135,10 @@
 	POP_CALLER_SAVED
 .endm
 
-/* Sign-extend a guest-chosen address from bit 47. */
+/*
+ * Sign-extend an address that the guest chose from bit 47. SYSRET and IRET with another one
+ * fault in ring 0, SYSRET with the guest's stack even; WRGSBASE faults, too.
+ */
 .macro CANONICAL reg:req
 	shl	$16, \reg
 	sar	$16, \reg
@@ -105,10 +149,13 @@
 /*
  * SYSCALL. rcx = rip, r11 = rflags, rsp and all else the guest's.
  * From guest user: bounce to the guest kernel. From guest kernel: a hypercall.
+ * rsp is free once it is in the scratch word, and no other register is. The stack stays the
+ * guest's until one of the ways below needs one: nothing may be pushed before.
  */
 	.globl	syscall_entry
 	.balign	64
 syscall_entry:
+	WINDOW
 	swapgs
 	incq	%gs:PCPU_n_crossings
 	mov	%rsp, %gs:PCPU_scratch
@@ -120,11 +167,13 @@ syscall_entry:
 	jbe	hypercall_fast
 
 /*
- * All others. Of struct regs only what C may look at or destroys is stored: it keeps rbx, rbp
- * and r12..r15; the guest's rsp is in the scratch word. The rest follows when work is due.
+ * All others. rax = number, rdi rsi rdx r10 r8 r9 = arguments, rcx = rip, r11 = rflags.
+ * Of struct regs only what C may look at or destroys is stored: it keeps rbx, rbp and r12..r15;
+ * the guest's rsp is in the scratch word. The rest follows when work is due (hypercall_work).
  */
 hypercall:
 	mov	%gs:PCPU_frame, %rsp
+	WINDOW_END syscall
 	movb	$0, %gs:PCPU_exposed
 	mov	%rdi, REGS_rdi(%rsp)
 	mov	%rsi, REGS_rsi(%rsp)
@@ -135,19 +184,29 @@ hypercall:
 	mov	%r10, REGS_r10(%rsp)
 	mov	%rcx, REGS_rip(%rsp)
 	mov	%r11, REGS_rflags(%rsp)
+/*
+ * rax = number, rsp = struct regs as far as above. rcx, rdi, rsi and what C destroys are free.
+ * panic.c knows by the return address of the call that struct regs has the number and rip.
+ */
+	.globl	hypercall_call, hypercall_exit, hypercall_unusual, hypercall_memory
+	.globl	return_slow, syscall_bounce
 hypercall_call:
 	cmp	$HYPERCALL_SLOTS, %rax
 	jae	hypercall_unusual
-	and	$HYPERCALL_SLOTS - 1, %eax	/* for the case that the branch was guessed wrong (rule 26) */
+	and	$HYPERCALL_SLOTS - 1, %eax	/* if the branch was guessed wrong (rule 26) */
 	cmpl	$0, trace_mask(%rip)
 	jne	hypercall_unusual
-	mov	%gs:PCPU_current, %rdi
+	mov	%gs:PCPU_current, %rdi		/* a handler gets the vCPU and struct regs */
 	mov	%rsp, %rsi
 	incq	VCPU_hypercalls(%rdi, %rax, 8)
 	lea	hypercall_handlers(%rip), %rcx
 	call	*(%rcx, %rax, 8)
 	cmpl	$0, memory_waits(%rip)
 	jne	hypercall_memory
+/*
+ * rax = result, rsp = struct regs; rbx, rbp, r12..r15 are the guest's. The way out by SYSRET,
+ * with rcx = rip and r11 = rflags as the ABI promises.
+ */
 hypercall_exit:
 	lock orb $1, %gs:PCPU_exposed		/* a full barrier before work is read */
 	cmpl	$0, %gs:PCPU_work
@@ -161,19 +220,27 @@ hypercall_exit:
 	mov	REGS_rflags(%rsp), %r11
 	mov	REGS_rip(%rsp), %rcx
 	CANONICAL %rcx
+	WINDOW					/* the guest's stack, then its GS, at CPL 0 */
 	mov	%gs:PCPU_scratch, %rsp
 	swapgs
 	sysretq
+	WINDOW_END hypercall
 
+/* No such number, or calls are traced: C looks at both. As hypercall_call. */
 hypercall_unusual:
 	mov	%rsp, %rdi
 	call	hypercall_dispatch
 	jmp	hypercall_exit
+/* A vCPU waits for memory that this call may have given back. rax = result, kept. */
 hypercall_memory:
 	mov	%rax, REGS_rax(%rsp)
 	call	domain_memory_wake
 	mov	REGS_rax(%rsp), %rax
 	jmp	hypercall_exit
+/*
+ * Work is due before the guest goes on, perhaps another vCPU's turn: struct regs is made
+ * complete. rax = result; rbx, rbp, r12..r15 are the guest's, all else is free.
+ */
 hypercall_work:
 	mov	%rax, REGS_rax(%rsp)
 	mov	%rbx, REGS_rbx(%rsp)
@@ -193,21 +260,26 @@ hypercall_work:
 	/* fall through */
 
 /*
- * The general exit. rsp = struct regs, complete; CR3 already fits the virtual mode.
+ * The general exit. rsp = struct regs, complete; CR3 already fits the virtual mode. Work that
+ * arrives after the look at it finds us exposed, and its sender kicks: the interrupt waits
+ * until IRET has opened the flag.
  */
 	.globl	exit_to_guest
 exit_to_guest:
-	lock orb $1, %gs:PCPU_exposed
+	lock orb $1, %gs:PCPU_exposed		/* a full barrier before work is read */
 	cmpl	$0, %gs:PCPU_work
 	jne	exit_with_work
-	/* an interrupt behind the last canonical address leaves a rip that IRET refuses, in ring 0 */
+	/* an interrupt behind the last canonical address left a rip that IRET refuses, in ring 0 */
 	shlq	$16, REGS_rip(%rsp)
 	sarq	$16, REGS_rip(%rsp)
 	POP_REGS
-	add	$16, %rsp
+	add	$16, %rsp			/* vector and error code */
+	WINDOW
 	swapgs
 	iretq
+	WINDOW_END exit
 
+/* rsp = struct regs. C may change vCPUs: then struct regs is the other one's. */
 exit_with_work:
 	movb	$0, %gs:PCPU_exposed
 	mov	%rsp, %rdi
@@ -216,29 +288,34 @@ exit_with_work:
 
 /*
  * iret or sysret, with the entry of the last page fault to be filled before: what the fault
- * was for is found then. Kept: all but r11; the guest's rsp is in the scratch word.
+ * was for is found then. Registers as at hypercall_fast; kept are all but r11, whose
+ * value is on the guest's stack (iret) or is given by the frame (sysret).
  */
 hypercall_prefill:
 	cmpb	$EXIT_PREFILL, %gs:PCPU_exit_slow
-	jne	return_slow
+	jne	return_slow			/* EXIT_SLOW, with or without it */
 	mov	%gs:PCPU_stack_top, %rsp
 	movb	$0, %gs:PCPU_exposed
 	PUSH_CALLER_SAVED
 	call	prefill_before_return
 	POP_CALLER_SAVED
-	lock orb $1, %gs:PCPU_exposed
+	lock orb $1, %gs:PCPU_exposed		/* a full barrier before work is read */
 	mov	$RFLAGS_RUN, %r11d
 	cmpl	$0, %gs:PCPU_work
 	jne	return_slow
 	/* fall through */
 
 /*
- * rax is 1 or 2 in guest kernel mode: iret or sysret.
+ * rax is 1 or 2 in guest kernel mode: iret or sysret. rcx = rip after SYSCALL, scratch[0] =
+ * the guest's rsp; all else is the guest's.
  * exit_slow is set when the return needs C: a vector waits, the entry of the
  * last page fault is to be filled, or the CPU has no FSGSBASE.
+ * Still exposed: the frame is read by guest address, and no work is served on the way. What
+ * cannot be done here goes to return_slow with rax, rcx and rsp as they came.
  */
 	.balign	16
 hypercall_fast:
+	WINDOW
 	cmpb	$0, %gs:PCPU_exit_slow
 	jne	hypercall_prefill
 	mov	%rax, %gs:PCPU_scratch + 32	/* for the way back to C */
@@ -246,11 +323,14 @@ hypercall_fast:
 	cmp	$1, %rax
 	mov	%gs:PCPU_scratch, %rax
 	mov	%gs:PCPU_stack_top, %rsp
+	WINDOW_END fast
 	ja	hypercall_sysret
 
 /*
  * iret. Guest stack, in rax: rax rcx r11, rip cs rflags rsp ss.
- * Registers free: rax, rcx, r11 (their values are on the guest's stack).
+ * Registers free: rax, rcx, r11 (their values are on the guest's stack). rsp = stack_top.
+ * All is read, once, before anything is done: after a fault in the middle the call begins
+ * anew in C. Each FIXUP is such a place.
  */
 	movabs	$HOLE_END, %rcx
 	cmp	%rcx, %rax			/* high half above the hole: canonical */
@@ -278,10 +358,12 @@ hypercall_fast:
 	FIXUP	mov 16(%rax), %r11
 	FIXUP	mov (%rax), %rax
 	/* nothing of the guest's stack is needed any more: act */
+	WINDOW					/* twice the guest's GS for an instruction */
 	swapgs
 	wrgsbase %rcx
 	swapgs
-	mov	%gs:PCPU_area, %rcx
+	WINDOW_END iret_gs
+	mov	%gs:PCPU_area, %rcx		/* user mode always has its interrupts on */
 	movb	$1, AREA_irq_enabled(%rcx)
 	mov	%gs:PCPU_user_cr3, %rcx
 	mov	%rcx, %cr3
@@ -289,9 +371,15 @@ hypercall_fast:
 	incq	%gs:PCPU_n_user_returns
 	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 8, %rcx
+	WINDOW
 	swapgs
 	iretq
+	WINDOW_END iret_user
 
+/*
+ * iret to the guest kernel. rax = the guest's stack, rcx = cs of its frame, r11 is free.
+ * GS base and CR3 stay; the virtual IF is the frame's. scratch: 1 = that IF, 2 = rax.
+ */
 iret_kernel:
 	cmp	$VSEL_KERNEL_CS, %rcx
 	jne	iret_slow
@@ -320,11 +408,15 @@ iret_kernel:
 	pop	%rcx
 	mov	%gs:PCPU_scratch + 16, %rax
 	incq	%gs:PCPU_n_kernel_returns
+	WINDOW
 	swapgs
 	iretq
+	WINDOW_END iret_kernel
 
 /*
- * sysret. Guest stack, in rax: rax, rip cs rflags rsp ss. Registers free: rax, rcx, r11.
+ * sysret, to user mode alone. Guest stack, in rax: rax, rip cs rflags rsp ss. Registers free:
+ * rax, rcx, r11. rcx and r11 end as rip and rflags, as the instruction leaves them. rsp is
+ * used as a register from "act" on: nothing may be pushed then. scratch: 1 = rsp, 2 = rax.
  */
 hypercall_sysret:
 	movabs	$HOLE_END, %rcx
@@ -342,6 +434,7 @@ hypercall_sysret:
 	FIXUP	mov (%rax), %rax
 	/* act */
 	mov	%rax, %gs:PCPU_scratch + 16
+	WINDOW					/* no stack from here on */
 	mov	%gs:PCPU_area, %rsp
 	movb	$1, AREA_irq_enabled(%rsp)
 	mov	AREA_user_gs_base(%rsp), %rax
@@ -358,6 +451,7 @@ hypercall_sysret:
 	mov	%gs:PCPU_scratch + 8, %rsp
 	swapgs
 	sysretq
+	WINDOW_END sysret
 
 /*
  * A guest stack named by iret, sysret or a bounce cannot be read or written, or what is on
@@ -372,29 +466,29 @@ sysret_slow:
 	mov	%gs:PCPU_scratch + 32, %rax
 	mov	%gs:PCPU_scratch + 40, %rcx
 	mov	$RFLAGS_RUN, %r11d
+/* iret or sysret in C, all registers as the guest called, but for rsp. rax = the result then. */
 return_slow:
-	PUSH_SYSCALL_FRAME SEL_USER_CS
-	pushq	$0
-	pushq	$VECTOR_SYSCALL
-	PUSH_REGS
-	mov	%rsp, %rdi
-	call	hypercall_dispatch
+	SYSCALL_TO_C hypercall_dispatch
 	mov	%rax, REGS_rax(%rsp)
 	jmp	exit_to_guest
 
 /*
  * A system call of guest user mode: push ss rsp rflags cs rip on area.sp0 and enter
- * the guest kernel. Kept as they are: all registers but rcx, r11 and rsp.
+ * the guest kernel. Kept as they are: all registers but rcx, r11 and rsp. In: as
+ * syscall_entry, with the guest's rsp in scratch[0]. scratch: 1 = rax, 2 = rdx.
+ * The kernel root is loaded before the stores, for the guest's kernel stack is mapped only
+ * there. kernel_mode is set after them: that is how guest_access_failed knows a bounce.
  */
 	.balign	16
 syscall_bounce:
+	WINDOW
 	cmpb	$0, %gs:PCPU_has_fsgsbase
 	je	bounce_slow
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rdx, %gs:PCPU_scratch + 16
 	mov	%gs:PCPU_area, %rdx
 	mov	AREA_sp0(%rdx), %rax		/* the one load of a guest's value */
-	movabs	$HOLE_END + 64, %rdx
+	movabs	$HOLE_END + 64, %rdx		/* all that is pushed lies above the hole */
 	cmp	%rdx, %rax
 	jb	bounce_failed
 	mov	%gs:PCPU_kernel_cr3, %rdx
@@ -402,6 +496,7 @@ syscall_bounce:
 	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch, %rdx
 	mov	%gs:PCPU_stack_top, %rsp
+	WINDOW_END bounce_in
 	FIXUP	movq $SEL_USER_SS, -8(%rax)
 	FIXUP	mov %rdx, -16(%rax)
 	FIXUP	mov %r11, -24(%rax)
@@ -413,33 +508,36 @@ syscall_bounce:
 	mov	%gs:PCPU_area, %rdx
 	movb	$0, AREA_irq_enabled(%rdx)
 	mov	%gs:PCPU_kernel_gs_base, %rcx
+	WINDOW
 	swapgs
 	rdgsbase %r11
 	wrgsbase %rcx
 	swapgs
+	WINDOW_END bounce_gs
 	mov	%r11, AREA_user_gs_base(%rdx)
 	mov	%gs:PCPU_syscall_entry, %rcx
 	mov	$RFLAGS_RUN, %r11d
+	WINDOW					/* the guest's stack, then its GS, at CPL 0 */
 	lea	-40(%rax), %rsp
 	mov	%gs:PCPU_scratch + 8, %rax
 	mov	%gs:PCPU_scratch + 16, %rdx
 	swapgs
 	sysretq
+	WINDOW_END bounce
 
-/* rax and rdx are in the scratch words, rcx and r11 untouched. CR3 may be the kernel root. */
+/*
+ * rax and rdx are in the scratch words, rcx and r11 untouched. CR3 may be the kernel root: C
+ * finds the user root loaded, as for every other entry from user mode.
+ */
 bounce_failed:
 	mov	%gs:PCPU_user_cr3, %rax
 	mov	%rax, %cr3
 	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 8, %rax
 	mov	%gs:PCPU_scratch + 16, %rdx
+/* The bounce in C. All registers as user mode called, but for rsp. */
 bounce_slow:
-	PUSH_SYSCALL_FRAME SEL_USER_CS
-	pushq	$0
-	pushq	$VECTOR_SYSCALL
-	PUSH_REGS
-	mov	%rsp, %rdi
-	call	syscall_from_user
+	SYSCALL_TO_C syscall_from_user
 	jmp	exit_to_guest
 
 /*
@@ -449,9 +547,11 @@ bounce_slow:
 	.globl	syscall_compat_entry
 	.balign	16
 syscall_compat_entry:
+	WINDOW
 	swapgs
 	mov	%rsp, %gs:PCPU_scratch
 	PUSH_SYSCALL_FRAME SEL_USER_CS32
+	WINDOW_END compat
 	subq	$2, (%rsp)			/* a fault: back to the instruction */
 	pushq	$0
 	pushq	$6
@@ -459,22 +559,31 @@ syscall_compat_entry:
 
 /*
  * Exceptions and interrupts. Each stub pushes an error code if the hardware did
- * not, and its vector.
+ * not, and its vector. All registers as they were interrupted; rsp = vector, error code and
+ * the hardware's frame, on this pCPU's stack: at its top if a guest ran (rsp0 of the TSS),
+ * below what was there if ring 0 did. CR3 stays as it is: ring 0 is mapped in every root.
  */
 	.balign	16
 trap_common:
+	WINDOW
 	testb	$3, 24(%rsp)			/* vector error rip [cs] */
 	jz	trap_ring0
 	swapgs
+	WINDOW_END trap
+/* GS is ours; rsp = vector, error code, frame of the guest, at the top of the stack. */
 trap_guest:
 	incq	%gs:PCPU_n_crossings
 	movb	$0, %gs:PCPU_exposed
 	PUSH_REGS
-	cld
+	cld					/* the guest's DF, which C expects clear */
 	mov	%rsp, %rdi
 	call	trap_from_guest
 	jmp	exit_to_guest
 
+/*
+ * From ring 0: an interrupt of the idle loop, or a fault of a FIXUP or guest_copy, whose rip C
+ * changes to the fix-up. GS was ours; in a WINDOW no such thing comes, for IF is clear there.
+ */
 trap_ring0:
 	PUSH_REGS
 	cld
@@ -487,6 +596,9 @@ trap_ring0:
 /*
  * NMI, #MC, #DF on stacks of their own. GS may be anything; the word above the
  * hardware's frame at the top of each such stack points to the struct pcpu.
+ * The base is read and written by MSR, for SWAPGS would need to know which of the two is
+ * active. rbx, r12, r13 keep what must outlive C. The second NMI waits for IRETQ; nothing in
+ * here faults, so there is none before.
  */
 ist_common:
 	PUSH_REGS
@@ -496,7 +608,7 @@ ist_common:
 	rdmsr
 	mov	%eax, %r12d
 	mov	%edx, %r13d
-	mov	REGS_SIZE(%rsp), %rax
+	mov	REGS_SIZE(%rsp), %rax		/* the word above the frame: see desc.c */
 	mov	%rax, %rdx
 	shr	$32, %rdx
 	wrmsr
@@ -512,7 +624,9 @@ ist_common:
 
 /*
  * #DB on its own stack. From a guest: move the frame to the normal stack. In ring 0 it is the
- * one that MOV SS defers over SYSCALL or INT: dropped, the guest gets no second one.
+ * one that MOV SS defers over SYSCALL or INT: dropped, the guest gets no second one. That one
+ * may come at the first instruction of syscall_entry, with the guest's rsp and GS: hence the
+ * stack of its own. All registers as interrupted; scratch: 0 = rsp, 1 = rax.
  */
 db_entry:
 	pushq	$0
@@ -524,16 +638,17 @@ db_entry:
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rsp, %rax
 	mov	%gs:PCPU_stack_top, %rsp
-	pushq	48(%rax)
-	pushq	40(%rax)
-	pushq	32(%rax)
-	pushq	24(%rax)
-	pushq	16(%rax)
-	pushq	8(%rax)
-	pushq	(%rax)
+	pushq	48(%rax)			/* ss */
+	pushq	40(%rax)			/* rsp */
+	pushq	32(%rax)			/* rflags */
+	pushq	24(%rax)			/* cs */
+	pushq	16(%rax)			/* rip */
+	pushq	8(%rax)				/* error code */
+	pushq	(%rax)				/* vector */
 	mov	%gs:PCPU_scratch + 8, %rax
 	jmp	trap_guest
 
+/* All registers as interrupted; rsp = the frame, with an error code of 0 for #DF. */
 nmi_entry:
 	pushq	$0
 	pushq	$2
@@ -546,7 +661,7 @@ mc_entry:
 	pushq	$18
 	jmp	ist_common
 
-/* The stubs, 16 bytes apart: vectors 8, 10..14, 17, 21, 29, 30 come with an error code. */
+/* The stubs, 16 bytes apart, one for each vector (desc.c). All registers as interrupted. */
 	.globl	trap_stubs
 	.balign	16
 trap_stubs:
@@ -562,8 +677,11 @@ trap_stubs:
 	.elseif	vector == 18
 	jmp	mc_entry
 	.else
-	.ifeq	((vector - 10) * (vector - 11) * (vector - 12) * (vector - 13) * (vector - 14) * (vector - 17) * (vector - 21) * (vector - 29) * (vector - 30))
-	.else
+	has_error = 0
+	.if	vector < 32
+	has_error = VECTORS_WITH_ERROR >> vector & 1
+	.endif
+	.if	!has_error
 	pushq	$0
 	.endif
 	pushq	$vector
@@ -574,7 +692,8 @@ trap_stubs:
 
 /*
  * enter_first: void enter_first(struct regs *top) - leave for the first time on this pCPU.
- * rdi = the frame at the top of the stack.
+ * rdi = the frame at the top of the stack, which the work of exit_to_guest fills: the caller
+ * has set WORK_RESCHED. What was on the stack below is dropped.
  */
 	.globl	enter_first
 enter_first:
@@ -583,7 +702,8 @@ enter_first:
 
 /*
  * long guest_copy(void *to, const void *from, size_t bytes) - one of the two is a guest
- * address. Returns the number of bytes not copied.
+ * address. Returns the number of bytes not copied. The caller has checked that the range is
+ * not the hypervisor's, and is exposed. Both REPs may fault; rcx tells how far they came.
  */
 	.globl	guest_copy
 guest_copy:

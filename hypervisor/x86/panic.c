@@ -27,6 +27,7 @@ static u32 panic_owner;	/* CPU + 1 */
 
 bool panicking(void) { return READ_ONCE(panic_owner); }
 
+/* One line of a backtrace: the last symbol at or below @at. No allocation, no lock, no fault. */
 static void print_symbol(u64 at)
 {
 	u64 off = at - (u64)image_start;
@@ -51,6 +52,10 @@ static void print_symbol(u64 at)
 	log_raw(line);
 }
 
+/*
+ * Along the chain of frame pointers, as far as it looks like one: upward, aligned, in the
+ * direct map. rbp may be a guest's when the exception hit entry.S.
+ */
 static void backtrace(u64 rip, u64 rbp)
 {
 	unsigned int depth;
@@ -69,13 +74,59 @@ static void backtrace(u64 rip, u64 rbp)
 	}
 }
 
+/* Labels of entry.S: between them C is called for a hypercall, in three places. */
+extern const char hypercall_call[], hypercall_exit[], hypercall_unusual[], hypercall_memory[];
+extern const char return_slow[], syscall_bounce[];
+
+static bool called_for_hypercall(u64 back)
+{
+	return (back - (u64)hypercall_call < (u64)(hypercall_exit - hypercall_call)) ||
+	       (back - (u64)hypercall_unusual < (u64)(hypercall_memory - hypercall_unusual)) ||
+	       (back - (u64)return_slow < (u64)(syscall_bounce - return_slow));
+}
+
+/*
+ * What the guest was about when ring 0 panicked. @r is the frame of the exception that is the
+ * panic, or NULL. If that one did not hit the guest itself, the guest's frame is at the top of
+ * this CPU's stack, and right below it lies where entry.S called C: a hypercall stores only
+ * part of the frame, without its vector and cs, which are an older entry's then.
+ */
+static void print_guest(const struct regs *r)
+{
+	const struct pcpu *p = this_pcpu();
+	const struct vcpu *v = p->current;
+	const struct regs *top = (const struct regs *)p->frame;
+	char what[64] = "in the guest", line[160];
+
+	if (!v) {
+		hv_snprintf(line, sizeof(line), "cpu %u: no guest was running\n", p->cpu);
+		log_raw(line);
+		return;
+	}
+	if (r && (r->cs & 3))
+		top = r;
+	else if (called_for_hypercall(((const u64 *)top)[-1]))
+		hv_snprintf(what, sizeof(what), "hypercall %lu", (unsigned long)top->rax);
+	else if (top->cs & 3)
+		hv_snprintf(what, sizeof(what), "entry by vector %lx", (unsigned long)top->vector);
+	else
+		hv_snprintf(what, sizeof(what), "on a fast way through entry.S");
+	hv_snprintf(line, sizeof(line), "cpu %u: running d%u v%u: guest rip %lx, %s\n", p->cpu,
+		    v->domain->id, v->id, (unsigned long)top->rip, what);
+	log_raw(line);
+}
+
 static noreturn void finish(void)
 {
 	log_raw("parvus: panic\n");
 	power_off();
 }
 
-static void begin(const char *fmt, va_list ap)
+/*
+ * The first CPU to come panics, the others stop: by NMI, which reaches them at any place but
+ * on the IST stack of another NMI. One that was in the middle of its own panic waits here.
+ */
+static void begin(const struct regs *r, const char *fmt, va_list ap)
 {
 	char line[256];
 	u32 me = (cpus_online ? this_pcpu()->cpu : 0) + 1;
@@ -91,11 +142,13 @@ static void begin(const char *fmt, va_list ap)
 		}
 	hv_vsnprintf(line, sizeof(line), fmt, ap);
 	log_err("panic: %s", line);
+	if (cpus_online)
+		print_guest(r);
 }
 
 void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
 {
-	begin(fmt, ap);
+	begin(NULL, fmt, ap);
 	backtrace(rip, frame);
 	finish();
 }
@@ -106,7 +159,7 @@ void panic_regs(const struct regs *r, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	begin(fmt, ap);
+	begin(r, fmt, ap);
 	va_end(ap);
 	hv_snprintf(line, sizeof(line),
 		    "rip %016lx rsp %016lx rflags %08lx cs %lx ss %lx\n"

@@ -10,8 +10,12 @@
 #include <core/limits.h>
 #include <core/pcpu.h>
 
-/* pcpu.exit_slow: nothing; a call of C for the prefill; all of it in C (a pending vector, ...) */
-enum { EXIT_FAST, EXIT_PREFILL, EXIT_SLOW };
+/*
+ * pcpu.exit_slow, bits: what the assembly's iret and sysret have to do first. A call of C for
+ * the prefill; or all of it in C, which does the prefill, too, where both are set.
+ */
+#define EXIT_PREFILL	1u
+#define EXIT_SLOW	2u	/* a vector waits, or there is no FSGSBASE */
 
 #define HV_STACK_SIZE	16384
 
@@ -29,7 +33,7 @@ struct pcpu {
 	u64 syscall_entry;	/* of current's domain, sign-extended from bit 47 */
 	u64 kernel_gs_base;	/* of current */
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
-	u8 exit_slow;		/* EXIT_*: what return paths in assembly have to do first */
+	u8 exit_slow;		/* EXIT_* */
 	u8 has_fsgsbase;
 	/* counters bumped by entry.S for current; folded into its stats in C */
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;

@@ -7,15 +7,13 @@
 #include <x86/cpu.h>
 #include <x86/desc.h>
 #include <x86/pv.h>
+#include <x86/vectors.h>
 #include <core/frame.h>
 #include <core/lib.h>
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/memory.h>
 #include <core/trace.h>
-
-#define HAS_ERROR	(1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | \
-			 1u << 17 | 1u << 21 | 1u << 29 | 1u << 30)
 
 /* May guest memory lie there? Not in the hypervisor's hole, and canonical at both ends. */
 static bool guest_range(u64 va, size_t len)
@@ -72,7 +70,7 @@ bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 	bool pending = vcpu_has_pending(v);
 
 	p->exit_slow = pending || !p->has_fsgsbase ? EXIT_SLOW :
-		       v->shadow.prefill_as ? EXIT_PREFILL : EXIT_FAST;
+		       v->shadow.prefill_as ? EXIT_PREFILL : 0;
 	return pending;
 }
 
@@ -83,7 +81,7 @@ void prefill_before_return(void)
 	struct pcpu *p = this_pcpu();
 
 	shadow_prefill(p->current);
-	p->exit_slow = EXIT_FAST;
+	p->exit_slow = 0;
 	domain_memory_free();
 }
 
@@ -148,9 +146,8 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 	struct pcpu *p = this_pcpu();
 	struct domain *d = v->domain;
 	u64 handler = READ_ONCE(d->traps[vector].address), stack;
-	bool user = !p->kernel_mode, has_error = vector < 32 && (HAS_ERROR >> vector & 1);
+	bool user = !p->kernel_mode, has_error = vector < 32 && (VECTORS_WITH_ERROR >> vector & 1);
 
-	v->stats.exceptions++;
 	if (!handler) {
 		domain_kill(d, "exception %u (error %x) in %s mode at rip %lx, no handler registered",
 			    vector, error, user ? "user" : "kernel", (unsigned long)regs->rip);
@@ -171,16 +168,25 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 
 void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
 {
+	v->stats.exceptions++;
 	deliver(v, regs, vector, error);
 }
 
 void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error)
 {
+	v->stats.exceptions++;
 	v->stats.page_faults_guest++;
 	this_pcpu()->area->cr2 = va;
 	shadow_note_fault(v, va);
 	deliver(v, regs, 14, error);
-	this_pcpu()->exit_slow |= EXIT_PREFILL;	/* with EXIT_SLOW it is neither, which is slow, too */
+	this_pcpu()->exit_slow |= EXIT_PREFILL;
+}
+
+static NOINLINE void interrupt_guest(struct vcpu *v, struct regs *regs, u8 vector)
+{
+	v->stats.vectors++;
+	trace(PARVUS_TRACE_VECTOR, v, vector, 0);
+	deliver(v, regs, vector, 0);
 }
 
 void arch_vector_deliver(struct vcpu *v, struct regs *regs)
@@ -196,10 +202,7 @@ void arch_vector_deliver(struct vcpu *v, struct regs *regs)
 		;
 	bit = 63 - (unsigned int)__builtin_clzll(v->vectors[word]);
 	atomic_and_u64(&v->vectors[word], ~(1ull << bit));
-	v->stats.vectors++;
-	trace(PARVUS_TRACE_VECTOR, v, word * 64 + bit, 0);
-	guest_exception(v, regs, (u8)(word * 64 + bit), 0);
-	v->stats.exceptions--;
+	interrupt_guest(v, regs, (u8)(word * 64 + bit));
 	p->area->pending = exit_slow_update(p, v);
 }
 
