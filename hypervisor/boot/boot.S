@@ -107,7 +107,7 @@ boot_high:
 	call	boot_main
 	hlt
 
-/* Secondary CPUs start here in real mode at trampoline:0, a page below 1 MiB with a copy of this. */
+/* Secondary CPUs start here in real mode, in a page below 1 MiB with a copy of this. */
 	.code16
 	.globl	trampoline_start, trampoline_end
 trampoline_start:

@@ -29,8 +29,13 @@ static int copy_in(void *arg, u64 gpa, const void *from, u64 bytes)
 	if (from)
 		return guest_write(d, gpa, from, bytes);
 	/* fresh memory is zero already, but domain 0's is as the firmware left it */
-	for (; d->control && bytes && !ret; gpa += min(bytes, PAGE_SIZE), bytes -= min(bytes, PAGE_SIZE))
-		ret = guest_write(d, gpa, zero, min(bytes, PAGE_SIZE));
+	while (d->control && bytes && !ret) {
+		u64 step = min(bytes, PAGE_SIZE);
+
+		ret = guest_write(d, gpa, zero, step);
+		gpa += step;
+		bytes -= step;
+	}
 	return ret;
 }
 
@@ -174,7 +179,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	si.version = PARVUS_ABI_VERSION;
 	si.domain = d->id;
 	si.vcpus = b->vcpus;
-	si.flags = (b->control ? PARVUS_START_CONTROL : 0) | (debug_enabled ? PARVUS_START_DEBUG : 0);
+	si.flags = (b->control ? PARVUS_START_CONTROL : 0) |
+		   (debug_enabled ? PARVUS_START_DEBUG : 0);
 	si.features[0] = features_word0();
 	si.cmdline = info + ROUND_UP(sizeof(si), PAGE_SIZE);
 	si.initrd = initrd.size ? top : 0;

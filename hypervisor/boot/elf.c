@@ -23,7 +23,10 @@ struct segment {
 #define PT_LOAD	1u
 #define PT_NOTE	4u
 
-static bool inside(u64 offset, u64 bytes, u64 size) { return offset <= size && bytes <= size - offset; }
+static bool inside(u64 offset, u64 bytes, u64 size)
+{
+	return offset <= size && bytes <= size - offset;
+}
 
 static struct segment segment(const struct elf_image *e, unsigned int i)
 {
@@ -105,8 +108,8 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 	return NULL;
 }
 
-int elf_load(const struct elf_image *e, int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes),
-	     void *arg)
+int elf_load(const struct elf_image *e,
+	     int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes), void *arg)
 {
 	unsigned int i;
 	int ret;

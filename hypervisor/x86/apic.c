@@ -38,6 +38,7 @@ static volatile u32 *apic;	/* NULL: x2APIC */
 static volatile u32 *ioapic;
 static u64 tsc_per_tick_fp;	/* TSC ticks per APIC timer tick, 32.32 */
 
+/* @reg: the offset in the page; an MSR of x2APIC has 16 of these. */
 static u32 apic_read(u32 reg)
 {
 	return apic ? apic[reg / 4] : (u32)rdmsr(0x800 + (reg >> 4));
@@ -53,11 +54,13 @@ static void apic_write(u32 reg, u32 v)
 
 static void timer_mode_set(void)
 {
-	apic_write(APIC_LVT_TIMER, HV_VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
+	apic_write(APIC_LVT_TIMER,
+		   HV_VECTOR_TIMER | (cpu_features.tsc_deadline ? LVT_DEADLINE : 0));
 	/* the memory-mapped write comes before the first deadline (SDM vol. 3, 11.5.4.1) */
 	__asm__ volatile("mfence" : : : "memory");
 }
 
+/* Of this CPU; before apic_init_cpu() CPUID knows it, where there is no x2APIC. */
 u32 apic_id(void)
 {
 	u32 a, b, c, d;
@@ -71,6 +74,10 @@ u32 apic_id(void)
 
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
+/*
+ * On each CPU. x2APIC needs no mapping, and its MSRs no guest can reach. Without it the page is
+ * mapped by the first CPU that comes, the boot CPU; the others come one at a time.
+ */
 void apic_init_cpu(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
@@ -95,10 +102,11 @@ void apic_init_cpu(void)
 	apic_write(APIC_INITIAL, 0);
 }
 
+/* @low: the lower half of the command register: vector, delivery mode, assert. */
 void apic_send(u32 dest, u32 low)
 {
 	if (!apic) {
-		/* this WRMSR does not serialize: it may overtake earlier stores. SDM vol. 3, 11.12.3 */
+		/* this WRMSR may overtake earlier stores (SDM vol. 3, 11.12.3) */
 		__asm__ volatile("mfence; lfence" : : : "memory");
 		wrmsr(0x830, (u64)dest << 32 | low);
 		return;
@@ -109,6 +117,7 @@ void apic_send(u32 dest, u32 low)
 	apic_write(APIC_ICR, low);
 }
 
+/* The caller has set what the other CPU shall see, before a full barrier. */
 void arch_kick_cpu(unsigned int cpu)
 {
 	struct vcpu *v = this_pcpu()->current;
@@ -139,6 +148,10 @@ void apic_timer_set_rate(u64 tsc, u32 ticks)
 	tsc_per_tick_fp = ticks ? mul_div(tsc, 1ull << 32, ticks) : 1ull << 32;
 }
 
+/*
+ * One shot at a TSC value; one that is past fires at once. Called at every change of vCPU, so
+ * the value that is armed already costs nothing.
+ */
 void apic_timer_arm(u64 deadline)
 {
 	struct pcpu *p = this_pcpu();

@@ -14,6 +14,7 @@ struct cpu_features cpu_features;
 #define XCR0_AVX	4u
 #define XCR0_AVX512	0xe0u
 
+/* On the boot CPU; the others are taken to be the same, as the machine's vendor promises. */
 void cpu_detect(void)
 {
 	struct cpu_features *f = &cpu_features;
@@ -59,6 +60,7 @@ void cpu_detect(void)
 	}
 }
 
+/* PGE stays off: a global entry of a guest would outlive a change of CR3. */
 static u64 cr4_value(void)
 {
 	u64 v = CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -81,7 +83,8 @@ void cpu_init(void)
 	write_cr4(cr4_value());
 	/* SCE always; NXE as the CPU has it; long mode stays */
 	wrmsr(MSR_EFER, 0x501 | (cpu_features.nx ? 0x800 : 0));
-	wrmsr(MSR_PAT, 0x0007040600070406ull);	/* power-on value, as Linux expects without MTRRs */
+	/* the power-on value, as Linux expects without MTRRs */
+	wrmsr(MSR_PAT, 0x0007040600070406ull);
 	if (cpu_features.xsave) {
 		xcr0_set(cpu_features.xcr0);
 		cpuid_count(0xd, 0, &a, &b, &c, &d);

@@ -11,6 +11,7 @@ struct cursor {
 	bool short_of;
 };
 
+/* Behind the last byte come zeroes, and short_of says that the answer is none. */
 static u8 next(struct cursor *c)
 {
 	if (c->at == c->end) {
@@ -66,13 +67,18 @@ static u8 modrm(struct cursor *c, struct insn *i, u8 rex)
 	return m;
 }
 
+/*
+ * Opcodes behind 0f. In the groups a ModRM byte chooses by its middle three bits, and with a
+ * register for its operand it may be another instruction altogether: 0f 01 f8 is SWAPGS.
+ */
 static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 {
 	static const enum insn_op group6[8] = { INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR };
 	static const enum insn_op group7[8] = { INSN_SGDT, INSN_SIDT, INSN_LGDT, INSN_LIDT,
 						INSN_SMSW, INSN_NONE, INSN_LMSW, INSN_INVLPG };
 	static const u8 plain[256] = {
-		[0x06] = INSN_CLTS, [0x07] = INSN_SYSRET, [0x08] = INSN_WBINVD, [0x09] = INSN_WBINVD,
+		[0x06] = INSN_CLTS, [0x07] = INSN_SYSRET,
+		[0x08] = INSN_WBINVD, [0x09] = INSN_WBINVD,
 		[0x30] = INSN_WRMSR, [0x31] = INSN_RDTSC, [0x32] = INSN_RDMSR, [0x33] = INSN_RDPMC,
 		[0xa2] = INSN_CPUID,
 	};
@@ -105,6 +111,10 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 	}
 }
 
+/*
+ * Prefixes in any order, then REX, which counts only right before the opcode, then the opcode.
+ * LOCK is no prefix here: with each of these instructions it is a fault.
+ */
 void insn_decode(const u8 *bytes, size_t len, struct insn *i)
 {
 	struct cursor c = { bytes, bytes + min(len, (size_t)INSN_MAX), false };

@@ -32,6 +32,10 @@ BUILD_ASSERT(sizeof(struct gate) == 16);
 extern char trap_stubs[], syscall_entry[], syscall_compat_entry[];
 static struct gate idt[256] __attribute__((aligned(4096)));
 
+/*
+ * One table for all CPUs. Every gate is an interrupt gate: entry.S runs with interrupts off.
+ * Stacks of their own have those that may hit ring 0 where it has no stack or no GS.
+ */
 static void idt_fill(void)
 {
 	unsigned int i;
@@ -45,10 +49,15 @@ static void idt_fill(void)
 		idt[i].offset2 = (u32)(at >> 32);
 		idt[i].selector = SEL_HV_CS;
 		idt[i].type = (u8)(0x8e | dpl << 5);
-		idt[i].ist = i == 2 ? IST_NMI : i == 8 ? IST_DF : i == 18 ? IST_MC : i == 1 ? IST_DB : 0;
+		idt[i].ist = i == 1 ? IST_DB : i == 2 ? IST_NMI : i == 8 ? IST_DF :
+			     i == 18 ? IST_MC : 0;
 	}
 }
 
+/*
+ * On the CPU itself, once. Data segments are null in ring 0; GS base is the struct pcpu from
+ * here on, so this_pcpu() works after it and not before.
+ */
 void desc_init_cpu(struct pcpu *p)
 {
 	static const u64 fixed[GDT_ENTRIES] = {
@@ -113,6 +122,7 @@ void desc_init_cpu(struct pcpu *p)
 	wrmsr(MSR_SYSENTER_EIP, 0);
 }
 
+/* They were checked by desc_tls_valid() and desc_cpunode_valid() when the guest set them. */
 void desc_load_tls(struct pcpu *p, const u64 *tls)
 {
 	p->gdt[GDT_TLS] = tls[0];

@@ -20,8 +20,8 @@ static const char signature[] = "ParvusParvus";
 /* Leaf 1: what a kernel in ring 3 must not use, or what has no substance here. */
 #define C1_HIDE	(C1_DTES64 | C1_MONITOR | C1_VMX | C1_SMX | C1_EIST | C1_TM2 | C1_PDCM | C1_PCID | \
 		 C1_DCA | C1_X2APIC | C1_TSC_DEADLINE)
-#define D1_HIDE	(D1_VME | D1_MCE | D1_APIC | D1_SEP | D1_MTRR | D1_MCA | D1_PSE36 | D1_PSN | D1_DS | \
-		 D1_ACPI | D1_SS | D1_HTT | D1_TM | D1_PBE)
+#define D1_HIDE	(D1_VME | D1_MCE | D1_APIC | D1_SEP | D1_MTRR | D1_MCA | D1_PSE36 | D1_PSN | \
+		 D1_DS | D1_ACPI | D1_SS | D1_HTT | D1_TM | D1_PBE)
 /*
  * Leaf 7: what user code can use and no kernel has to know of. A list of what is kept: an
  * unknown bit may be one that needs the kernel's care, such as SMAP, PKU or CET.
@@ -34,10 +34,14 @@ static const char signature[] = "ParvusParvus";
 #define D7_KEEP	(D7_AVX512_4VNNIW | D7_AVX512_4FMAPS | D7_FSRM | D7_AVX512VP2INTERSECT)
 /* Leaf 0x80000001, of AMD: virtualization, counters, and topology that a vCPU does not have. */
 #define CX_HIDE	(CX_CMP_LEGACY | CX_SVM | CX_EXTAPIC | CX_OSVW | CX_IBS | CX_SKINIT | CX_WDT | \
-		 CX_LWP | CX_NODEID_MSR | CX_TOPOLOGY | CX_PERFCTR_CORE | CX_PERFCTR_NB | CX_BPEXT | \
-		 CX_PTSC | CX_PERFCTR_LLC | CX_MONITORX)
+		 CX_LWP | CX_NODEID_MSR | CX_TOPOLOGY | CX_PERFCTR_CORE | CX_PERFCTR_NB | \
+		 CX_BPEXT | CX_PTSC | CX_PERFCTR_LLC | CX_MONITORX)
 #define DX_HIDE	(DX_MCE | DX_APIC | DX_MTRR | DX_MCA | DX_PSE36)
 
+/*
+ * What a vCPU is told: the CPU's answer without what a kernel at CPL 3 cannot have. User mode
+ * asks the CPU itself and sees all of it: nothing here is a secret, and none of it a guard.
+ */
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 {
 	u32 a = 0, b = 0, c = 0, d = 0;
@@ -122,6 +126,7 @@ out:
 
 /* ---- MSRs ---- */
 
+/* A list of what is served; every other MSR is the #GP of a CPU that does not have it. */
 int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 {
 	switch (msr) {
@@ -166,6 +171,10 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 	return -PARVUS_EINVAL;
 }
 
+/*
+ * In kernel mode: GS_BASE is the kernel's, KERNEL_GS_BASE the user's, which the next return to
+ * user mode loads from the area. Only bases and TSC_AUX reach a register of the CPU.
+ */
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	switch (msr) {
@@ -207,7 +216,8 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 {
 	switch (index) {
 	case 0 ... 3:
-		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
+		if (!canonical(value) ||
+		    (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
 			return -PARVUS_EINVAL;
 		v->dr[index] = value;
 		break;
@@ -228,14 +238,17 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 
 /* ---- instructions ---- */
 
+/* By the numbers of ModRM and REX. */
 static u64 *reg(struct regs *r, unsigned int n)
 {
-	u64 *const map[16] = { &r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
-			       &r->r8, &r->r9, &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15 };
+	u64 *const map[16] = { &r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp,
+			       &r->rsi, &r->rdi, &r->r8, &r->r9, &r->r10, &r->r11,
+			       &r->r12, &r->r13, &r->r14, &r->r15 };
 
 	return map[n & 15];
 }
 
+/* base + index * scale + displacement, wrapped at 64 bits; whoever uses it checks the range. */
 static u64 operand_address(struct regs *r, const struct insn *i)
 {
 	u64 a = (u64)(s64)i->disp;
@@ -253,6 +266,7 @@ static u64 operand_address(struct regs *r, const struct insn *i)
 	return a;
 }
 
+/* CR0 is constant, CR8 always 0: priorities of interrupts are the event calls' affair. */
 static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
 {
 	*value = n == 0 ? 0x80050033 :		/* PG AM WP NE ET MP PE */
@@ -262,6 +276,10 @@ static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
 	return n == 0 || (n >= 2 && n <= 4) || n == 8;
 }
 
+/*
+ * CR3 is a switch of the address space, as mmu_switch does it. The bits of CR4 are kept for the
+ * guest to read back; the CPU's own CR4 is the hypervisor's.
+ */
 static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 {
 	switch (n) {
@@ -271,7 +289,8 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 		v->area->cr2 = value;
 		return true;
 	case 3:
-		return !hc_mmu_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0, PARVUS_SWITCH_ALL);
+		return !hc_mmu_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0,
+				      PARVUS_SWITCH_ALL);
 	case 4:
 		if (value & ~0x1707ffull || !(value & CR4_PAE))
 			return false;
@@ -283,6 +302,7 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 	return false;
 }
 
+/* The virtual IF. A vector that waited is delivered on the way out. */
 static void vif_set(struct vcpu *v, bool on)
 {
 	v->area->irq_enabled = on;
@@ -301,22 +321,135 @@ static void no_port(struct regs *r, const struct insn *i)
 		r->rcx = 0;
 }
 
-bool emulate(struct vcpu *v, struct regs *r)
+/*
+ * STI holds interrupts off for one instruction: "sti; hlt" must not lose one. So a HLT right
+ * behind it is done in one with it.
+ */
+static void halt_after_sti(struct vcpu *v, struct insn *i)
+{
+	i->length++;
+	if (!vcpu_has_pending(v) && sched_block(v))
+		pcpu_add_work(this_pcpu(), WORK_RESCHED);
+}
+
+static void halt(struct vcpu *v, const struct regs *r)
+{
+	if (!v->area->irq_enabled)
+		domain_kill(v->domain, "hlt with interrupts disabled at rip %lx",
+			    (unsigned long)r->rip);
+	else if (vcpu_has_pending(v))
+		pcpu_add_work(this_pcpu(), WORK_VECTORS);
+	else if (sched_block(v))
+		pcpu_add_work(this_pcpu(), WORK_RESCHED);
+}
+
+/* DR4 and DR5 are other names of DR6 and DR7 (SDM vol. 3, 17.2.2; CR4.DE is the guest's own). */
+static unsigned int debug_register(const struct insn *i)
+{
+	return i->special == 4 || i->special == 5 ? i->special + 2u : i->special;
+}
+
+/* SMSW, SLDT, STR: PE MP ET NE of CR0; no LDT, no task. */
+static bool store_word(struct vcpu *v, struct regs *r, const struct insn *i)
+{
+	u64 value = i->op == INSN_SMSW ? 0x33 : 0;
+
+	if (i->memory)
+		return guest_va_write(v, operand_address(r, i), &value, 2);
+	*reg(r, i->reg) = value;
+	return true;
+}
+
+/* SGDT, SIDT: limit and base 0. */
+static bool store_no_table(struct vcpu *v, struct regs *r, const struct insn *i)
 {
 	static const u8 no_table[10];
-	struct pcpu *p = this_pcpu();
-	u8 bytes[INSN_MAX];
-	size_t len = sizeof(bytes);
-	struct insn i;
-	u64 value, frame[5];
+
+	return guest_va_write(v, operand_address(r, i), no_table, sizeof(no_table));
+}
+
+static void flush_page(struct vcpu *v, u64 va)
+{
+	va &= PAGE_MASK;
+	hc_mmu_flush(v, 0, 0, va, va + PAGE_SIZE, PAGE_SIZE,
+		     (s64)va < 0 ? PARVUS_FLUSH_KERNEL : PARVUS_FLUSH_CURRENT);
+}
+
+/* edx:eax, as RDMSR, WRMSR, RDTSC and XSETBV have it. */
+static u64 pair(const struct regs *r) { return (u32)r->rax | r->rdx << 32; }
+static void pair_set(struct regs *r, u64 value)
+{
+	r->rax = (u32)value;
+	r->rdx = value >> 32;
+}
+
+static void cpuid(struct vcpu *v, struct regs *r)
+{
 	u32 out[4];
 
-	/* one copy of the bytes; a page boundary may cut it short */
-	if (!guest_va_read(v, r->rip, bytes, len)) {
-		len = PAGE_SIZE - (r->rip & (PAGE_SIZE - 1));
-		if (len >= sizeof(bytes) || !guest_va_read(v, r->rip, bytes, len))
-			return false;
-	}
+	guest_cpuid(v, (u32)r->rax, (u32)r->rcx, out);
+	r->rax = out[0];
+	r->rbx = out[1];
+	r->rcx = out[2];
+	r->rdx = out[3];
+}
+
+/* Refused is what XSETBV itself refuses: x87 or SSE missing, a part of AVX-512 alone. */
+static bool set_xcr0(struct vcpu *v, const struct regs *r)
+{
+	u64 value = pair(r);
+
+	if (r->rcx || !cpu_features.xsave || (value & ~cpu_features.xcr0) || (value & 3) != 3 ||
+	    ((value & 0xe0) && (value & 0xe4) != 0xe4))
+		return false;
+	v->xcr0 = this_pcpu()->xcr0 = value;
+	xcr0_set(value);
+	return true;
+}
+
+static void swap_gs(struct vcpu *v)
+{
+	u64 base = guest_gs_base();
+
+	guest_gs_base_set(sign_extend(v->area->user_gs_base));
+	v->area->user_gs_base = base;
+}
+
+/* IRET: the frame on the guest's stack, by virtual selectors; rip is the frame's then. */
+static bool return_by_frame(struct vcpu *v, struct regs *r)
+{
+	u64 frame[5];
+
+	if (!guest_va_read(v, r->rsp, frame, sizeof(frame)))
+		return false;
+	pv_return_to(v, r, frame);
+	v->stats.emulations++;
+	return true;
+}
+
+/*
+ * The bytes at rip are copied once, decoded from the copy, and the copy decides: another vCPU
+ * may write to them meanwhile. A page boundary may cut the copy short. Returns how many.
+ */
+static size_t fetch(struct vcpu *v, u64 rip, u8 *bytes)
+{
+	size_t len;
+
+	if (likely(guest_va_read(v, rip, bytes, INSN_MAX)))
+		return INSN_MAX;
+	len = PAGE_SIZE - (rip & (PAGE_SIZE - 1));
+	return len < INSN_MAX && guest_va_read(v, rip, bytes, len) ? len : 0;
+}
+
+bool emulate(struct vcpu *v, struct regs *r)
+{
+	u8 bytes[INSN_MAX];
+	size_t len = fetch(v, r->rip, bytes);
+	struct insn i;
+	u64 value;
+
+	if (!len)
+		return false;
 	insn_decode(bytes, len, &i);
 	switch (i.op) {
 	case INSN_NONE:
@@ -328,22 +461,11 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_STI:
 		vif_set(v, true);
-		/* STI holds interrupts off for one instruction: "sti; hlt" must not lose one */
-		if (len > i.length && bytes[i.length] == 0xf4) {
-			i.length++;
-			if (!vcpu_has_pending(v) && sched_block(v))
-				pcpu_add_work(p, WORK_RESCHED);
-		}
+		if (len > i.length && bytes[i.length] == 0xf4)
+			halt_after_sti(v, &i);
 		break;
 	case INSN_HLT:
-		if (!v->area->irq_enabled) {
-			domain_kill(v->domain, "hlt with interrupts disabled at rip %lx", (unsigned long)r->rip);
-			break;
-		}
-		if (vcpu_has_pending(v))
-			pcpu_add_work(p, WORK_VECTORS);
-		else if (sched_block(v))
-			pcpu_add_work(p, WORK_RESCHED);
+		halt(v, r);
 		break;
 	case INSN_IN ... INSN_OUTS:
 		if (!BENCH(port(v, r, &i)))
@@ -359,11 +481,10 @@ bool emulate(struct vcpu *v, struct regs *r)
 			return false;
 		break;
 	case INSN_MOV_FROM_DR:
-		*reg(r, i.reg) = v->dr[i.special >= 4 && i.special <= 5 ? i.special + 2u : i.special & 7u];
+		*reg(r, i.reg) = v->dr[debug_register(&i) & 7];
 		break;
 	case INSN_MOV_TO_DR:
-		if (guest_debugreg_set(v, i.special >= 4 && i.special <= 5 ? i.special + 2u : i.special,
-				       *reg(r, i.reg)))
+		if (guest_debugreg_set(v, debug_register(&i), *reg(r, i.reg)))
 			return false;
 		break;
 	case INSN_CLTS:
@@ -377,67 +498,43 @@ bool emulate(struct vcpu *v, struct regs *r)
 	case INSN_SMSW:
 	case INSN_SLDT:
 	case INSN_STR:
-		value = i.op == INSN_SMSW ? 0x33 : 0;
-		if (!i.memory)
-			*reg(r, i.reg) = value;
-		else if (!guest_va_write(v, operand_address(r, &i), &value, 2))
+		if (!store_word(v, r, &i))
 			return false;
 		break;
 	case INSN_SGDT:
 	case INSN_SIDT:
-		if (!guest_va_write(v, operand_address(r, &i), no_table, sizeof(no_table)))
+		if (!store_no_table(v, r, &i))
 			return false;
 		break;
 	case INSN_INVLPG:
-		value = operand_address(r, &i) & PAGE_MASK;
-		hc_mmu_flush(v, 0, 0, value, value + PAGE_SIZE, PAGE_SIZE,
-			     (s64)value < 0 ? PARVUS_FLUSH_KERNEL : PARVUS_FLUSH_CURRENT);
+		flush_page(v, operand_address(r, &i));
 		break;
 	case INSN_RDMSR:
 		if (guest_msr_read(v, (u32)r->rcx, &value))
 			return false;
-		r->rax = (u32)value;
-		r->rdx = value >> 32;
+		pair_set(r, value);
 		break;
 	case INSN_WRMSR:
-		value = (u32)r->rax | r->rdx << 32;
+		value = pair(r);
 		if (guest_msr_write(v, (u32)r->rcx, value) && !BENCH(msr(v, (u32)r->rcx, value)))
 			return false;
 		break;
 	case INSN_RDPMC:
-		r->rax = r->rdx = 0;
-		break;
 	case INSN_RDTSC:
-		value = rdtsc();
-		r->rax = (u32)value;
-		r->rdx = value >> 32;
+		pair_set(r, i.op == INSN_RDTSC ? rdtsc() : 0);
 		break;
 	case INSN_CPUID:
-		guest_cpuid(v, (u32)r->rax, (u32)r->rcx, out);
-		r->rax = out[0];
-		r->rbx = out[1];
-		r->rcx = out[2];
-		r->rdx = out[3];
+		cpuid(v, r);
 		break;
 	case INSN_XSETBV:
-		value = (u32)r->rax | r->rdx << 32;
-		if (r->rcx || !cpu_features.xsave || (value & ~cpu_features.xcr0) || (value & 3) != 3 ||
-		    ((value & 0xe0) && (value & 0xe4) != 0xe4))
+		if (!set_xcr0(v, r))
 			return false;
-		v->xcr0 = p->xcr0 = value;
-		xcr0_set(value);
 		break;
 	case INSN_SWAPGS:
-		value = guest_gs_base();
-		guest_gs_base_set(sign_extend(v->area->user_gs_base));
-		v->area->user_gs_base = value;
+		swap_gs(v);
 		break;
-	case INSN_IRET:		/* the frame on its stack, by virtual selectors */
-		if (!guest_va_read(v, r->rsp, frame, sizeof(frame)))
-			return false;
-		pv_return_to(v, r, frame);
-		v->stats.emulations++;
-		return true;
+	case INSN_IRET:
+		return return_by_frame(v, r);
 	}
 	v->stats.emulations++;
 	r->rip += i.length;

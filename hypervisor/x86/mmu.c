@@ -10,6 +10,10 @@
 u64 arch_reserved_bits;
 bool arch_1g_pages;
 
+/*
+ * The two roots of a CPU, for whatever vCPU runs there: the software TLB fills their lower and
+ * guest slots, ours (256..271) stay.
+ */
 void mmu_init_cpu(struct pcpu *p)
 {
 	/* top-level tables have to lie anywhere: CR3 takes all address bits in long mode */
@@ -26,10 +30,15 @@ void mmu_init_cpu(struct pcpu *p)
 		arch_reserved_bits |= 1ull << 63;
 }
 
+/*
+ * What is no RAM and not the hypervisor's: domain 0 drives the devices. The APICs stay ours,
+ * for who can send interrupts can stop every CPU.
+ */
 bool arch_frame_open(u64 n)
 {
 	const struct frame_info *f = frame_info(_mfn(n));
-	u64 lapic = (rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & 0x000ffffffffff000ull) >> PAGE_SHIFT;
+	u64 base = rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & 0x000ffffffffff000ull;
+	u64 lapic = base >> PAGE_SHIFT;
 	unsigned int i;
 
 	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
@@ -46,6 +55,7 @@ void arch_halt(void) { halt_once(); }
 void arch_stop(void) { halt_forever(); }
 void arch_tlb_flush_page(u64 va) { invlpg(va); }
 
+/* A write of CR3 forgets all translations of a guest: none of them is global. */
 static void root_write(u64 cr3)
 {
 	this_pcpu()->n_root_switches++;

@@ -3,6 +3,10 @@
  * Virtual privilege: entering the guest kernel with the hardware's own frame, and
  * the C side of leaving it (iret and sysret that the assembly did not take). See
  * pv-abi parvus/vcpu.h for what the guest sees.
+ *
+ * Kernel and user of a guest are CPL 3. Which of them runs is pcpu.kernel_mode, and it goes
+ * together with CR3 (the root for it) and with the GS base: enter_kernel() and leave_kernel()
+ * here, the bounce and the returns in entry.S, and context_load() are all that change them.
  */
 #include <x86/cpu.h>
 #include <x86/desc.h>
@@ -48,7 +52,10 @@ static bool copy_exposed(void *to, const void *from, size_t len)
 	return !left;
 }
 
-/* Store a word at a guest address, or go to @failed. */
+/*
+ * Store a word at a guest address, or go to @failed. The caller is exposed. A fault that the
+ * software TLB can serve is served, and the store done again; so @value must not change.
+ */
 #define GUEST_PUT(at, value, failed) \
 	__asm__ goto("1: mov %1, %0\n .pushsection .ex_table, \"a\"\n .quad 1b, %l2\n .popsection" \
 		     : : "m"(*(u64 *)(at)), "r"(value) : "memory" : failed)
@@ -64,7 +71,10 @@ bool guest_va_read(UNUSED struct vcpu *v, u64 va, void *buf, size_t len)
 	return guest_range(va, len) && copy_exposed(buf, (const void *)va, len);
 }
 
-/* The assembly's return paths may be used if no vector waits. */
+/*
+ * Called whenever a reason comes or goes: a vector that waits, a page fault to be prefilled.
+ * Another CPU that raises a vector does not come here; its WORK_VECTORS does.
+ */
 bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 {
 	bool pending = vcpu_has_pending(v);
@@ -74,7 +84,10 @@ bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 	return pending;
 }
 
-/* From entry.S, with EXIT_PREFILL. */
+/*
+ * From entry.S, with EXIT_PREFILL alone: fill what the guest's handler has just made present.
+ * It may free shadow pages, for which a vCPU may be waiting.
+ */
 void prefill_before_return(void);
 void prefill_before_return(void)
 {
@@ -85,6 +98,7 @@ void prefill_before_return(void)
 	domain_memory_free();
 }
 
+/* From user mode: the user's GS base goes to the area, where its kernel looks for it. */
 static void enter_kernel(struct pcpu *p)
 {
 	if (p->kernel_mode)
@@ -94,8 +108,14 @@ static void enter_kernel(struct pcpu *p)
 	set_kernel_mode(p);
 }
 
-/* 0 or 1 word of error code, then rip cs rflags rsp ss, as the hardware pushes them. */
-static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, bool has_error, u64 error)
+/*
+ * 0 or 1 word of error code, then rip cs rflags rsp ss, as the hardware pushes them, below
+ * @stack; rsp is left at the last. @user: the frame is of user mode. CR3 is the kernel root.
+ * The IF of the frame is the virtual one: it is what iret gives back, while the hardware's is
+ * always set. False: the stack cannot be written, and nothing has changed but its memory.
+ */
+static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, bool has_error,
+				     u64 error)
 {
 	struct pcpu *p = this_pcpu();
 	u64 vif = user || READ_ONCE(p->area->irq_enabled) ? RFLAGS_IF : 0, *end = (u64 *)stack;
@@ -118,6 +138,7 @@ failed:
 	return false;
 }
 
+/* Only now: until the frame is pushed, regs is what was interrupted. */
 static void enter_handler(struct regs *regs, u64 address)
 {
 	regs->rip = sign_extend(address);
@@ -126,21 +147,31 @@ static void enter_handler(struct regs *regs, u64 address)
 	regs->ss = SEL_USER_SS;
 }
 
+/*
+ * A frame could not be pushed. The guest's handler for 8 gets it on df_stack, if there are both,
+ * else the domain ends: it can never end with us, whatever its stacks are.
+ */
 static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user)
 {
 	struct domain *d = v->domain;
 	u64 stack = READ_ONCE(d->df_stack), handler = READ_ONCE(d->traps[8].address);
 
 	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, true, 0)) {
-		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, %s mode)",
-			    vector, (unsigned long)(user ? READ_ONCE(v->area->sp0) : regs->rsp),
-			    (unsigned long)regs->rip, user ? "user" : "kernel");
+		stack = user ? READ_ONCE(v->area->sp0) : regs->rsp;
+		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, "
+			    "%s mode)", vector, (unsigned long)stack, (unsigned long)regs->rip,
+			    user ? "user" : "kernel");
 		return;
 	}
 	this_pcpu()->area->irq_enabled = 0;
 	enter_handler(regs, handler);
 }
 
+/*
+ * To the guest's handler, on its stack: sp0 from user mode, else where it is, aligned as the
+ * hardware does. Other vCPUs may change the trap table meanwhile, so each member is read once;
+ * two members of different times are the guest's own race.
+ */
 static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
 {
 	struct pcpu *p = this_pcpu();
@@ -149,8 +180,9 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 	bool user = !p->kernel_mode, has_error = vector < 32 && (VECTORS_WITH_ERROR >> vector & 1);
 
 	if (!handler) {
-		domain_kill(d, "exception %u (error %x) in %s mode at rip %lx, no handler registered",
-			    vector, error, user ? "user" : "kernel", (unsigned long)regs->rip);
+		domain_kill(d, "exception %u (error %x) in %s mode at rip %lx, no handler "
+			    "registered", vector, error, user ? "user" : "kernel",
+			    (unsigned long)regs->rip);
 		return;
 	}
 	stack = user ? READ_ONCE(p->area->sp0) : regs->rsp & ~15ull;
@@ -182,6 +214,7 @@ void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error)
 	this_pcpu()->exit_slow |= EXIT_PREFILL;
 }
 
+/* A function of its own, for tools/bench counts its calls against the statistics. */
 static NOINLINE void interrupt_guest(struct vcpu *v, struct regs *regs, u8 vector)
 {
 	v->stats.vectors++;
@@ -206,7 +239,10 @@ void arch_vector_deliver(struct vcpu *v, struct regs *regs)
 	p->area->pending = exit_slow_update(p, v);
 }
 
-/* SYSCALL in user mode, when the assembly could not push: called by entry.S. */
+/*
+ * SYSCALL in user mode, when the assembly could not push: called by entry.S. rip is behind the
+ * instruction. What user mode finds in rcx and r11 is what SYSCALL leaves there.
+ */
 void syscall_from_user(struct regs *regs);
 void syscall_from_user(struct regs *regs)
 {
@@ -232,6 +268,7 @@ void syscall_from_user(struct regs *regs)
 
 /* ---- leaving the guest kernel ---- */
 
+/* area.user_gs_base is the guest's to write at any time: read once, made canonical, used. */
 static void leave_kernel(struct pcpu *p)
 {
 	u64 base = sign_extend(READ_ONCE(p->area->user_gs_base));
@@ -280,6 +317,11 @@ static s64 frame_bad_stack(struct vcpu *v, struct regs *regs, u64 va)
 	return (s64)nr;
 }
 
+/*
+ * @f is a copy: rip cs rflags rsp ss. The entry of the last page fault is filled first, in the
+ * kernel's view, in which the guest wrote it. A vector that waits is delivered on the way out,
+ * if the mode that is returned to has its interrupts on.
+ */
 void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 {
 	struct pcpu *p = this_pcpu();
@@ -295,7 +337,8 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 	if (cs == VSEL_KERNEL_CS) {
 		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
 		p->n_kernel_returns++;
-	} else if ((cs == SEL_USER_CS || (cs == SEL_USER_CS32 && !(f[0] >> 32))) && ss == SEL_USER_SS) {
+	} else if ((cs == SEL_USER_CS || (cs == SEL_USER_CS32 && !(f[0] >> 32))) &&
+		   ss == SEL_USER_SS) {
 		regs->cs = cs;
 		p->n_user_returns++;
 		leave_kernel(p);

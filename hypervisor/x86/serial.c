@@ -22,6 +22,7 @@ void serial_init(void)
 	present = true;
 }
 
+/* Without a receiver the line may never be ready: a character is given up after a while. */
 void arch_console_put(char c)
 {
 	unsigned int spin;

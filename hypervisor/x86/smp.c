@@ -23,6 +23,10 @@ bool smp_go;
 struct pcpu *secondary_pcpu;	/* boot.S: whose CPU starts */
 static struct pcpu boot_pcpu __attribute__((aligned(64)));
 
+/*
+ * By the boot CPU, for itself and for each that will start. There is one stack for a pCPU: the
+ * guest's registers at its top, C below. What is given here is never freed.
+ */
 void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
 {
 	char *stack = hv_alloc(HV_STACK_SIZE);
@@ -57,6 +61,7 @@ static void delay_us(u64 us)
 		cpu_relax();
 }
 
+/* INIT, 10 ms, start-up IPI, and a second one if it is slow (SDM vol. 3, 9.4.4). */
 static void start_one(u64 pa, struct pcpu *p)
 {
 	unsigned int wait, tries;
@@ -95,6 +100,7 @@ static bool tsc_in_step(struct pcpu *p)
 	return ok;
 }
 
+/* The other side of tsc_in_step(), on the CPU that is asked. */
 static void tsc_answer(struct pcpu *p)
 {
 	u32 i;
@@ -109,6 +115,10 @@ static void tsc_answer(struct pcpu *p)
 
 void secondary_main(struct pcpu *p);
 
+/*
+ * From boot.S, on this CPU's own stack, never to return there. It comes to be known as online
+ * only when all of its registers are set, for then the boot CPU counts on it.
+ */
 void secondary_main(struct pcpu *p)
 {
 	cpu_init();

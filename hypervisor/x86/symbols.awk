@@ -11,7 +11,8 @@ $3 == "image_start" { base = value($1) }
 $2 ~ /^[tT]$/ { at[n] = $1; name[n] = $3; n++ }
 END {
 	print "#include <core/types.h>"
-	print "extern const u32 symbol_count; extern const struct symbol { u32 offset, name; } symbol_table[];"
+	print "extern const u32 symbol_count;"
+	print "extern const struct symbol { u32 offset, name; } symbol_table[];"
 	print "extern const char symbol_names[];"
 	printf "const u32 symbol_count = %d;\nconst struct symbol symbol_table[] = {\n", n
 	for (i = 0; i < n; i++) {

@@ -38,6 +38,7 @@ static u64 measure_once(u32 *apic_ticks)
 	return spin < 50000000 ? end - start : 0;
 }
 
+/* The guests' formula (pvclock), so that the two clocks never differ. No lock, any CPU. */
 u64 arch_now_ns(void)
 {
 	u64 t = rdtsc() - tsc_base;
@@ -57,6 +58,7 @@ struct arch_clock arch_clock(void)
 	return (struct arch_clock){ .tsc_khz = tsc_khz, .wall_sec = wall_sec, .stable = tsc_stable };
 }
 
+/* Only at boot: two accesses that belong together, and there is no lock for them. */
 static u8 cmos(u8 reg)
 {
 	outb(0x70, reg);
@@ -65,6 +67,10 @@ static u8 cmos(u8 reg)
 
 static u32 from_bcd(u8 v, bool bcd) { return bcd ? (v >> 4) * 10u + (v & 15) : v; }
 
+/*
+ * Seconds since 1970, or 0 if the clock is nonsense. It is read twice, as long as the second
+ * differs, for it may tick in between; the battery may be empty, hence the bounds of tries.
+ */
 static u64 cmos_time(void)
 {
 	static const u16 days[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
@@ -144,12 +150,17 @@ void time_init(void)
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
 
+/* Different for each domain, not secret: when it was made, spread over all bits. */
 void arch_generation(u64 id[2])
 {
 	id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
 	id[1] = (rdtsc() ^ wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
 }
 
+/*
+ * An odd version tells a reader on another vCPU that the record is half written. The guest may
+ * write to it as well: nothing is read back but the version, of which only the parity counts.
+ */
 void arch_clock_fill(void *record)
 {
 	struct {

@@ -20,6 +20,10 @@ void trap_from_guest(struct regs *regs);
 void trap_from_hypervisor(struct regs *regs);
 void trap_ist(struct regs *regs);
 
+/*
+ * Of this CPU, whoever it interrupted. It only leaves a note: the work is done on the way out
+ * to a guest (exit_work), or by the idle loop, where no lock is held.
+ */
 static void interrupt(struct pcpu *p, u64 vector)
 {
 	if (vector != HV_VECTOR_SPURIOUS)
@@ -36,6 +40,10 @@ static void interrupt(struct pcpu *p, u64 vector)
 	/* a kick says nothing by itself: the work bits do */
 }
 
+/*
+ * CR2 is read first: nothing before can fault, and an NMI that faulted would be our bug. The
+ * work of other CPUs is served before the shadow is looked at, for it may be about this page.
+ */
 static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 {
 	u64 va = read_cr2();
@@ -57,6 +65,7 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 		domain_memory_free();
 }
 
+/* DR6 is sticky and ours; the guest's has what concerns it: B0..B3, BD, BS, BT. */
 static void debug_exception(struct vcpu *v, struct regs *regs)
 {
 	u64 dr6;
@@ -67,6 +76,10 @@ static void debug_exception(struct vcpu *v, struct regs *regs)
 	guest_exception(v, regs, 1, 0);
 }
 
+/*
+ * Called by entry.S for all that interrupts a guest, kernel or user mode. Faults of user mode
+ * and of instructions that are not emulated go to the guest's handler as they are.
+ */
 void trap_from_guest(struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
@@ -125,6 +138,7 @@ void trap_from_guest(struct regs *regs)
 	guest_exception(v, regs, (u8)vector, error);
 }
 
+/* A few dozen entries, and a fault that is served has more to do than this. */
 static u64 fixup_of(u64 rip)
 {
 	const __typeof__(ex_table_start[0]) *e;
@@ -135,7 +149,11 @@ static u64 fixup_of(u64 rip)
 	return 0;
 }
 
-/* Ring 0: the idle loop's interrupts, faults of listed instructions, or our own bug. */
+/*
+ * Ring 0: the idle loop's interrupts, faults of listed instructions, or our own bug. A listed
+ * one is done again if the software TLB had the entry, else its fix-up is the way on. While
+ * this fills, the CPU is not exposed: another CPU that takes the page away does not wait.
+ */
 void trap_from_hypervisor(struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
@@ -151,14 +169,15 @@ void trap_from_hypervisor(struct regs *regs)
 	if (!fixup) {
 		log_panic_mode();
 		panic_regs(regs, "exception %lu in the hypervisor, error %lx, cr2 %lx",
-			   (unsigned long)regs->vector, (unsigned long)regs->error, (unsigned long)va);
+			   (unsigned long)regs->vector, (unsigned long)regs->error,
+			   (unsigned long)va);
 	}
 	if (regs->vector == 14 && p->current && p->exposed) {
-		/* a guest stack without a shadow entry: as the guest kernel itself would touch it */
+		/* a guest stack without a shadow entry: as if the guest kernel touched it */
 		WRITE_ONCE(p->exposed, 0);
 		p->current->stats.page_faults++;
-		if (shadow_fault(p->current, va, ((u32)regs->error & PF_WRITE) | PF_RESERVE, false,
-				 regs->rip, &error) == SHADOW_DONE)
+		error = ((u32)regs->error & PF_WRITE) | PF_RESERVE;
+		if (shadow_fault(p->current, va, error, false, regs->rip, &error) == SHADOW_DONE)
 			fixup = regs->rip;
 		__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
 		if (READ_ONCE(p->work) & WORK_SERVE)
@@ -167,12 +186,16 @@ void trap_from_hypervisor(struct regs *regs)
 	regs->rip = fixup;
 }
 
-/* NMI, double fault, machine check, and a debug exception of ring 0; see entry.S. */
+/*
+ * NMI, double fault, machine check, and a debug exception of ring 0; see entry.S. It may have
+ * interrupted anything, a lock that is held included: nothing here takes one, but a panic,
+ * whose log gives up on locks.
+ */
 void trap_ist(struct regs *regs)
 {
 	switch (regs->vector) {
 	case 1:
-		/* MOV SS before SYSCALL or INT moved the guest's trap here: it is dropped (rule 32) */
+		/* MOV SS before SYSCALL or INT moved the guest's trap here: dropped (rule 32) */
 		__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
 		return;
 	case 2:
