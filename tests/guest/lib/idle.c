@@ -4,6 +4,7 @@
  *   idle   blocks for ever
  *   spin   runs for ever
  *   off    powers off with status 0
+ *   hash   spends its time in the hypercall debug_hash, of 1 MiB
  *   reboot, crash
  *   fill   touches all of its RAM, a page after another, says so, and blocks for ever
  */
@@ -49,6 +50,8 @@ void test(void)
 		fill();
 	while (is("spin"))
 		relax();
+	while (is("hash"))
+		parvus_debug_hash(0, 1 << 20);
 	for (;;) {
 		irq_off();
 		parvus_block();
