@@ -10,7 +10,7 @@ GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o $(GUEST_O)/lib/commo
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+	@$(CC) $(GUEST_CFLAGS) -MMD -c -o $@ $<
 $(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(GUEST_CFLAGS) -MMD -c -o $@ $<

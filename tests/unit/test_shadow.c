@@ -11,17 +11,11 @@
  * SEED=n runs one schedule; the seed is in every message.
  */
 #include "native.h"
+#include "../guest/lib/machine.h"
 #include <core/grant.h>
 #include <core/lib.h>
 #include <core/log.h>
 
-#define P	1ull
-#define W	2ull
-#define U	4ull
-#define A	0x20ull
-#define D	0x40ull
-#define PS	0x80ull
-#define NX	(1ull << 63)
 #define ADDR	0x000ffffffffff000ull
 
 #define SHIFT(l)	(12 + 9 * ((l) - 1))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What micro guests share with the bare-machine kernel of tools/bench: print, pages and
- * page tables. The platform gives console_out() and says where memory is free.
+ * What micro guests share with the bare-machine kernel of tools/bench: print, pages, page
+ * tables and user mode. The platform gives console_out(), flush_page() and says where memory
+ * is free.
  */
 #include <stdarg.h>
 #include "guest.h"
@@ -98,3 +99,22 @@ volatile u64 *entry_of(u64 *top, u64 at, int level)
 }
 
 void map(u64 at, u64 gpa, u64 flags) { *entry_of(root, at, 1) = gpa | flags; }
+
+void user_setup(const void *code, size_t len)
+{
+	u64 gpa = page_new();
+
+	memcpy(va(gpa), code, len);
+	map(USER_CODE, gpa, P | U);
+	map(USER_STACK - PAGE, page_new(), P | W | U | NX);
+	flush_page(USER_CODE);
+}
+
+void leave_user(struct frame *f)
+{
+	f->rip = (u64)user_return;
+	f->cs = PARVUS_KERNEL_CS;
+	f->ss = PARVUS_KERNEL_SS;
+	f->rflags = 2;
+	f->rsp = (u64)trap_stack_top - 4096;
+}

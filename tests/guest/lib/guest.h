@@ -23,6 +23,7 @@
 #include <parvus/start.h>
 #include <parvus/hypercalls.h>
 #include <parvus/stubs.h>
+#include "machine.h"
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -37,20 +38,14 @@ struct frame {
 
 #define BASE	0xffffffff80000000ull
 #define PAGE	4096ull
-#define P 1ull
-#define W 2ull
-#define U 4ull
-#define A 0x20ull
-#define D 0x40ull
-#define PS 0x80ull
-#define NX (1ull << 63)
 
 extern struct parvus_start_info *start_info;
 extern struct parvus_vcpu_area area;	/* of vCPU 0 */
 extern struct parvus_vcpu_area areas[];	/* of the others */
 extern u64 root[512];
 extern u64 catch_sp, user_sp;
-extern char stack_top[], trap_stack_top[], image_end[], stubs[], syscall_stub[], secondary_start[];
+extern char stack_top[], trap_stack_top[], image_end[], stubs[], syscall_stub[];
+extern char secondary_start[];
 
 void test(void);
 void guest_start(u64 start_gpa);

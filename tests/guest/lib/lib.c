@@ -75,15 +75,6 @@ void trap(struct frame *f)
 	end(1);
 }
 
-void leave_user(struct frame *f)
-{
-	f->rip = (u64)user_return;
-	f->cs = PARVUS_KERNEL_CS;
-	f->ss = PARVUS_KERNEL_SS;
-	f->rflags = 2;
-	f->rsp = (u64)trap_stack_top - 4096;
-}
-
 void flush_page(u64 at)
 {
 	parvus_mmu_flush(0, 0, at, at + PAGE, PAGE,
@@ -91,16 +82,6 @@ void flush_page(u64 at)
 }
 
 void flush_everything(void) { parvus_mmu_flush(0, 0, 0, 0, 0, PARVUS_FLUSH_ALL); }
-
-void user_setup(const void *code, size_t len)
-{
-	u64 gpa = page_new();
-
-	memcpy(va(gpa), code, len);
-	map(USER_CODE, gpa, P | U);
-	map(USER_STACK - PAGE, page_new(), P | W | U | NX);
-	flush_page(USER_CODE);
-}
 
 void user_run(u64 arg)
 {

@@ -5,6 +5,7 @@
  * are mapped by the tests themselves.
  */
 #include <parvus/hypercalls.h>
+#include "machine.h"
 
 #define BASE 0xffffffff80000000
 
@@ -31,21 +32,7 @@ secondary_start:		/* vcpu_start: rsp set, rdi = argument */
 	call	secondary_main
 	ud2
 
-/* 256 stubs, 16 bytes apart */
-	.globl	stubs
-	.balign	16
-stubs:
-	vector = 0
-	.rept	256
-	.balign	16
-	.ifeq	((vector - 8) * (vector - 10) * (vector - 11) * (vector - 12) * (vector - 13) * (vector - 14) * (vector - 17) * (vector - 21))
-	.else
-	pushq	$0
-	.endif
-	pushq	$vector
-	jmp	common
-	vector = vector + 1
-	.endr
+	TRAP_STUBS common
 
 	.balign	16
 	.globl	syscall_stub
@@ -53,45 +40,10 @@ syscall_stub:			/* rip cs rflags rsp ss */
 	pushq	$0
 	pushq	$0x100
 common:
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	cld
-	mov	%rsp, %rdi
-	mov	%rsp, %rbx
-	and	$~15, %rsp
-	call	trap
-	mov	%rbx, %rsp
+	CALL_TRAP
 	.globl	leave
 leave:				/* rsp = struct frame */
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
-	add	$16, %rsp
+	POP_FRAME
 	push	%r11
 	push	%rcx
 	push	%rax
@@ -102,12 +54,7 @@ leave:				/* rsp = struct frame */
 /* int catch_fault(void (*fn)(void *), void *arg): 0, or 1 if fn took an exception. */
 	.globl	catch_fault, catch_return
 catch_fault:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	PUSH_CALLEE_SAVED
 	sub	$8, %rsp
 	mov	%rsp, catch_sp(%rip)
 	mov	%rdi, %rax
@@ -119,45 +66,15 @@ catch_fault:
 catch_return:
 	mov	$1, %eax
 1:	add	$8, %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	POP_CALLEE_SAVED
 	ret
 
-/* void enter_user(struct frame *f): to user mode; comes back when user code traps (trap() decides). */
-	.globl	enter_user, user_return
-enter_user:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	mov	%rsp, user_sp(%rip)
-	mov	%rdi, %rsp
-	jmp	leave
-user_return:
-	mov	user_sp(%rip), %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
-	ret
+	ENTER_USER leave
 
 /* u64 hypercall_all(u64 nr): every register but rax, rcx, r11 must come back. 0, or a mask. */
 	.globl	check_registers
 check_registers:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	PUSH_CALLEE_SAVED
 	mov	%rdi, %rax
 	mov	$0x1111, %edi
 	mov	$0x2222, %esi
@@ -192,29 +109,12 @@ check_registers:
 	CHECK	%r13, 0xaaaa
 	CHECK	%r14, 0xbbbb
 	CHECK	%r15, 0xcccc
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	POP_CALLEE_SAVED
 	ret
 
 	.section .data
 	.balign	4096
-	.globl	root
-root:	.skip	511 * 8
-	.quad	level3 - BASE + 7
-level3:	.skip	510 * 8
-	.quad	level2 - BASE + 7
-	.quad	0
-level2:
-	entry = 0
-	.rept	32
-	.quad	entry * 0x200000 + 0x87
-	entry = entry + 1
-	.endr
-	.skip	480 * 8
+	KERNEL_TABLES BASE
 
 	.bss
 	.balign	4096

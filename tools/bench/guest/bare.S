@@ -5,6 +5,8 @@
  * way to user mode and back, and a second CPU. Selectors are those of parvus/vcpu.h, where
  * kernel and user are real rings 0 and 3.
  */
+#include "machine.h"
+
 #define BASE		0xffffffff80000000
 #define PHYS(x)		((x) - BASE)
 #define MB_FLAGS	0x00010003
@@ -92,84 +94,15 @@ ap_high:
 	ud2
 
 	.text
-/* 256 stubs, 16 bytes apart */
-	.globl	stubs
-	.balign	16
-stubs:
-	vector = 0
-	.rept	256
-	.balign	16
-	.ifeq	((vector - 8) * (vector - 10) * (vector - 11) * (vector - 12) * (vector - 13) * (vector - 14) * (vector - 17) * (vector - 21))
-	.else
-	pushq	$0
-	.endif
-	pushq	$vector
-	jmp	common
-	vector = vector + 1
-	.endr
+	TRAP_STUBS common
 
 common:
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	cld
-	mov	%rsp, %rdi
-	mov	%rsp, %rbx
-	and	$~15, %rsp
-	call	trap
-	mov	%rbx, %rsp
+	CALL_TRAP
 leave:				/* rsp = struct frame */
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
-	add	$16, %rsp
+	POP_FRAME
 	iretq
 
-/* void enter_user(struct frame *f), as in tests/guest/lib/start.S */
-	.globl	enter_user, user_return
-enter_user:
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	mov	%rsp, user_sp(%rip)
-	mov	%rdi, %rsp
-	jmp	leave
-user_return:
-	mov	user_sp(%rip), %rsp
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
-	ret
+	ENTER_USER leave
 
 	.section .data
 	.balign	16
@@ -204,20 +137,7 @@ boot_root:
 level3_low:
 	.quad	PHYS(level2) + 3
 	.skip	511 * 8
-	.globl	root
-root:	.skip	511 * 8
-	.quad	PHYS(level3) + 7
-level3:	.skip	510 * 8
-	.quad	PHYS(level2) + 7
-	.quad	0
-level2:
-	entry = 0
-	.rept	32
-	.quad	entry * 0x200000 + 0x87
-	entry = entry + 1
-	.endr
-	.skip	479 * 8
-	.quad	0xfee00000 + 0x9b	/* uncached */
+	KERNEL_TABLES BASE, last=0xfee00000 + (P | W | PWT | PCD | PS)
 
 	.bss
 	.balign	4096

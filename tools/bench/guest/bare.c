@@ -50,14 +50,7 @@ void end(unsigned int status)
 		__asm__ volatile("cli; hlt");
 }
 
-void leave_user(struct frame *f)
-{
-	f->rip = (u64)user_return;
-	f->cs = PARVUS_KERNEL_CS;
-	f->ss = PARVUS_KERNEL_SS;
-	f->rflags = 2;
-	f->rsp = (u64)trap_stack_top - 4096;
-}
+void flush_page(u64 at) { invlpg(at); }
 
 void trap(struct frame *f)
 {
@@ -72,16 +65,6 @@ void trap(struct frame *f)
 	print("unexpected trap %lu error %lx rip %lx cr2 %lx\n", (unsigned long)f->vector,
 	      (unsigned long)f->error, (unsigned long)f->rip, (unsigned long)cr2);
 	end(1);
-}
-
-void user_setup(const void *code, size_t len)
-{
-	u64 gpa = page_new();
-
-	memcpy(va(gpa), code, len);
-	map(USER_CODE, gpa, P | U);
-	map(USER_STACK - PAGE, page_new(), P | W | U | NX);
-	invlpg(USER_CODE);
 }
 
 void user_run(u64 arg)

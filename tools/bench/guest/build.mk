@@ -12,16 +12,16 @@ $(MICRO_O)/bare/%.o: tools/bench/guest/%.c $(ABI_GEN)
 	@$(CC) $(MICRO_CFLAGS) -DBARE -MMD -c -o $@ $<
 $(MICRO_O)/bare/boot.o: tools/bench/guest/bare.S
 	@mkdir -p $(@D)
-	@$(CC) $(MICRO_CFLAGS) -c -o $@ $<
+	@$(CC) $(MICRO_CFLAGS) -MMD -c -o $@ $<
 $(MICRO_O)/bare/handlers.o: tools/bench/guest/handlers.S $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(MICRO_CFLAGS) -DBARE -c -o $@ $<
+	@$(CC) $(MICRO_CFLAGS) -DBARE -MMD -c -o $@ $<
 $(MICRO_O)/guest/%.o: tools/bench/guest/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(MICRO_CFLAGS) -MMD -c -o $@ $<
 $(MICRO_O)/guest/handlers.o: tools/bench/guest/handlers.S $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(MICRO_CFLAGS) -c -o $@ $<
+	@$(CC) $(MICRO_CFLAGS) -MMD -c -o $@ $<
 
 MICRO_LINK := -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,--no-warn-rwx-segments
 $(O)/bench/native.elf: $(MICRO_BARE) $(GUEST_O)/lib/common.o tools/bench/guest/bare.lds

@@ -6,6 +6,7 @@
  * entry through the watched mapping.
  */
 #include <parvus/hypercalls.h>
+#include "machine.h"
 
 #define EOI	0xffffffffbfe000b0	/* local APIC, see bare.S */
 
@@ -136,27 +137,11 @@ irq_b_call:
 	COUNT_B
 	RETURN_CALL
 	.balign	16
-/* The registers that C may change; the event is served as in tests/guest/lib/event.h. */
+/* The event is served as in tests/guest/lib/event.h. */
 event_call:
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
+	PUSH_CALLER_SAVED
 	call	event_light
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
+	POP_CALLER_SAVED
 	RETURN_CALL
 
 /* The hypervisor has changed stacks and pushed the frame. */
