@@ -66,36 +66,36 @@ static void add_cpu(u32 id, u32 flags)
 
 	if (!(flags & 1))
 		return;
-	for (i = 0; i < cpus_present; i++)
-		if (cpu_apic_ids[i] == id)
+	for (i = 0; i < firmware.cpus; i++)
+		if (firmware.cpu_apic_id[i] == id)
 			return;
-	if (cpus_present < MAX_CPUS)
-		cpu_apic_ids[cpus_present++] = id;
+	if (firmware.cpus < MAX_CPUS)
+		firmware.cpu_apic_id[firmware.cpus++] = id;
 }
 
 static void parse_madt(const struct sdt *t)
 {
 	const u8 *p = (const u8 *)t + 44, *end = (const u8 *)t + t->length;
 
-	lapic_phys = *(const u32 *)((const u8 *)t + 36);
+	firmware.lapic = *(const u32 *)((const u8 *)t + 36);
 	for (; p + 2 <= end && p[1] >= 2 && p + p[1] <= end; p += p[1]) {
 		switch (p[0]) {
 		case 0:
 			add_cpu(p[3], *(const u32 *)(p + 4));
 			break;
 		case 1:
-			if (!ioapics)
-				ioapic_gsi_base = *(const u32 *)(p + 8);
-			if (ioapics < MAX_IOAPICS)
-				ioapic_list[ioapics++] = *(const u32 *)(p + 4);
+			if (!firmware.ioapics)
+				firmware.ioapic_gsi_base = *(const u32 *)(p + 8);
+			if (firmware.ioapics < MAX_IOAPICS)
+				firmware.ioapic[firmware.ioapics++] = *(const u32 *)(p + 4);
 			break;
 		case 2:
 			if (p[3] < 16)
-				irq_override[p[3]] = *(const u16 *)(p + 4) |
-						     (u32)*(const u16 *)(p + 8) << 16;
+				firmware.irq_override[p[3]] = *(const u16 *)(p + 4) |
+							     (u32)*(const u16 *)(p + 8) << 16;
 			break;
 		case 5:
-			lapic_phys = *(const u64 *)(p + 4);
+			firmware.lapic = *(const u64 *)(p + 4);
 			break;
 		case 9:
 			add_cpu(*(const u32 *)(p + 4), *(const u32 *)(p + 8));
@@ -152,7 +152,7 @@ void acpi_init(void)
 	unsigned int i, n, width;
 
 	for (i = 0; i < 16; i++)
-		irq_override[i] = i;
+		firmware.irq_override[i] = i;
 	if (!rsdp)
 		rsdp = scan_rsdp((u64)*(u16 *)phys_to_virt(0x40e) << 4,
 				 ((u64)*(u16 *)phys_to_virt(0x40e) << 4) + 1024);
@@ -172,9 +172,9 @@ void acpi_init(void)
 		else if (t && !memcmp(t->signature, "FACP", 4))
 			parse_fadt(t);
 	}
-	if (!cpus_present) {
+	if (!firmware.cpus) {
 		log_info("acpi: no CPU list, one CPU assumed");
-		cpu_apic_ids[0] = apic_id();
-		cpus_present = 1;
+		firmware.cpu_apic_id[0] = apic_id();
+		firmware.cpus = 1;
 	}
 }

@@ -27,12 +27,7 @@
 #define LVT_MASKED	0x10000u
 #define LVT_DEADLINE	0x40000u
 
-/* what the MADT says, from boot/acpi.c */
-u64 lapic_phys = 0xfee00000;
-u32 ioapic_gsi_base;	/* of the first */
-unsigned int ioapics;
-u64 ioapic_list[MAX_IOAPICS];
-u32 irq_override[16];	/* gsi | polarity and trigger flags << 16 */
+struct firmware firmware = { .lapic = 0xfee00000 };
 
 static volatile u32 *apic;	/* NULL: x2APIC */
 static volatile u32 *ioapic;
@@ -89,7 +84,7 @@ void apic_init_cpu(void)
 	} else {
 		wrmsr(MSR_APIC_BASE, base | 1u << 11);
 		if (!apic)
-			apic = mmio_map(lapic_phys, PAGE_SIZE);
+			apic = mmio_map(firmware.lapic, PAGE_SIZE);
 	}
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SVR, 0x100 | HV_VECTOR_SPURIOUS);
@@ -178,13 +173,14 @@ void apic_timer_arm(u64 deadline)
 /* Edge or level by the override's flags, to the boot CPU. Intel 82093AA. */
 void ioapic_route(unsigned int irq, u8 vector)
 {
-	u32 gsi = irq_override[irq] & 0xffff, flags = irq_override[irq] >> 16, low = vector;
-	unsigned int pin = gsi - ioapic_gsi_base;
+	u32 gsi = firmware.irq_override[irq] & 0xffff, low = vector;
+	u32 flags = firmware.irq_override[irq] >> 16;
+	unsigned int pin = gsi - firmware.ioapic_gsi_base;
 
-	if (!ioapics)
+	if (!firmware.ioapics)
 		return;
 	if (!ioapic)
-		ioapic = mmio_map(ioapic_list[0], PAGE_SIZE);
+		ioapic = mmio_map(firmware.ioapic[0], PAGE_SIZE);
 	if ((flags & 3) == 3)
 		low |= 1u << 13;
 	if ((flags >> 2 & 3) == 3)

@@ -4,6 +4,7 @@
 #define X86_CPU_H
 
 #include <core/types.h>
+#include <core/limits.h>
 
 #define MSR_APIC_BASE		0x1b
 #define MSR_TSC_DEADLINE	0x6e0
@@ -111,9 +112,20 @@ void time_init(void);
 extern u64 tsc_khz;
 extern u64 wall_sec;
 
-/* smp.c: CPUs that the firmware names, by their APIC ids; start them from the page at @pa */
-extern u32 cpu_apic_ids[];
-extern unsigned int cpus_present;
+/* What the firmware's tables say; boot/acpi.c writes it once. */
+#define MAX_IOAPICS	8u
+struct firmware {
+	unsigned int cpus;
+	u32 cpu_apic_id[MAX_CPUS];
+	u64 lapic;			/* physical addresses */
+	unsigned int ioapics;		/* all of them, for keeping domain 0 out */
+	u64 ioapic[MAX_IOAPICS];
+	u32 ioapic_gsi_base;		/* of the first */
+	u32 irq_override[16];		/* gsi | polarity and trigger flags << 16 */
+};
+extern struct firmware firmware;
+
+/* smp.c: start the other CPUs, from the page at @pa. */
 void smp_init(u64 pa);
 
 /* apic.c */
@@ -128,12 +140,6 @@ void apic_timer_set_rate(u64 tsc, u32 ticks);
 void pic_disable(void);
 extern bool tsc_stable;
 void ioapic_route(unsigned int irq, u8 vector);
-extern u64 lapic_phys;
-#define MAX_IOAPICS	8u
-extern unsigned int ioapics;		/* all of them, for keeping domain 0 out */
-extern u64 ioapic_list[MAX_IOAPICS];
-extern u32 ioapic_gsi_base;
-extern u32 irq_override[16];
 
 /* serial.c */
 void serial_init(void);

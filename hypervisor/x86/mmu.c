@@ -43,11 +43,11 @@ bool arch_frame_open(u64 n)
 
 	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
 		return false;
-	for (i = 0; i < ioapics; i++)
-		if (n == ioapic_list[i] >> PAGE_SHIFT)
+	for (i = 0; i < firmware.ioapics; i++)
+		if (n == firmware.ioapic[i] >> PAGE_SHIFT)
 			return false;
 	/* what is written to the MiB around a local APIC may be an interrupt message */
-	return n >> 8 != lapic >> 8 && n >> 8 != lapic_phys >> 20;
+	return n >> 8 != lapic >> 8 && n >> 8 != firmware.lapic >> 20;
 }
 
 u32 arch_cpu_id(unsigned int cpu) { return pcpus[cpu]->apic_id; }

@@ -15,8 +15,6 @@
 #include <core/sched.h>
 #include <core/timer.h>
 
-u32 cpu_apic_ids[MAX_CPUS];
-unsigned int cpus_present;
 struct pcpu *pcpus[MAX_CPUS];
 unsigned int cpus_online;
 bool smp_go;
@@ -140,19 +138,19 @@ void smp_init(u64 pa)
 
 	pcpus[0]->apic_id = me;
 	pcpus[0]->online = true;
-	for (i = 0; i < cpus_present && pa; i++) {
+	for (i = 0; i < firmware.cpus && pa; i++) {
 		struct pcpu *p;
 
-		if (cpu_apic_ids[i] == me || cpus_online == MAX_CPUS)
+		if (firmware.cpu_apic_id[i] == me || cpus_online == MAX_CPUS)
 			continue;
-		if (cpu_apic_ids[i] > 254 && !cpu_features.x2apic)
+		if (firmware.cpu_apic_id[i] > 254 && !cpu_features.x2apic)
 			continue;
 		p = hv_alloc(sizeof(*p));
 		BUG_ON(!p);
-		pcpu_init(p, cpus_online, cpu_apic_ids[i]);
+		pcpu_init(p, cpus_online, firmware.cpu_apic_id[i]);
 		start_one(pa, p);
 		if (!READ_ONCE(p->online)) {
-			log_warn("smp: CPU with APIC id %u does not start", cpu_apic_ids[i]);
+			log_warn("smp: CPU with APIC id %u does not start", p->apic_id);
 			apic_send(p->apic_id, 0x4500);	/* and must not later, when boot/ is gone */
 			pcpus[cpus_online] = NULL;
 			continue;

@@ -12,9 +12,8 @@
 
 u64 tsc_khz, wall_sec;
 bool tsc_stable = true;
-static u64 tsc_base;
-static u32 ns_mult;		/* ns = (tsc * ns_mult) >> 32 << shift, as in pvclock */
-static s8 ns_shift;
+/* ns = (tsc - base) << shift (or >> -shift) * mult >> 32, as in pvclock; set once at boot */
+static struct { u64 base; u32 mult; s8 shift; } rate;
 
 #define PIT_HZ		1193182u
 #define WINDOW_TICKS	11932u		/* 10 ms */
@@ -41,21 +40,22 @@ static u64 measure_once(u32 *apic_ticks)
 /* The guests' formula (pvclock), so that the two clocks never differ. No lock, any CPU. */
 u64 arch_now_ns(void)
 {
-	u64 t = rdtsc() - tsc_base;
+	u64 t = rdtsc() - rate.base;
 
-	t = ns_shift < 0 ? t >> -ns_shift : t << ns_shift;
-	return (u64)(((unsigned __int128)t * ns_mult) >> 32);
+	t = rate.shift < 0 ? t >> -rate.shift : t << rate.shift;
+	return (u64)(((unsigned __int128)t * rate.mult) >> 32);
 }
 
 /* Rounded up: a timer must not fire early. */
 void arch_timer_arm(u64 ns)
 {
-	apic_timer_arm(ns ? tsc_base + mul_div(min(ns, 1ull << 62), tsc_khz, 1000000) + 1 : 0);
+	apic_timer_arm(ns ? rate.base + mul_div(min(ns, 1ull << 62), tsc_khz, 1000000) + 1 : 0);
 }
 
 struct arch_clock arch_clock(void)
 {
-	return (struct arch_clock){ .tsc_khz = tsc_khz, .wall_sec = wall_sec, .stable = tsc_stable };
+	return (struct arch_clock){ .tsc_khz = tsc_khz, .wall_sec = wall_sec,
+				    .stable = tsc_stable };
 }
 
 /* Only at boot: two accesses that belong together, and there is no lock for them. */
@@ -137,14 +137,14 @@ void time_init(void)
 	f = tsc_khz * 1000;
 	while (f > 2000000000ull) {
 		f >>= 1;
-		ns_shift--;
+		rate.shift--;
 	}
 	while (f <= 1000000000ull) {
 		f <<= 1;
-		ns_shift++;
+		rate.shift++;
 	}
-	ns_mult = (u32)((1000000000ull << 32) / f);
-	tsc_base = rdtsc();
+	rate.mult = (u32)((1000000000ull << 32) / f);
+	rate.base = rdtsc();
 	wall_sec = cmos_time();
 	log_info("time: TSC %lu kHz%s", (unsigned long)tsc_khz,
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
@@ -173,10 +173,10 @@ void arch_clock_fill(void *record)
 
 	WRITE_ONCE(r->version, r->version | 1);
 	barrier();
-	r->tsc_timestamp = tsc_base;
+	r->tsc_timestamp = rate.base;
 	r->system_time = 0;
-	r->mult = ns_mult;
-	r->shift = ns_shift;
+	r->mult = rate.mult;
+	r->shift = rate.shift;
 	r->flags = tsc_stable ? 1 : 0;
 	barrier();
 	WRITE_ONCE(r->version, (r->version | 1) + 1);
