@@ -36,7 +36,7 @@ static const char signature[] = "ParvusParvus";
 #define CX_HIDE	(CX_CMP_LEGACY | CX_SVM | CX_EXTAPIC | CX_OSVW | CX_IBS | CX_SKINIT | CX_WDT | \
 		 CX_LWP | CX_NODEID_MSR | CX_TOPOLOGY | CX_PERFCTR_CORE | CX_PERFCTR_NB | \
 		 CX_BPEXT | CX_PTSC | CX_PERFCTR_LLC | CX_MONITORX)
-#define DX_HIDE	(DX_MCE | DX_APIC | DX_MTRR | DX_MCA | DX_PSE36)
+#define DX_HIDE	(D1_MCE | D1_APIC | D1_MTRR | D1_MCA | D1_PSE36)	/* there as in leaf 1 */
 
 /*
  * What a vCPU is told: the CPU's answer without what a kernel at CPL 3 cannot have. User mode
