@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Between the C files of arch/x86: virtual mode changes, delivery, scheduling. */
+/* Between the C files of x86/: virtual mode changes, delivery, scheduling. */
 #ifndef X86_PV_H
 #define X86_PV_H
 
