@@ -138,14 +138,14 @@ void arch_context_save(struct vcpu *v, const struct regs *regs)
 	__asm__ volatile("mov %%es, %0" : "=m"(v->es));
 	__asm__ volatile("mov %%fs, %0" : "=m"(v->fs));
 	__asm__ volatile("mov %%gs, %0" : "=m"(v->gs));
-	xcr0_want(p, cpu_features.xcr0);	/* all of it, whatever the guest enabled (rule 37) */
+	xcr0_want(p, cpu_features.xcr0);	/* all, whatever the guest enabled (rule 37) */
 	fpu_save(v);
 	arch_stats_fold(v);
 	shadow_unload(v);
 	p->kernel_cr3 = p->user_cr3 = hv_root;
 }
 
-/* The guest may have changed the TLS entry of a selector in use: then it does not load, and is 0. */
+/* The guest may have changed the TLS entry of a selector in use: it is loaded as 0 then. */
 #define SELECTOR_LOAD(sreg, value) \
 	__asm__ volatile("1: mov %w0, %%" sreg "\n2:\n" \
 			 ".pushsection .text.fixup, \"ax\"\n" \

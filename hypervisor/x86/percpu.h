@@ -20,7 +20,7 @@
 #define HV_STACK_SIZE	16384
 
 struct pcpu {
-	union {			/* first: what core/ knows of us; its members are ours (-fms-extensions) */
+	union {		/* first: what core/ knows; its members are ours (-fms-extensions) */
 		struct cpu;
 		struct cpu common;
 	};
