@@ -258,7 +258,7 @@ unsigned int build_domains(void)
 	for (i = 0; i < MAX_DOMAINS; i++)
 		if (domains[i]) {
 			domains[i]->frames_free_before += freed;
-			vcpu_kick(domains[i]->vcpus[0]);
+			vcpu_wake(domains[i]->vcpus[0]);
 		}
 	return n;
 }

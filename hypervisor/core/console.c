@@ -37,7 +37,7 @@ void console_domain_new(struct domain *d)
 	spin_unlock(&lock);
 }
 
-static void line_out(struct domain *d)
+static void console_line_out(struct domain *d)
 {
 	u32 slot = d->id % MAX_DOMAINS;
 
@@ -52,7 +52,7 @@ void console_domain_gone(struct domain *d)
 	if (owner == d)
 		owner = NULL;
 	else
-		line_out(d);
+		console_line_out(d);
 	spin_unlock(&lock);
 }
 
@@ -72,7 +72,7 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 			continue;
 		}
 		if (buf[i] == '\n' || lines[slot].len == LINE)
-			line_out(d);
+			console_line_out(d);
 		if (buf[i] >= ' ')
 			lines[slot].text[lines[slot].len++] = buf[i];
 	}
@@ -114,6 +114,6 @@ void console_input(void)
 	if (d && d->vcpus[0] && READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address))
 		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
 	if (d)
-		event_virq(d, PARVUS_VIRQ_CONSOLE);
+		event_send_virq(d, PARVUS_VIRQ_CONSOLE);
 	spin_unlock(&lock);
 }

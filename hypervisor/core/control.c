@@ -60,7 +60,7 @@ static bool name_valid(const char *name)
 	return i && i < PARVUS_NAME_MAX;
 }
 
-static struct domain *named(u32 id)
+static struct domain *domain_named(u32 id)
 {
 	return domain_get(id == PARVUS_DOMAIN_SELF ? arch_current()->domain->id : id);
 }
@@ -76,7 +76,7 @@ static u64 frames_promised(void)
 	return sum;
 }
 
-static int machine(union control *c)
+static int control_machine(union control *c)
 {
 	struct parvus_control_machine *m = &c->machine;
 
@@ -101,7 +101,7 @@ static int machine(union control *c)
 	return 0;
 }
 
-static int create(union control *c)
+static int control_create(union control *c)
 {
 	struct parvus_control_create *a = &c->create;
 	struct domain *d;
@@ -124,7 +124,7 @@ static int create(union control *c)
 	return 0;
 }
 
-static void info_vcpus(struct domain *d, struct parvus_control_info *a)
+static void control_info_vcpus(struct domain *d, struct parvus_control_info *a)
 {
 	unsigned int i, wants = 0;
 
@@ -145,7 +145,7 @@ static void info_vcpus(struct domain *d, struct parvus_control_info *a)
 }
 
 /* With a reference to @d, or NULL, which goes. */
-static int info_fill(struct domain *d, struct parvus_control_info *a)
+static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 {
 	if (!d)
 		return -PARVUS_ENOENT;
@@ -173,7 +173,7 @@ static int info_fill(struct domain *d, struct parvus_control_info *a)
 	a->mappings = grant_mappings(d);
 	a->grants = grant_offers(d);
 	if (a->state != DOMAIN_DYING) {
-		info_vcpus(d, a);
+		control_info_vcpus(d, a);
 		a->ports = event_ports_used(d);
 		a->overhead_frames = domain_overhead(d);
 	}
@@ -188,9 +188,9 @@ static int info_fill(struct domain *d, struct parvus_control_info *a)
 	return 0;
 }
 
-static int info(union control *c) { return info_fill(named(c->info.domain), &c->info); }
+static int control_info(union control *c) { return control_info_fill(domain_named(c->info.domain), &c->info); }
 
-static int next(union control *c)
+static int control_next(union control *c)
 {
 	struct domain *best = NULL, *d;
 	unsigned int i;
@@ -202,12 +202,12 @@ static int next(union control *c)
 			domain_hold(d);
 		}
 	}
-	return info_fill(best, &c->info);
+	return control_info_fill(best, &c->info);
 }
 
 /* ---- building: the domain is found, its lock held, its state BUILDING ---- */
 
-static int populate(struct domain *d, union control *c)
+static int control_populate(struct domain *d, union control *c)
 {
 	struct parvus_control_populate *a = &c->populate;
 
@@ -220,19 +220,19 @@ static int populate(struct domain *d, union control *c)
 	return domain_populate(d, _gfn(a->gfn), a->frames);
 }
 
-static int offer(struct domain *d, union control *c)
+static int control_offer(struct domain *d, union control *c)
 {
 	return grant_offer(d, c->offer.gfn, c->offer.to, c->offer.flags, &c->offer.ref);
 }
 
-static int port(struct domain *d, union control *c)
+static int control_port(struct domain *d, union control *c)
 {
 	if (c->port.reserved0)
 		return -PARVUS_EINVAL;
 	return event_alloc_unbound(d, c->port.to, &c->port.port);
 }
 
-static int start(struct domain *d, union control *c)
+static int control_start(struct domain *d, union control *c)
 {
 	struct parvus_control_start *a = &c->start;
 	int ret;
@@ -242,13 +242,13 @@ static int start(struct domain *d, union control *c)
 	ret = domain_start(d, a->entry, a->root, a->start_info);
 	if (ret)
 		return ret;
-	vcpu_kick(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
+	vcpu_wake(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
 	return 0;
 }
 
 /* ---- any state but DYING, the lock held ---- */
 
-static int copy(struct domain *d, union control *c)
+static int control_copy(struct domain *d, union control *c)
 {
 	struct parvus_control_copy *a = &c->copy;
 	bool out = a->flags & PARVUS_COPY_OUT;
@@ -276,7 +276,7 @@ static int copy(struct domain *d, union control *c)
 	return 0;
 }
 
-static int pause(struct domain *d, union control *c)
+static int control_pause(struct domain *d, union control *c)
 {
 	(void)c;
 	if (d->state == DOMAIN_SHUTDOWN)
@@ -285,7 +285,7 @@ static int pause(struct domain *d, union control *c)
 	return 0;
 }
 
-static int unpause(struct domain *d, union control *c)
+static int control_unpause(struct domain *d, union control *c)
 {
 	(void)c;
 	if (d->state != DOMAIN_RUNNING)
@@ -294,29 +294,29 @@ static int unpause(struct domain *d, union control *c)
 	return 0;
 }
 
-static int request(struct domain *d, union control *c)
+static int control_request(struct domain *d, union control *c)
 {
 	if (c->domain.value != PARVUS_REQUEST_POWEROFF && c->domain.value != PARVUS_REQUEST_REBOOT)
 		return -PARVUS_EINVAL;
 	if (d->state != DOMAIN_RUNNING)
 		return -PARVUS_EBUSY;
 	WRITE_ONCE(d->request, c->domain.value);
-	event_virq(d, PARVUS_VIRQ_REQUEST);
+	event_send_virq(d, PARVUS_VIRQ_REQUEST);
 	return 0;
 }
 
-static int vcpus(struct domain *d, union control *c)
+static int control_vcpus(struct domain *d, union control *c)
 {
 	if (!c->domain.value || c->domain.value > d->vcpu_count)
 		return -PARVUS_EINVAL;
 	if (d->state == DOMAIN_SHUTDOWN)
 		return -PARVUS_EBUSY;
 	WRITE_ONCE(d->vcpus_target, c->domain.value);
-	event_virq(d, PARVUS_VIRQ_REQUEST);
+	event_send_virq(d, PARVUS_VIRQ_REQUEST);
 	return 0;
 }
 
-static int set_name(struct domain *d, union control *c)
+static int control_rename(struct domain *d, union control *c)
 {
 	if (c->name.reserved0 || !name_valid(c->name.name))
 		return -PARVUS_EINVAL;
@@ -325,7 +325,7 @@ static int set_name(struct domain *d, union control *c)
 	return 0;
 }
 
-static int memory(struct domain *d, union control *c)
+static int control_memory(struct domain *d, union control *c)
 {
 	struct parvus_control_memory *a = &c->memory;
 	u64 most = d->max_frames;
@@ -342,12 +342,12 @@ static int memory(struct domain *d, union control *c)
 	d->max_frames = most;
 	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
 		d->target_frames = a->target_frames;
-		event_virq(d, PARVUS_VIRQ_MEMORY);
+		event_send_virq(d, PARVUS_VIRQ_MEMORY);
 	}
 	return 0;
 }
 
-static int sched(struct domain *d, union control *c)
+static int control_sched(struct domain *d, union control *c)
 {
 	struct parvus_control_sched *a = &c->sched;
 
@@ -364,7 +364,7 @@ static int sched(struct domain *d, union control *c)
 	return 0;
 }
 
-static int vcpu_info(struct domain *d, union control *c)
+static int control_vcpu(struct domain *d, union control *c)
 {
 	struct parvus_control_vcpu *a = &c->vcpu;
 	struct vcpu *o;
@@ -391,14 +391,14 @@ static int vcpu_info(struct domain *d, union control *c)
 	return 0;
 }
 
-static int pin(struct domain *d, union control *c)
+static int control_pin(struct domain *d, union control *c)
 {
 	if (c->vcpu.vcpu >= d->vcpu_count)
 		return -PARVUS_ENOENT;
 	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, arch_now_ns());
 }
 
-static int regs(struct domain *d, union control *c)
+static int control_regs(struct domain *d, union control *c)
 {
 	struct parvus_control_regs *a = &c->regs;
 	struct vcpu *o;
@@ -420,7 +420,7 @@ static int regs(struct domain *d, union control *c)
  * The vCPUs of a running domain leave their CPUs first; then its memory goes in steps.
  * EAGAIN: not finished, call again. Whoever asks first makes it DYING, all others help.
  */
-static int destroy(union control *c)
+static int control_destroy(union control *c)
 {
 	struct domain *d = domain_get(c->domain.domain);
 	int ret = -PARVUS_EAGAIN;
@@ -447,7 +447,7 @@ static int destroy(union control *c)
 	return ret;
 }
 
-static int log_get(union control *c)
+static int control_log(union control *c)
 {
 	struct parvus_control_log *a = &c->log;
 
@@ -457,12 +457,12 @@ static int log_get(union control *c)
 	return 0;
 }
 
-static int trace_get(union control *c)
+static int control_trace(union control *c)
 {
 	return trace_read(&c->trace);
 }
 
-static int cpu(union control *c)
+static int control_cpu(union control *c)
 {
 	struct parvus_control_cpu *a = &c->cpu;
 	struct sched_cpu_stats s;
@@ -494,35 +494,35 @@ static const struct {
 } ops[PARVUS_CONTROL_OPS] = {
 #define PLAIN(op, type, fn, flags)	[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, fn, NULL }
 #define ON(op, type, fn, flags)		[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, NULL, fn }
-	PLAIN(MACHINE, parvus_control_machine, machine, OUT),
-	PLAIN(CREATE, parvus_control_create, create, OUT),
-	PLAIN(INFO, parvus_control_info, info, OUT),
-	PLAIN(NEXT, parvus_control_info, next, OUT),
-	ON(POPULATE, parvus_control_populate, populate, BUILDING),
-	ON(COPY, parvus_control_copy, copy, ANY_STATE | OUT),
-	ON(OFFER, parvus_control_offer, offer, BUILDING | OUT),
-	ON(PORT, parvus_control_port, port, BUILDING | OUT),
-	ON(START, parvus_control_start, start, BUILDING | CHANGES),
-	ON(PAUSE, parvus_control_domain, pause, ANY_STATE | CHANGES),
-	ON(UNPAUSE, parvus_control_domain, unpause, ANY_STATE | CHANGES),
-	PLAIN(DESTROY, parvus_control_domain, destroy, 0),
-	ON(REQUEST, parvus_control_domain, request, ANY_STATE | CHANGES),
-	ON(RENAME, parvus_control_name, set_name, ANY_STATE | DOMAIN0 | CHANGES),
-	ON(MEMORY, parvus_control_memory, memory, ANY_STATE | CHANGES),
-	ON(SCHED, parvus_control_sched, sched, ANY_STATE | DOMAIN0 | OUT),
-	ON(VCPU, parvus_control_vcpu, vcpu_info, ANY_STATE | DOMAIN0 | OUT),
-	ON(PIN, parvus_control_vcpu, pin, ANY_STATE | DOMAIN0),
-	ON(REGS, parvus_control_regs, regs, ANY_STATE | OUT),
-	PLAIN(LOG, parvus_control_log, log_get, OUT),
-	PLAIN(TRACE, parvus_control_trace, trace_get, OUT),
-	PLAIN(CPU, parvus_control_cpu, cpu, OUT),
-	ON(VCPUS, parvus_control_domain, vcpus, ANY_STATE | DOMAIN0 | CHANGES),
+	PLAIN(MACHINE, parvus_control_machine, control_machine, OUT),
+	PLAIN(CREATE, parvus_control_create, control_create, OUT),
+	PLAIN(INFO, parvus_control_info, control_info, OUT),
+	PLAIN(NEXT, parvus_control_info, control_next, OUT),
+	ON(POPULATE, parvus_control_populate, control_populate, BUILDING),
+	ON(COPY, parvus_control_copy, control_copy, ANY_STATE | OUT),
+	ON(OFFER, parvus_control_offer, control_offer, BUILDING | OUT),
+	ON(PORT, parvus_control_port, control_port, BUILDING | OUT),
+	ON(START, parvus_control_start, control_start, BUILDING | CHANGES),
+	ON(PAUSE, parvus_control_domain, control_pause, ANY_STATE | CHANGES),
+	ON(UNPAUSE, parvus_control_domain, control_unpause, ANY_STATE | CHANGES),
+	PLAIN(DESTROY, parvus_control_domain, control_destroy, 0),
+	ON(REQUEST, parvus_control_domain, control_request, ANY_STATE | CHANGES),
+	ON(RENAME, parvus_control_name, control_rename, ANY_STATE | DOMAIN0 | CHANGES),
+	ON(MEMORY, parvus_control_memory, control_memory, ANY_STATE | CHANGES),
+	ON(SCHED, parvus_control_sched, control_sched, ANY_STATE | DOMAIN0 | OUT),
+	ON(VCPU, parvus_control_vcpu, control_vcpu, ANY_STATE | DOMAIN0 | OUT),
+	ON(PIN, parvus_control_vcpu, control_pin, ANY_STATE | DOMAIN0),
+	ON(REGS, parvus_control_regs, control_regs, ANY_STATE | OUT),
+	PLAIN(LOG, parvus_control_log, control_log, OUT),
+	PLAIN(TRACE, parvus_control_trace, control_trace, OUT),
+	PLAIN(CPU, parvus_control_cpu, control_cpu, OUT),
+	ON(VCPUS, parvus_control_domain, control_vcpus, ANY_STATE | DOMAIN0 | CHANGES),
 };
 
-static int on_domain(u64 op, union control *c)
+static int control_on_domain(u64 op, union control *c)
 {
 	u32 flags = ops[op].flags;
-	struct domain *d = named(c->head.domain);
+	struct domain *d = domain_named(c->head.domain);
 	int ret = -PARVUS_EBUSY;
 
 	if (!d)
@@ -558,7 +558,7 @@ s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 		return -PARVUS_EFAULT;
 	if (c.head.size != size || c.head.version != 1)
 		return -PARVUS_EINVAL;
-	ret = ops[op].plain ? ops[op].plain(&c) : on_domain(op, &c);
+	ret = ops[op].plain ? ops[op].plain(&c) : control_on_domain(op, &c);
 	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
 	    guest_write(v->domain, gpa, &c, size))
 		return -PARVUS_EFAULT;

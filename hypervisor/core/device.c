@@ -74,18 +74,18 @@ static u32 slot_after(const struct domain *d, u32 after,
 	return best;
 }
 
-static void tell(struct device *e, int end)
+static void end_changed(struct device *e, int end)
 {
 	if (!e->end[end])
 		return;
 	e->changed[end] = true;
-	event_virq(e->end[end], PARVUS_VIRQ_DEVICE);
+	event_send_virq(e->end[end], PARVUS_VIRQ_DEVICE);
 }
 
-static void tell_both(struct device *e)
+static void ends_changed(struct device *e)
 {
-	tell(e, FRONT);
-	tell(e, BACK);
+	end_changed(e, FRONT);
+	end_changed(e, BACK);
 }
 
 /* Its ends are to see it GONE; without any it goes at once. */
@@ -96,7 +96,7 @@ static void device_remove(u32 i)
 	e->removed = true;
 	e->d.front_state = e->d.back_state = PARVUS_DEVICE_GONE;
 	WRITE_ONCE(live, live - 1);
-	tell_both(e);
+	ends_changed(e);
 	if (!e->end[FRONT] && !e->end[BACK])
 		slot_free(i);
 }
@@ -151,7 +151,7 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 	memcpy(e->d.config, r->config, sizeof(r->config));
 	devices[i] = e;
 	WRITE_ONCE(live, live + 1);
-	tell_both(e);
+	ends_changed(e);
 	*r = e->d;
 	return 0;
 }
@@ -197,12 +197,12 @@ static int device_set(struct device *e, const struct domain *d, const struct par
 		e->d.front_changes++;
 	else
 		e->d.back_changes++;
-	tell(e, !end);
+	end_changed(e, !end);
 	return 0;
 }
 
 /* @d has seen what there is to see. */
-static void seen(u32 i, const struct domain *d)
+static void changes_seen(u32 i, const struct domain *d)
 {
 	struct device *e = devices[i];
 	int end;
@@ -228,12 +228,12 @@ static s64 device_changed(struct domain *d, u64 gpa)
 	if (guest_write(d, gpa, &devices[i]->d, sizeof(struct parvus_device)))
 		return -PARVUS_EFAULT;
 	cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
-	seen(i, d);
+	changes_seen(i, d);
 	return 0;
 }
 
 /* The operations on a device by its id, or the one after it. */
-static s64 op_on_device(struct domain *d, u64 op, u64 gpa, const struct parvus_device *r)
+static s64 device_op_on(struct domain *d, u64 op, u64 gpa, const struct parvus_device *r)
 {
 	bool next = op == PARVUS_DEVICE_NEXT;
 	u32 i = next || r->id ? slot_after(d, next ? r->id : r->id - 1, may_read) : PARVUS_DEVICES;
@@ -248,13 +248,13 @@ static s64 op_on_device(struct domain *d, u64 op, u64 gpa, const struct parvus_d
 		return 0;
 	case PARVUS_DEVICE_CONFIGURE:
 		memcpy(devices[i]->d.config, r->config, sizeof(r->config));
-		tell_both(devices[i]);
+		ends_changed(devices[i]);
 		return 0;
 	}
 	return guest_write(d, gpa, &devices[i]->d, sizeof(*r));
 }
 
-static s64 op_create(struct domain *d, u64 gpa, struct parvus_device *r)
+static s64 device_op_create(struct domain *d, u64 gpa, struct parvus_device *r)
 {
 	struct domain *front, *back;
 	s64 ret = -PARVUS_ENOENT;
@@ -293,9 +293,9 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 	    (r.flags && op != PARVUS_DEVICE_SET))
 		return -PARVUS_EINVAL;
 	if (op == PARVUS_DEVICE_CREATE)
-		return op_create(d, gpa, &r);
+		return device_op_create(d, gpa, &r);
 	spin_lock(&device_lock);
-	ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : op_on_device(d, op, gpa, &r);
+	ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : device_op_on(d, op, gpa, &r);
 	spin_unlock(&device_lock);
 	return ret;
 }
@@ -310,7 +310,7 @@ void device_domain_gone(struct domain *d)
 		e = devices[i];
 		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
 			continue;
-		seen(i, d);
+		changes_seen(i, d);
 		if (devices[i] != e)
 			continue;
 		if (e->end[BACK] == d) {
@@ -319,7 +319,7 @@ void device_domain_gone(struct domain *d)
 				e->d.back_state = PARVUS_DEVICE_CLOSED;
 				e->d.back_changes++;
 				if (e->end[FRONT] != d)
-					tell(e, FRONT);
+					end_changed(e, FRONT);
 			}
 		}
 		if (e->end[FRONT] == d) {

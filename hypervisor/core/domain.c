@@ -36,7 +36,7 @@ static bool control_alone;	/* all others were told, and nobody holds one of them
 /* As many as Xen has, but every slot has as many: the search for one goes on beyond the last. */
 #define DOMAIN_IDS	(0x7ff0u / MAX_DOMAINS * MAX_DOMAINS)
 
-static struct domain *get_slot(unsigned int slot, u32 id)
+static struct domain *domain_get_slot(unsigned int slot, u32 id)
 {
 	struct domain *d;
 
@@ -50,7 +50,7 @@ static struct domain *get_slot(unsigned int slot, u32 id)
 	return d;
 }
 
-struct domain *domain_get(u32 id) { return id < DOMAIN_IDS ? get_slot(id % MAX_DOMAINS, id) : NULL; }
+struct domain *domain_get(u32 id) { return id < DOMAIN_IDS ? domain_get_slot(id % MAX_DOMAINS, id) : NULL; }
 
 void domain_unref(struct domain *d)
 {
@@ -69,7 +69,7 @@ struct domain *domain_next(struct domain *d, unsigned int *slot)
 {
 	domain_put(d);
 	for (d = NULL; !d && *slot < MAX_DOMAINS; ++*slot)
-		d = get_slot(*slot, ANY);
+		d = domain_get_slot(*slot, ANY);
 	return d;
 }
 
@@ -210,7 +210,7 @@ static void end_goes_on(struct domain *d)
 	smp_store_release(&d->ended, 2);
 	for (i = 0; i < d->vcpu_count; i++)
 		if (d->vcpus[i])
-			vcpu_kick(d->vcpus[i]);
+			vcpu_wake(d->vcpus[i]);
 }
 
 void domain_kill(struct domain *d, const char *fmt, ...)
@@ -461,7 +461,7 @@ void domain_changed(struct domain *d)
 		zero->refs++;
 	spin_unlock(&domains_lock);
 	if (zero && zero != d)
-		event_virq(zero, PARVUS_VIRQ_DOMAIN);
+		event_send_virq(zero, PARVUS_VIRQ_DOMAIN);
 	domain_put(zero);
 }
 

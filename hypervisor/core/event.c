@@ -9,6 +9,15 @@
  * takes the sender's port away under that lock, so what a bound port points to is
  * alive. The receiver's side is atomic: it may be reached from several pCPUs.
  *
+ * Words, in the order in which things happen:
+ *	send	an event, to a port (event_op; event_send_virq() for what happened to a domain)
+ *	pending	what the port is until the guest takes the event, by a bit of its page
+ *	raise	a vector, on a vCPU, by a bit of vcpu.vectors: PARVUS_VECTOR_EVENT if the port is
+ *		not masked
+ *	wake	a vCPU that sleeps, so that a pCPU picks it
+ *	kick	a pCPU, by an interrupt, so that it looks at its work
+ *	deliver	a vector, to the guest's handler, once its virtual IF allows it
+ *
  * The guest's page is written, and read for its mask and for what is pending. Whatever
  * stands there, the worst is an event too many or too few for that very guest.
  */
@@ -83,8 +92,8 @@ static inline int port_find(struct event_domain *ev, u64 n, struct port **p)
 
 /* ---- delivery ---- */
 
-/* The port is pending: unless it is masked, tell its vCPU. */
-static void tell(struct event_domain *ev, struct parvus_event_page *page, struct port *p, u32 port)
+/* The port is pending: unless it is masked, raise the vector on its vCPU. */
+static void port_raise(struct event_domain *ev, struct parvus_event_page *page, struct port *p, u32 port)
 {
 	u64 *mask = &page->mask[port / 64], bit = bit_of(port);
 	struct domain *d = ev->domain;
@@ -101,29 +110,29 @@ static void tell(struct event_domain *ev, struct parvus_event_page *page, struct
 		vcpu_raise(v, PARVUS_VECTOR_EVENT);
 }
 
-static void set_pending(struct event_domain *ev, struct port *p, u32 port)
+static void port_set_pending(struct event_domain *ev, struct port *p, u32 port)
 {
 	struct parvus_event_page *page;
 
 	do {
 		page = READ_ONCE(ev->page);
 		if (!(atomic_or_u64(&page->pending[port / 64], bit_of(port)) & bit_of(port)))
-			tell(ev, page, p, port);
+			port_raise(ev, page, p, port);
 		/* the guest registered its page meanwhile, and may have missed this one */
 	} while (unlikely(READ_ONCE(ev->page) != page));
 }
 
 /*
- * Deliver the deferred ports whose interval is over, or all of them. Returns when the
+ * Send what was deferred to the ports whose interval is over, or all of it. Returns when the
  * next one is due, 0 = none is left.
  */
-static u64 deliver_deferred(struct event_domain *ev, u64 now, bool all)
+static u64 deferred_send(struct event_domain *ev, u64 now, bool all)
 {
 	u64 first = 0, next;
-	u32 w, bit, told = 0;
+	u32 w, bit, sent = 0;
 
 	for (w = 0; w < WORDS; w++) {
-		if (told > 64 && !all)	/* timers of others wait meanwhile */
+		if (sent > 64 && !all)	/* timers of others wait meanwhile */
 			return now + 1;
 		for_each_bit(bit, READ_ONCE(ev->deferred[w])) {
 			u32 port = w * 64 + bit;
@@ -142,21 +151,21 @@ static u64 deliver_deferred(struct event_domain *ev, u64 now, bool all)
 			}
 			/* what is deferred from here on, before it is pending, is delivered by it */
 			if (atomic_and_u64(&ev->deferred[w], ~bit_of(port)) & bit_of(port))
-				set_pending(ev, p, port);
-			told++;
+				port_set_pending(ev, p, port);
+			sent++;
 		}
 	}
 	return first;
 }
 
-static void timer_fired(struct timer *t)
+static void deferred_timer_fired(struct timer *t)
 {
 	struct event_domain *ev = container_of(t, struct event_domain, timer);
 
-	t->deadline = deliver_deferred(ev, arch_now_ns(), false);
+	t->deadline = deferred_send(ev, arch_now_ns(), false);
 }
 
-/* May a port with an interval deliver? If not, it is deferred. */
+/* May an event go to a port with an interval now? If not, it is deferred. */
 static bool interval_over(struct event_domain *ev, struct port *p, u32 port, u32 interval)
 {
 	u64 now = arch_now_ns(), next = READ_ONCE(p->next), *word = &ev->deferred[port / 64];
@@ -172,30 +181,30 @@ static bool interval_over(struct event_domain *ev, struct port *p, u32 port, u32
 	ret = timer_set_before(&ev->timer, arch_this_cpu(), READ_ONCE(p->next));
 	spin_unlock(&ev->timer_lock);
 	if (ret)	/* no room for the timer: better early than never */
-		deliver_deferred(ev, now, true);
+		deferred_send(ev, now, true);
 	else
 		pcpu_timer_arm();
 	return false;
 }
 
 /* An event arrives. Under the event_lock of the sender, or of @ev's own domain. */
-static inline void signal(struct event_domain *ev, u32 port)
+static inline void port_send(struct event_domain *ev, u32 port)
 {
 	struct port *p = port_at(ev, port);
 	u32 interval = READ_ONCE(p->interval_ns);
 
 	if (likely(!interval) || interval_over(ev, p, port, interval))
-		set_pending(ev, p, port);
+		port_set_pending(ev, p, port);
 }
 
-void event_virq(struct domain *d, u32 virq)
+void event_send_virq(struct domain *d, u32 virq)
 {
 	struct event_domain *ev;
 
 	spin_lock(&d->event_lock);
 	ev = d->events;
 	if (ev && ev->virq_port[virq])
-		signal(ev, ev->virq_port[virq]);
+		port_send(ev, ev->virq_port[virq]);
 	else if (ev)
 		ev->virqs |= 1u << virq;
 	spin_unlock(&d->event_lock);
@@ -290,7 +299,7 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 	if (p->kind == PARVUS_EVENT_VIRQ) {
 		ev->virq_port[virq] = (u16)*port;
 		if (ev->virqs & 1u << virq)
-			signal(ev, *port);
+			port_send(ev, *port);
 		ev->virqs &= ~(1u << virq);
 	}
 	spin_unlock(&ev->domain->event_lock);
@@ -304,7 +313,7 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 	return 0;
 }
 
-static int bind(struct domain *d, u32 remote_id, u32 n, struct port *p, u32 *port)
+static int port_bind_to(struct domain *d, u32 remote_id, u32 n, struct port *p, u32 *port)
 {
 	struct domain *remote = p->kind == PARVUS_EVENT_VIRQ ? NULL : domain_get(remote_id);
 	int ret = -PARVUS_ENOENT;
@@ -345,10 +354,10 @@ static s64 event_register(struct domain *d, u64 gpa)
 	first = ev->page == &ev->none;
 	if (first)
 		WRITE_ONCE(ev->page, page);
-	smp_mb();	/* against set_pending() */
+	smp_mb();	/* against port_set_pending() */
 	for (w = 0; first && w < WORDS; w++)
 		for_each_bit(bit, atomic_xchg_u64(&ev->none.pending[w], 0))
-			set_pending(ev, port_at(ev, w * 64 + bit), w * 64 + bit);
+			port_set_pending(ev, port_at(ev, w * 64 + bit), w * 64 + bit);
 	spin_unlock(&d->event_lock);
 	return first ? 0 : -PARVUS_EBUSY;
 }
@@ -370,7 +379,7 @@ static s64 event_bind(struct domain *d, u64 gpa)
 		return -PARVUS_EFAULT;
 	p = (struct port){ .kind = (u8)b.kind, .flags = (u8)b.flags, .vcpu = (u8)b.vcpu,
 			   .interval_ns = b.interval_ns };
-	ret = bind(d, b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain,
+	ret = port_bind_to(d, b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain,
 		   b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
 	return ret ? ret : guest_write(d, answer, &port, sizeof(port));
 }
@@ -398,7 +407,7 @@ static s64 event_send(struct domain *d, u64 port)
 	if (likely(!ret)) {
 		trace_event((u32)port);
 		if (likely(p->kind == PARVUS_EVENT_INTERDOMAIN))
-			signal(p->peer->events, p->other);
+			port_send(p->peer->events, p->other);
 		else
 			ret = p->kind == PARVUS_EVENT_UNBOUND ? -PARVUS_EAGAIN : -PARVUS_EINVAL;
 	}
@@ -420,7 +429,7 @@ static s64 event_unmask(struct domain *d, u64 n)
 		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
 			if (p->interval_ns)
 				__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns, __ATOMIC_SEQ_CST);
-			tell(ev, ev->page, p, port);
+			port_raise(ev, ev->page, p, port);
 		}
 	}
 	spin_unlock(&d->event_lock);
@@ -477,9 +486,9 @@ static s64 event_set(struct domain *d, u64 gpa)
 		__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
 		if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
 			atomic_or_u64(pending, bit);
-		/* whoever told the old vCPU set the bit before: the new one has to know */
+		/* who raised the vector on the old vCPU set the bit before: the new one has to know */
 		if (READ_ONCE(*pending) & bit)
-			tell(ev, ev->page, p, port);
+			port_raise(ev, ev->page, p, port);
 	}
 	spin_unlock(&d->event_lock);
 	return ret;
@@ -508,7 +517,7 @@ int event_alloc_unbound(struct domain *d, u32 remote, u32 *port)
 {
 	struct port p = { .kind = PARVUS_EVENT_UNBOUND };
 
-	return bind(d, remote, 0, &p, port);
+	return port_bind_to(d, remote, 0, &p, port);
 }
 
 u64 event_pages(struct domain *d)
@@ -545,7 +554,7 @@ int event_domain_init(struct domain *d)
 	ev->page = &ev->none;
 	memset(ev->none.mask, 0xff, sizeof(ev->none.mask));
 	ev->taken[0] = 1;	/* port 0 is no port */
-	ev->timer.fire = timer_fired;
+	ev->timer.fire = deferred_timer_fired;
 	d->events = ev;
 	return 0;
 }

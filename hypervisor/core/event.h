@@ -14,13 +14,13 @@ int event_domain_init(struct domain *d);
 void event_domain_destroy(struct domain *d);
 
 /**
- * event_virq - something happened to a domain
+ * event_send_virq - something happened to a domain
  * @d: alive or ending, its structure held by the caller
  * @virq: PARVUS_VIRQ_*
  * What comes before the source is bound to a port waits for that. From any context but a
  * timer's fire().
  */
-void event_virq(struct domain *d, u32 virq);
+void event_send_virq(struct domain *d, u32 virq);
 
 /**
  * event_alloc_unbound - make a port of @d that waits for the domain @remote

@@ -260,7 +260,7 @@ out:
 	return ret;
 }
 
-static int revoke(struct domain *d, u32 ref)
+static int grant_revoke(struct domain *d, u32 ref)
 {
 	struct grant_domain *g = d->grants;
 	struct offer *o;
@@ -387,7 +387,7 @@ static int gfn_take(struct domain *d, u64 gfn)
 	return ret;
 }
 
-static int map(struct domain *d, struct domain **peer, struct parvus_grant_map *r)
+static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant_map *r)
 {
 	bool readonly = r->flags & PARVUS_GRANT_READONLY;
 	struct grant_domain *g = d->grants;
@@ -489,9 +489,9 @@ static void unmap_end(struct domain *d, u32 handle)
 
 /* ---- the operations: up to CHUNK records, returns how many ---- */
 
-static s64 done(u64 n, u64 count) { return n || !count ? (s64)n : -PARVUS_EFAULT; }
+static s64 records_done(u64 n, u64 count) { return n || !count ? (s64)n : -PARVUS_EFAULT; }
 
-static s64 op_unmap(struct vcpu *v, u64 gpa, u64 count)
+static s64 grant_unmap(struct vcpu *v, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
 	struct parvus_grant_unmap r;
@@ -530,11 +530,11 @@ static s64 op_unmap(struct vcpu *v, u64 gpa, u64 count)
 		guest_write(d, gpa + i * sizeof(r) + offsetof(struct parvus_grant_unmap, status),
 			    &r.status, sizeof(r.status));
 	}
-	return done(n, count);
+	return records_done(n, count);
 }
 
 /* One end of a copy, between guest_access_begin() and _end(). */
-static int end_get(struct domain *d, struct domain **peer, const struct parvus_grant_end *e,
+static int copy_end_get(struct domain *d, struct domain **peer, const struct parvus_grant_end *e,
 		   u32 length, bool write, struct offer **o, u8 **p)
 {
 	struct domain *owner;
@@ -562,16 +562,16 @@ static int end_get(struct domain *d, struct domain **peer, const struct parvus_g
 	return 0;
 }
 
-static int copy(struct domain *d, struct domain **peers, const struct parvus_grant_copy *r)
+static int grant_copy(struct domain *d, struct domain **peers, const struct parvus_grant_copy *r)
 {
 	struct offer *o_from = NULL, *o_to = NULL;
 	u8 *from, *to;
 	int ret;
 
 	guest_access_begin();
-	ret = end_get(d, &peers[0], &r->from, r->length, false, &o_from, &from);
+	ret = copy_end_get(d, &peers[0], &r->from, r->length, false, &o_from, &from);
 	if (!ret)
-		ret = end_get(d, &peers[1], &r->to, r->length, true, &o_to, &to);
+		ret = copy_end_get(d, &peers[1], &r->to, r->length, true, &o_to, &to);
 	if (!ret)
 		memmove(to, from, r->length);	/* both may be one frame */
 	guest_access_end();
@@ -599,7 +599,7 @@ static const struct { u8 size, out, out_size; } layout[] = {
 	[PARVUS_GRANT_COPY] = LAYOUT(parvus_grant_copy, status),
 };
 
-static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
+static s64 grant_each(struct domain *d, u64 op, u64 gpa, u64 count)
 {
 	u64 i, size = layout[op].size, out = layout[op].out, until = arch_now_ns() + LONG_CALL_NS;
 	struct domain *peers[2] = { NULL, NULL };
@@ -616,21 +616,21 @@ static s64 op_each(struct domain *d, u64 op, u64 gpa, u64 count)
 						     &r.offer.ref);
 			break;
 		case PARVUS_GRANT_REVOKE:
-			r.revoke.status = revoke(d, r.revoke.ref);
+			r.revoke.status = grant_revoke(d, r.revoke.ref);
 			break;
 		case PARVUS_GRANT_MAP:
 			r.map.handle = 0;
-			r.map.status = map(d, &peers[0], &r.map);
+			r.map.status = grant_map(d, &peers[0], &r.map);
 			break;
 		default:
-			r.copy.status = copy(d, peers, &r.copy);
+			r.copy.status = grant_copy(d, peers, &r.copy);
 		}
 		if (guest_write(d, gpa + out, (u8 *)&r + out, layout[op].out_size))
 			break;
 	}
 	domain_put(peers[0]);
 	domain_put(peers[1]);
-	return done(i, count);
+	return records_done(i, count);
 }
 
 /* Records done, or a negative error. */
@@ -644,7 +644,7 @@ s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 		return -PARVUS_E2BIG;
 	count = min(count, (u64)CHUNK);
 	op &= index_mask(op, ARRAY_SIZE(layout));
-	return op == PARVUS_GRANT_UNMAP ? op_unmap(v, gpa, count) : op_each(d, op, gpa, count);
+	return op == PARVUS_GRANT_UNMAP ? grant_unmap(v, gpa, count) : grant_each(d, op, gpa, count);
 }
 
 /* ---- life ---- */

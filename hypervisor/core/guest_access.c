@@ -40,7 +40,7 @@ void guest_access_wait(void)
 	}
 }
 
-static int access(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
+static int guest_memory(struct domain *d, u64 gpa, void *buf, size_t len, bool write)
 {
 	u8 *at = buf;
 
@@ -101,12 +101,12 @@ int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, s
 
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len)
 {
-	return access(d, gpa, buf, len, false);
+	return guest_memory(d, gpa, buf, len, false);
 }
 
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len)
 {
-	return access(d, gpa, (void *)(uintptr_t)buf, len, true);
+	return guest_memory(d, gpa, (void *)(uintptr_t)buf, len, true);
 }
 
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align)

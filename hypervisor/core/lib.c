@@ -66,14 +66,14 @@ struct out {
 	size_t size, len;
 };
 
-static void put(struct out *o, char c)
+static void out_put(struct out *o, char c)
 {
 	if (o->len + 1 < o->size)
 		o->at[o->len] = c;
 	o->len++;
 }
 
-static void put_number(struct out *o, u64 v, unsigned int base, bool negative, int width, char pad)
+static void out_number(struct out *o, u64 v, unsigned int base, bool negative, int width, char pad)
 {
 	char digits[24];
 	int n = 0;
@@ -82,25 +82,25 @@ static void put_number(struct out *o, u64 v, unsigned int base, bool negative, i
 		digits[n++] = "0123456789abcdef"[v % base];
 	while (v /= base);
 	if (negative && pad == '0')
-		put(o, '-');
+		out_put(o, '-');
 	for (width -= n + negative; width > 0; width--)
-		put(o, pad);
+		out_put(o, pad);
 	if (negative && pad != '0')
-		put(o, '-');
+		out_put(o, '-');
 	while (n)
-		put(o, digits[--n]);
+		out_put(o, digits[--n]);
 }
 
-static void put_string(struct out *o, const char *s, int width, int precision)
+static void out_string(struct out *o, const char *s, int width, int precision)
 {
 	int n = 0;
 
 	while (s[n] && (precision < 0 || n < precision))
 		n++;
 	for (width -= n; width > 0; width--)
-		put(o, ' ');
+		out_put(o, ' ');
 	for (; n; n--)
-		put(o, *s++);
+		out_put(o, *s++);
 }
 
 int hv_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
@@ -113,7 +113,7 @@ int hv_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 		u64 v;
 
 		if (*fmt != '%') {
-			put(&o, *fmt);
+			out_put(&o, *fmt);
 			continue;
 		}
 		if (*++fmt == '0') {
@@ -131,24 +131,24 @@ int hv_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 		switch (*fmt) {
 		case 'd':
 			v = longs ? (u64)va_arg(ap, s64) : (u64)va_arg(ap, int);
-			put_number(&o, (s64)v < 0 ? -v : v, 10, (s64)v < 0, width, pad);
+			out_number(&o, (s64)v < 0 ? -v : v, 10, (s64)v < 0, width, pad);
 			break;
 		case 'u':
 		case 'x':
 			v = longs ? va_arg(ap, u64) : va_arg(ap, u32);
-			put_number(&o, v, *fmt == 'x' ? 16 : 10, false, width, pad);
+			out_number(&o, v, *fmt == 'x' ? 16 : 10, false, width, pad);
 			break;
 		case 'p':
-			put_number(&o, (u64)va_arg(ap, void *), 16, false, 16, '0');
+			out_number(&o, (u64)va_arg(ap, void *), 16, false, 16, '0');
 			break;
 		case 's':
-			put_string(&o, va_arg(ap, const char *), width, precision);
+			out_string(&o, va_arg(ap, const char *), width, precision);
 			break;
 		case 'c':
-			put(&o, (char)va_arg(ap, int));
+			out_put(&o, (char)va_arg(ap, int));
 			break;
 		default:
-			put(&o, *fmt);
+			out_put(&o, *fmt);
 			if (!*fmt)
 				fmt--;
 		}

@@ -25,7 +25,7 @@ enum log_level log_limit = LOG_INFO;
 
 u64 log_warnings(void) { return READ_ONCE(warnings); }
 
-static void emit(const char *s)
+static void log_emit(const char *s)
 {
 	for (; *s; s++) {
 		ring[ring_end++ % LOG_RING] = *s;
@@ -56,7 +56,7 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 	line[n] = '\n';
 	line[n + 1] = 0;
 	spin_lock(&log_lock);
-	emit(line);
+	log_emit(line);
 	spin_unlock(&log_lock);
 }
 
@@ -88,7 +88,7 @@ void log_guest(const char *fmt, ...)
 void log_raw(const char *s)
 {
 	spin_lock(&log_lock);
-	emit(s);
+	log_emit(s);
 	spin_unlock(&log_lock);
 }
 
@@ -126,7 +126,7 @@ s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 	return 0;
 }
 
-/* After this nobody else logs: the lock is not taken, so a panic inside emit() still prints. */
+/* After this nobody else logs: the lock is not taken, so a panic inside log_emit() still prints. */
 void log_panic_mode(void)
 {
 	log_to_serial = true;

@@ -66,7 +66,7 @@ u64 *gfn_slot(struct domain *d, u64 gfn)
 }
 
 /* One frame, or an extent in the place of a chunk. */
-static int populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
+static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
 {
 	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *slot = order ? chunk : gfn_slot(d, gfn);
 	mfn_t mfn;
@@ -87,7 +87,7 @@ static int populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
 	return 0;
 }
 
-static int populate(struct domain *d, u64 gfn, u64 count, bool now)
+static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 {
 	u64 end = gfn + count;
 	unsigned int order;
@@ -100,9 +100,9 @@ static int populate(struct domain *d, u64 gfn, u64 count, bool now)
 		ret = -PARVUS_ENOMEM;
 	for (; gfn < end && !ret; gfn += 1ull << order) {
 		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
-		if (!order || populate_one(d, gfn, order, now)) {
+		if (!order || memory_populate_one(d, gfn, order, now)) {
 			order = 0;	/* a chunk with something in it, or no extent is free */
-			ret = populate_one(d, gfn, order, now);
+			ret = memory_populate_one(d, gfn, order, now);
 		}
 	}
 	spin_unlock(&d->gfn_lock);
@@ -111,12 +111,12 @@ static int populate(struct domain *d, u64 gfn, u64 count, bool now)
 
 int domain_populate(struct domain *d, gfn_t first, u64 count)
 {
-	return populate(d, gfn_x(first), count, true);
+	return memory_populate(d, gfn_x(first), count, true);
 }
 
 int domain_promise(struct domain *d, gfn_t first, u64 count)
 {
-	return populate(d, gfn_x(first), count, false);
+	return memory_populate(d, gfn_x(first), count, false);
 }
 
 struct claim {
@@ -124,7 +124,7 @@ struct claim {
 	int error;
 };
 
-static void claimed(void *arg, mfn_t mfn, unsigned int order)
+static void memory_claimed(void *arg, mfn_t mfn, unsigned int order)
 {
 	struct claim *c = arg;
 	u64 gfn = mfn_x(mfn), *chunk = &c->d->gfn_chunks[gfn >> EXTENT_ORDER];
@@ -144,7 +144,7 @@ int domain_claim(struct domain *d, u64 first, u64 count)
 	struct claim c = { d, 0 };
 
 	spin_lock(&d->gfn_lock);
-	claim_frames(_mfn(first), count, claimed, &c);
+	claim_frames(_mfn(first), count, memory_claimed, &c);
 	spin_unlock(&d->gfn_lock);
 	return c.error;
 }
@@ -267,7 +267,7 @@ void domain_wait_memory(struct domain *d)
 
 /* ---- the way out of a live domain ---- */
 
-static int may_go(u64 chunk, u64 first, u64 end)
+static int release_allowed(u64 chunk, u64 first, u64 end)
 {
 	u64 i, e;
 
@@ -283,10 +283,10 @@ static int may_go(u64 chunk, u64 first, u64 end)
 }
 
 /* RAM without a frame has mfn 0 then; busy too, or the gfn could become somebody else's to free. */
-static u64 busy(u64 e) { return (e & GFN_MFN_MASK) | GFN_BUSY; }
+static u64 entry_busy(u64 e) { return (e & GFN_MFN_MASK) | GFN_BUSY; }
 
 /* The frame of a busy entry; @t = NULL: the chunk is one. */
-static mfn_t busy_mfn(const u64 *t, u64 chunk, u64 i)
+static mfn_t entry_busy_mfn(const u64 *t, u64 chunk, u64 i)
 {
 	u64 whole = chunk & GFN_MFN_MASK;
 
@@ -305,15 +305,15 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	gfn &= index_mask(gfn, d->max_gfn);
 	chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
 	spin_lock(&d->gfn_lock);
-	ret = may_go(*chunk, first, end);
+	ret = release_allowed(*chunk, first, end);
 	/* a chunk that has a table once keeps it */
 	if (!ret && (frames < EXTENT_FRAMES || *chunk & GFN_TABLE)) {
 		t = gfn_chunk_table(d, gfn);
 		for (i = first; t && i < end; i++)
-			WRITE_ONCE(t[i], busy(t[i]));
+			WRITE_ONCE(t[i], entry_busy(t[i]));
 		ret = t ? 0 : -PARVUS_ENOMEM;
 	} else if (!ret) {
-		WRITE_ONCE(*chunk, busy(*chunk));
+		WRITE_ONCE(*chunk, entry_busy(*chunk));
 	}
 	c = *chunk;
 	spin_unlock(&d->gfn_lock);
@@ -326,14 +326,14 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	if (READ_ONCE(d->gfn_chunk_maps[gfn >> EXTENT_ORDER]))
 		loss.end = gfn + frames;
 	for (i = first; i < end && loss.end == gfn; i++)
-		if (READ_ONCE(frame_info(busy_mfn(t, c, i))->count))
+		if (READ_ONCE(frame_info(entry_busy_mfn(t, c, i))->count))
 			loss.end = gfn + frames;
 	shadow_lose(v, &loss);
 	guest_access_wait();
 
 	spin_lock(&d->gfn_lock);
 	for (i = first; i < end; i++) {
-		mfn_t mfn = busy_mfn(t, c, i);
+		mfn_t mfn = entry_busy_mfn(t, c, i);
 
 		if (t)
 			WRITE_ONCE(t[i], 0);
@@ -355,7 +355,7 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 }
 
 /* RAM goes; or RAM again, as far as the limit goes, and frames come at the first touch. */
-static s64 op_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
+static s64 memory_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
 	u64 i, until = arch_now_ns() + LONG_CALL_NS;
@@ -379,7 +379,7 @@ static s64 op_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 	return (s64)i;
 }
 
-static s64 op_info(struct domain *d, u64 gpa)
+static s64 memory_info(struct domain *d, u64 gpa)
 {
 	struct parvus_memory_info m = { .size = sizeof(m), .version = 1 };
 
@@ -406,9 +406,9 @@ s64 hc_memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 			return -PARVUS_EPERM;
 		if (count > PARVUS_MEMORY_BATCH)
 			return -PARVUS_E2BIG;
-		return op_each(v, op, gpa, count);
+		return memory_each(v, op, gpa, count);
 	case PARVUS_MEMORY_INFO:
-		return count ? -PARVUS_EINVAL : op_info(d, gpa);
+		return count ? -PARVUS_EINVAL : memory_info(d, gpa);
 	default:
 		return -PARVUS_ENOSYS;
 	}

@@ -123,7 +123,7 @@ static void split_extent(u64 n)
 }
 
 /* A free extent, or a single frame, is the hypervisor's. */
-static void take(u64 n, unsigned int order)
+static void free_take(u64 n, unsigned int order)
 {
 	u64 i;
 
@@ -138,7 +138,7 @@ static void take(u64 n, unsigned int order)
 	frames_free -= 1ull << order;
 }
 
-static int take_frames(unsigned int order, mfn_t *out)
+static int free_take_any(unsigned int order, mfn_t *out)
 {
 	u32 *head = order ? &extent_head : &single_head;
 	int ret = -PARVUS_ENOMEM;
@@ -148,7 +148,7 @@ static int take_frames(unsigned int order, mfn_t *out)
 		split_extent(extent_head - 1);
 	if (*head) {
 		*out = _mfn(*head - 1);
-		take(*head - 1, order);
+		free_take(*head - 1, order);
 		ret = 0;
 	}
 	spin_unlock(&frames_lock);
@@ -178,7 +178,7 @@ void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsi
 			else
 				split_extent(chunk);
 		}
-		take(n, order);
+		free_take(n, order);
 		spin_unlock(&frames_lock);
 		got(arg, _mfn(n), order);
 		n += 1ull << order;
@@ -210,7 +210,7 @@ static u64 hv_next, hv_end;
 
 int alloc_frames(unsigned int order, mfn_t *out)
 {
-	int ret = take_frames(order, out);
+	int ret = free_take_any(order, out);
 
 	if (likely(!ret) || order)
 		return ret;
@@ -234,13 +234,13 @@ void *hv_alloc(size_t bytes)
 		return NULL;
 	spin_lock(&hv_lock);
 	if (frames == 1 && hv_next == hv_end) {
-		if (take_frames(0, &mfn))
+		if (free_take_any(0, &mfn))
 			goto fail;
 	} else {
 		if (hv_end - hv_next < frames) {
 			for (; hv_next < hv_end; hv_next++)
 				free_frames(_mfn(hv_next), 0);
-			if (take_frames(EXTENT_ORDER, &mfn))
+			if (free_take_any(EXTENT_ORDER, &mfn))
 				goto fail;
 			hv_next = mfn_x(mfn);
 			hv_end = hv_next + EXTENT_FRAMES;

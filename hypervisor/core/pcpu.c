@@ -21,7 +21,7 @@ void pcpu_timer_arm(void)
 	arch_timer_arm(next);
 }
 
-static void timers_due(struct cpu *c)
+static void pcpu_timers_due(struct cpu *c)
 {
 	u64 now = arch_now_ns();
 
@@ -30,7 +30,7 @@ static void timers_due(struct cpu *c)
 }
 
 /* Until there is something to run. */
-static void idle(struct cpu *c)
+static void pcpu_idle(struct cpu *c)
 {
 	WRITE_ONCE(c->idle, true);
 	smp_mb();
@@ -38,7 +38,7 @@ static void idle(struct cpu *c)
 		pcpu_timer_arm();
 		if (READ_ONCE(c->work) & WORK_TIMER) {
 			__atomic_fetch_and(&c->work, ~WORK_TIMER, __ATOMIC_SEQ_CST);
-			timers_due(c);
+			pcpu_timers_due(c);
 			continue;
 		}
 		if (!READ_ONCE(c->work))
@@ -51,7 +51,7 @@ static void idle(struct cpu *c)
 }
 
 /* The running vCPU of a domain that ended, or one that a queue gave out, never runs again. */
-static void reap(struct vcpu *v)
+static void vcpu_reap(struct vcpu *v)
 {
 	struct domain *d = v->domain;
 
@@ -60,13 +60,13 @@ static void reap(struct vcpu *v)
 	domain_vcpu_gone(d);
 }
 
-static void put_away(struct cpu *c, struct vcpu *v, const struct regs *regs)
+static void vcpu_put_away(struct cpu *c, struct vcpu *v, const struct regs *regs)
 {
 	arch_context_save(v, regs);
 	c->current = NULL;
 }
 
-static void bring(struct cpu *c, struct vcpu *v, struct regs *regs)
+static void vcpu_bring(struct cpu *c, struct vcpu *v, struct regs *regs)
 {
 	c->current = v;
 	c->area = v->area;
@@ -86,9 +86,9 @@ static void schedule(struct cpu *c, struct regs *regs)
 
 		__atomic_fetch_and(&c->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
 		if (prev && READ_ONCE(prev->domain->ended)) {
-			put_away(c, prev, regs);
+			vcpu_put_away(c, prev, regs);
 			sched_pick_none(c->cpu, now);
-			reap(prev);
+			vcpu_reap(prev);
 			prev = NULL;
 			continue;	/* that took its time, which is nobody's */
 		}
@@ -98,7 +98,7 @@ static void schedule(struct cpu *c, struct regs *regs)
 		if (prev) {
 			bool stopped = prev->state == VCPU_STOPPED;
 
-			put_away(c, prev, regs);
+			vcpu_put_away(c, prev, regs);
 			if (stopped) {
 				smp_store_release(&prev->on_cpu, false);
 				domain_vcpu_gone(prev->domain);
@@ -111,17 +111,17 @@ static void schedule(struct cpu *c, struct regs *regs)
 		}
 		if (next && READ_ONCE(next->domain->ended)) {
 			sched_pick_none(c->cpu, now);
-			reap(next);
+			vcpu_reap(next);
 			continue;
 		}
 		if (next) {
-			bring(c, next, regs);
+			vcpu_bring(c, next, regs);
 			trace(PARVUS_TRACE_SCHED, next, before, 0);
 			break;
 		}
 		trace(PARVUS_TRACE_SCHED, NULL, before, 0);
 		before = 0xffffffff;
-		idle(c);
+		pcpu_idle(c);
 	}
 	pcpu_timer_arm();
 }
@@ -137,7 +137,7 @@ void pcpu_work(struct regs *regs)
 		if (work & WORK_SERVE)
 			shadow_serve();
 		if (work & WORK_TIMER) {
-			timers_due(c);
+			pcpu_timers_due(c);
 			if (!c->current || sched_should_preempt(c->cpu, c->current, arch_now_ns()))
 				work |= WORK_RESCHED;
 			else

@@ -66,13 +66,13 @@ static struct queue *lock_queue_of(struct vcpu *v)
 	}
 }
 
-static bool busy(const struct queue *q) { return READ_ONCE(q->running) || READ_ONCE(q->count); }
+static bool queue_busy(const struct queue *q) { return READ_ONCE(q->running) || READ_ONCE(q->count); }
 
-static void insert(struct queue *q, struct vcpu *v)
+static void queue_insert(struct queue *q, struct vcpu *v)
 {
 	struct sched_entity *e = &v->sched, *at = q->head.prev;
 
-	if (!busy(q))	/* its time stood still: that of who comes is as good */
+	if (!queue_busy(q))	/* its time stood still: that of who comes is as good */
 		q->min_vruntime = e->vruntime;
 	/* from the back: most come with the largest virtual run time */
 	while (at != &q->head && (s64)(at->vruntime - e->vruntime) > 0)
@@ -85,7 +85,7 @@ static void insert(struct queue *q, struct vcpu *v)
 	q->count++;
 }
 
-static void take(struct queue *q, struct vcpu *v)
+static void queue_take(struct queue *q, struct vcpu *v)
 {
 	v->sched.next->prev = v->sched.prev;
 	v->sched.prev->next = v->sched.next;
@@ -93,9 +93,9 @@ static void take(struct queue *q, struct vcpu *v)
 	q->count--;
 }
 
-static void take_to_run(struct queue *q, struct vcpu *v)
+static void queue_take_to_run(struct queue *q, struct vcpu *v)
 {
-	take(q, v);
+	queue_take(q, v);
 	v->state = VCPU_RUNNING;
 	v->on_cpu = true;
 }
@@ -117,7 +117,7 @@ static bool enqueue(struct queue *q, struct vcpu *v)
 	v->state = VCPU_RUNNABLE;
 	v->sched.held = barred(v->domain);
 	if (!v->sched.held)
-		insert(q, v);
+		queue_insert(q, v);
 	return !v->sched.held;
 }
 
@@ -125,12 +125,12 @@ static unsigned int place(struct vcpu *v)
 {
 	unsigned int i, best = v->sched.cpu;
 
-	if (allowed(v, best) && !busy(&queues[best]))
+	if (allowed(v, best) && !queue_busy(&queues[best]))
 		return best;
 	for (i = 0; i < cpus; i++) {
 		if (!allowed(v, i))
 			continue;
-		if (!busy(&queues[i]))
+		if (!queue_busy(&queues[i]))
 			return i;
 		if (!allowed(v, best))
 			best = i;
@@ -159,15 +159,15 @@ static u64 floor_now(const struct queue *q, u64 now)
 static void align(struct queue *q, struct vcpu *v, u64 credit, u64 now)
 {
 	u64 floor = 0, lead = weighted(v, 4 * SLICE_NS);
-	bool any = busy(q);
+	bool any = queue_busy(q);
 	unsigned int i;
 
 	if (any)	/* and the same for who comes next, when it is not alone there any more */
 		floor = q->min_vruntime = floor_now(q, now);
-	for (i = 0; i < cpus && !busy(q); i++) {
+	for (i = 0; i < cpus && !queue_busy(q); i++) {
 		u64 f = floor_now(&queues[i], now);
 
-		if (busy(&queues[i]) && (!any || (s64)(floor - f) > 0)) {
+		if (queue_busy(&queues[i]) && (!any || (s64)(floor - f) > 0)) {
 			floor = f;
 			any = true;
 		}
@@ -389,7 +389,7 @@ static struct vcpu *first_ready(struct queue *q, unsigned int cpu, struct vcpu *
 
 		next = e->next;
 		if (barred(v->domain)) {
-			take(q, v);
+			queue_take(q, v);
 			v->sched.held = true;
 			continue;
 		}
@@ -413,7 +413,7 @@ static struct vcpu *steal(unsigned int cpu)
 		spin_lock(&q->lock);
 		v = first_ready(q, cpu, NULL);
 		if (v) {
-			take_to_run(q, v);
+			queue_take_to_run(q, v);
 			WRITE_ONCE(v->sched.cpu, cpu);
 		}
 		spin_unlock(&q->lock);
@@ -450,7 +450,7 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 	}
 	v = first_ready(q, cpu, prev);
 	if (v) {
-		take_to_run(q, v);
+		queue_take_to_run(q, v);
 	} else {
 		q->running = NULL;
 		spin_unlock(&q->lock);
@@ -571,7 +571,7 @@ static void balance(unsigned int cpu, u64 now)
 
 			if (i == cpu || !allowed(v, i))
 				continue;
-			if (!busy(&queues[i]))
+			if (!queue_busy(&queues[i]))
 				ahead = INT64_MAX;
 			if (ahead > most) {
 				most = ahead;
@@ -583,7 +583,7 @@ static void balance(unsigned int cpu, u64 now)
 		spin_unlock(&q->lock);
 		return;
 	}
-	take(q, v);
+	queue_take(q, v);
 	best = settle(q, v, best, BEHIND, now);
 	if (best != MAX_CPUS)
 		pcpu_kick(best, WORK_RESCHED);
@@ -617,7 +617,7 @@ void sched_stop(struct vcpu *v)
 	struct queue *q = lock_queue_of(v);
 
 	if (v->sched.queued)
-		take(q, v);
+		queue_take(q, v);
 	v->sched.held = false;
 	v->state = VCPU_STOPPED;
 	spin_unlock(&q->lock);
@@ -670,7 +670,7 @@ void sched_pause(struct domain *d)
 		struct queue *q = lock_queue_of(v);	/* and who takes it after us knows */
 
 		if (v->sched.queued && barred(d)) {
-			take(q, v);
+			queue_take(q, v);
 			v->sched.held = true;
 		}
 		if (v->on_cpu)
@@ -698,12 +698,12 @@ void sched_set_weight(struct domain *d, u64 weight)
 		bool queued = v->sched.queued;
 
 		if (queued)
-			take(q, v);
+			queue_take(q, v);
 		if (ahead > 0 && ahead < (s64)(1ull << 40))
 			v->sched.vruntime = q->min_vruntime + (u64)ahead * v->sched.weight / max(weight, 1ull);
 		v->sched.weight = weight;
 		if (queued)
-			insert(q, v);
+			queue_insert(q, v);
 		spin_unlock(&q->lock);
 	}
 }
@@ -723,7 +723,7 @@ int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 		spin_unlock(&q->lock);
 		return 0;
 	}
-	take(q, v);
+	queue_take(q, v);
 	cpu = settle(q, v, MAX_CPUS, BEHIND, now);
 	if (cpu != MAX_CPUS)
 		pcpu_kick(cpu, WORK_RESCHED);

@@ -19,22 +19,22 @@ int timer_init_cpu(unsigned int cpu)
 	return h->t ? 0 : -PARVUS_ENOMEM;
 }
 
-static void put(struct heap *h, u32 i, struct timer *t)
+static void heap_put(struct heap *h, u32 i, struct timer *t)
 {
 	h->t[i] = t;
 	t->heap_index = i + 1;
 }
 
-static void sift_up(struct heap *h, u32 i)
+static void heap_sift_up(struct heap *h, u32 i)
 {
 	struct timer *t = h->t[i];
 
 	for (; i && h->t[(i - 1) / 2]->deadline > t->deadline; i = (i - 1) / 2)
-		put(h, i, h->t[(i - 1) / 2]);
-	put(h, i, t);
+		heap_put(h, i, h->t[(i - 1) / 2]);
+	heap_put(h, i, t);
 }
 
-static void sift_down(struct heap *h, u32 i)
+static void heap_sift_down(struct heap *h, u32 i)
 {
 	struct timer *t = h->t[i];
 	u32 c;
@@ -44,9 +44,9 @@ static void sift_down(struct heap *h, u32 i)
 			c++;
 		if (h->t[c]->deadline >= t->deadline)
 			break;
-		put(h, i, h->t[c]);
+		heap_put(h, i, h->t[c]);
 	}
-	put(h, i, t);
+	heap_put(h, i, t);
 }
 
 static void heap_remove(struct heap *h, struct timer *t)
@@ -58,9 +58,9 @@ static void heap_remove(struct heap *h, struct timer *t)
 	t->deadline = 0;
 	if (last == t)
 		return;
-	put(h, i, last);
-	sift_up(h, i);
-	sift_down(h, last->heap_index - 1);
+	heap_put(h, i, last);
+	heap_sift_up(h, i);
+	heap_sift_down(h, last->heap_index - 1);
 }
 
 /* The heap that holds @t, locked, or NULL if none does. */
@@ -100,9 +100,9 @@ int timer_set(struct timer *t, unsigned int cpu, u64 deadline)
 	if (t->heap_index || h->count < TIMERS_PER_CPU) {
 		t->deadline = deadline;
 		if (!t->heap_index)
-			put(h, h->count++, t);
-		sift_up(h, t->heap_index - 1);
-		sift_down(h, t->heap_index - 1);
+			heap_put(h, h->count++, t);
+		heap_sift_up(h, t->heap_index - 1);
+		heap_sift_down(h, t->heap_index - 1);
 	} else {
 		ret = -PARVUS_ENOMEM;
 	}
@@ -136,8 +136,8 @@ void timer_run(unsigned int cpu, u64 now)
 		/* locked, so that timer_cancel() also means: it is not firing */
 		t->fire(t);
 		if (t->deadline) {
-			put(h, h->count, t);	/* there is room: its own place */
-			sift_up(h, h->count++);
+			heap_put(h, h->count, t);	/* there is room: its own place */
+			heap_sift_up(h, h->count++);
 		}
 		spin_unlock(&h->lock);
 	}

@@ -40,7 +40,7 @@ void trace_write(u32 event, u32 domain, u32 vcpu, u64 a0, u64 a1)
 	smp_store_release(&r->busy, 0);
 }
 
-static void free_rings(void)
+static void trace_free_rings(void)
 {
 	unsigned int i;
 
@@ -52,7 +52,7 @@ static void free_rings(void)
 	}
 }
 
-static int set_mask(u32 mask)
+static int trace_set_mask(u32 mask)
 {
 	unsigned int i;
 
@@ -61,7 +61,7 @@ static int set_mask(u32 mask)
 			rings[i].record = hv_alloc(TRACE_RING * sizeof(struct parvus_trace_record));
 		if (!rings[i].record) {
 			if (!trace_mask)	/* then no ring is in use */
-				free_rings();
+				trace_free_rings();
 			return -PARVUS_ENOMEM;
 		}
 	}
@@ -73,12 +73,12 @@ void trace_off(void)
 {
 	spin_lock(&lock);
 	atomic_xchg_u32(&trace_mask, 0);
-	free_rings();
+	trace_free_rings();
 	spin_unlock(&lock);
 }
 
 /* A batch from record @from on; what the writer took back meanwhile is left out. */
-static void copy(struct trace_ring *r, struct parvus_control_trace *t)
+static void trace_copy(struct trace_ring *r, struct parvus_control_trace *t)
 {
 	u64 from = t->from, end = smp_load_acquire(&r->end), n, lost;
 
@@ -108,11 +108,11 @@ int trace_read(struct parvus_control_trace *t)
 	memset(t->record, 0, sizeof(t->record));
 	spin_lock(&lock);
 	if (t->flags)
-		ret = set_mask(t->mask);
+		ret = trace_set_mask(t->mask);
 	t->mask = trace_mask;
 	t->records = 0;
 	if (rings[t->cpu].record)
-		copy(&rings[t->cpu], t);
+		trace_copy(&rings[t->cpu], t);
 	else
 		t->from = t->end = 0;
 	spin_unlock(&lock);

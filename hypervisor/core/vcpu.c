@@ -16,7 +16,7 @@
 
 /* ---- raise a vector, wake a vCPU, kick its pCPU ---- */
 
-static bool vcpu_wake(struct vcpu *v)
+static bool wake_blocked(struct vcpu *v)
 {
 	unsigned int cpu = sched_wake(v, arch_now_ns());
 
@@ -27,10 +27,10 @@ static bool vcpu_wake(struct vcpu *v)
 	return true;
 }
 
-void vcpu_kick(struct vcpu *v)
+void vcpu_wake(struct vcpu *v)
 {
 	/* first of all awake: it may be on its way to sleep and still on a pCPU */
-	if (!vcpu_wake(v) && READ_ONCE(v->on_cpu))
+	if (!wake_blocked(v) && READ_ONCE(v->on_cpu))
 		pcpu_kick(READ_ONCE(v->sched.cpu), WORK_RESCHED | WORK_VECTORS);
 }
 
@@ -46,7 +46,7 @@ static ALWAYS_INLINE void raise(struct vcpu *v, u8 vector)
 		pcpu_kick(READ_ONCE(v->sched.cpu), WORK_VECTORS);
 		break;
 	case VCPU_BLOCKED:
-		vcpu_wake(v);
+		wake_blocked(v);
 		break;
 	}
 }
@@ -126,7 +126,7 @@ int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
 	return mask_read(v, gpa, words, mask);
 }
 
-static int area_set(struct vcpu *v, u64 gpa)
+static int vcpu_area_set(struct vcpu *v, u64 gpa)
 {
 	void *area = guest_map(v->domain, gpa, PARVUS_VCPU_AREA_SIZE, 64);
 
@@ -145,7 +145,7 @@ s64 hc_area_register(struct vcpu *v, u64 vcpu, u64 gpa, u64 size, u64 version)
 		return -PARVUS_EINVAL;
 	if (o != v && READ_ONCE(o->state) != VCPU_STOPPED)
 		return -PARVUS_EBUSY;
-	ret = area_set(o, gpa);
+	ret = vcpu_area_set(o, gpa);
 	if (!ret && o == v) {
 		arch_this()->area = v->area;
 		v->area->pending = vcpu_has_pending(v);
@@ -187,7 +187,7 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 	if (o == v || !sched_start(o))
 		return -PARVUS_EBUSY;
 	if (c.area_gpa) {
-		ret = area_set(o, c.area_gpa);
+		ret = vcpu_area_set(o, c.area_gpa);
 		if (ret) {
 			sched_stop(o);
 			return ret;
@@ -199,7 +199,7 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 	o->regs.rsi = c.rsi;
 	o->kernel_gs_base = o->live_gs_base = c.gs_base;
 	sched_started(o);
-	vcpu_kick(o);
+	vcpu_wake(o);
 	return 0;
 }
 

@@ -93,7 +93,7 @@ struct vcpu {
 /* Raise a virtual vector (>= 32) and wake the vCPU. Callable from any pCPU. */
 void vcpu_raise(struct vcpu *v, u8 vector);
 /* Make it look at its pending work: an IPI if it runs, a wake-up if it sleeps. */
-void vcpu_kick(struct vcpu *v);
+void vcpu_wake(struct vcpu *v);
 
 static inline bool vcpu_has_pending(const struct vcpu *v)
 {

@@ -238,7 +238,7 @@ START_TEST(bind_fails)
 	t[BIND_GPA >> PAGE_SHIFT] &= ~GFN_WRITABLE;
 	BAD(op(d, PARVUS_EVENT_BIND, BIND_GPA), PARVUS_EFAULT);
 	/* and what waits for a port goes on waiting */
-	event_virq(d, PARVUS_VIRQ_MEMORY);
+	event_send_virq(d, PARVUS_VIRQ_MEMORY);
 	b->kind = PARVUS_EVENT_VIRQ;
 	b->virq = PARVUS_VIRQ_MEMORY;
 	BAD(op(d, PARVUS_EVENT_BIND, BIND_GPA), PARVUS_EFAULT);
@@ -353,7 +353,7 @@ START_TEST(kept)
 	p = join(toolstack, d->id, port);
 	ck_assert_int_eq(p, 1);
 	OK(send(toolstack, (u64)p));
-	event_virq(d, PARVUS_VIRQ_MEMORY);
+	event_send_virq(d, PARVUS_VIRQ_MEMORY);
 	ck_assert(!raised(d, 0) && !raised(d, 1));
 	q = virq(d, PARVUS_VIRQ_MEMORY);
 	ck_assert(!raised(d, 0) && !raised(d, 1));
@@ -367,8 +367,8 @@ START_TEST(kept)
 	ck_assert(raised(d, 0) && take(d, q));
 	/* a source without a port is remembered again; of two times, once */
 	OK(op(d, PARVUS_EVENT_CLOSE, (u64)q));
-	event_virq(d, PARVUS_VIRQ_MEMORY);
-	event_virq(d, PARVUS_VIRQ_MEMORY);
+	event_send_virq(d, PARVUS_VIRQ_MEMORY);
+	event_send_virq(d, PARVUS_VIRQ_MEMORY);
 	ck_assert(!raised(d, 0));
 	q = virq(d, PARVUS_VIRQ_MEMORY);
 	ck_assert(raised(d, 0) && take(d, q));
@@ -661,7 +661,7 @@ START_TEST(ends)
 	/* to an end that has begun, nothing new */
 	ck_assert_ptr_eq(domain_get(c->id), c);
 	domain_destroy(c);
-	event_virq(c, PARVUS_VIRQ_DEVICE);	/* a reference keeps the structure */
+	event_send_virq(c, PARVUS_VIRQ_DEVICE);	/* a reference keeps the structure */
 	ck_assert_uint_eq(event_ports_used(c), 0);
 	BAD(event_alloc_unbound(c, a->id, &port), PARVUS_ENOENT);
 	domain_put(c);
@@ -924,7 +924,7 @@ static void m_step(void)
 		return;
 	case 10:
 		v = 1 + (u32)below(PARVUS_VIRQS - 1);
-		event_virq(x->d, v);
+		event_send_virq(x->d, v);
 		for (i = 1; i < PORTS; i++)
 			if (x->p[i].kind == PARVUS_EVENT_VIRQ && x->p[i].other == v)
 				break;
@@ -1020,7 +1020,7 @@ static void *busy(void *arg)
 			op(d, PARVUS_EVENT_CLOSE, port);
 			break;
 		case 9:
-			event_virq(shared[!me], PARVUS_VIRQ_DEVICE);
+			event_send_virq(shared[!me], PARVUS_VIRQ_DEVICE);
 			break;
 		default:
 			send(d, port);
@@ -1088,7 +1088,7 @@ static void *making(void *arg)
 		event_alloc_unbound(shared[0], d->id, &port);
 		unbound(d, shared[0]->id);
 		join(d, shared[0]->id, 1 + i % 4);
-		event_virq(shared[0], PARVUS_VIRQ_DEVICE);
+		event_send_virq(shared[0], PARVUS_VIRQ_DEVICE);
 		send(d, 1 + i % 16);
 		if (i % 2)
 			op(d, PARVUS_EVENT_CLOSE, 1 + i / 2 % 16);

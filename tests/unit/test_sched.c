@@ -662,7 +662,7 @@ START_TEST(paused_from_the_start)
 }
 END_TEST
 
-/* A domain that ends while it is paused, or out of its cap: vcpu_kick() gets all of it out. */
+/* A domain that ends while it is paused, or out of its cap: vcpu_wake() gets all of it out. */
 START_TEST(end_of_the_paused)
 {
 	unsigned int i;
