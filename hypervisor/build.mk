@@ -24,30 +24,30 @@ hypervisor: $(O)/parvus.elf $(O)/parvus-pvh.elf $(if $(BENCH),$(O)/parvus-bench.
 
 $(HV_O)/asm-offsets.h: hypervisor/x86/asm_offsets.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(HV_CFLAGS) -MMD -MT $@ -MF $(@:.h=.d) -S -o $(@:.h=.s) $<
+	@$(CC) $(HV_CFLAGS) -MMD -MP -MT $@ -MF $(@:.h=.d) -S -o $(@:.h=.s) $<
 	@awk '/^->/ { sub(/^->/, ""); sub(/\$$/, "", $$2); print "#define " $$1 " " $$2 }' $(@:.h=.s) >$@
 
 $(HV_O)/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(HV_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(HV_O)/bench/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(HV_CFLAGS) -DCONFIG_BENCH -MMD -c -o $@ $<
+	@$(CC) $(HV_CFLAGS) -DCONFIG_BENCH -MMD -MP -c -o $@ $<
 
 $(HV_O)/bench/baselines.o: tools/bench/hypervisor.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(HV_CFLAGS) -DCONFIG_BENCH -MMD -c -o $@ $<
+	@$(CC) $(HV_CFLAGS) -DCONFIG_BENCH -MMD -MP -c -o $@ $<
 
 $(HV_O)/%.o: hypervisor/%.S $(HV_O)/asm-offsets.h
 	@mkdir -p $(@D)
 	@echo "  AS      $<"
-	@$(CC) $(HV_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(HV_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(HV_O)/boot/boot-pvh.o: hypervisor/boot/boot.S $(HV_O)/asm-offsets.h
 	@mkdir -p $(@D)
-	@$(CC) $(HV_CFLAGS) -DBOOT_PVH -MMD -c -o $@ $<
+	@$(CC) $(HV_CFLAGS) -DBOOT_PVH -MMD -MP -c -o $@ $<
 
 # Link, take the symbols, link again with their table for backtraces.
 define hv_link

@@ -10,10 +10,10 @@ GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o $(GUEST_O)/lib/commo
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(GUEST_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 $(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(GUEST_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
@@ -34,10 +34,10 @@ UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
 
 $(UNIT_O)/hv/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(UNIT_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
 $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(UNIT_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
 $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
@@ -50,26 +50,26 @@ TT_LIB     = $(patsubst tools/libparvus/%.c,$(TT_O)/lib/%.o,$(filter-out %/sys.c
 TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/cmd/%.o,$(CMD_C))
 $(TT_O)/lib/%.o: tools/libparvus/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 $(TT_O)/cmd/%.o: tools/parvus/%.c | $(O)/tools/hypercall_names.h
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 $(TT_O)/%.o: tests/tools/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 $(UNIT_O)/test_tool_%.o: tests/unit/test_tool_%.c
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 .SECONDEXPANSION:
 $(UNIT_O)/test_tool_%: $(UNIT_O)/test_tool_%.o $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(TOOLS_LIBS) $$(pkg-config --libs check)
 # Back ends that are programs, with a front end and a registry that the test itself plays.
 $(TT_O)/user/%.o: pv-drivers/user/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -MMD -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -MMD -MP -c -o $@ $<
 $(UNIT_O)/test_backend.o: tests/unit/test_backend.c
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/user -MMD -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/user -MMD -MP -c -o $@ $<
 $(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o $(TT_O)/lib/control.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
@@ -89,12 +89,12 @@ CLANG        ?= clang
 
 $(FUZZ_O)/%.o: tests/fuzz/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(FUZZ_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 $(FUZZ_O)/%: $(FUZZ_O)/%.o $(FUZZ_O)/lib/once.o
 	@$(CC) $(FUZZ_CFLAGS) -o $@ $^
 $(FUZZ_O)/libfuzzer/%: tests/fuzz/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -MT $@ -o $@ $<
+	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -MT $@ -o $@ $<
 .PHONY: fuzz
 fuzz: deps-full
 	@$(MAKE) $(addprefix fuzz-,$(or $(F),$(FUZZ_NAMES)))

@@ -93,11 +93,11 @@ $(TOOLS_O)/hypercall_names.h: pv-abi/hypercalls.tbl
 $(TOOLS_O)/libparvus/%.o: tools/libparvus/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(TOOLS_CFLAGS) -fPIC -MMD -c -o $@ $<
+	@$(CC) $(TOOLS_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
 $(TOOLS_O)/parvus.d/%.o: tools/parvus/%.c $(TOOLS_O)/hypercall_names.h
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(TOOLS_CFLAGS) -fPIE -MMD -c -o $@ $<
+	@$(CC) $(TOOLS_CFLAGS) -fPIE -MMD -MP -c -o $@ $<
 CMD_OBJS      := $(CMD_C:tools/parvus/%.c=$(TOOLS_O)/parvus.d/%.o)
 
 $(TOOLS_O)/libparvus.a: $(LIB_OBJS)
@@ -121,7 +121,7 @@ USER_CFLAGS    = $(TOOLS_CFLAGS) -Ipv-drivers/ring
 $(USER_O)/%.o: pv-drivers/user/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(USER_CFLAGS) -MMD -c -o $@ $<
+	@$(CC) $(USER_CFLAGS) -MMD -MP -c -o $@ $<
 $(TOOLS_O)/block-server: $(USER_O)/block-server.o $(USER_O)/block.o $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -static -o $@ $^
