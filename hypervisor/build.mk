@@ -8,7 +8,8 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone
 	-ffile-prefix-map=$(CURDIR)/= \
 	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
 	-Ihypervisor -Ipv-abi/include -I$(O)/gen -I$(HV_O)
-HV_C      := $(sort $(wildcard $(addprefix hypervisor/,core/*.c mmu/*.c x86/*.c boot/*.c)))
+# mmu/shadow.c includes the other files of its folder: one unit.
+HV_C      := $(sort hypervisor/mmu/shadow.c $(wildcard $(addprefix hypervisor/,core/*.c x86/*.c boot/*.c)))
 HV_C      := $(filter-out %/asm_offsets.c,$(HV_C))
 HV_OBJS   := $(patsubst hypervisor/%.c,$(HV_O)/%.o,$(HV_C)) $(HV_O)/x86/entry.o
 HV_LINK    = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \

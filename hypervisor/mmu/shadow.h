@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The software TLB (shadow.c). Portable: core/arch.h says what touches hardware, which
- * x86/mmu.c implements, or the model TLB of tests/unit/test_shadow.c.
+ * The software TLB, as the rest of ring 0 sees it: shadow.c is the way in to its code. It is
+ * portable: core/arch.h says what touches hardware, which x86/mmu.c implements, or the model TLB
+ * of tests/unit/native.c.
  */
 #ifndef MMU_SHADOW_H
 #define MMU_SHADOW_H
@@ -18,8 +19,9 @@ struct aspace;
 #define PF_USER		4u
 #define PF_RESERVED	8u
 #define PF_FETCH	16u
-#define PF_RESERVE	(1u << 31)	/* not the hardware's: a first touch may use the last frames */
-#define PF_PREFILL	(1u << 30)	/* nor this: nobody asked for it, no first touch at all */
+/* Not the hardware's: a first touch may use the last frames; there is none at all. */
+#define PF_RESERVE	(1u << 31)
+#define PF_PREFILL	(1u << 30)
 
 #define SHADOW_RESERVE	4u	/* one fault needs at most three tables */
 
@@ -30,7 +32,10 @@ enum shadow_result {
 	SHADOW_WAIT,		/* no frame for a first touch: the domain has to wait */
 };
 
-/* Part of struct vcpu that belongs to shadow.c. */
+/*
+ * Part of struct vcpu that belongs to the software TLB. Only the pCPU that runs the vCPU uses it,
+ * but for .as, which flushers read.
+ */
 struct vcpu_shadow {
 	struct aspace *as;	/* what is loaded; never NULL once started */
 	struct aspace *anon;	/* this vCPU's id 0 */
@@ -63,12 +68,11 @@ void shadow_start(struct vcpu *v, gfn_t root);
  * @access: PF_WRITE, PF_FETCH of the hardware's error code
  * @user: virtual mode of the access
  * @rip: for the progress check
- * @error: error code for the guest when SHADOW_GUEST_FAULT
+ * @error: error code for the guest when SHADOW_GUEST_FAULT: the caller delivers a #PF for @va,
+ * and the guest's return from it fills the address (shadow_prefill)
  */
 enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip,
 				u32 *error);
-/* A #PF was delivered to the guest for @va; iret will fill it. */
-void shadow_note_fault(struct vcpu *v, u64 va);
 /* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
 void shadow_prefill(struct vcpu *v);
 
@@ -84,7 +88,7 @@ void shadow_load(struct vcpu *v);
 void shadow_unload(struct vcpu *v);
 /*
  * Called with interrupts off on every C exit to the guest, and by whoever
- * waits: serve flush requests of others. See arch_mmu.h for the protocol.
+ * waits: serve flush requests of others. See core/arch.h for the protocol.
  */
 void shadow_serve(void);
 

@@ -209,7 +209,6 @@ void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error)
 	v->stats.exceptions++;
 	v->stats.page_faults_guest++;
 	this_pcpu()->area->cr2 = va;
-	shadow_note_fault(v, va);
 	deliver(v, regs, 14, error);
 	this_pcpu()->exit_slow |= EXIT_PREFILL;
 }

@@ -226,7 +226,6 @@ static void guest_access(unsigned int i, unsigned int r, unsigned int p, struct 
 		}
 		if (res == SHADOW_GUEST_FAULT) {
 			fault = (int)error;
-			shadow_note_fault(v, a.va);
 			native_expose(cpu);
 			break;
 		}
@@ -1311,7 +1310,6 @@ START_TEST(prefill)
 	u32 e;
 
 	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_GUEST_FAULT);
-	shadow_note_fault(v, 0x400000);
 	map(0x400000, 600, P | W | U | A | D);
 	map(0x401000, 601, P | W | U | A);
 	map(0x402000, 602, P | W | U);

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A guest's page fault is decided here: part of shadow.c. Either the guest's tables permit the
+ * access, then an entry is made and the guest tries again; or they do not, then the fault is the
+ * guest's own; or the domain waits for memory, or ends (rule 13). x86/traps.c and x86/pv.c come
+ * in by shadow_fault(), and after a fault that the guest has handled by shadow_prefill(). Both
+ * take aspace.lock for the walk and the fill, and hold no lock when they come or go.
+ */
+
+#define STUCK_LIMIT	64u
+#define RETRIES		32u	/* of a guest that changes its tables all the time */
+
+/* The fault is the guest's. What it maps there is filled at the end of its handler. */
+static inline enum shadow_result guest_fault(struct vcpu *v, struct aspace *as, u64 va)
+{
+	v->shadow.prefill_va = va;
+	v->shadow.prefill_as = as;
+	return SHADOW_GUEST_FAULT;
+}
+
+/*
+ * The guest's tables do not permit it. Guest user mode never sees the high half, and guest kernel
+ * mode executes nothing of the low half (rule 23). The last of it is a grant for reading: no
+ * entry of the guest's makes that writable.
+ */
+static ALWAYS_INLINE bool is_refused(const struct fill *f, bool user)
+{
+	bool high = (s64)f->va < 0, write = f->access & PF_WRITE, fetch = f->access & PF_FETCH;
+	u64 rights = f->w.rights;
+
+	return (user && (high || !(rights & PTE_U))) || (write && !(rights & PTE_W)) ||
+	       (fetch && (rights & PTE_NX)) || (fetch && !user && !high) ||
+	       (write && unlikely((gfn_lookup(f->v->domain, _gfn(f->w.gfn)) &
+				   (GFN_PRESENT | GFN_WRITABLE)) == GFN_PRESENT));
+}
+
+enum verdict { PERMITTED, REFUSED, MOVING };
+
+/*
+ * Walk, check, set accessed and dirty bits, until the entries hold still. MOVING: another vCPU
+ * rewrites them all the time; the guest runs on and faults again. Under as->lock.
+ */
+static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
+{
+	enum walk_result r;
+	unsigned int tries;
+
+	for (tries = 0; tries < RETRIES; tries++) {
+		r = f->as->dead ? WALK_ABSENT : walk(f->v, f->as, f->va, &f->w);
+		if (r != WALK_OK) {
+			if (r == WALK_RESERVED)
+				*error |= PF_RESERVED | PF_PRESENT;
+			return REFUSED;
+		}
+		if (is_refused(f, user)) {
+			*error |= PF_PRESENT;
+			return REFUSED;
+		}
+		if (likely(guest_mark(&f->w, f->access & PF_WRITE)))
+			return PERMITTED;
+	}
+	return MOVING;
+}
+
+/*
+ * The same fault again and again, though each time an entry was made that permits the access. New
+ * address spaces begin with the same generation, and their kernels with the same fault: so the
+ * id is compared, too, which Linux never uses twice.
+ */
+static bool stuck(struct vcpu *v, const struct aspace *as, u64 rip, u64 va)
+{
+	struct vcpu_shadow *s = &v->shadow;
+	u64 gen = as->gen;
+
+	if (s->last_id != as->id || s->last_rip != rip || s->last_cr2 != va || s->last_gen != gen) {
+		s->last_id = as->id;
+		s->last_rip = rip;
+		s->last_cr2 = va;
+		s->last_gen = gen;
+		s->last_count = 0;
+		return false;
+	}
+	return ++s->last_count > STUCK_LIMIT;
+}
+
+/* A table taken out by a size change goes home once no TLB can walk it (rule 4). */
+static void limbo_done(struct vcpu *v, struct aspace *as)
+{
+	flush_done(v, as);
+	if (v->shadow.limbo) {
+		page_free(v->domain->shadow, v->shadow.limbo);
+		v->shadow.limbo = 0;
+	}
+}
+
+/* No entry could be made. The tables permit the access, so a #PF would only come again. */
+static NOINLINE enum shadow_result no_entry(const struct fill *f, enum fill_result r, u64 rip)
+{
+	struct domain *d = f->v->domain;
+
+	if (r == FILL_WAIT)
+		return SHADOW_WAIT;
+	if (r == FILL_NO_OVERLAY) {
+		flush_all(f->v, f->as);
+		domain_kill(d, "more than %u top-level slots with kernel-only pages", OVERLAYS);
+		return SHADOW_KILLED;
+	}
+	if (d->control)		/* domain 0 looks around in the machine: as after a bus error */
+		return guest_fault(f->v, f->as, f->va);
+	domain_kill(d, "access to va %lx names gfn %lx, which has no memory (rip %lx)",
+		    (unsigned long)f->va, (unsigned long)f->w.gfn, (unsigned long)rip);
+	return SHADOW_KILLED;
+}
+
+/*
+ * All but the shortest way of shadow_fault(), which took as->lock; it is let go here. The reserve
+ * is filled up without it, and nothing that was seen before counts then.
+ */
+static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 va, u32 access,
+					 bool user, u64 rip, u32 *error)
+{
+	bool high = (s64)va < 0;
+	unsigned int slot = INDEX(va, 4), tries;
+	enum verdict verdict = REFUSED;
+	enum fill_result r;
+	struct fill f;
+
+	f.v = v;
+	f.as = as;
+	f.va = va;
+	f.access = access;
+	for (tries = 0; tries < RETRIES; tries++) {
+		if (unlikely(v->shadow.reserved < SHADOW_RESERVE)) {
+			spin_unlock(&as->lock);
+			if (!reserve_fill(v))
+				return SHADOW_KILLED;
+			spin_lock(&as->lock);
+		}
+		if (likely(slot < HOLE_FIRST || slot > HOLE_LAST))
+			verdict = judge(&f, user, error);
+		if (verdict != PERMITTED)
+			break;
+		f.overlay = !high && !user && (!(f.w.rights & PTE_U) || overlay_of(as, slot));
+		r = fill(&f);
+		spin_unlock(&as->lock);
+		if (likely(r == FILL_DONE)) {
+			v->stats.fills++;
+			flush_if_behind(v, as);
+			if (likely(!stuck(v, as, rip, va)))
+				return SHADOW_DONE;
+			domain_kill(v->domain, "no progress: fault at va %lx, rip %lx, access %x "
+				    "again and again", (unsigned long)va, (unsigned long)rip, access);
+			return SHADOW_KILLED;
+		}
+		if (r != FILL_SIZE_CHANGE)
+			return no_entry(&f, r, rip);
+		limbo_done(v, as);
+		spin_lock(&as->lock);
+	}
+	spin_unlock(&as->lock);
+	return verdict == REFUSED ? guest_fault(v, as, va) : SHADOW_DONE;
+}
+
+/*
+ * The shortest way: the guest's entry in the remembered table is not present. That is a demand
+ * fault of the guest's, and nothing of ours has to be looked at.
+ */
+enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
+{
+	struct aspace *as = as_of(v, va);
+	const u64 *at;
+
+	*error = (access & (PF_WRITE | PF_FETCH)) | (user ? PF_USER : 0);
+	spin_lock(&as->lock);
+	at = recent_entry(v, as, va);
+	if (likely(at && !(READ_ONCE(*at) & PTE_P))) {
+		spin_unlock(&as->lock);
+		return guest_fault(v, as, va);
+	}
+	return fault(v, as, va, access, user, rip, error);
+}
+
+/*
+ * The guest has handled a fault and returns: fill the address of the fault, if it can be done
+ * without a bit set in the guest's tables and without memory. So a demand page costs one
+ * exception, not two. Whatever is not as expected is left to a fault.
+ */
+void shadow_prefill(struct vcpu *v)
+{
+	struct aspace *as = v->shadow.prefill_as;
+	u64 va = v->shadow.prefill_va;
+	unsigned int slot = INDEX(va, 4);
+	enum fill_result r = FILL_WAIT;
+	struct fill f;
+
+	v->shadow.prefill_as = NULL;
+	if (!as || as != as_of(v, va) || (slot >= HOLE_FIRST && slot <= HOLE_LAST))
+		return;
+	if (unlikely(v->shadow.reserved < SHADOW_RESERVE) && !reserve_fill(v))
+		return;
+	f.v = v;
+	f.as = as;
+	f.va = va;
+	f.access = PF_PREFILL;
+	f.overlay = false;
+	spin_lock(&as->lock);
+	if (!as->dead && walk(v, as, va, &f.w) == WALK_OK && (f.w.val[f.w.level] & PTE_A) &&
+	    (as->kernel || ((f.w.rights & PTE_U) && !overlay_of(as, slot))) &&
+	    (f.w.level == 1 || (gfn_lookup(v->domain, _gfn(f.w.gfn)) & GFN_PRESENT)))
+		r = fill(&f);
+	spin_unlock(&as->lock);
+	if (r == FILL_DONE)
+		v->stats.prefills++;
+	else if (r == FILL_SIZE_CHANGE)
+		limbo_done(v, as);
+	flush_if_behind(v, as);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A domain's shadows come and go: part of shadow.c. Nothing of the domain runs in any of these
+ * functions, but for shadow_start(), where this vCPU alone does not.
+ */
+
+/*
+ * What is known of the pool's pages is one allocation, so that domains above 33 GiB get less than
+ * 1 % of their memory. The floor is taken now, so that it is there when it is needed (rule 47).
+ */
+int shadow_domain_init(struct domain *d, u64 pool)
+{
+	struct shadow_domain *sd = hv_alloc(sizeof(*sd));
+	u32 i, floor;
+
+	if (!sd)
+		return -PARVUS_ENOMEM;
+	d->shadow = sd;
+	pool = min(pool, EXTENT_SIZE / sizeof(struct shadow_page) - 1);
+	sd->max = (u32)pool;
+	sd->pages_bytes = (pool + 1) * sizeof(struct shadow_page);
+	sd->pages = hv_alloc(sd->pages_bytes);
+	if (!sd->pages)
+		goto fail;
+	floor = (u32)min(pool, (u64)SHADOW_POOL_FLOOR(d->vcpu_count));
+	for (i = 0; i < floor; i++)
+		if (!page_alloc(d))
+			goto fail;
+	for (i = floor; i >= 1; i--)
+		page_free(sd, i);
+	i = page_alloc(d);
+	sd->kernel = as_make(d, i, 0, _gfn(0));
+	sd->kernel->kernel = true;
+	return 0;
+fail:
+	shadow_domain_destroy(d, ~0ull);
+	return -PARVUS_ENOMEM;
+}
+
+int shadow_vcpu_init(struct vcpu *v)
+{
+	u32 i = page_alloc(v->domain);
+
+	if (!i)
+		return -PARVUS_ENOMEM;
+	v->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
+	v->shadow.as = v->shadow.anon;
+	return 0;
+}
+
+/* A vCPU that does not run begins with @root in its anonymous address space. */
+void shadow_start(struct vcpu *v, gfn_t root)
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	struct aspace *old = v->shadow.as, *as = v->shadow.anon;
+
+	v->shadow.as = as;
+	v->shadow.root = root;
+	v->shadow.prefill_as = v->shadow.recent.as = NULL;
+	spin_lock(&as->lock);
+	as->root = root;
+	flush_locked(as, 0, 0, false);
+	spin_unlock(&as->lock);
+	if (old != as)
+		as_put(sd, old);
+}
+
+/*
+ * Page by page, from the last: no tree is walked, since what an entry that is no leaf points to
+ * may be gone already. Every count goes back to zero, which domain_destroy() checks.
+ */
+bool shadow_domain_destroy(struct domain *d, u64 pages)
+{
+	struct shadow_domain *sd = d->shadow;
+	u32 i;
+
+	for (; sd && sd->pages && sd->count && pages; sd->count--, pages--) {
+		struct shadow_page *p = &sd->pages[sd->count];
+
+		if (p->level >= 1 && p->level <= 3)
+			table_detach(d, sd->count);
+		free_frames(_mfn(p->mfn), 0);
+	}
+	if (!sd || sd->count)
+		return !sd;
+	for (i = 0; sd->foreign && i < SHADOW_FOREIGN; i++)
+		if (sd->foreign[i])
+			log_warn("d%u: %u shadow entries of grants unaccounted for", d->id,
+				 sd->foreign[i]);
+	hv_free(sd->foreign, SHADOW_FOREIGN * sizeof(u32));
+	if (sd->pages)
+		hv_free(sd->pages, sd->pages_bytes);
+	hv_free(sd, sizeof(*sd));
+	d->shadow = NULL;
+	return true;
+}

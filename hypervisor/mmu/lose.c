@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that goes: part of shadow.c. A grant is unmapped, a frame released, a right to one
+ * taken away. The caller clears or reduces the gfn entries first and then calls shadow_lose(),
+ * which is the only thing that finds entries by frame. Entries are counted where the frame is: a
+ * frame of the domain's own in its frame_info, a foreign one, which others map as well, in a
+ * table of the domain by a hash of its number. A count of zero saves the sweep of the pool, and
+ * never the shootdown: an entry that is gone may be in a TLB still (rule 4).
+ */
+
+int shadow_foreign_init(struct domain *d)
+{
+	struct shadow_domain *sd = d->shadow;
+	u32 *counts = sd->foreign ? NULL : hv_alloc(SHADOW_FOREIGN * sizeof(u32));
+
+	if (!sd->foreign && !counts)
+		return -PARVUS_ENOMEM;
+	spin_lock(&sd->lock);
+	if (!sd->foreign) {
+		sd->foreign = counts;
+		counts = NULL;
+	}
+	spin_unlock(&sd->lock);
+	if (counts)
+		hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
+	return 0;
+}
+
+bool shadow_maps_foreign(const struct domain *d, mfn_t mfn)
+{
+	smp_mb();	/* the gfn entry was changed before: see leaf_make() */
+	return READ_ONCE(d->shadow->foreign[shadow_foreign_hash(mfn)]);
+}
+
+void shadow_flush_hint(struct vcpu *v, u64 start, u64 end)
+{
+	flush_range(v, as_of(v, start), start, end, false);
+}
+
+/* A leaf maps something of the loss, or may do so: foreign frames are told by their hash. */
+static bool is_lost(const struct shadow_loss *l, struct entry e)
+{
+	mfn_t mfn = _mfn((e.raw & PTE_ADDR) >> PAGE_SHIFT);
+	u64 gfn;
+
+	if (e.raw & PTE_FOREIGN)
+		return shadow_loss_has(l, mfn);
+	/* a device has no frame_info, but no domain with one releases RAM */
+	if (l->gfn == l->end)
+		return false;
+	gfn = frame_info(mfn)->word & FRAME_GFN;
+	if (e.raw & PTE_PS)
+		return gfn < l->end && l->gfn < gfn + EXTENT_FRAMES;
+	return gfn >= l->gfn && gfn < l->end;
+}
+
+/* Clear what is lost of one table; what is cleared too much comes back by a fault. */
+static void table_sweep(struct aspace *as, u32 index, const struct shadow_loss *l)
+{
+	struct domain *d = as->domain;
+	struct shadow_page *p = &d->shadow->pages[index];
+	struct entry *t = table_of(d->shadow, index);
+	bool own = l->gfn < l->end, foreign = false, any = false;
+	unsigned int i;
+
+	if (!own && !p->foreign)
+		return;
+	for (i = p->lo; i < p->hi; i++) {
+		struct entry e = t[i];
+
+		if (!(e.raw & PTE_P) || !is_leaf(e, p->level))
+			continue;
+		if (is_lost(l, e)) {
+			entry_clear(&t[i]);
+			leaf_drop(d, e);
+			any = true;
+		} else if (e.raw & PTE_FOREIGN) {
+			foreign = true;
+		}
+	}
+	p->foreign = foreign;
+	if (any)
+		atomic_inc_u64(&as->gen);
+}
+
+/*
+ * Every table of the domain that can hold leaves, in whatever tree, attached or not: a detached
+ * leaf table keeps its entries, and a re-sync would bring them back.
+ */
+static void sweep(struct domain *d, const struct shadow_loss *l)
+{
+	struct shadow_domain *sd = d->shadow;
+	u32 i;
+
+	for (i = 1; i <= READ_ONCE(sd->count); i++) {
+		struct shadow_page *p = &sd->pages[i];
+		struct aspace *as;
+
+		spin_lock(&sd->lock);
+		if (p->level != 1 && p->level != 2) {
+			spin_unlock(&sd->lock);
+			continue;
+		}
+		as = as_at(sd, p->as);
+		as->refs++;
+		spin_unlock(&sd->lock);
+		spin_lock(&as->lock);
+		if (p->as == as->index && (p->level == 1 || p->level == 2))
+			table_sweep(as, i, l);
+		spin_unlock(&as->lock);
+		as_put(sd, as);
+	}
+}
+
+/*
+ * A CPU that was in the middle of a walk, a fill or a flush of @as has left it, since the lock
+ * was free; what it took away is in gen, and now no TLB has it any more.
+ */
+static void catch_up(struct vcpu *v, struct aspace *as)
+{
+	spin_lock(&as->lock);
+	spin_unlock(&as->lock);
+	flush_done(v, as);
+}
+
+void shadow_lose(struct vcpu *v, const struct shadow_loss *l)
+{
+	struct domain *d = v->domain;
+	bool any = l->gfn < l->end;
+	unsigned int i, bit;
+
+	smp_mb();	/* the gfn entries, then the counts */
+	for (i = 0; i < ARRAY_SIZE(l->foreign); i++)
+		for_each_bit(bit, l->foreign[i])
+			any |= !!READ_ONCE(d->shadow->foreign[i * 64 + bit]);
+	if (any)
+		sweep(d, l);
+	for_each_current(v, catch_up);
+}

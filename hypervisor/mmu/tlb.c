@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a pCPU has loaded, and the shootdown: part of shadow.c. Each pCPU has a pair of top-level
+ * tables of its own (rule 24): their low half is filled from one address space, their high half
+ * from the kernel half. Below the top level, tables are shared by all pCPUs.
+ *
+ * aspace.gen counts what TLBs must hear of, and loaded.seen is how much of it this pCPU's TLB
+ * has heard. The side that loads publishes "running X", full barrier, then reads gen. The side
+ * that flushes raises gen, full barrier, then reads which pCPUs run X. One of them sees the other
+ * (rule 1).
+ * No lock is held here but where a function takes one, and none while a CPU waits for another.
+ */
+
+/* What a pCPU has in its pair of roots: the low half, the kernel half. */
+static struct loaded {
+	struct aspace *as;
+	u64 seen;		/* the generation that its TLB is good for [any reads] */
+	u64 slots[4];		/* root slots in use, or left so by what was loaded before */
+} loaded[MAX_CPUS][2];
+
+static inline struct loaded *half_of(unsigned int cpu, const struct aspace *as)
+{
+	return &loaded[cpu][as->kernel];
+}
+
+/* The low half is never executable in kernel mode: all of it is so in the kernel root. */
+static u64 low_nx(void) { return PTE_NX & ~arch_reserved_bits; }
+
+/*
+ * Bring one slot of this pCPU's roots in line: the fill that made the slot's first table may not
+ * have been seen here. The kernel root has the overlay, if there is one.
+ */
+static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
+{
+	struct mmu_root *r = arch_mmu_root(cpu);
+	u64 e = READ_ONCE(as->slot[slot].raw);
+	struct overlay *o;
+
+	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
+	if (as->kernel) {
+		r->kernel_table[256 + slot] = e & PTE_P ? e : 0;
+		return;
+	}
+	r->user_table[slot] = e & PTE_P ? e : 0;
+	o = overlay_of(as, slot);
+	if (unlikely(o))
+		e = o->entry.raw;
+	r->kernel_table[slot] = e & PTE_P ? e | low_nx() : 0;
+}
+
+/*
+ * And all of a half: the slots that it uses, and those that its predecessor there left. For the
+ * kernel half both pointers are equal, so one loop serves both halves.
+ */
+static void slots_load(unsigned int cpu, struct aspace *as)
+{
+	const struct mmu_root *r = arch_mmu_root(cpu);
+	u64 *slots = half_of(cpu, as)->slots, nx = as->kernel ? 0 : low_nx(), set, stay;
+	u64 *kernel = r->kernel_table + (as->kernel ? 256 : 0);
+	u64 *user = as->kernel ? kernel : r->user_table;
+	unsigned int i, bit;
+
+	for (i = 0; i < 256; i += 64) {
+		stay = set = READ_ONCE(as->used[i / 64]) | slots[i / 64];
+		for_each_bit(bit, set) {
+			u64 e = READ_ONCE(as->slot[i + bit].raw);
+
+			if (likely(e & PTE_P)) {
+				user[i + bit] = e;
+				kernel[i + bit] = e | nx;
+			} else {
+				user[i + bit] = kernel[i + bit] = 0;
+				stay &= ~(1ull << bit);
+			}
+		}
+		slots[i / 64] = stay;
+	}
+	for (i = 0; i < as->overlays; i++)
+		slot_sync(cpu, as, as->overlay[i].slot);
+}
+
+/*
+ * The half becomes that of @as. Nothing is seen of it yet: a flusher in between asks this pCPU
+ * to serve. The caller flushes the hardware TLB afterwards and then publishes the generation.
+ */
+static u64 as_load(unsigned int cpu, struct aspace *as)
+{
+	u64 gen;
+
+	smp_store_release(&half_of(cpu, as)->seen, 0);
+	WRITE_ONCE(half_of(cpu, as)->as, as);
+	atomic_or_u64(&as->loaded, 1ull << cpu);	/* full barrier, then gen (rule 1) */
+	gen = READ_ONCE(as->gen);
+	smp_mb();
+	slots_load(cpu, as);
+	return gen;
+}
+
+static void as_unload(unsigned int cpu, struct aspace *as)
+{
+	atomic_and_u64(&as->loaded, ~(1ull << cpu));
+	WRITE_ONCE(half_of(cpu, as)->as, NULL);
+}
+
+void shadow_load(struct vcpu *v)
+{
+	unsigned int cpu = arch_this_cpu();
+	struct aspace *as = v->shadow.as, *kernel = v->domain->shadow->kernel;
+	u64 gen = as_load(cpu, as), kernel_gen = as_load(cpu, kernel);
+
+	arch_roots_enter();
+	smp_store_release(&half_of(cpu, as)->seen, gen);
+	smp_store_release(&half_of(cpu, kernel)->seen, kernel_gen);
+}
+
+/* What the roots hold may go from now on: nothing looks at them before the next load (rule 22). */
+void shadow_unload(struct vcpu *v)
+{
+	arch_roots_leave();
+	as_unload(arch_this_cpu(), v->shadow.as);
+	as_unload(arch_this_cpu(), v->domain->shadow->kernel);
+}
+
+/* The vCPU goes over to @as, whose reference it takes; it gives back the one to the old. */
+static void as_change(struct vcpu *v, struct aspace *as)
+{
+	unsigned int cpu = arch_this_cpu();
+	struct aspace *old = v->shadow.as;
+	u64 gen;
+
+	v->shadow.as = as;
+	v->shadow.prefill_as = v->shadow.recent.as = NULL;
+	if (old == as) {
+		if (as != v->shadow.anon)
+			as_put(v->domain->shadow, old);
+		shadow_serve();
+		arch_tlb_flush_all();
+		return;
+	}
+	gen = as_load(cpu, as);
+	arch_tlb_flush_all();
+	smp_store_release(&half_of(cpu, as)->seen, gen);
+	atomic_and_u64(&old->loaded, ~(1ull << cpu));
+	if (old != v->shadow.anon)
+		as_put(v->domain->shadow, old);
+}
+
+/*
+ * Catch up with flushes of others. gen is read first, so that a change that comes meanwhile
+ * leaves seen behind it, and the next look finds it.
+ */
+void shadow_serve(void)
+{
+	unsigned int cpu = arch_this_cpu();
+	struct loaded *l;
+	u64 gen;
+
+	for (l = loaded[cpu]; l < loaded[cpu] + 2; l++) {
+		gen = l->as ? READ_ONCE(l->as->gen) : l->seen;
+		if (gen == l->seen)
+			continue;
+		smp_mb();
+		slots_load(cpu, l->as);
+		arch_tlb_flush_all();
+		smp_store_release(&l->seen, gen);
+	}
+}
+
+static bool cpu_behind(unsigned int cpu, const struct aspace *as, u64 gen)
+{
+	const struct loaded *l = half_of(cpu, as);
+
+	return READ_ONCE(l->as) == as && smp_load_acquire(&l->seen) < gen;
+}
+
+/*
+ * Every other pCPU that has @as loaded drops what it caches; this one has seen to itself. All of
+ * them are asked before one is looked at: a pCPU that is not exposed serves before it becomes so
+ * and needs no IPI (core/arch.h). The end of the wait is not only its answer: a pCPU that
+ * went to another address space, or stopped running guests, holds nothing of this one either.
+ */
+static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
+{
+	unsigned int me = arch_this_cpu(), cpu;
+	u64 others = READ_ONCE(as->loaded) & ~(1ull << me), kick = 0;
+
+	for_each_bit(cpu, others) {
+		if (!cpu_behind(cpu, as, gen))
+			others &= ~(1ull << cpu);
+		else
+			arch_request(cpu);
+	}
+	if (!others)
+		return;
+	smp_mb();
+	for_each_bit(cpu, others) {
+		if (arch_cpu_exposed(cpu)) {
+			kick |= 1ull << cpu;
+			v->stats.shootdowns++;
+		}
+	}
+	if (!kick)
+		return;
+	arch_kick(kick);
+	for_each_bit(cpu, kick) {
+		while (arch_cpu_exposed(cpu) && cpu_behind(cpu, as, gen) &&
+		       READ_ONCE(as->loaded) >> cpu & 1)
+			cpu_relax();
+	}
+}
+
+/* After a change of @as: this pCPU's own TLB and roots, then the others'. */
+static void flush_done(struct vcpu *v, struct aspace *as)
+{
+	u64 gen = READ_ONCE(as->gen);
+
+	shadow_serve();
+	shoot(v, as, gen);
+}
+
+/* After a fill, which may have taken something away on the way. */
+static void flush_if_behind(struct vcpu *v, struct aspace *as)
+{
+	if (READ_ONCE(as->gen) != half_of(arch_this_cpu(), as)->seen)
+		flush_done(v, as);
+}
+
+/* Everything of one address space, lazily. */
+static void flush_all(struct vcpu *v, struct aspace *as)
+{
+	spin_lock(&as->lock);
+	flush_locked(as, 0, 0, false);
+	spin_unlock(&as->lock);
+	v->stats.flushes_full++;
+	flush_done(v, as);
+}
+
+/*
+ * [start, end) of one address space. A few pages are flushed page by page here, if this TLB
+ * missed nothing else: page by page would not make good for that. The other pCPUs flush all.
+ */
+static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end, bool leaves)
+{
+	struct loaded *here = half_of(arch_this_cpu(), as);
+	bool tables, in_step;
+	u64 gen, va;
+
+	spin_lock(&as->lock);
+	in_step = here->as == as && here->seen == as->gen;
+	tables = flush_locked(as, start, end, leaves);
+	gen = as->gen;
+	spin_unlock(&as->lock);
+	v->stats.flushes++;
+	if (in_step && !tables && end - start <= 32 * PAGE_SIZE) {
+		for (va = start; va != end; va += PAGE_SIZE)
+			arch_tlb_flush_page(va);
+		smp_store_release(&here->seen, gen);
+	} else {
+		shadow_serve();
+	}
+	shoot(v, as, gen);
+}
+
+/* The kernel half, and the address space of each vCPU: all that a pCPU can have loaded. */
+static void for_each_current(struct vcpu *v, void (*fn)(struct vcpu *v, struct aspace *as))
+{
+	struct shadow_domain *sd = v->domain->shadow;
+	unsigned int i;
+
+	fn(v, sd->kernel);
+	for (i = 0; i < v->domain->vcpu_count; i++) {
+		struct aspace *as = as_get_current(v->domain->vcpus[i]);
+
+		fn(v, as);
+		as_put(sd, as);
+	}
+}
