@@ -148,8 +148,9 @@ static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 
 			flush_if_behind(v, as);
 			if (likely(!stuck(v, as, rip, va)))
 				return SHADOW_DONE;
-			domain_kill(v->domain, "no progress: fault at va %lx, rip %lx, access %x "
-				    "again and again", (unsigned long)va, (unsigned long)rip, access);
+			domain_kill(v->domain,
+				    "no progress: fault at va %lx, rip %lx, access %x again and "
+				    "again", (unsigned long)va, (unsigned long)rip, access);
 			return SHADOW_KILLED;
 		}
 		if (r != FILL_SIZE_CHANGE)
