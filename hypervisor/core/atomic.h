@@ -14,7 +14,16 @@
 #define barrier()		__asm__ __volatile__("" ::: "memory")
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#ifdef HV_NATIVE	/* a unit test looks at what a published structure holds by then (rule 76) */
+extern void (*native_on_release)(const void *at);
+#define smp_store_release(p, v) ({ \
+	if (native_on_release) \
+		native_on_release(p); \
+	__atomic_store_n(p, v, __ATOMIC_RELEASE); \
+})
+#else
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#endif
 
 static inline u32 atomic_inc_u32(u32 *p) { return __atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
 static inline u32 atomic_dec_u32(u32 *p) { return __atomic_sub_fetch(p, 1, __ATOMIC_SEQ_CST); }

@@ -88,6 +88,28 @@ static void as_put(struct shadow_domain *sd, struct aspace *as)
 	spin_unlock(&sd->lock);
 }
 
+/*
+ * The level of a pool page, looked at without the lock of its tree: when it is that of a table,
+ * .as is what goes with it (rule 76). With sd->lock held, the page cannot go to the pool and come
+ * back in another tree meanwhile.
+ */
+static inline u8 page_level(const struct shadow_page *p)
+{
+	return smp_load_acquire(&p->level);
+}
+
+/*
+ * The page is a table of @as, of level 1 to @top: asked again under as->lock, since it may have
+ * gone before that. The level is read first here, too: a page that went to another tree has
+ * either no such level yet, or names that tree.
+ */
+static inline bool page_is_of(const struct shadow_page *p, const struct aspace *as, u8 top)
+{
+	u8 level = page_level(p);
+
+	return level >= 1 && level <= top && READ_ONCE(p->as) == as->index;
+}
+
 /* A new one in the zeroed page @index, with one reference; as_find_locked() does not see it. */
 static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root)
 {

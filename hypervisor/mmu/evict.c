@@ -41,13 +41,15 @@ static struct aspace *clock_next(struct shadow_domain *sd, u32 *index, u32 *free
 {
 	struct aspace *as = NULL;
 	struct shadow_page *p;
+	u8 level;
 
 	spin_lock(&sd->lock);
 	*index = sd->clock = sd->clock >= sd->count ? 1 : sd->clock + 1;
 	p = &sd->pages[*index];
-	if (p->level != FREE && p->level <= ASPACE)
+	level = page_level(p);
+	if (level != FREE && level <= ASPACE)
 		as = as_at(sd, p->as);
-	if (as && p->level != ASPACE) {
+	if (as && level != ASPACE) {
 		as->refs++;
 	} else if (as) {
 		if (!as->refs && as_empty(as)) {
@@ -58,12 +60,6 @@ static struct aspace *clock_next(struct shadow_domain *sd, u32 *index, u32 *free
 	}
 	spin_unlock(&sd->lock);
 	return as;
-}
-
-/* The page is a table of @as, still. Under as->lock. */
-static bool is_table_of(const struct shadow_page *p, const struct aspace *as)
-{
-	return p->as == as->index && p->level >= 1 && p->level <= 3;
 }
 
 /*
@@ -82,7 +78,7 @@ static unsigned int evict(struct vcpu *v)
 		if (!as)
 			continue;
 		spin_lock(&as->lock);
-		taken = is_table_of(&sd->pages[i], as) && evict_table(as, i);
+		taken = page_is_of(&sd->pages[i], as, 3) && evict_table(as, i);
 		spin_unlock(&as->lock);
 		if (taken) {
 			victims[n] = i;

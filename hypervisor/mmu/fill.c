@@ -28,7 +28,8 @@ enum fill_result {
 
 /*
  * A table from the reserve. Its entries are zero: the pool has no other pages. The level comes
- * last, since by it an eviction and a sweep take the page for a table.
+ * last: by it an eviction and a sweep, which do not have as->lock yet, take the page for a table
+ * and go to the address space that it names (rule 76).
  */
 static u32 table_new(const struct fill *f, u32 parent, unsigned int slot, u8 level)
 {
@@ -41,7 +42,7 @@ static u32 table_new(const struct fill *f, u32 parent, unsigned int slot, u8 lev
 	p->lo = p->hi = 0;
 	p->overlay = f->overlay && level == 3;
 	p->splinter = false;
-	p->level = level;
+	smp_store_release(&p->level, level);
 	return i;
 }
 

@@ -95,9 +95,11 @@ static void sweep(struct domain *d, const struct shadow_loss *l)
 	for (i = 1; i <= READ_ONCE(sd->count); i++) {
 		struct shadow_page *p = &sd->pages[i];
 		struct aspace *as;
+		u8 level;
 
 		spin_lock(&sd->lock);
-		if (p->level != 1 && p->level != 2) {
+		level = page_level(p);
+		if (level != 1 && level != 2) {
 			spin_unlock(&sd->lock);
 			continue;
 		}
@@ -105,7 +107,7 @@ static void sweep(struct domain *d, const struct shadow_loss *l)
 		as->refs++;
 		spin_unlock(&sd->lock);
 		spin_lock(&as->lock);
-		if (p->as == as->index && (p->level == 1 || p->level == 2))
+		if (page_is_of(p, as, 2))
 			table_sweep(as, i, l);
 		spin_unlock(&as->lock);
 		as_put(sd, as);

@@ -230,6 +230,7 @@ MACHINE0(pred_barrier)
 struct native_cpu native_cpus[NATIVE_CPUS];
 unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
+void (*native_on_release)(const void *at);
 
 struct cpu *native_cpu_of[NATIVE_CPUS];
 struct mmu_root *native_root_of[NATIVE_CPUS];

@@ -112,6 +112,9 @@ struct native_cpu {
 };
 extern struct native_cpu native_cpus[NATIVE_CPUS];
 
+/* Called before each smp_store_release(), with its target (core/atomic.h). */
+extern void (*native_on_release)(const void *at);
+
 /* Called when a pCPU is kicked, before it serves; no lock is held then. */
 extern void (*native_before_serve)(unsigned int cpu);
 

@@ -15,6 +15,7 @@
 #include <core/grant.h>
 #include <core/lib.h>
 #include <core/log.h>
+#include <mmu/mmu.h>
 
 #define ADDR	0x000ffffffffff000ull
 
@@ -1461,6 +1462,55 @@ START_TEST(overtaken)
 }
 END_TEST
 
+/*
+ * A sweep and an eviction look at a pool page without the lock of its tree: when its level says
+ * that it is a table, the page must name its address space already (rule 76).
+ */
+static u8 published[64];
+
+static void look_at_release(const void *at)
+{
+	const struct shadow_domain *sd = d->shadow;
+	const struct shadow_page *p = container_of((const u8 *)at, const struct shadow_page, level);
+
+	if ((const u8 *)at < (const u8 *)sd->pages || p > sd->pages + sd->count)
+		return;
+	ck_assert_ptr_eq(at, &p->level);
+	ck_assert_uint_eq(sd->pages[p->as].level, ASPACE);
+	ck_assert_uint_lt(p - sd->pages, sizeof(published));
+	published[p - sd->pages] = 1;
+}
+
+START_TEST(tables_published)
+{
+	unsigned int i, tables = 0;
+	u32 e;
+
+	while (!shadow_domain_destroy(d, 7))	/* pages that were no tables before */
+		;
+	ck_assert_int_eq(shadow_domain_init(d, 48), 0);
+	for (i = 0; i < VCPUS; i++) {
+		memset(&d->vcpus[i]->shadow, 0, sizeof(d->vcpus[i]->shadow));
+		ck_assert_int_eq(shadow_vcpu_init(d->vcpus[i]), 0);
+	}
+	guest_up();
+	native_on_release = look_at_release;
+	for (i = 0; i < 4; i++) {
+		map(regions[i], 600 + i, P | W | U);
+		ck_assert_int_eq(fault(regions[i], 0, true, &e), SHADOW_DONE);
+	}
+	map(0x400000, 600, P | W);	/* an overlay */
+	ck_assert_int_eq(fault(0x400000, 0, false, &e), SHADOW_DONE);
+	native_on_release = NULL;
+	for (i = 1; i <= d->shadow->count; i++)
+		if (d->shadow->pages[i].level >= 1 && d->shadow->pages[i].level <= 3) {
+			ck_assert_msg(published[i], "page %u", i);
+			tables++;
+		}
+	ck_assert_uint_ge(tables, 12);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("shadow");
@@ -1486,6 +1536,7 @@ int main(void)
 	tcase_add_test(t, bad_calls);
 	tcase_add_test(t, release);
 	tcase_add_test(t, overtaken);
+	tcase_add_test(t, tables_published);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }
