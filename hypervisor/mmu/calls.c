@@ -67,9 +67,27 @@ static bool as_rebind(struct aspace *as, gfn_t root)
 }
 
 /*
+ * Flush what @as may hold from before now. all_gen is read first: a FLUSH_ALL that comes later is
+ * done once more than it has to be, and one that comes too early for this look is in the number.
+ */
+static void flush_to_now(struct vcpu *v, struct aspace *as, u64 id, u64 tlb_gen)
+{
+	u64 all_gen = READ_ONCE(v->domain->shadow->all_gen);
+
+	flush_all(v, as);
+	spin_lock(&as->lock);
+	/* id 0 stands for another address space each time: its number begins anew */
+	as->guest_gen = id ? max(as->guest_gen, tlb_gen) : tlb_gen;
+	as->all_gen = all_gen;
+	spin_unlock(&as->lock);
+}
+
+/*
  * @how is what the guest knows to be stale, PARVUS_SWITCH_*. LOCAL needs nothing, since a switch
- * always flushes this CPU's TLB. What nobody told is found by numbers: tlb_gen (rule 18), and
- * all_gen for a FLUSH_ALL while the address space ran nowhere.
+ * always flushes this CPU's TLB. A flush that the guest skipped is found by tlb_gen (rule 18), a
+ * FLUSH_ALL that came while the address space ran nowhere by all_gen. The latter is compared when
+ * the vCPU has @as: a FLUSH_ALL that came just before did not find @as, and raised all_gen; one
+ * that comes after finds it.
  */
 s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen, u64 gen_gpa,
 		  u64 how)
@@ -77,7 +95,6 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 	struct shadow_domain *sd = v->domain->shadow;
 	gfn_t root = _gfn(root_gpa >> PAGE_SHIFT);
 	struct aspace *as = v->shadow.anon;
-	u64 all_gen;
 	bool stale;
 	int ret;
 
@@ -93,22 +110,17 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 		if (ret)
 			return ret;
 	}
-	all_gen = READ_ONCE(sd->all_gen);
 	stale = as_rebind(as, root) || !id || tlb_gen > READ_ONCE(as->guest_gen) ||
-		as->all_gen != all_gen || how >= PARVUS_SWITCH_AS;
+		how >= PARVUS_SWITCH_AS;
 	WRITE_ONCE(as->gen_gpa, gen_gpa);
 	v->shadow.root = root;
-	if (stale) {
-		flush_all(v, as);
-		spin_lock(&as->lock);
-		/* id 0 stands for another address space each time: its number begins anew */
-		as->guest_gen = id ? max(as->guest_gen, tlb_gen) : tlb_gen;
-		as->all_gen = all_gen;
-		spin_unlock(&as->lock);
-	}
+	if (stale)
+		flush_to_now(v, as, id, tlb_gen);
 	if (how == PARVUS_SWITCH_ALL || shadow_exact)
 		flush_all(v, sd->kernel);
 	as_change(v, as);
+	if (unlikely(as->all_gen != READ_ONCE(sd->all_gen)))
+		flush_to_now(v, as, id, tlb_gen);
 	return 0;
 }
 

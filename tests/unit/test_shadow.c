@@ -1463,6 +1463,53 @@ START_TEST(overtaken)
 END_TEST
 
 /*
+ * A vCPU is half-way to an address space that runs nowhere; meanwhile another one was there and
+ * left an entry, the guest takes it away, and FLUSH_ALL finds the address space with no vCPU.
+ */
+static void flush_hook(UNUSED unsigned int cpu)
+{
+	struct vcpu *v = d->vcpus[2];
+	u64 root = spaces[0].root << PAGE_SHIFT;
+	u32 e;
+
+	if (depth || races)
+		return;
+	depth++;
+	ok(CALL(2, shadow_switch(v, 50, root, 0, 0, 0, 0)), "switch");
+	ck_assert_int_eq(CALL(2, shadow_fault(v, 0x400000, PF_WRITE, true, 0x1000, &e)), SHADOW_DONE);
+	ok(CALL(2, shadow_switch(v, 51, root, 0, 0, 0, 0)), "switch");
+	*entry_for(spaces[0].root, 0x400000, 1, false) = 0;
+	ok(CALL(2, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
+	races++;
+	depth--;
+}
+
+START_TEST(flush_all_while_switching)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT;
+	u32 e;
+
+	map(0x400000, 600, P | W | U | A | D);
+	ok(CALL(0, shadow_switch(d->vcpus[0], 50, root, 0, 0, 0, 0)), "switch");
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_DONE);
+	ck_assert(hits(0x400000, true, true));
+	ok(CALL(0, shadow_switch(d->vcpus[0], 52, root, 0, 0, 0, 0)), "switch");
+	/* the kernel half is flushed on the way, for which the other vCPUs are kicked */
+	native_before_serve = flush_hook;
+	ok(CALL(0, shadow_switch(d->vcpus[0], 50, root, 0, 0, 0, PARVUS_SWITCH_ALL)), "switch");
+	native_before_serve = NULL;
+	ck_assert_uint_eq(races, 1);
+	ck_assert(!hits(0x400000, false, true));
+	/* and once is enough */
+	map(0x400000, 600, P | W | U | A | D);
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_DONE);
+	ok(CALL(0, shadow_switch(d->vcpus[0], 52, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, shadow_switch(d->vcpus[0], 50, root, 0, 0, 0, 0)), "switch");
+	ck_assert(hits(0x400000, true, true));
+}
+END_TEST
+
+/*
  * A sweep and an eviction look at a pool page without the lock of its tree: when its level says
  * that it is a table, the page must name its address space already (rule 76).
  */
@@ -1536,6 +1583,7 @@ int main(void)
 	tcase_add_test(t, bad_calls);
 	tcase_add_test(t, release);
 	tcase_add_test(t, overtaken);
+	tcase_add_test(t, flush_all_while_switching);
 	tcase_add_test(t, tables_published);
 	suite_add_tcase(s, t);
 	return native_main(s);
