@@ -252,6 +252,20 @@ START_TEST(damaged)
 }
 END_TEST
 
+/* A format that has a checksum has it verified: what is there unpacks, and is refused. */
+START_TEST(checksum)
+{
+	struct kernel k = kernel();
+	struct blob p = packed(GZIP, &k, sizeof(k));
+
+	p.data[p.n - 8] ^= 1;	/* the CRC stands before the size, RFC 1952 */
+	bad(p.data, p.n, "its gzip data is damaged");
+	p = packed(BZIP2, &k, sizeof(k));
+	p.data[11] ^= 1;	/* of the first block, behind its magic */
+	bad(p.data, p.n, "its bzip2 data is damaged");
+}
+END_TEST
+
 START_TEST(elf_bad)
 {
 	struct kernel k;
@@ -409,6 +423,7 @@ int main(void)
 	tcase_add_test(t, plain);
 	tcase_add_loop_test(t, compressed, 0, KINDS);
 	tcase_add_loop_test(t, damaged, 0, KINDS);
+	tcase_add_test(t, checksum);
 	tcase_add_test(t, elf_bad);
 	tcase_add_test(t, bzimage_bad);
 	tcase_add_test(t, bomb);
