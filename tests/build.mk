@@ -70,7 +70,7 @@ $(TT_O)/user/%.o: pv-drivers/user/%.c
 $(UNIT_O)/test_backend.o: tests/unit/test_backend.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/user -MMD -MP -c -o $@ $<
-$(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o $(TT_O)/lib/control.o
+$(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o $(TT_O)/lib/error.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)

@@ -208,16 +208,17 @@ static int back(enum back_lie lie)
 	const struct parvus_backend_ops ops = { .connect = back_connect, .serve = back_serve };
 	struct entropy_info info = { .link = { .version = PARVUS_LINK_VERSION, .queues = 1,
 					       .pool_pages = ENTROPY_POOL_PAGES } };
+	struct parvus_error error = { 0 };
 	struct parvus_backend *b;
 	int i;
 
 	back_lie = lie;
 	if (lie == VERSION)
 		info.link.version++;
-	if (parvus_backend_open(&b, &ops, NULL) ||
+	if (parvus_backend_open(&b, &ops, NULL, &error) ||
 	    parvus_backend_take(b, PARVUS_CLASS_ENTROPY, 0, 5000) ||
 	    parvus_backend_offer(b, &info, sizeof(info))) {
-		printf("entropy-hostile: %s\n", parvus_backend_error(b));
+		printf("entropy-hostile: %s\n", error.text);
 		return 1;
 	}
 	/* until the front end, which came, has closed */

@@ -78,6 +78,7 @@ static int fail(const char *why)
 
 int main(int argc, char **argv)
 {
+	struct parvus_error error = { 0 };
 	struct server server;
 	struct parvus_backend *b;
 	uint32_t id = 0;
@@ -87,7 +88,7 @@ int main(int argc, char **argv)
 		id = (uint32_t)strtoul(argv[2], NULL, 10);
 	if (argc != 1 && !id)
 		return fail("usage: entropy-server [--device ID]");
-	ret = parvus_backend_open(&b, &entropy_ops, &server);
+	ret = parvus_backend_open(&b, &entropy_ops, &server, &error);
 	if (!ret)
 		ret = parvus_backend_take(b, PARVUS_CLASS_ENTROPY, id, -1);
 	if (!ret)
@@ -96,11 +97,11 @@ int main(int argc, char **argv)
 		do {
 			ret = parvus_backend_run(b, -1);
 			if (ret == -EPROTO)	/* closed; it is removed in time */
-				fail(parvus_backend_error(b));
+				fail(error.text);
 		} while (ret > 0 || ret == -EPROTO);
 	}
 	if (ret)
-		fail(parvus_backend_error(b));
+		fail(error.text);
 	parvus_backend_close(b);
 	return ret != 0;
 }

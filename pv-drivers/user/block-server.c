@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+static struct parvus_error error;
+
 static int fail(const char *what, const char *why)
 {
 	fprintf(stderr, "block-server: %s%s%s\n", what, why ? ": " : "", why ? why : "");
@@ -49,7 +51,7 @@ static void configured(struct parvus_backend *b)
 	new.info.link.features = d->info.link.features;	/* as the front end knows them */
 	d->info = new.info;
 	if (parvus_backend_offer(b, &d->info, sizeof(d->info)))
-		fail(parvus_backend_error(b), NULL);
+		fail(error.text, NULL);
 }
 
 /* The server before us may have been killed a moment ago, and not be gone yet. */
@@ -79,11 +81,11 @@ static int serve(struct parvus_backend *b, struct disk *d)
 		if (ret > 0)
 			ret = 0;
 		if (ret == -EPROTO) {	/* closed, and to be removed in time */
-			fail(parvus_backend_error(b), NULL);
+			fail(error.text, NULL);
 			ret = 0;
 		}
 	}
-	return fail(parvus_backend_error(b), NULL);
+	return fail(error.text, NULL);
 }
 
 static int usage(void)
@@ -107,10 +109,10 @@ int main(int argc, char **argv)
 	if (argv[2][0] < '0' || argv[2][0] > '9' || *end || errno || !id || id > UINT32_MAX)
 		return usage();
 	ops.configured = configured;
-	ret = parvus_backend_open(&b, &ops, &disk);
+	ret = parvus_backend_open(&b, &ops, &disk, &error);
 	if (!ret)
 		ret = take(b, (uint32_t)id);
-	ret = ret ? fail(parvus_backend_error(b), NULL) : serve(b, &disk);
+	ret = ret ? fail(error.text, NULL) : serve(b, &disk);
 	parvus_backend_close(b);
 	disk_close(&disk);
 	return ret;

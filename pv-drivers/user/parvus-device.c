@@ -74,6 +74,7 @@ static int create(int argc, char **argv)
 {
 	struct parvus_device d = { .back_domain = PARVUS_DOMAIN_SELF };
 	struct parvus_control_info info;
+	struct parvus_error error = { 0 };
 	struct parvus *h;
 	int ret;
 
@@ -82,11 +83,11 @@ static int create(int argc, char **argv)
 		return usage();
 	if (argc > 3 && load(argv[3], &d))
 		return 1;
-	ret = parvus_open(&h, NULL);
+	ret = parvus_open(&h, NULL, &error);
 	if (!ret)
 		ret = parvus_find(h, argv[0], &info);
 	if (ret)
-		fail(parvus_error(h), NULL);
+		fail(error.text, NULL);
 	parvus_close(h);
 	if (ret)
 		return 1;

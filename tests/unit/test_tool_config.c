@@ -10,25 +10,14 @@
 
 #define BASE "name=\"a\"\nkernel=\"/k\"\n"
 
-static struct parvus *h;
-
-static void setup(void)
-{
-	parvus_open(&h, NULL);
-	ck_assert_ptr_nonnull(h);
-}
-
-static void teardown(void)
-{
-	parvus_close(h);
-}
+static struct parvus_error e;
 
 static struct parvus_config *parse(const char *text)
 {
 	struct parvus_config *c;
-	int ret = parvus_config_parse(h, "f", text, strlen(text), NULL, 0, &c);
+	int ret = parvus_config_parse(&e, "f", text, strlen(text), NULL, 0, &c);
 
-	ck_assert_msg(!ret, "%s: %s", text, parvus_error(h));
+	ck_assert_msg(!ret, "%s: %s", text, e.text);
 	return c;
 }
 
@@ -36,13 +25,13 @@ static struct parvus_config *parse(const char *text)
 static void bad(const char *text, const char *want)
 {
 	struct parvus_config *c;
-	int ret = parvus_config_parse(h, "f", text, strlen(text), NULL, 0, &c);
+	int ret = parvus_config_parse(&e, "f", text, strlen(text), NULL, 0, &c);
 
 	ck_assert_msg(ret == -EINVAL, "accepted: %s", text);
 	ck_assert_ptr_null(c);
-	ck_assert_msg(strstr(parvus_error(h), want) != NULL, "%s: says \"%s\", not \"%s\"", text,
-		      parvus_error(h), want);
-	ck_assert_ptr_null(strchr(parvus_error(h), '\n'));
+	ck_assert_msg(strstr(e.text, want) != NULL, "%s: says \"%s\", not \"%s\"", text,
+		      e.text, want);
+	ck_assert_ptr_null(strchr(e.text, '\n'));
 }
 
 START_TEST(defaults)
@@ -138,8 +127,8 @@ START_TEST(syntax_bad)
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		bad(cases[i].text, cases[i].want);
 	/* a zero byte is no end */
-	ck_assert_int_eq(parvus_config_parse(h, "f", "name='a\0b'", 10, NULL, 0, &c), -EINVAL);
-	ck_assert_int_eq(parvus_config_parse(h, "f", "\0", 1, NULL, 0, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(&e, "f", "name='a\0b'", 10, NULL, 0, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(&e, "f", "\0", 1, NULL, 0, &c), -EINVAL);
 }
 END_TEST
 
@@ -235,9 +224,9 @@ START_TEST(overrides)
 			       "disk=['/x,raw,xvda,w']", "memory=0x80" };
 	char *const wrong[] = { "memory=lots" }, *const broken[] = { "disk=['a'" }, *const none[] = { "web" };
 	struct parvus_config *c;
-	int ret = parvus_config_parse(h, "f", BASE, strlen(BASE), good, 6, &c);
+	int ret = parvus_config_parse(&e, "f", BASE, strlen(BASE), good, 6, &c);
 
-	ck_assert_msg(!ret, "%s", parvus_error(h));
+	ck_assert_msg(!ret, "%s", e.text);
 	ck_assert_str_eq(c->name, "web");
 	ck_assert_uint_eq(c->memory, 128);
 	ck_assert_uint_eq(c->vcpus, 2);
@@ -245,10 +234,10 @@ START_TEST(overrides)
 	ck_assert_str_eq(c->cmdline, "a=b c");
 	ck_assert_uint_eq(c->ndisks, 1);
 	parvus_config_free(c);
-	ck_assert_int_eq(parvus_config_parse(h, "f", BASE, strlen(BASE), wrong, 1, &c), -EINVAL);
-	ck_assert_str_eq(parvus_error(h), "command line: memory: a number is expected, not \"lots\"");
-	ck_assert_int_eq(parvus_config_parse(h, "f", BASE, strlen(BASE), broken, 1, &c), -EINVAL);
-	ck_assert_int_eq(parvus_config_parse(h, "f", BASE, strlen(BASE), none, 1, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), wrong, 1, &c), -EINVAL);
+	ck_assert_str_eq(e.text, "command line: memory: a number is expected, not \"lots\"");
+	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), broken, 1, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), none, 1, &c), -EINVAL);
 }
 END_TEST
 
@@ -260,9 +249,9 @@ START_TEST(text_again)
 	struct parvus_config *d;
 	char *a, *b;
 
-	ck_assert_int_eq(parvus_config_text(h, c, &a), 0);
+	ck_assert_int_eq(parvus_config_text(&e, c, &a), 0);
 	d = parse(a);
-	ck_assert_int_eq(parvus_config_text(h, d, &b), 0);
+	ck_assert_int_eq(parvus_config_text(&e, d, &b), 0);
 	ck_assert_str_eq(a, b);
 	ck_assert_str_eq(c->cmdline, d->cmdline);
 	ck_assert_mem_eq(c->affinity, d->affinity, sizeof(c->affinity));
@@ -279,9 +268,9 @@ END_TEST
 static struct parvus_disk disk(const char *spec)
 {
 	struct parvus_disk d = { 0 };
-	int ret = pv_disk_parse(h, "disk", spec, &d);
+	int ret = pv_disk_parse(&e, "disk", spec, &d);
 
-	ck_assert_msg(!ret, "%s: %s", spec, parvus_error(h));
+	ck_assert_msg(!ret, "%s: %s", spec, e.text);
 	return d;
 }
 
@@ -323,7 +312,7 @@ START_TEST(disks)
 	pv_disk_free(&d);
 	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		memset(&d, 0, sizeof(d));
-		ck_assert_msg(pv_disk_parse(h, "disk", wrong[i], &d) == -EINVAL, "accepted: %s", wrong[i]);
+		ck_assert_msg(pv_disk_parse(&e, "disk", wrong[i], &d) == -EINVAL, "accepted: %s", wrong[i]);
 		pv_disk_free(&d);
 	}
 }
@@ -339,7 +328,7 @@ START_TEST(vifs)
 	struct parvus_vif v = { 0 };
 	size_t i;
 
-	ck_assert_int_eq(pv_vif_parse(h, "vif", "mac=00:16:3E:ab:CD:ef, bridge = br0,ip=10.0.0.1,"
+	ck_assert_int_eq(pv_vif_parse(&e, "vif", "mac=00:16:3E:ab:CD:ef, bridge = br0,ip=10.0.0.1,"
 				      "vifname=web0,rate=10Mb/s@20ms,type=vif", &v), 0);
 	ck_assert(v.has_mac);
 	ck_assert_mem_eq(v.mac, mac, 6);
@@ -348,12 +337,12 @@ START_TEST(vifs)
 	ck_assert_str_eq(v.ifname, "web0");
 	pv_vif_free(&v);
 	memset(&v, 0, sizeof(v));
-	ck_assert_int_eq(pv_vif_parse(h, "vif", "", &v), 0);
+	ck_assert_int_eq(pv_vif_parse(&e, "vif", "", &v), 0);
 	ck_assert(!v.has_mac && !v.bridge);
 	pv_vif_free(&v);
 	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		memset(&v, 0, sizeof(v));
-		ck_assert_msg(pv_vif_parse(h, "vif", wrong[i], &v) == -EINVAL, "accepted: %s", wrong[i]);
+		ck_assert_msg(pv_vif_parse(&e, "vif", wrong[i], &v) == -EINVAL, "accepted: %s", wrong[i]);
 		pv_vif_free(&v);
 	}
 }
@@ -404,7 +393,7 @@ START_TEST(rates)
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		snprintf(spec, sizeof(spec), "rate=%s", cases[i].rate);
-		ck_assert_msg(!parvus_vif_parse(h, "a", spec, 3, &v), "%s", parvus_error(h));
+		ck_assert_msg(!parvus_vif_parse(&e, "a", spec, 3, &v), "%s", e.text);
 		memset(&d, 0xff, sizeof(d));
 		parvus_vif_device(&v, &d);
 		memcpy(&n, d.config, sizeof(n));
@@ -432,17 +421,17 @@ START_TEST(macs)
 	ck_assert_mem_eq(c->vifs[0].mac, "\0\x16\x3e", 3);
 	ck_assert(memcmp(c->vifs[0].mac, c->vifs[1].mac, 6) != 0);
 	/* a restart under another name keeps it */
-	ck_assert_int_eq(parvus_config_text(h, c, &text), 0);
+	ck_assert_int_eq(parvus_config_text(&e, c, &text), 0);
 	*strstr(text, "name = \"a\"") = '#';
-	ck_assert_int_eq(parvus_config_parse(h, "f", text, strlen(text), (char *const[]){ (char *)"name=other" },
+	ck_assert_int_eq(parvus_config_parse(&e, "f", text, strlen(text), (char *const[]){ (char *)"name=other" },
 					     1, &again), 0);
 	ck_assert_mem_eq(again->vifs[0].mac, c->vifs[0].mac, 6);
 	ck_assert_int_eq(again->vifs[0].index, 1);
 	free(text);
-	ck_assert_int_eq(parvus_vif_parse(h, "a", "bridge=b", 1, &v), 0);
+	ck_assert_int_eq(parvus_vif_parse(&e, "a", "bridge=b", 1, &v), 0);
 	ck_assert_mem_eq(v.mac, c->vifs[0].mac, 6);
 	parvus_vif_free(&v);
-	ck_assert_int_eq(parvus_vif_parse(h, "b", "bridge=b", 1, &v), 0);
+	ck_assert_int_eq(parvus_vif_parse(&e, "b", "bridge=b", 1, &v), 0);
 	ck_assert(memcmp(v.mac, c->vifs[0].mac, 6) != 0);
 	parvus_vif_free(&v);
 	parvus_config_free(c);
@@ -460,7 +449,7 @@ START_TEST(disk_device)
 	struct parvus_block_config c;
 	struct parvus_device device;
 
-	ck_assert_msg(!parvus_disk_parse(h, spec, &d), "%s", parvus_error(h));
+	ck_assert_msg(!parvus_disk_parse(&e, spec, &d), "%s", e.text);
 	memset(&device, 0xff, sizeof(device));
 	parvus_disk_device(&d, &b, &device);
 	memcpy(&c, device.config, sizeof(c));
@@ -478,9 +467,9 @@ START_TEST(disk_device)
 	ck_assert_str_eq(c.file, "/a,b=c");
 	ck_assert_uint_eq(c.reserved[0] | c.reserved[1], 0);
 	ck_assert_uint_eq(device.config[sizeof(c)], 0);
-	ck_assert_int_eq(parvus_disk_text(h, &d), 0);
-	ck_assert_msg(!parvus_disk_parse(h, d.spec, &again), "%s", parvus_error(h));
-	ck_assert_int_eq(parvus_disk_text(h, &again), 0);
+	ck_assert_int_eq(parvus_disk_text(&e, &d), 0);
+	ck_assert_msg(!parvus_disk_parse(&e, d.spec, &again), "%s", e.text);
+	ck_assert_int_eq(parvus_disk_text(&e, &again), 0);
 	ck_assert_str_eq(d.spec, again.spec);
 	ck_assert_str_eq(again.target, "/a,b=c");
 	ck_assert(again.shared && again.cdrom && again.readonly && again.program && again.no_discard);
@@ -507,13 +496,13 @@ START_TEST(cpus)
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		parvus_cpus_text(cases[i].mask, cases[i].cpus, text, sizeof(text));
 		ck_assert_str_eq(text, cases[i].text);
-		ck_assert_int_eq(parvus_cpus_parse(h, text, &mask), 0);
+		ck_assert_int_eq(parvus_cpus_parse(&e, text, &mask), 0);
 		if (strcmp(text, "all"))
 			ck_assert_uint_eq(mask, cases[i].mask);
 	}
 	/* the longest there is fits, and too small a buffer is not overrun */
 	parvus_cpus_text(0x5555555555555555ull, 64, text, sizeof(text));
-	ck_assert_int_eq(parvus_cpus_parse(h, text, &mask), 0);
+	ck_assert_int_eq(parvus_cpus_parse(&e, text, &mask), 0);
 	ck_assert_uint_eq(mask, 0x5555555555555555ull);
 	parvus_cpus_text(0x5555555555555555ull, 64, tiny, sizeof(tiny));
 	ck_assert_uint_lt(strlen(tiny), sizeof(tiny));
@@ -542,7 +531,7 @@ START_TEST(mutations)
 		}
 		if (round % 3 == 0)
 			size = (random >> 4) % size;
-		if (!parvus_config_parse(h, "f", text, size, NULL, 0, &c))
+		if (!parvus_config_parse(&e, "f", text, size, NULL, 0, &c))
 			parvus_config_free(c);
 	}
 }
@@ -559,7 +548,6 @@ int main(void)
 	if (!mkdtemp(dir))
 		return 99;
 	setenv("PARVUS_FAKE", dir, 1);
-	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 100);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, syntax);

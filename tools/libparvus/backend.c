@@ -26,7 +26,7 @@ struct served {			/* what of a queue is not the program's */
 };
 
 struct parvus_backend {
-	struct parvus h;	/* for the error text */
+	struct parvus_error *error;	/* the program's */
 	const struct parvus_backend_ops *ops;
 	void *arg;
 	int device, event, grant;
@@ -77,7 +77,7 @@ static int set_state(struct parvus_backend *b, uint32_t id, uint32_t state, bool
 
 static int fail_device(struct parvus_backend *b, int code)
 {
-	return pv_fail(&b->h, -code, "device %u: %s", b->record.id, strerror(-code));
+	return pv_fail(b->error, -code, "device %u: %s", b->record.id, strerror(-code));
 }
 
 /* ---- handles ---------------------------------------------------------------------- */
@@ -87,17 +87,21 @@ static int open_file(struct parvus_backend *b, const char *path, int *fd)
 	*fd = pv_sys.open(path);
 	if (*fd >= 0)
 		return 0;
-	return pv_fail(&b->h, -*fd, "cannot open %s: %s", path, strerror(-*fd));
+	return pv_fail(b->error, -*fd, "cannot open %s: %s", path, strerror(-*fd));
 }
 
-int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend_ops *ops, void *arg)
+static void disconnect(struct parvus_backend *b);
+
+int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend_ops *ops, void *arg,
+			struct parvus_error *error)
 {
 	struct parvus_backend *b = calloc(1, sizeof(*b));
 	int ret;
 
-	*out = b;
+	*out = NULL;
 	if (!b)
-		return -ENOMEM;
+		return pv_fail(error, ENOMEM, "no memory");
+	b->error = error;
 	b->ops = ops;
 	b->arg = arg;
 	b->device = b->event = b->grant = -1;
@@ -106,10 +110,12 @@ int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend
 		ret = open_file(b, EVENT, &b->event);
 	if (!ret)
 		ret = open_file(b, GRANT, &b->grant);
+	if (ret)
+		parvus_backend_close(b);
+	else
+		*out = b;
 	return ret;
 }
-
-static void disconnect(struct parvus_backend *b);
 
 void parvus_backend_close(struct parvus_backend *b)
 {
@@ -123,11 +129,6 @@ void parvus_backend_close(struct parvus_backend *b)
 	if (b->device >= 0)
 		pv_sys.close(b->device);	/* which sets CLOSED */
 	free(b);
-}
-
-const char *parvus_backend_error(const struct parvus_backend *b)
-{
-	return parvus_error(b ? &b->h : NULL);
 }
 
 void *parvus_backend_arg(const struct parvus_backend *b)
@@ -189,17 +190,17 @@ int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_
 	int ret;
 
 	if (b->taken)
-		return pv_fail(&b->h, EBUSY, "this handle has a device already");
+		return pv_fail(b->error, EBUSY, "this handle has a device already");
 	if (id) {
 		ret = call(b, PARVUS_DEVICE_READ, &d);
 		if (!ret && d.device_class != device_class)
-			return pv_fail(&b->h, EINVAL, "device %u is of class %#x, not %#x", id,
+			return pv_fail(b->error, EINVAL, "device %u is of class %#x, not %#x", id,
 				       d.device_class, device_class);
 		if (!ret)
 			ret = take(b, &d);
 		if (!ret)
 			return 0;
-		return pv_fail(&b->h, -ret, "device %u: %s", id,
+		return pv_fail(b->error, -ret, "device %u: %s", id,
 			       ret == -ENOENT ? "there is no such device with its back end here" :
 			       ret == -EBUSY ? "somebody else serves it" : strerror(-ret));
 	}
@@ -212,7 +213,7 @@ int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_
 		if (!take_any(b, device_class))
 			return 0;
 		if (timeout_ms >= 0 && left <= 0)
-			return pv_fail(&b->h, ETIMEDOUT, "no device of class %#x to serve",
+			return pv_fail(b->error, ETIMEDOUT, "no device of class %#x to serve",
 				       device_class);
 		ret = pv_sys.poll(&p, 1, timeout_ms < 0 ? -1 : (int)left);
 		if (ret < 0 && ret != -EINTR)
@@ -237,7 +238,7 @@ int parvus_backend_offer(struct parvus_backend *b, const void *info, size_t byte
 	int ret;
 
 	if (!b->taken || bytes < sizeof(struct parvus_link_info) || bytes > sizeof(b->blob))
-		return pv_fail(&b->h, EINVAL, "a device, and a blob of %zu to %u bytes, are needed",
+		return pv_fail(b->error, EINVAL, "a device, and a blob of %zu to %u bytes, are needed",
 			       sizeof(struct parvus_link_info), PARVUS_DEVICE_BLOB);
 	memcpy(b->blob, info, bytes);
 	b->blob_bytes = bytes;
@@ -263,7 +264,7 @@ static int lie(struct parvus_backend *b, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	return pv_fail(&b->h, EPROTO, "device %u: domain %u: %s", b->record.id,
+	return pv_fail(b->error, EPROTO, "device %u: domain %u: %s", b->record.id,
 		       b->record.front_domain, text);
 }
 

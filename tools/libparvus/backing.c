@@ -97,7 +97,7 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	if (!name || !target) {
 		free(name);
 		free(target);
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(h->error, ENOMEM, "no memory");
 	}
 	snprintf(path, sizeof(path), "/dev/nbd%u", minor);
 	snprintf(connect, sizeof(connect), "--connect=%s", path);
@@ -117,10 +117,10 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	free(name);
 	free(target);
 	if (status == 127)
-		return pv_fail(h, ENOENT, "%s: format %s needs %s, which is not there (Debian: qemu-utils)",
+		return pv_fail(h->error, ENOENT, "%s: format %s needs %s, which is not there (Debian: qemu-utils)",
 			       d->target, d->format, qemu_nbd());
 	if (status)
-		return pv_fail(h, EIO, "%s: qemu-nbd: %s", d->target,
+		return pv_fail(h->error, EIO, "%s: qemu-nbd: %s", d->target,
 			       said[0] ? said : "it could not be started");
 	b->nbd = (int)minor;
 	/* it says that it serves a moment before the kernel knows the size */
@@ -128,12 +128,12 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 		usleep(10000);
 	if (!pv_sys.nbd_ready(minor)) {
 		parvus_disk_close(b);
-		return pv_fail(h, EIO, "%s: qemu-nbd does not serve it on %s", d->target, path);
+		return pv_fail(h->error, EIO, "%s: qemu-nbd does not serve it on %s", d->target, path);
 	}
 	status = pv_sys.block(path, d->readonly, dev);
 	if (status < 0) {
 		parvus_disk_close(b);
-		return pv_fail(h, -status, "%s: %s", path, strerror(-status));
+		return pv_fail(h->error, -status, "%s: %s", path, strerror(-status));
 	}
 	b->major = dev[0];
 	b->minor = dev[1];
@@ -146,14 +146,14 @@ static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus
 	uint32_t minor;
 
 	if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
-		return pv_fail(h, errno, "cannot open %s: %s", d->target, strerror(errno));
+		return pv_fail(h->error, errno, "cannot open %s: %s", d->target, strerror(errno));
 	lock = nbd_lock(h);
 	if (lock < 0)
-		return pv_fail(h, EIO, "cannot write %s/nbd.lock: %s", h->run_dir, strerror(errno));
+		return pv_fail(h->error, EIO, "cannot write %s/nbd.lock: %s", h->run_dir, strerror(errno));
 	for (minor = 0; minor < NBD_DEVICES && pv_sys.nbd_used(minor); minor++)
 		;
 	if (minor == NBD_DEVICES)
-		ret = pv_fail(h, EBUSY, "%s: no /dev/nbdN is free (or none is there: modprobe nbd)",
+		ret = pv_fail(h->error, EBUSY, "%s: no /dev/nbdN is free (or none is there: modprobe nbd)",
 			      d->target);
 	else
 		ret = nbd_start(h, d, minor, b);
@@ -189,16 +189,16 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 
 		if (fd >= 0)
 			close(fd);
-		return pv_fail(h, code, "cannot open %s: %s", d->target, strerror(code));
+		return pv_fail(h->error, code, "cannot open %s: %s", d->target, strerror(code));
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size < 512) {
 		close(fd);
-		return pv_fail(h, EINVAL, S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
+		return pv_fail(h->error, EINVAL, S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
 			       : "%s is neither a block device nor a regular file", d->target);
 	}
 	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
 		close(fd);
-		return pv_fail(h, EBUSY, "%s is in use as another disk (access=%s! shares it)", d->target,
+		return pv_fail(h->error, EBUSY, "%s is in use as another disk (access=%s! shares it)", d->target,
 			       d->readonly ? "ro" : "rw");
 	}
 	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
@@ -207,7 +207,7 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 	else
 		b->lock = fd;
 	if (loop < 0)
-		return pv_fail(h, -loop, "cannot make a loop device for %s: %s", d->target,
+		return pv_fail(h->error, -loop, "cannot make a loop device for %s: %s", d->target,
 			       strerror(-loop));
 	b->fd = loop;
 	b->major = dev[0];
@@ -225,7 +225,7 @@ int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, struct parvu
 		return 0;
 	if (d->program) {
 		if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
-			return pv_fail(h, errno, "cannot open %s: %s", d->target, strerror(errno));
+			return pv_fail(h->error, errno, "cannot open %s: %s", d->target, strerror(errno));
 		return 0;
 	}
 	if (strcmp(d->format, "raw"))
@@ -234,7 +234,7 @@ int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, struct parvu
 	if (ret == -ENOTBLK)
 		return open_loop(h, d, b);
 	if (ret < 0)
-		return pv_fail(h, -ret, "cannot open %s: %s", d->target, strerror(-ret));
+		return pv_fail(h->error, -ret, "cannot open %s: %s", d->target, strerror(-ret));
 	b->major = dev[0];
 	b->minor = dev[1];
 	return 0;
@@ -263,8 +263,8 @@ int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b)
 	int ret = b->fd >= 0 ? pv_sys.loop_resize(b->fd) : 0;
 
 	if (b->nbd >= 0)
-		return pv_fail(h, EOPNOTSUPP, "qemu-nbd does not follow a new size: detach and attach the disk");
-	return ret < 0 ? pv_fail(h, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
+		return pv_fail(h->error, EOPNOTSUPP, "qemu-nbd does not follow a new size: detach and attach the disk");
+	return ret < 0 ? pv_fail(h->error, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
 }
 
 void parvus_disk_close(struct parvus_backing *b)

@@ -47,7 +47,7 @@ static int put(struct job *j, uint64_t gpa, const void *data, uint64_t bytes)
 			return ret;
 		j->done += n;
 		if (j->b->progress && j->b->progress(j->b->progress_arg, j->done, j->total))
-			return pv_fail(j->h, ECANCELED, "stopped");
+			return pv_fail(j->h->error, ECANCELED, "stopped");
 	}
 	return 0;
 }
@@ -89,7 +89,7 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 		goto out;
 	have = now.frames_free > now.frames_promised ? now.frames_free - now.frames_promised : 0;
 	if (want > have && !c->overcommit) {
-		ret = pv_fail(h, ENOMEM, "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB are free and not promised (overcommit=1 to do it all the same)",
+		ret = pv_fail(h->error, ENOMEM, "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB are free and not promised (overcommit=1 to do it all the same)",
 			      c->name, (unsigned long long)(want + 255) >> 8,
 			      (unsigned long long)have >> 8);
 		goto out;
@@ -101,11 +101,10 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 	b->domain = cc.domain;
 	ret = parvus_domain_populate(h, b->domain, 0, cc.max_frames, 0);
 	if (ret) {
-		char why[256];
+		struct parvus_error why = *h->error;
 
-		snprintf(why, sizeof(why), "%s", parvus_error(h));
 		parvus_domain_destroy(h, b->domain);
-		pv_fail(h, -ret, "%s", why);
+		*h->error = why;
 	}
 out:
 	pv_unlock(lock);
@@ -156,7 +155,7 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 		     c->cmdline ? c->cmdline : "", c->cmdline && c->vcpus < c->maxvcpus ? " " : "",
 		     c->vcpus);
 	if (n < 0 || (size_t)n >= sizeof(text))
-		return pv_fail(h, E2BIG, "%s: the kernel's command line is longer than %u bytes",
+		return pv_fail(h->error, E2BIG, "%s: the kernel's command line is longer than %u bytes",
 			       c->name, CMDLINE_MAX - 1);
 	ret = parvus_domain_write(h, b->domain, cmdline, text, (uint64_t)n + 1);
 	if (ret)
@@ -187,7 +186,7 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 	si.tsc_khz = m->tsc_khz;
 	si.wall_sec = m->wall_sec;
 	if (getrandom(si.generation_id, sizeof(si.generation_id), 0) != sizeof(si.generation_id))
-		return pv_fail(h, errno, "no random numbers: %s", strerror(errno));
+		return pv_fail(h->error, errno, "no random numbers: %s", strerror(errno));
 	si.console_gpa = console;
 	si.console_port = b->console_port;
 	si.memory[0] = (struct parvus_memory_range){ .start = 0, .size = LOW_END, .type = 1 };
@@ -217,7 +216,7 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 		if (!c->affinity[i])
 			continue;
 		if (!(c->affinity[i] & all))
-			return pv_fail(h, EINVAL, "%s: cpus: none of them is there (the machine has %u)",
+			return pv_fail(h->error, EINVAL, "%s: cpus: none of them is there (the machine has %u)",
 				       c->name, m->cpus);
 		ret = parvus_vcpu_pin(h, b->domain, (uint32_t)i, c->affinity[i] & all);
 		if (ret)
@@ -236,7 +235,7 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 
 	if (memory < 2 * HIGH_START || initrd_bytes > top || pages + PAGE > top - initrd_bytes ||
 	    image->high > ((top - initrd_bytes) & ~(PAGE - 1)) - pages)
-		return pv_fail(h, ENOMEM, "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into %llu MiB of memory",
+		return pv_fail(h->error, ENOMEM, "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into %llu MiB of memory",
 			       c->name, (unsigned long long)(image->high >> 20),
 			       (unsigned long long)(initrd_bytes >> 20),
 			       (unsigned long long)c->memory);
@@ -244,7 +243,7 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 		const struct parvus_segment *s = &image->segments[i];
 
 		if (s->gpa < HIGH_START && s->gpa + s->memory > LOW_END)
-			return pv_fail(h, EINVAL, "%s: a segment lies between 640 KiB and 1 MiB, where a domain has no memory",
+			return pv_fail(h->error, EINVAL, "%s: a segment lies between 640 KiB and 1 MiB, where a domain has no memory",
 				       c->kernel);
 	}
 	return 0;
@@ -261,11 +260,11 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	int ret;
 
 	b->domain = PARVUS_DOMAIN_SELF;
-	ret = parvus_image_load(h, c->kernel, &image);
+	ret = parvus_image_load(h->error, c->kernel, &image);
 	if (ret)
 		return ret;
 	if (c->ramdisk) {
-		ret = pv_read_file(h, c->ramdisk, PARVUS_IMAGE_MAX, &ramdisk, &ramdisk_bytes);
+		ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &ramdisk, &ramdisk_bytes);
 		if (ret)
 			goto out;
 	}
@@ -273,7 +272,7 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	if (ret)
 		goto out;
 	if (image->features_required & ~m.features[0]) {
-		ret = pv_fail(h, ENOTSUP, "%s: needs features that this hypervisor does not offer here",
+		ret = pv_fail(h->error, ENOTSUP, "%s: needs features that this hypervisor does not offer here",
 			      c->kernel);
 		goto out;
 	}
@@ -290,11 +289,10 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	ret = fill(&j, c, image, &m, ramdisk, ramdisk_bytes);
 out:
 	if (ret && made) {
-		char why[sizeof(h->error)];
+		struct parvus_error why = *h->error;
 
-		memcpy(why, h->error, sizeof(why));
 		parvus_domain_destroy(h, b->domain);
-		memcpy(h->error, why, sizeof(why));
+		*h->error = why;
 	}
 	free(ramdisk);
 	parvus_image_free(image);

@@ -11,7 +11,7 @@
 #define MAX_MIB	(1ull << 26)	/* 64 TiB */
 
 struct reader {
-	struct parvus *h;
+	struct parvus_error *error;
 	struct cfg cfg;
 	struct parvus_config *c;
 	char *extra, *root;
@@ -50,7 +50,7 @@ static int wrong(struct reader *r, const struct cfg_setting *s, const char *form
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	return pv_fail(r->h, EINVAL, "%s: %s", at, what);
+	return pv_fail(r->error, EINVAL, "%s: %s", at, what);
 }
 
 static int warn(struct reader *r, const struct cfg_setting *s, const char *what)
@@ -61,14 +61,14 @@ static int warn(struct reader *r, const struct cfg_setting *s, const char *what)
 	if (s)
 		place(s, at, sizeof(at));
 	if (asprintf(&text, "%s%s%s", s ? at : "", s ? ": " : "", what) < 0)
-		return pv_fail(r->h, ENOMEM, "no memory");
+		return pv_fail(r->error, ENOMEM, "no memory");
 	for (p = text; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';
 	more = realloc(c->warnings, (c->nwarnings + 1) * sizeof(*more));
 	if (!more) {
 		free(text);
-		return pv_fail(r->h, ENOMEM, "no memory");
+		return pv_fail(r->error, ENOMEM, "no memory");
 	}
 	c->warnings = more;
 	c->warnings[c->nwarnings++] = text;
@@ -86,7 +86,7 @@ static int get_text(struct reader *r, const struct cfg_setting *s, char **to)
 		return wrong(r, s, "a text in quotes is expected, not %s", kind_text(s->value.kind));
 	free(*to);
 	*to = strdup(s->value.text);
-	return *to ? 0 : pv_fail(r->h, ENOMEM, "no memory");
+	return *to ? 0 : pv_fail(r->error, ENOMEM, "no memory");
 }
 
 static int get_number(struct reader *r, const struct cfg_setting *s, uint64_t min, uint64_t max,
@@ -154,14 +154,14 @@ static int get_path(struct reader *r, const struct cfg_setting *s, char **to)
 		free(path);
 		path = joined;
 		if (!path)
-			return pv_fail(r->h, ENOMEM, "no memory");
+			return pv_fail(r->error, ENOMEM, "no memory");
 	}
 	free(*to);
 	*to = path;
 	return 0;
 }
 
-int parvus_cpus_parse(struct parvus *h, const char *text, uint64_t *mask)
+int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask)
 {
 	const char *p = text;
 	uint64_t m = 0;
@@ -197,11 +197,11 @@ int parvus_cpus_parse(struct parvus *h, const char *text, uint64_t *mask)
 			goto wrong;
 	}
 	if (!m)
-		return pv_fail(h, EINVAL, "%s: no CPU is left", text);
+		return pv_fail(e, EINVAL, "%s: no CPU is left", text);
 	*mask = m;
 	return 0;
 wrong:
-	return pv_fail(h, EINVAL, "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)",
+	return pv_fail(e, EINVAL, "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)",
 		       text);
 }
 
@@ -237,14 +237,12 @@ void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes)
 static int one_set(struct reader *r, const struct cfg_setting *s, const struct cfg_value *v,
 		   uint64_t *mask)
 {
-	char why[300];
+	struct parvus_error why;
 
 	if (v->kind == CFG_LIST)
 		return wrong(r, s, "a set of CPUs is expected in the list, not a list");
-	if (parvus_cpus_parse(r->h, v->text, mask)) {
-		snprintf(why, sizeof(why), "%s", parvus_error(r->h));
-		return wrong(r, s, "%s", why);
-	}
+	if (parvus_cpus_parse(&why, v->text, mask))
+		return wrong(r, s, "%s", why.text);
 	if (*mask == ~0ull)
 		*mask = 0;
 	return 0;
@@ -290,7 +288,7 @@ static int devices(struct reader *r, const struct cfg_setting *s, bool disks)
 	else
 		c->vifs = calloc(s->value.n, sizeof(*c->vifs));
 	if (disks ? !c->disks : !c->vifs)
-		return pv_fail(r->h, ENOMEM, "no memory");
+		return pv_fail(r->error, ENOMEM, "no memory");
 	place(s, at, sizeof(at));
 	for (i = 0; i < s->value.n; i++) {
 		const struct cfg_value *v = &s->value.items[i];
@@ -299,9 +297,9 @@ static int devices(struct reader *r, const struct cfg_setting *s, bool disks)
 			return wrong(r, s, "a list of texts is expected; entry %zu is %s", i + 1,
 				     kind_text(v->kind));
 		if (disks)
-			ret = pv_disk_parse(r->h, at, v->text, &c->disks[c->ndisks++]);
+			ret = pv_disk_parse(r->error, at, v->text, &c->disks[c->ndisks++]);
 		else
-			ret = pv_vif_parse(r->h, at, v->text, &c->vifs[c->nvifs++]);
+			ret = pv_vif_parse(r->error, at, v->text, &c->vifs[c->nvifs++]);
 		if (ret)
 			return ret;
 	}
@@ -387,12 +385,12 @@ static int settle_devices(struct reader *r, const char *file)
 
 	for (i = 0; i < c->ndisks; i++) {
 		snprintf(at, sizeof(at), "%s: disk", file);
-		ret = pv_disk_settle(r->h, at, &c->disks[i]);
+		ret = pv_disk_settle(r->error, at, &c->disks[i]);
 		if (ret)
 			return ret;
 		for (k = 0; k < i; k++)
 			if (c->disks[k].index == c->disks[i].index)
-				return pv_fail(r->h, EINVAL, "%s: disk: %s and %s are the same disk",
+				return pv_fail(r->error, EINVAL, "%s: disk: %s and %s are the same disk",
 					       file, c->disks[k].vdev, c->disks[i].vdev);
 	}
 	for (i = 0; i < c->nvifs; i++) {
@@ -405,12 +403,12 @@ static int settle_devices(struct reader *r, const char *file)
 				k = (size_t)-1;
 			}
 		if (index >= (int)PARVUS_DEVICES_DOMAIN)
-			return pv_fail(r->h, EINVAL, "%s: vif: %u interfaces at most", file,
+			return pv_fail(r->error, EINVAL, "%s: vif: %u interfaces at most", file,
 				       PARVUS_DEVICES_DOMAIN);
-		ret = pv_vif_settle(r->h, c->name, index, &c->vifs[i]);
+		ret = pv_vif_settle(r->error, c->name, index, &c->vifs[i]);
 		for (k = 0; !ret && k < i; k++)
 			if (c->vifs[k].index == c->vifs[i].index)
-				return pv_fail(r->h, EINVAL, "%s: vif: devid=%d is given twice", file,
+				return pv_fail(r->error, EINVAL, "%s: vif: devid=%d is given twice", file,
 					       c->vifs[i].index);
 		if (!ret && model_warning(&c->vifs[i]))
 			ret = warn(r, NULL, model_warning(&c->vifs[i]));
@@ -427,12 +425,12 @@ static int settle(struct reader *r, const char *file)
 	int n;
 
 	if (!c->name)
-		return pv_fail(r->h, EINVAL, "%s: no name is given (name = \"...\")", file);
+		return pv_fail(r->error, EINVAL, "%s: no name is given (name = \"...\")", file);
 	if (!parvus_name_ok(c->name))
-		return pv_fail(r->h, EINVAL, "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a number alone: \"%.40s\"",
+		return pv_fail(r->error, EINVAL, "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a number alone: \"%.40s\"",
 			       file, PARVUS_NAME_MAX - 1, c->name);
 	if (!c->kernel || !c->kernel[0])
-		return pv_fail(r->h, EINVAL, "%s: no kernel is given (kernel = \"FILE\")", file);
+		return pv_fail(r->error, EINVAL, "%s: no kernel is given (kernel = \"FILE\")", file);
 	if (c->ramdisk && !c->ramdisk[0]) {
 		free(c->ramdisk);
 		c->ramdisk = NULL;
@@ -442,14 +440,14 @@ static int settle(struct reader *r, const char *file)
 	if (!c->maxmem)
 		c->maxmem = c->memory;
 	if (c->maxmem < c->memory)
-		return pv_fail(r->h, EINVAL, "%s: maxmem (%llu) is less than memory (%llu)", file,
+		return pv_fail(r->error, EINVAL, "%s: maxmem (%llu) is less than memory (%llu)", file,
 			       (unsigned long long)c->maxmem, (unsigned long long)c->memory);
 	if (!c->vcpus)
 		c->vcpus = c->maxvcpus ? c->maxvcpus : 1;
 	if (!c->maxvcpus)
 		c->maxvcpus = c->vcpus;
 	if (c->maxvcpus < c->vcpus)
-		return pv_fail(r->h, EINVAL, "%s: maxvcpus (%u) is less than vcpus (%u)", file,
+		return pv_fail(r->error, EINVAL, "%s: maxvcpus (%u) is less than vcpus (%u)", file,
 			       c->maxvcpus, c->vcpus);
 	if (c->cmdline && (r->extra || r->root))
 		return warn(r, NULL, "cmdline is given: extra and root are ignored");
@@ -459,30 +457,30 @@ static int settle(struct reader *r, const char *file)
 			     r->extra ? r->extra : "");
 		if (n < 0) {
 			c->cmdline = NULL;
-			return pv_fail(r->h, ENOMEM, "no memory");
+			return pv_fail(r->error, ENOMEM, "no memory");
 		}
 	}
 	return 0;
 }
 
-int parvus_config_parse(struct parvus *h, const char *file, const char *text, size_t bytes,
+int parvus_config_parse(struct parvus_error *e, const char *file, const char *text, size_t bytes,
 			char *const overrides[], size_t n, struct parvus_config **out)
 {
-	struct reader r = { .h = h };
+	struct reader r = { .error = e };
 	size_t i;
 	int ret;
 
 	*out = NULL;
 	r.c = calloc(1, sizeof(*r.c));
 	if (!r.c)
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(e, ENOMEM, "no memory");
 	r.c->weight = 256;
 	r.c->on_poweroff = PARVUS_ACTION_DESTROY;
 	r.c->on_reboot = PARVUS_ACTION_RESTART;
 	r.c->on_crash = PARVUS_ACTION_DESTROY;
-	ret = cfg_parse(h, &r.cfg, file, text, bytes, false);
+	ret = cfg_parse(e, &r.cfg, file, text, bytes, false);
 	for (i = 0; !ret && i < n; i++)
-		ret = cfg_parse(h, &r.cfg, "command line", overrides[i], strlen(overrides[i]), true);
+		ret = cfg_parse(e, &r.cfg, "command line", overrides[i], strlen(overrides[i]), true);
 	for (i = 0; !ret && i < r.cfg.n; i++)
 		ret = read_setting(&r, &r.cfg.settings[i]);
 	if (!ret)
@@ -500,7 +498,7 @@ int parvus_config_parse(struct parvus *h, const char *file, const char *text, si
 	return 0;
 }
 
-int parvus_config_load(struct parvus *h, const char *file, char *const overrides[], size_t n,
+int parvus_config_load(struct parvus_error *e, const char *file, char *const overrides[], size_t n,
 		       struct parvus_config **c)
 {
 	void *text = NULL;
@@ -509,11 +507,11 @@ int parvus_config_load(struct parvus *h, const char *file, char *const overrides
 
 	*c = NULL;
 	if (file) {
-		ret = pv_read_file(h, file, 1u << 20, &text, &bytes);
+		ret = pv_read_file(e, file, 1u << 20, &text, &bytes);
 		if (ret)
 			return ret;
 	}
-	ret = parvus_config_parse(h, file ? file : "command line", text ? text : "", bytes,
+	ret = parvus_config_parse(e, file ? file : "command line", text ? text : "", bytes,
 				  overrides, n, c);
 	free(text);
 	return ret;
@@ -557,7 +555,7 @@ static void put_text(FILE *f, const char *key, const char *text)
 	fprintf(f, "\"%s", key[0] ? "\n" : "");
 }
 
-int parvus_config_text(struct parvus *h, const struct parvus_config *c, char **text)
+int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, char **text)
 {
 	bool pinned = false;
 	size_t bytes, i;
@@ -566,7 +564,7 @@ int parvus_config_text(struct parvus *h, const struct parvus_config *c, char **t
 	*text = NULL;
 	f = open_memstream(text, &bytes);
 	if (!f)
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(e, ENOMEM, "no memory");
 	put_text(f, "name", c->name);
 	put_text(f, "kernel", c->kernel);
 	if (c->ramdisk)
@@ -613,7 +611,7 @@ int parvus_config_text(struct parvus *h, const struct parvus_config *c, char **t
 	if (fclose(f)) {
 		free(*text);
 		*text = NULL;
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(e, ENOMEM, "no memory");
 	}
 	return 0;
 }

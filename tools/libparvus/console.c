@@ -58,33 +58,33 @@ int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_
 
 	*out = NULL;
 	if (!c)
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(h->error, ENOMEM, "no memory");
 	c->h = h;
 	c->domain = domain;
 	c->event = -1;
 	c->grant = ret = pv_sys.open(GRANT);
 	if (ret < 0) {
-		pv_fail(h, -ret, "cannot open " GRANT ": %s", strerror(-ret));
+		pv_fail(h->error, -ret, "cannot open " GRANT ": %s", strerror(-ret));
 		goto fail;
 	}
 	c->event = ret = pv_sys.open(EVENT);
 	if (ret < 0) {
-		pv_fail(h, -ret, "cannot open " EVENT ": %s", strerror(-ret));
+		pv_fail(h->error, -ret, "cannot open " EVENT ": %s", strerror(-ret));
 		goto fail;
 	}
 	ret = pv_sys.ioctl(c->grant, PARVUS_IOC_GRANT_MAP, &map);
 	if (ret < 0) {
-		pv_fail(h, -ret, "cannot map the console of domain %u: %s", domain, strerror(-ret));
+		pv_fail(h->error, -ret, "cannot map the console of domain %u: %s", domain, strerror(-ret));
 		goto fail;
 	}
 	c->page = pv_sys.map(NULL, c->grant, PAGE, map.offset, false);
 	if (!c->page) {
-		ret = pv_fail(h, ENOMEM, "cannot map the console of domain %u", domain);
+		ret = pv_fail(h->error, ENOMEM, "cannot map the console of domain %u", domain);
 		goto fail;
 	}
 	ret = pv_sys.ioctl(c->event, PARVUS_IOC_BIND, &bind);
 	if (ret < 0) {
-		pv_fail(h, -ret, "cannot bind to the console of domain %u: %s", domain,
+		pv_fail(h->error, -ret, "cannot bind to the console of domain %u: %s", domain,
 			ret == -EBUSY || ret == -EEXIST ? "somebody else serves it" : strerror(-ret));
 		goto fail;
 	}
@@ -131,7 +131,7 @@ int parvus_console_ack(struct parvus_console *c)
 	if (n > 0)
 		n = pv_sys.write(c->event, ports, (size_t)n);
 	if (n < 0)
-		return pv_fail(c->h, (int)-n, "console: " EVENT ": %s", strerror((int)-n));
+		return pv_fail(c->h->error, (int)-n, "console: " EVENT ": %s", strerror((int)-n));
 	return 0;
 }
 
@@ -153,7 +153,7 @@ ssize_t parvus_console_read(struct parvus_console *c, void *data, size_t bytes)
 	if (n || c->broken || !parvus_consumer_broken(&c->out))
 		return (ssize_t)n;
 	c->broken = true;
-	return pv_fail(c->h, EPROTO, "the console of domain %u: its indices make no sense",
+	return pv_fail(c->h->error, EPROTO, "the console of domain %u: its indices make no sense",
 		       c->domain);
 }
 
@@ -182,10 +182,10 @@ int parvus_console_connect(struct parvus *h, uint32_t domain)
 		return ret;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return pv_fail(h, errno, "no socket: %s", strerror(errno));
+		return pv_fail(h->error, errno, "no socket: %s", strerror(errno));
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a))) {
 		ret = errno == ENOENT ? ECONNREFUSED : errno;
-		ret = pv_fail(h, ret, "the console of domain %u: %s", domain,
+		ret = pv_fail(h->error, ret, "the console of domain %u: %s", domain,
 			      ret == ECONNREFUSED ? "nobody serves it" : strerror(ret));
 		close(fd);
 		return ret;

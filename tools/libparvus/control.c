@@ -1,51 +1,40 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* libparvus: the handle, its error text, and one function for each control operation. */
+/* libparvus: the handle, and one function for each control operation. */
 #include "internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CONTROL "/dev/parvus/control"
 
-int pv_fail(struct parvus *h, int code, const char *format, ...)
-{
-	char text[sizeof(h->error)];
-	va_list args;
-	char *p;
-
-	/* by way of a copy: an argument may be the old text */
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	/* names and files come from outside: one line, and nothing that a terminal obeys */
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
-			*p = '?';
-	memcpy(h->error, text, sizeof(text));
-	return -code;
-}
-
-int parvus_open(struct parvus **out, const struct parvus_options *options)
+int parvus_open(struct parvus **out, const struct parvus_options *options,
+		struct parvus_error *error)
 {
 	struct parvus *h = calloc(1, sizeof(*h));
-	int fd;
+	int ret;
 
-	*out = h;
+	*out = NULL;
 	if (!h)
-		return -ENOMEM;
+		return pv_fail(error, ENOMEM, "no memory");
+	h->error = error ? error : &h->own;
 	h->fd = h->device_fd = -1;
 	h->run_dir = strdup(options && options->run_dir ? options->run_dir : "/run/parvus");
-	if (!h->run_dir)
-		return pv_fail(h, ENOMEM, "no memory");
-	fd = pv_sys.open(CONTROL);
-	if (fd < 0)
-		return pv_fail(h, -fd, "cannot open " CONTROL ": %s",
-			       fd == -ENOENT ? "not there (is this domain 0 of Parvus?)"
-					     : strerror(-fd));
-	h->fd = fd;
+	if (!h->run_dir) {
+		ret = pv_fail(error, ENOMEM, "no memory");
+		goto fail;
+	}
+	h->fd = ret = pv_sys.open(CONTROL);
+	if (ret < 0) {
+		pv_fail(error, -ret, "cannot open " CONTROL ": %s",
+			ret == -ENOENT ? "not there (is this domain 0 of Parvus?)" : strerror(-ret));
+		goto fail;
+	}
+	*out = h;
 	return 0;
+fail:
+	parvus_close(h);
+	return ret;
 }
 
 void parvus_close(struct parvus *h)
@@ -58,11 +47,6 @@ void parvus_close(struct parvus *h)
 		pv_sys.close(h->device_fd);
 	free(h->run_dir);
 	free(h);
-}
-
-const char *parvus_error(const struct parvus *h)
-{
-	return !h ? "no memory" : h->error[0] ? h->error : "no error";
 }
 
 int parvus_fd(const struct parvus *h)
@@ -80,7 +64,7 @@ int parvus_changed(struct parvus *h)
 		return 0;
 	ret = pv_sys.read(h->fd, &count, sizeof(count));
 	if (ret < 0 && ret != -EAGAIN && ret != -EINTR)
-		return pv_fail(h, (int)-ret, "cannot read " CONTROL ": %s", strerror((int)-ret));
+		return pv_fail(h->error, (int)-ret, "cannot read " CONTROL ": %s", strerror((int)-ret));
 	return 0;
 }
 
@@ -89,7 +73,7 @@ int parvus_poll(struct parvus *h, struct pollfd *fds, nfds_t n, int timeout_ms)
 	int ret = pv_sys.poll(fds, n, timeout_ms);
 
 	if (ret < 0)
-		return pv_fail(h, -ret, "poll: %s", strerror(-ret));
+		return pv_fail(h->error, -ret, "poll: %s", strerror(-ret));
 	return ret;
 }
 
@@ -135,9 +119,9 @@ static int domain_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes
 	int ret = pv_call(h, op, data, bytes);
 
 	if (ret == -ENOENT)
-		return pv_fail(h, ENOENT, "%s: there is no domain %u", what, domain);
+		return pv_fail(h->error, ENOENT, "%s: there is no domain %u", what, domain);
 	if (ret < 0)
-		return pv_fail(h, -ret, "%s domain %u: %s", what, domain, code_text(-ret));
+		return pv_fail(h->error, -ret, "%s domain %u: %s", what, domain, code_text(-ret));
 	return 0;
 }
 
@@ -148,7 +132,7 @@ int parvus_machine(struct parvus *h, struct parvus_control_machine *m)
 	memset(m, 0, sizeof(*m));
 	ret = pv_call(h, PARVUS_CONTROL_MACHINE, m, sizeof(*m));
 	if (ret < 0)
-		return pv_fail(h, -ret, "cannot ask the hypervisor: %s", code_text(-ret));
+		return pv_fail(h->error, -ret, "cannot ask the hypervisor: %s", code_text(-ret));
 	m->build[sizeof(m->build) - 1] = 0;
 	return 0;
 }
@@ -161,7 +145,7 @@ int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c)
 	c->cpu = cpu;
 	ret = pv_call(h, PARVUS_CONTROL_CPU, c, sizeof(*c));
 	if (ret < 0)
-		return pv_fail(h, -ret, "CPU %u: %s", cpu, code_text(-ret));
+		return pv_fail(h->error, -ret, "CPU %u: %s", cpu, code_text(-ret));
 	return 0;
 }
 
@@ -170,7 +154,7 @@ int parvus_domain_create(struct parvus *h, struct parvus_control_create *c)
 	int ret = pv_call(h, PARVUS_CONTROL_CREATE, c, sizeof(*c));
 
 	if (ret < 0)
-		return pv_fail(h, -ret, "cannot create a domain: %s",
+		return pv_fail(h->error, -ret, "cannot create a domain: %s",
 			       ret == -ENOSPC ? "there are as many as can be" : code_text(-ret));
 	return 0;
 }
@@ -184,7 +168,7 @@ int parvus_domain_commit(struct parvus *h, uint32_t domain, bool unpause)
 	int ret = pv_sys.ioctl(h->fd, PARVUS_IOC_COMMIT, &c);
 
 	if (ret < 0)
-		return pv_fail(h, -ret, "commit domain %u: %s", domain, code_text(-ret));
+		return pv_fail(h->error, -ret, "commit domain %u: %s", domain, code_text(-ret));
 	return 0;
 }
 
@@ -238,9 +222,9 @@ static int copy(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t gpa,
 	if (left)
 		*left = c.bytes > bytes ? bytes : c.bytes;
 	if (ret == -ENOENT)
-		return pv_fail(h, ENOENT, "there is no domain %u", domain);
+		return pv_fail(h->error, ENOENT, "there is no domain %u", domain);
 	if (ret < 0)
-		return pv_fail(h, -ret, "memory of domain %u at %#llx: %s", domain,
+		return pv_fail(h->error, -ret, "memory of domain %u at %#llx: %s", domain,
 			       (unsigned long long)(gpa + bytes - c.bytes), code_text(-ret));
 	return 0;
 }
@@ -367,9 +351,9 @@ static int vcpu_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, 
 	if (ret == -ENOENT && parvus_domain_info(h, domain, &i))
 		return -ENOENT;
 	if (ret == -ENOENT)
-		return pv_fail(h, ENOENT, "domain %u has no vCPU %u", domain, vcpu);
+		return pv_fail(h->error, ENOENT, "domain %u has no vCPU %u", domain, vcpu);
 	if (ret < 0)
-		return pv_fail(h, -ret, "vCPU %u of domain %u: %s", vcpu, domain, code_text(-ret));
+		return pv_fail(h->error, -ret, "vCPU %u of domain %u: %s", vcpu, domain, code_text(-ret));
 	return 0;
 }
 
@@ -406,9 +390,9 @@ int parvus_log(struct parvus *h, struct parvus_control_log *l)
 	int ret = pv_call(h, PARVUS_CONTROL_LOG, l, sizeof(*l));
 
 	if (ret < 0)
-		return pv_fail(h, -ret, "the hypervisor's log: %s", code_text(-ret));
+		return pv_fail(h->error, -ret, "the hypervisor's log: %s", code_text(-ret));
 	if (l->bytes > sizeof(l->text))
-		return pv_fail(h, EPROTO, "the hypervisor's log: more than fits");
+		return pv_fail(h->error, EPROTO, "the hypervisor's log: more than fits");
 	return 0;
 }
 
@@ -417,8 +401,8 @@ int parvus_trace(struct parvus *h, struct parvus_control_trace *t)
 	int ret = pv_call(h, PARVUS_CONTROL_TRACE, t, sizeof(*t));
 
 	if (ret < 0)
-		return pv_fail(h, -ret, "trace of CPU %u: %s", t->cpu, code_text(-ret));
+		return pv_fail(h->error, -ret, "trace of CPU %u: %s", t->cpu, code_text(-ret));
 	if (t->records > PARVUS_TRACE_BATCH)
-		return pv_fail(h, EPROTO, "trace: more than fits");
+		return pv_fail(h->error, EPROTO, "trace: more than fits");
 	return 0;
 }

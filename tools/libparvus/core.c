@@ -40,7 +40,7 @@ static int put(struct parvus *h, int fd, uint64_t at, const void *data, size_t b
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return pv_fail(h, n ? errno : EIO, "cannot write the core file: %s",
+			return pv_fail(h->error, n ? errno : EIO, "cannot write the core file: %s",
 				       strerror(n ? errno : EIO));
 		p += n;
 		at += (uint64_t)n;
@@ -81,7 +81,7 @@ static int memory(struct parvus *h, uint32_t domain, int fd, uint64_t at, uint64
 	int ret = 0;
 
 	if (!data)
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(h->error, ENOMEM, "no memory");
 	while (gpa < bytes) {
 		uint64_t n = gpa < pages_until ? PAGE : CHUNK, i;
 
@@ -111,7 +111,7 @@ static int memory(struct parvus *h, uint32_t domain, int fd, uint64_t at, uint64
 		gpa += n;
 		ret = 0;
 		if (progress && progress(arg, gpa < bytes ? gpa : bytes, bytes)) {
-			ret = pv_fail(h, ECANCELED, "stopped");
+			ret = pv_fail(h->error, ECANCELED, "stopped");
 			break;
 		}
 	}
@@ -179,6 +179,6 @@ int parvus_core_write(struct parvus *h, uint32_t domain, int fd, parvus_progress
 	if (!ret)
 		ret = memory(h, domain, fd, start, bytes, progress, arg);
 	if (!ret && ftruncate(fd, (off_t)(start + bytes)))
-		ret = pv_fail(h, errno, "cannot write the core file: %s", strerror(errno));
+		ret = pv_fail(h->error, errno, "cannot write the core file: %s", strerror(errno));
 	return ret;
 }

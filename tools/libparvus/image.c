@@ -18,7 +18,7 @@
 #define MAX_ADDRESS	(1ull << 46)
 
 struct file {
-	struct parvus *h;
+	struct parvus_error *error;
 	const char *name;
 	uint8_t *data;
 	size_t bytes;
@@ -26,7 +26,7 @@ struct file {
 
 static int bad(const struct file *f, const char *why)
 {
-	return pv_fail(f->h, EINVAL, "%s: %s", f->name, why);
+	return pv_fail(f->error, EINVAL, "%s: %s", f->name, why);
 }
 
 static uint32_t get32(const uint8_t *p)
@@ -60,7 +60,7 @@ static int take_payload(struct file *f)
 	length = get32(f->data + 0x24c);
 	if (!length || !inside(offset, length, f->bytes))
 		return bad(f, "a bzImage whose payload is outside the file");
-	ret = pv_unpack(f->h, f->name, f->data + offset, length, &data, &size);
+	ret = pv_unpack(f->error, f->name, f->data + offset, length, &data, &size);
 	if (!ret)
 		return bad(f, "a bzImage whose payload is packed in an unknown way");
 	if (ret < 0)
@@ -157,7 +157,7 @@ static int load(struct file *f, struct parvus_image **out)
 	int ret;
 
 	/* a packed vmlinux, or a bzImage */
-	ret = pv_unpack(f->h, f->name, f->data, f->bytes, &data, &size);
+	ret = pv_unpack(f->error, f->name, f->data, f->bytes, &data, &size);
 	if (ret < 0)
 		goto fail;
 	if (ret) {
@@ -171,7 +171,7 @@ static int load(struct file *f, struct parvus_image **out)
 	ret = -ENOMEM;
 	image = calloc(1, sizeof(*image));
 	if (!image) {
-		pv_fail(f->h, ENOMEM, "no memory");
+		pv_fail(f->error, ENOMEM, "no memory");
 		goto fail;
 	}
 	if (elf_version(EV_CURRENT) == EV_NONE || f->bytes < sizeof(Elf64_Ehdr)) {
@@ -193,29 +193,29 @@ fail:
 	return ret;
 }
 
-int parvus_image_parse(struct parvus *h, const char *name, const void *data, size_t bytes,
+int parvus_image_parse(struct parvus_error *e, const char *name, const void *data, size_t bytes,
 		       struct parvus_image **image)
 {
-	struct file f = { .h = h, .name = name, .bytes = bytes };
+	struct file f = { .error = e, .name = name, .bytes = bytes };
 
 	*image = NULL;
 	if (bytes > PARVUS_IMAGE_MAX)
-		return pv_fail(h, EFBIG, "%s is larger than %lu MiB", name, PARVUS_IMAGE_MAX >> 20);
+		return pv_fail(e, EFBIG, "%s is larger than %lu MiB", name, PARVUS_IMAGE_MAX >> 20);
 	f.data = malloc(bytes ? bytes : 1);
 	if (!f.data)
-		return pv_fail(h, ENOMEM, "no memory");
+		return pv_fail(e, ENOMEM, "no memory");
 	memcpy(f.data, data, bytes);
 	return load(&f, image);
 }
 
-int parvus_image_load(struct parvus *h, const char *path, struct parvus_image **image)
+int parvus_image_load(struct parvus_error *e, const char *path, struct parvus_image **image)
 {
-	struct file f = { .h = h, .name = path };
+	struct file f = { .error = e, .name = path };
 	void *data;
 	int ret;
 
 	*image = NULL;
-	ret = pv_read_file(h, path, PARVUS_IMAGE_MAX, &data, &f.bytes);
+	ret = pv_read_file(e, path, PARVUS_IMAGE_MAX, &data, &f.bytes);
 	if (ret)
 		return ret;
 	f.data = data;

@@ -50,11 +50,12 @@ struct parvus {
 	int fd;
 	int device_fd;		/* the registry, once it was needed, else -1 */
 	char *run_dir;
-	char error[512];
+	struct parvus_error *error;	/* the caller's, or own */
+	struct parvus_error own;
 };
 
-/* Sets the text; returns -code. */
-int pv_fail(struct parvus *h, int code, const char *format, ...)
+/* Sets the text, if somebody wants it; returns -code. */
+int pv_fail(struct parvus_error *e, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* A control_op; no text is set. */
@@ -67,10 +68,10 @@ void pv_unlock(int lock);
 int pv_name_free(struct parvus *h, const char *name, uint32_t except);
 
 /* A whole file of at most @max bytes; one byte more, zero, is allocated. */
-int pv_read_file(struct parvus *h, const char *path, size_t max, void **data, size_t *bytes);
+int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **data, size_t *bytes);
 
 /* Unpack by magic. 0 = not packed, 1 = done (data is to be freed), or an error. */
-int pv_unpack(struct parvus *h, const char *name, const uint8_t *packed, size_t bytes,
+int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *packed, size_t bytes,
 	      void **data, size_t *size);
 
 /* Syntax of configuration files. */
@@ -93,16 +94,16 @@ struct cfg {
 	size_t n;
 };
 /* @loose: a value that begins like no value is a string to the end (command line). */
-int cfg_parse(struct parvus *h, struct cfg *cfg, const char *file, const char *text, size_t bytes,
+int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const char *text, size_t bytes,
 	      bool loose);
 void cfg_free(struct cfg *cfg);
 
 /* disk and vif entries. @where is the beginning of a message. */
-int pv_disk_settle(struct parvus *h, const char *where, struct parvus_disk *d);
-int pv_disk_parse(struct parvus *h, const char *where, const char *spec, struct parvus_disk *d);
-int pv_vif_parse(struct parvus *h, const char *where, const char *spec, struct parvus_vif *v);
+int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk *d);
+int pv_disk_parse(struct parvus_error *e, const char *where, const char *spec, struct parvus_disk *d);
+int pv_vif_parse(struct parvus_error *e, const char *where, const char *spec, struct parvus_vif *v);
 /* Number and MAC, if they are not given; they become part of the spec. */
-int pv_vif_settle(struct parvus *h, const char *name, int index, struct parvus_vif *v);
+int pv_vif_settle(struct parvus_error *e, const char *name, int index, struct parvus_vif *v);
 void pv_disk_free(struct parvus_disk *d);
 void pv_vif_free(struct parvus_vif *v);
 

@@ -12,8 +12,8 @@
  * program dies, by whatever signal, its kernel sets the end to CLOSED and unmaps everything;
  * the next one that takes the device serves the front end's unanswered requests.
  *
- * Functions return 0 or a positive result, or a negative errno; parvus_backend_error() then has
- * one line of text. One handle is for one thread at a time.
+ * Functions return 0 or a positive result, or a negative errno; the error object
+ * (struct parvus_error) then has one line of text. One handle is for one thread at a time.
  */
 #ifndef LIBPARVUS_BACKEND_H
 #define LIBPARVUS_BACKEND_H
@@ -63,14 +63,14 @@ struct parvus_backend_ops {
 
 /**
  * parvus_backend_open() - a handle; nothing is served yet
- * @b: also after a failure (but for -ENOMEM, when it is NULL), for parvus_backend_error()
+ * @b: NULL after a failure
  * @arg: for parvus_backend_arg()
+ * @error: where failures are told, until parvus_backend_close(); may be NULL
  */
 PARVUS_API int parvus_backend_open(struct parvus_backend **b, const struct parvus_backend_ops *ops,
-				   void *arg);
+				   void *arg, struct parvus_error *error);
 /** parvus_backend_close() - end it: the front end finds us CLOSED */
 PARVUS_API void parvus_backend_close(struct parvus_backend *b);
-PARVUS_API const char *parvus_backend_error(const struct parvus_backend *b);
 PARVUS_API void *parvus_backend_arg(const struct parvus_backend *b);
 
 /**

@@ -3,9 +3,10 @@
  * libparvus: control of Parvus domains from domain 0.
  *
  * A handle (struct parvus) is an open /dev/parvus/control. Functions return 0 or a
- * positive result, or a negative errno; parvus_error() then has one line of text without a
- * newline. The library never prints, never exits, and keeps nothing outside its handles. One
- * handle is for one thread at a time.
+ * positive result, or a negative errno; the caller's error object (struct parvus_error) then has
+ * one line of text. What reads a configuration or a kernel needs no handle. The library never
+ * prints, never exits, and keeps nothing outside its handles. One handle is for one thread at a
+ * time.
  *
  * Layers: control (the hypervisor's operations), names, configuration (the syntax of
  * xl.cfg), kernel images, building a domain, its disks and interfaces, its console, core files.
@@ -33,6 +34,18 @@ extern "C" {
 #define PARVUS_API
 #endif
 
+/**
+ * struct parvus_error - what went wrong last
+ * @text: one line without a newline or what a terminal would obey; "" = nothing has
+ *
+ * The caller has it, zeroed, and gives it to parvus_open(), whose handle writes into it from then
+ * on, or to the functions that need no handle. Where one is taken, NULL says that nobody wants
+ * the text. A function that succeeds leaves it alone.
+ */
+struct parvus_error {
+	char text[512];
+};
+
 struct parvus;
 
 /**
@@ -56,15 +69,14 @@ typedef int parvus_progress(void *arg, uint64_t done, uint64_t total);
 
 /**
  * parvus_open() - open the control device
- * @h: the new handle; also after a failure (but for -ENOMEM, when it is NULL), for
- *     parvus_error(): close it in any case
+ * @h: the new handle; NULL after a failure
  * @options: NULL for the defaults
+ * @error: where failures of this and of all that is done with the handle are told; it must be there
+ *	until parvus_close()
  */
-PARVUS_API int parvus_open(struct parvus **h, const struct parvus_options *options);
+PARVUS_API int parvus_open(struct parvus **h, const struct parvus_options *options,
+			   struct parvus_error *error);
 PARVUS_API void parvus_close(struct parvus *h);
-
-/** parvus_error() - what went wrong last, one line; never NULL */
-PARVUS_API const char *parvus_error(const struct parvus *h);
 
 /**
  * parvus_fd() - the control device, for poll()
@@ -240,21 +252,21 @@ struct parvus_config {
  * @overrides: n texts "key=value" that win over the file; a value that is no string, list or
  *	number is taken as a string
  */
-PARVUS_API int parvus_config_load(struct parvus *h, const char *file, char *const overrides[],
+PARVUS_API int parvus_config_load(struct parvus_error *e, const char *file, char *const overrides[],
 				  size_t n, struct parvus_config **c);
 /** parvus_config_parse() - the same from memory; @file names it in messages */
-PARVUS_API int parvus_config_parse(struct parvus *h, const char *file, const char *text,
+PARVUS_API int parvus_config_parse(struct parvus_error *e, const char *file, const char *text,
 				   size_t bytes, char *const overrides[], size_t n,
 				   struct parvus_config **c);
 /** parvus_config_text() - the configuration as a file that gives it again; free() it */
-PARVUS_API int parvus_config_text(struct parvus *h, const struct parvus_config *c, char **text);
+PARVUS_API int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, char **text);
 PARVUS_API void parvus_config_free(struct parvus_config *c);
 
 /**
  * parvus_cpus_parse() - a set of CPUs, "0-3,^2", "all"
  * @mask: bit n = CPU n; all ones for "all"
  */
-PARVUS_API int parvus_cpus_parse(struct parvus *h, const char *text, uint64_t *mask);
+PARVUS_API int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask);
 /** parvus_cpus_text() - the other way; @cpus of the machine make "all" */
 PARVUS_API void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes);
 
@@ -283,9 +295,9 @@ struct parvus_image {
  * The file may come from a guest and is not trusted: no size in it is believed, and no more
  * than PARVUS_IMAGE_MAX bytes of memory are used for the file, and for what is in it.
  */
-PARVUS_API int parvus_image_load(struct parvus *h, const char *path, struct parvus_image **image);
+PARVUS_API int parvus_image_load(struct parvus_error *e, const char *path, struct parvus_image **image);
 /** parvus_image_parse() - the same from memory; @name is for messages */
-PARVUS_API int parvus_image_parse(struct parvus *h, const char *name, const void *data,
+PARVUS_API int parvus_image_parse(struct parvus_error *e, const char *name, const void *data,
 				  size_t bytes, struct parvus_image **image);
 PARVUS_API void parvus_image_free(struct parvus_image *image);
 
@@ -336,10 +348,10 @@ PARVUS_API const char *parvus_device_state_text(uint32_t state);
 PARVUS_API bool parvus_device_bound(uint32_t id);
 
 /** parvus_disk_parse() - one disk, as it stands in disk = [...]; free the disk in any case */
-PARVUS_API int parvus_disk_parse(struct parvus *h, const char *spec, struct parvus_disk *d);
+PARVUS_API int parvus_disk_parse(struct parvus_error *e, const char *spec, struct parvus_disk *d);
 PARVUS_API void parvus_disk_free(struct parvus_disk *d);
 /** parvus_disk_text() - write spec anew from the other members */
-PARVUS_API int parvus_disk_text(struct parvus *h, struct parvus_disk *d);
+PARVUS_API int parvus_disk_text(struct parvus_error *e, struct parvus_disk *d);
 /** parvus_disk_index() - 0 for xvda, sda, hda, vda, d0; -1 for what is no whole disk */
 PARVUS_API int parvus_disk_index(const char *vdev);
 /** parvus_disk_name() - "xvda" for 0 */
@@ -347,7 +359,7 @@ PARVUS_API void parvus_disk_name(uint32_t index, char name[16]);
 /** parvus_size_parse() - bytes, with a suffix k, m, g or t or without one */
 PARVUS_API bool parvus_size_parse(const char *text, uint64_t *bytes);
 /** parvus_vif_parse() - one interface of domain @name; without devid= and mac= it gets @index */
-PARVUS_API int parvus_vif_parse(struct parvus *h, const char *name, const char *spec, int index,
+PARVUS_API int parvus_vif_parse(struct parvus_error *e, const char *name, const char *spec, int index,
 				struct parvus_vif *v);
 PARVUS_API void parvus_vif_free(struct parvus_vif *v);
 

@@ -20,18 +20,18 @@ int pv_lock(struct parvus *h)
 
 	/* the parent is there (/run); a test's folder too */
 	if (mkdir(h->run_dir, 0755) && errno != EEXIST)
-		return pv_fail(h, errno, "cannot make %s: %s", h->run_dir, strerror(errno));
+		return pv_fail(h->error, errno, "cannot make %s: %s", h->run_dir, strerror(errno));
 	ret = snprintf(path, sizeof(path), "%s/lock", h->run_dir);
 	if (ret < 0 || (size_t)ret >= sizeof(path))
-		return pv_fail(h, ENAMETOOLONG, "%s: too long", h->run_dir);
+		return pv_fail(h->error, ENAMETOOLONG, "%s: too long", h->run_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return pv_fail(h, errno, "cannot open %s: %s", path, strerror(errno));
+		return pv_fail(h->error, errno, "cannot open %s: %s", path, strerror(errno));
 	do
 		ret = flock(fd, LOCK_EX);
 	while (ret < 0 && errno == EINTR);
 	if (ret < 0) {
-		ret = pv_fail(h, errno, "cannot lock %s: %s", path, strerror(errno));
+		ret = pv_fail(h->error, errno, "cannot lock %s: %s", path, strerror(errno));
 		close(fd);
 		return ret;
 	}
@@ -83,7 +83,7 @@ int pv_name_free(struct parvus *h, const char *name, uint32_t except)
 	int ret = find_name(h, name, except, &i);
 
 	if (!ret)
-		return pv_fail(h, EEXIST, "there is a domain named %s already (domain %u)", name,
+		return pv_fail(h->error, EEXIST, "there is a domain named %s already (domain %u)", name,
 			       i.domain);
 	return ret == -ENOENT ? 0 : ret;
 }
@@ -98,13 +98,13 @@ int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *
 		errno = 0;
 		n = strtoull(name, NULL, 10);
 		if (errno || n >= PARVUS_DOMAIN_SELF)
-			return pv_fail(h, ENOENT, "there is no domain %s", name);
+			return pv_fail(h->error, ENOENT, "there is no domain %s", name);
 		ret = parvus_domain_info(h, (uint32_t)n, i);
-		return ret == -ENOENT ? pv_fail(h, ENOENT, "there is no domain %s", name) : ret;
+		return ret == -ENOENT ? pv_fail(h->error, ENOENT, "there is no domain %s", name) : ret;
 	}
 	ret = find_name(h, name, PARVUS_DOMAIN_SELF, i);
 	if (ret == -ENOENT)
-		return pv_fail(h, ENOENT, "there is no domain named %s", name);
+		return pv_fail(h->error, ENOENT, "there is no domain named %s", name);
 	return ret;
 }
 
@@ -114,7 +114,7 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 	int lock, ret;
 
 	if (!parvus_name_ok(name))
-		return pv_fail(h, EINVAL, "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
+		return pv_fail(h->error, EINVAL, "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
 			       name, PARVUS_NAME_MAX - 1);
 	memcpy(n.name, name, strlen(name));
 	lock = pv_lock(h);
@@ -124,7 +124,7 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 	if (!ret) {
 		ret = pv_call(h, PARVUS_CONTROL_RENAME, &n, sizeof(n));
 		if (ret < 0)
-			pv_fail(h, -ret, "rename domain %u: %s", domain, strerror(-ret));
+			pv_fail(h->error, -ret, "rename domain %u: %s", domain, strerror(-ret));
 	}
 	pv_unlock(lock);
 	return ret;
@@ -152,7 +152,7 @@ int parvus_list(struct parvus *h, struct parvus_control_info **list, size_t *n)
 			more = realloc(all, room * sizeof(*all));
 			if (!more) {
 				free(all);
-				return pv_fail(h, ENOMEM, "no memory");
+				return pv_fail(h->error, ENOMEM, "no memory");
 			}
 			all = more;
 		}
@@ -190,63 +190,6 @@ int parvus_run_path(struct parvus *h, uint32_t domain, const char *file, char *p
 			 file ? file : "");
 
 	if (n < 0 || (size_t)n >= bytes)
-		return pv_fail(h, ENAMETOOLONG, "%s: too long", h->run_dir);
+		return pv_fail(h->error, ENAMETOOLONG, "%s: too long", h->run_dir);
 	return 0;
-}
-
-int pv_read_file(struct parvus *h, const char *path, size_t max, void **data, size_t *bytes)
-{
-	struct stat st;
-	uint8_t *all = NULL;
-	size_t have = 0, room;
-	int fd, ret;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return pv_fail(h, errno, "cannot open %s: %s", path, strerror(errno));
-	if (fstat(fd, &st)) {
-		ret = pv_fail(h, errno, "%s: %s", path, strerror(errno));
-		goto out;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		ret = pv_fail(h, EISDIR, "%s is a directory", path);
-		goto out;
-	}
-	/* the size is a hint: a pipe has none, a file may grow */
-	room = st.st_size > 0 && (uint64_t)st.st_size < max ? (size_t)st.st_size + 1 : 65536;
-	for (;;) {
-		uint8_t *more = realloc(all, room + 1);
-		ssize_t n;
-
-		if (!more) {
-			ret = pv_fail(h, ENOMEM, "%s: no memory", path);
-			goto out;
-		}
-		all = more;
-		while (have < room && (n = read(fd, all + have, room - have)) != 0) {
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0) {
-				ret = pv_fail(h, errno, "cannot read %s: %s", path, strerror(errno));
-				goto out;
-			}
-			have += (size_t)n;
-			if (have > max) {
-				ret = pv_fail(h, EFBIG, "%s is larger than %zu MiB", path, max >> 20);
-				goto out;
-			}
-		}
-		if (have < room)
-			break;
-		room *= 2;
-	}
-	all[have] = 0;
-	*data = all;
-	*bytes = have;
-	all = NULL;
-	ret = 0;
-out:
-	free(all);
-	close(fd);
-	return ret;
 }

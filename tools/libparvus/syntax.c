@@ -19,7 +19,7 @@
 #define MAX_TEXT	(1u << 20)
 
 struct parser {
-	struct parvus *h;
+	struct parvus_error *error;
 	const char *file, *at, *end;
 	unsigned int line;
 	bool loose;
@@ -27,13 +27,13 @@ struct parser {
 
 static int wrong(struct parser *p, const char *what)
 {
-	return p->line ? pv_fail(p->h, EINVAL, "%s:%u: %s", p->file, p->line, what)
-		       : pv_fail(p->h, EINVAL, "%s: %s", p->file, what);
+	return p->line ? pv_fail(p->error, EINVAL, "%s:%u: %s", p->file, p->line, what)
+		       : pv_fail(p->error, EINVAL, "%s: %s", p->file, what);
 }
 
 static int no_memory(struct parser *p)
 {
-	return pv_fail(p->h, ENOMEM, "%s: no memory", p->file);
+	return pv_fail(p->error, ENOMEM, "%s: no memory", p->file);
 }
 
 static int peek(const struct parser *p)
@@ -369,11 +369,11 @@ out:
 	return ret;
 }
 
-int cfg_parse(struct parvus *h, struct cfg *cfg, const char *file, const char *text, size_t bytes,
+int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const char *text, size_t bytes,
 	      bool loose)
 {
 	struct parser p = {
-		.h = h,
+		.error = e,
 		.file = file,
 		.at = text,
 		.end = text + bytes,
@@ -383,7 +383,7 @@ int cfg_parse(struct parvus *h, struct cfg *cfg, const char *file, const char *t
 	int ret;
 
 	if (bytes > MAX_TEXT)
-		return pv_fail(h, EFBIG, "%s: larger than 1 MiB: not a configuration", file);
+		return pv_fail(e, EFBIG, "%s: larger than 1 MiB: not a configuration", file);
 	for (;;) {
 		skip(&p, true);
 		while (peek(&p) == ';') {

@@ -209,7 +209,7 @@ struct output {
 };
 
 /* Room for at least @bytes more. */
-static int grow(struct parvus *h, const char *name, struct output *o, size_t bytes)
+static int grow(struct parvus_error *e, const char *name, struct output *o, size_t bytes)
 {
 	uint8_t *more;
 	size_t room = o->room ? o->room : CHUNK;
@@ -218,19 +218,19 @@ static int grow(struct parvus *h, const char *name, struct output *o, size_t byt
 		return 0;
 	while (room - o->used < bytes) {
 		if (room >= PARVUS_IMAGE_MAX)
-			return pv_fail(h, EFBIG, "%s: unpacks to more than %lu MiB", name,
+			return pv_fail(e, EFBIG, "%s: unpacks to more than %lu MiB", name,
 				       PARVUS_IMAGE_MAX >> 20);
 		room *= 2;
 	}
 	more = realloc(o->data, room);
 	if (!more)
-		return pv_fail(h, ENOMEM, "%s: no memory to unpack it", name);
+		return pv_fail(e, ENOMEM, "%s: no memory to unpack it", name);
 	o->data = more;
 	o->room = room;
 	return 0;
 }
 
-static int unpack(struct parvus *h, const char *name, const struct format *f, const uint8_t *in,
+static int unpack(struct parvus_error *e, const char *name, const struct format *f, const uint8_t *in,
 		  size_t bytes, struct output *o)
 {
 	struct stream s = { .in = in, .in_left = bytes };
@@ -239,11 +239,11 @@ static int unpack(struct parvus *h, const char *name, const struct format *f, co
 	int ret = 0;
 
 	if (f->begin && !f->begin(&d))
-		return pv_fail(h, ENOMEM, "%s: its %s data needs too much memory", name, f->name);
+		return pv_fail(e, ENOMEM, "%s: its %s data needs too much memory", name, f->name);
 	while (step == STEP_MORE) {
 		size_t room;
 
-		ret = grow(h, name, o, f->room);
+		ret = grow(e, name, o, f->room);
 		if (ret)
 			break;
 		room = o->room - o->used;
@@ -258,13 +258,13 @@ static int unpack(struct parvus *h, const char *name, const struct format *f, co
 	if (f->end)
 		f->end(&d);
 	if (step == STEP_NO_MEMORY)
-		return pv_fail(h, ENOMEM, "%s: its %s data needs too much memory", name, f->name);
+		return pv_fail(e, ENOMEM, "%s: its %s data needs too much memory", name, f->name);
 	if (step == STEP_DAMAGED)
-		return pv_fail(h, EINVAL, "%s: its %s data is damaged or cut short", name, f->name);
+		return pv_fail(e, EINVAL, "%s: its %s data is damaged or cut short", name, f->name);
 	return ret;
 }
 
-int pv_unpack(struct parvus *h, const char *name, const uint8_t *in, size_t bytes, void **data,
+int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *in, size_t bytes, void **data,
 	      size_t *size)
 {
 	const struct format *f, *end = formats + sizeof(formats) / sizeof(*formats);
@@ -278,10 +278,10 @@ int pv_unpack(struct parvus *h, const char *name, const uint8_t *in, size_t byte
 	if (f == end)
 		return 0;
 	if (!f->step)
-		return pv_fail(h, ENOTSUP, "%s: packed with %s, which is not supported", name, f->name);
-	ret = unpack(h, name, f, in, bytes, &o);
+		return pv_fail(e, ENOTSUP, "%s: packed with %s, which is not supported", name, f->name);
+	ret = unpack(e, name, f, in, bytes, &o);
 	if (!ret && !o.used)
-		ret = pv_fail(h, EINVAL, "%s: nothing in it", name);
+		ret = pv_fail(e, EINVAL, "%s: nothing in it", name);
 	if (ret) {
 		free(o.data);
 		return ret;

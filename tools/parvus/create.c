@@ -111,17 +111,10 @@ int cmd_create(struct tool *t)
 	for (i = first; i < t->nargs; i++)
 		if (!strchr(t->args[i], '='))
 			return usage(t, "%s: KEY=VALUE is expected", t->args[i]);
-	if (dry) {
-		const struct parvus_options o = { .run_dir = env_dir("PARVUS_RUN_DIR", NULL) };
-
-		/* a configuration can be checked anywhere */
-		parvus_open(&t->h, &o);
-		if (!t->h)
-			return fail("no memory");
-	} else if (tool_open(t)) {
+	/* a configuration can be checked anywhere */
+	if (!dry && tool_open(t))
 		return 1;
-	}
-	if (parvus_config_load(t->h, file, t->args + first, t->nargs - first, &config))
+	if (parvus_config_load(&t->error, file, t->args + first, t->nargs - first, &config))
 		return fail_lib(t);
 	config->overcommit |= overcommit;
 	for (i = 0; i < config->nwarnings; i++)
@@ -129,7 +122,7 @@ int cmd_create(struct tool *t)
 	if (dry) {
 		char *text;
 
-		ret = parvus_config_text(t->h, config, &text) ? fail_lib(t) : 0;
+		ret = parvus_config_text(&t->error, config, &text) ? fail_lib(t) : 0;
 		if (!ret)
 			fputs(text, stdout);
 		free(text);

@@ -109,7 +109,7 @@ static struct parvus_config *config_of(struct tool *t, uint32_t domain)
 	char path[300];
 
 	if (parvus_run_path(t->h, domain, "config", path, sizeof(path)) || access(path, R_OK) ||
-	    parvus_config_load(t->h, path, NULL, 0, &c))
+	    parvus_config_load(&t->error, path, NULL, 0, &c))
 		return NULL;
 	return c;
 }
@@ -340,7 +340,7 @@ int cmd_block_attach(struct tool *t)
 	if (tool_arguments(t) || joined(t, spec, sizeof(spec)) || tool_open(t))
 		return 1;
 	/* here, so that a path is what it is to the caller */
-	ret = parvus_disk_parse(t->h, spec, &disk) ? fail_lib(t) : tool_domain(t, t->args[0], &i);
+	ret = parvus_disk_parse(&t->error, spec, &disk) ? fail_lib(t) : tool_domain(t, t->args[0], &i);
 	if (!ret)
 		ret = monitor_ask(t, &i, "disk-attach", disk.spec, NULL);
 	if (!ret)
@@ -469,7 +469,7 @@ int cmd_network_attach(struct tool *t)
 
 	if (tool_arguments(t) || joined(t, spec, sizeof(spec)) || tool_open(t))
 		return 1;
-	ret = parvus_vif_parse(t->h, "", spec, 0, &v) ? fail_lib(t) : tool_domain(t, t->args[0], &i);
+	ret = parvus_vif_parse(&t->error, "", spec, 0, &v) ? fail_lib(t) : tool_domain(t, t->args[0], &i);
 	parvus_vif_free(&v);
 	return ret ? ret : monitor_ask(t, &i, "vif-attach", spec, NULL);
 }

@@ -193,7 +193,7 @@ static const char *back_domain(struct devices *d, const char *name, uint32_t *do
 	if (!name)
 		return NULL;
 	if (parvus_find(d->h, name, &i))
-		return devices_why(d, "backend=%s: %s", name, parvus_error(d->h));
+		return devices_why(d, "backend=%s: %s", name, d->errors->text);
 	*domain = i.flags & PARVUS_INFO_CONTROL ? 0 : i.domain;
 	return NULL;
 }
@@ -222,7 +222,7 @@ static const char *create(struct devices *d, struct slot *s, struct parvus_devic
 	device->front_domain = d->domain;
 	device->back_domain = back;
 	if (parvus_device_create(d->h, device))
-		return devices_why(d, "%s", parvus_error(d->h));
+		return devices_why(d, "%s", d->errors->text);
 	s->id = device->id;
 	s->wait = WAIT_BACK;
 	s->until_ms = now_ms() + BACK_MS;
@@ -244,7 +244,7 @@ const char *devices_make_disk(struct devices *d, struct parvus_disk *disk)
 	if (!error && s->remote)
 		error = remote_disk(d, disk, &s->backing);
 	else if (!error && parvus_disk_open(d->h, disk, &s->backing))
-		error = devices_why(d, "%s: %s", disk->vdev, parvus_error(d->h));
+		error = devices_why(d, "%s: %s", disk->vdev, d->errors->text);
 	if (!error && s->backing.nbd >= 0)
 		devices_save(d);
 	server_path(path, sizeof(path));

@@ -36,6 +36,7 @@ struct slot {
 
 struct devices {
 	struct parvus *h;
+	struct parvus_error *errors;	/* of the library */
 	struct parvus_config *config;
 	uint32_t domain;
 	void (*say)(void *arg, const char *text);

@@ -45,9 +45,9 @@ static void add_config(struct tool *t, struct json_object *o, uint32_t domain)
 	char path[300], *text;
 
 	if (parvus_run_path(t->h, domain, "config", path, sizeof(path)) || access(path, R_OK) ||
-	    parvus_config_load(t->h, path, NULL, 0, &c))
+	    parvus_config_load(&t->error, path, NULL, 0, &c))
 		return;
-	if (!parvus_config_text(t->h, c, &text)) {
+	if (!parvus_config_text(&t->error, c, &text)) {
 		json_object_object_add(o, "config", json_object_new_string(text));
 		free(text);
 	}

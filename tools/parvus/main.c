@@ -146,7 +146,7 @@ void warning(const char *format, ...)
 
 int fail_lib(const struct tool *t)
 {
-	return fail("%s", parvus_error(t->h));
+	return fail("%s", t->error.text);
 }
 
 static void print_options(const struct option_text *o)
@@ -268,7 +268,7 @@ int tool_open(struct tool *t)
 {
 	const struct parvus_options o = { .run_dir = env_dir("PARVUS_RUN_DIR", NULL) };
 
-	return parvus_open(&t->h, &o) ? fail_lib(t) : 0;
+	return parvus_open(&t->h, &o, &t->error) ? fail_lib(t) : 0;
 }
 
 int tool_domain(struct tool *t, const char *name, struct parvus_control_info *i)

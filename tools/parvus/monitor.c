@@ -42,6 +42,7 @@ struct client {
 };
 
 struct monitor {
+	struct parvus_error errors;
 	struct parvus *h;
 	struct parvus_config *config;
 	uint32_t domain;
@@ -162,11 +163,12 @@ static void sweep(struct parvus *h)
 
 int state_config(struct parvus *h, uint32_t domain, const struct parvus_config *c)
 {
+	struct parvus_error why = { 0 };
 	char *text;
 	int ret;
 
-	if (parvus_config_text(h, c, &text))
-		return fail("%s", parvus_error(h));
+	if (parvus_config_text(&why, c, &text))
+		return fail("%s", why.text);
 	ret = put_file(h, domain, "config", text);
 	free(text);
 	return ret;
@@ -179,7 +181,7 @@ int state_write(struct parvus *h, const struct parvus_config *c, const struct pa
 	int ret;
 
 	if (parvus_domain_info(h, b->domain, &i))
-		return fail("%s", parvus_error(h));
+		return fail("cannot look at domain %u", b->domain);
 	sweep(h);
 	state_remove(h, b->domain);	/* of an earlier domain with this number */
 	if (parvus_run_path(h, b->domain, NULL, path, sizeof(path)) || make_dirs(path))
@@ -302,7 +304,7 @@ static bool drain(struct monitor *m)
 	for (round = 0; m->console && round < 32; round++) {
 		n = parvus_console_read(m->console, data, sizeof(data));
 		if (n < 0)
-			say(m, "%s", parvus_error(m->h));
+			say(m, "%s", m->errors.text);
 		if (n <= 0)
 			break;
 		log_output(m, data, (size_t)n);
@@ -458,15 +460,16 @@ static const char *serve(struct monitor *m, uint32_t ref, uint32_t port)
 	if (m->pid < 0)
 		return "another monitor serves this domain, or the run directory cannot be written";
 	if (parvus_console_open(m->h, m->domain, ref, port, &m->console))
-		return parvus_error(m->h);
+		return m->errors.text;
 	m->listener = listen_on(m->h, m->domain);
 	if (m->listener < 0)
 		return "cannot make the console's socket";
 	d->h = m->h;
+	d->errors = &m->errors;
 	d->config = m->config;
 	d->domain = m->domain;
 	if (parvus_run_path(m->h, m->domain, "devices", path, sizeof(path)))
-		return parvus_error(m->h);
+		return m->errors.text;
 	/* this file is there once all has been made */
 	if (!access(path, F_OK))
 		devices_adopt(d);
@@ -526,7 +529,7 @@ static void dump(struct monitor *m)
 		return;
 	}
 	if (parvus_core_write(m->h, m->domain, fd, NULL, NULL)) {
-		say(m, "%s", parvus_error(m->h));
+		say(m, "%s", m->errors.text);
 		unlink(path);
 	} else {
 		say(m, "core file %s", path);
@@ -542,7 +545,7 @@ static bool begin_again(struct monitor *m)
 	const char *why;
 
 	if (parvus_build(m->h, m->config, &b)) {
-		say(m, "cannot restart: %s", parvus_error(m->h));
+		say(m, "cannot restart: %s", m->errors.text);
 		return false;
 	}
 	m->domain = b.domain;
@@ -555,7 +558,7 @@ static bool begin_again(struct monitor *m)
 		goto fail;
 	}
 	if (parvus_domain_commit(m->h, b.domain, true)) {
-		say(m, "cannot restart: %s", parvus_error(m->h));
+		say(m, "cannot restart: %s", m->errors.text);
 		goto fail;
 	}
 	m->ended = m->restart = false;
@@ -599,7 +602,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 		m->console = NULL;
 		ret = parvus_domain_destroy(m->h, m->domain);
 		if (ret && ret != -ENOENT)	/* gone: somebody else did it */
-			say(m, "%s", parvus_error(m->h));
+			say(m, "%s", m->errors.text);
 		return false;
 	case PARVUS_ACTION_RENAME_RESTART:
 	case PARVUS_ACTION_RESTART:
@@ -638,12 +641,12 @@ static bool restart(struct monitor *m)
 	if (rename_it) {
 		snprintf(kept, sizeof(kept), "%.20s-%u", m->config->name, m->domain);
 		if (parvus_domain_rename(m->h, m->domain, kept)) {
-			say(m, "%s", parvus_error(m->h));
+			say(m, "%s", m->errors.text);
 			return false;
 		}
 	} else {
 		if (parvus_domain_destroy(m->h, m->domain)) {
-			say(m, "%s", parvus_error(m->h));
+			say(m, "%s", m->errors.text);
 			return false;
 		}
 		wait_until_gone(m, 10000);
@@ -658,12 +661,12 @@ static bool look(struct monitor *m)
 	int ret;
 
 	if (parvus_changed(m->h)) {
-		say(m, "%s", parvus_error(m->h));
+		say(m, "%s", m->errors.text);
 		return false;
 	}
 	ret = parvus_domain_info(m->h, m->domain, &i);
 	if (ret && ret != -ENOENT)
-		say(m, "%s", parvus_error(m->h));
+		say(m, "%s", m->errors.text);
 	if (ret || i.state == PARVUS_DOMAIN_DYING || i.created_ns != m->created_ns)
 		return false;
 	if (i.state == PARVUS_DOMAIN_SHUTDOWN && !m->ended)
@@ -789,15 +792,15 @@ int monitor_main(int argc, char **argv)
 	m.devices.arg = &m;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	if (parvus_open(&m.h, &o) || parvus_domain_info(m.h, m.domain, &i)) {
-		why = parvus_error(m.h);
+	if (parvus_open(&m.h, &o, &m.errors) || parvus_domain_info(m.h, m.domain, &i)) {
+		why = m.errors.text;
 	} else {
 		m.created_ns = i.created_ns;
 		if (!state_read(m.h, m.domain, &created, &ref, &port) || created != i.created_ns)
 			why = "there is no record of this domain's console";
 		else if (parvus_run_path(m.h, m.domain, "config", path, sizeof(path)) ||
-			 parvus_config_load(m.h, path, NULL, 0, &m.config))
-			why = parvus_error(m.h);
+			 parvus_config_load(&m.errors, path, NULL, 0, &m.config))
+			why = m.errors.text;
 	}
 	if (!why) {
 		/* what scripts and programs say goes there, too */

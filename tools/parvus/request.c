@@ -58,8 +58,8 @@ static void request_disk(struct devices *d, int fd, const char *spec)
 	struct parvus_config *c = d->config;
 	struct parvus_disk disk, *more;
 
-	if (parvus_disk_parse(d->h, spec, &disk)) {
-		reply(fd, parvus_error(d->h));
+	if (parvus_disk_parse(d->errors, spec, &disk)) {
+		reply(fd, d->errors->text);
 		parvus_disk_free(&disk);
 		return;
 	}
@@ -88,8 +88,8 @@ static void request_vif(struct devices *d, int fd, const char *spec)
 
 	while (devices_find(d, PARVUS_CLASS_NETWORK, (uint32_t)index))
 		index++;
-	if (parvus_vif_parse(d->h, c->name, spec, index, &v)) {
-		reply(fd, parvus_error(d->h));
+	if (parvus_vif_parse(d->errors, c->name, spec, index, &v)) {
+		reply(fd, d->errors->text);
 		parvus_vif_free(&v);
 		return;
 	}
@@ -121,7 +121,7 @@ static void request_detach(struct devices *d, int fd, const char *class_text, co
 	if (!s)
 		return;
 	if (!force && parvus_device_read(d->h, s->id, &r)) {
-		reply(fd, parvus_error(d->h));
+		reply(fd, d->errors->text);
 		return;
 	}
 	if (force) {
@@ -134,7 +134,7 @@ static void request_detach(struct devices *d, int fd, const char *class_text, co
 	}
 	devices_detaching(device_class, r.config, true);
 	if (parvus_device_configure(d->h, s->id, r.config, sizeof(r.config))) {
-		reply(fd, parvus_error(d->h));
+		reply(fd, d->errors->text);
 		return;
 	}
 	s->wait = WAIT_CLOSED;
@@ -150,8 +150,8 @@ static const char *reconfigure(struct devices *d, struct slot *s)
 
 	parvus_disk_device(disk, &s->backing, &r);
 	if (parvus_device_configure(d->h, s->id, r.config, sizeof(r.config)) ||
-	    parvus_disk_text(d->h, disk))
-		return parvus_error(d->h);
+	    parvus_disk_text(d->errors, disk))
+		return d->errors->text;
 	state_config(d->h, d->domain, d->config);
 	return NULL;
 }
@@ -192,7 +192,7 @@ static void request_resize(struct devices *d, int fd, const char *index)
 	if (!devices_disk(d, s))
 		reply(fd, "the disk is not in the domain's configuration");
 	else if (parvus_disk_resized(d->h, &s->backing))
-		reply(fd, parvus_error(d->h));
+		reply(fd, d->errors->text);
 	else
 		reply(fd, reconfigure(d, s));
 }
@@ -216,7 +216,7 @@ static void request_cd(struct devices *d, int fd, const char *index, const char 
 	disk->target = text;
 	if (parvus_disk_open(d->h, disk, &b)) {
 		disk->target = before;
-		reply(fd, parvus_error(d->h));
+		reply(fd, d->errors->text);
 		goto out;
 	}
 	old = s->backing;
@@ -269,7 +269,7 @@ const char *devices_listen(struct devices *d)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	if (parvus_run_path(d->h, d->domain, "control.sock", a.sun_path, sizeof(a.sun_path)))
-		return parvus_error(d->h);
+		return d->errors->text;
 	d->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	unlink(a.sun_path);
 	if (d->listener < 0 || bind(d->listener, (struct sockaddr *)&a, sizeof(a)) ||

@@ -44,6 +44,7 @@ extern const struct command commands[];	/* ends with name NULL */
 
 struct tool {
 	const struct command *command;
+	struct parvus_error error;	/* of the library */
 	struct parvus *h;
 	bool json;
 	int argc;

@@ -116,7 +116,7 @@ int cmd_vcpu_pin(struct tool *t)
 	}
 	if (parvus_machine(t->h, &m))
 		return fail_lib(t);
-	if (parvus_cpus_parse(t->h, t->args[2], &mask))
+	if (parvus_cpus_parse(&t->error, t->args[2], &mask))
 		return fail_lib(t);
 	all = m.cpus >= 64 ? ~0ull : (1ull << m.cpus) - 1;
 	if (!(mask & all))
