@@ -47,11 +47,15 @@ TT_O      := $(O)/tests/tools
 TT_CFLAGS  = $(TOOLS_CFLAGS) -O1 -U_FORTIFY_SOURCE -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer -Itests/tools -Itools/parvus
 TT_LIB     = $(patsubst tools/libparvus/%.c,$(TT_O)/lib/%.o,$(filter-out %/sys.c,$(LIB_C))) $(TT_O)/fake.o
-TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/cmd/%.o,$(CMD_C))
+TT_MON     = $(patsubst tools/%.c,$(TT_O)/%.o,$(MON_C))
+TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/command/%.o,$(CMD_C))
 $(TT_O)/lib/%.o: tools/libparvus/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
-$(TT_O)/cmd/%.o: tools/parvus/%.c | $(O)/tools/hypercall_names.h
+$(TT_O)/command/%.o: tools/parvus/%.c | $(O)/tools/hypercall_names.h
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
+$(TT_O)/monitor/%.o: tools/monitor/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 $(TT_O)/%.o: tests/tools/%.c
@@ -74,6 +78,8 @@ $(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/li
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)
+$(TT_O)/monitor-fake: $$(TT_MON) $$(TT_LIB)
+	@$(CC) $(TT_CFLAGS) -o $@ $^ $(TOOLS_LIBS)
 $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^
 
@@ -107,7 +113,7 @@ fuzz-%: $(FUZZ_O)/libfuzzer/%
 .PHONY: test test-full tests-built test-unit test-guest
 tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
-	tools $(TT_O)/parvus-fake $(TT_O)/fake_guest
+	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.

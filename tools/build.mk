@@ -12,7 +12,7 @@ initramfs: $(O)/initramfs.cpio
 
 # Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
 $(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static \
-		$(O)/tools/block-server $(O)/tools/parvus-device $(wildcard tools/domain0/*) guest-kernel
+		$(O)/tools/parvus-monitor-static $(O)/tools/block-server $(O)/tools/parvus-device $(wildcard tools/domain0/*) guest-kernel
 	@tools/mkdomain0 $@
 
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
@@ -79,10 +79,12 @@ TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-
 	-Wstrict-prototypes -Wno-missing-field-initializers -Werror -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
 	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
 	-Ipv-abi/include -Ipv-drivers/ring -Itools/libparvus -I$(TOOLS_O)
+# What libparvus needs; the command needs more.
 TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
 PARVUS_LIBS   := $(TOOLS_LIBS) -ljson-c -lncurses -ltinfo
 LIB_C         := $(wildcard tools/libparvus/*.c)
 CMD_C         := $(wildcard tools/parvus/*.c)
+MON_C         := $(wildcard tools/monitor/*.c)
 LIB_OBJS      := $(LIB_C:tools/%.c=$(TOOLS_O)/%.o)
 
 $(TOOLS_O)/hypercall_names.h: pv-abi/hypercalls.tbl
@@ -94,11 +96,16 @@ $(TOOLS_O)/libparvus/%.o: tools/libparvus/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(TOOLS_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
-$(TOOLS_O)/parvus.d/%.o: tools/parvus/%.c $(TOOLS_O)/hypercall_names.h
+$(TOOLS_O)/command/%.o: tools/parvus/%.c $(TOOLS_O)/hypercall_names.h
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	@$(CC) $(TOOLS_CFLAGS) -fPIE -MMD -MP -c -o $@ $<
-CMD_OBJS      := $(CMD_C:tools/parvus/%.c=$(TOOLS_O)/parvus.d/%.o)
+$(TOOLS_O)/monitor/%.o: tools/monitor/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(TOOLS_CFLAGS) -fPIE -MMD -MP -c -o $@ $<
+CMD_OBJS      := $(CMD_C:tools/parvus/%.c=$(TOOLS_O)/command/%.o)
+MON_OBJS      := $(MON_C:tools/%.c=$(TOOLS_O)/%.o)
 
 $(TOOLS_O)/libparvus.a: $(LIB_OBJS)
 	@echo "  AR      $@"
@@ -114,6 +121,13 @@ $(TOOLS_O)/parvus: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 $(TOOLS_O)/parvus-static: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -static -o $@ $^ $(PARVUS_LIBS)
+# One for each domain; the command finds it in ../lib/parvus.
+$(TOOLS_O)/parvus-monitor: $(MON_OBJS) $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(TOOLS_LIBS)
+$(TOOLS_O)/parvus-monitor-static: $(MON_OBJS) $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -static -o $@ $^ $(TOOLS_LIBS)
 
 # Back ends that are programs (pv-drivers/user), for domain 0.
 USER_O        := $(TOOLS_O)/user
@@ -133,7 +147,8 @@ $(TOOLS_O)/parvus-device: $(USER_O)/parvus-device.o $(TOOLS_O)/libparvus.a
 .PHONY: tools install deps-tools
 deps-tools:
 	@tools/deps tools
-tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
+tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/parvus-monitor \
+	$(TOOLS_O)/parvus-monitor-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
 	$(TOOLS_O)/parvus-device
 
 # Guest kernel and user space for "parvus run" go along if they were built.
@@ -159,9 +174,10 @@ install:
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
 	install -D -m 755 $(TOOLS_O)/parvus-device $(DESTDIR)$(PREFIX)/sbin/parvus-device
 	install -D -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/block-server
+	install -D -m 755 $(TOOLS_O)/parvus-monitor $(DESTDIR)$(PREFIX)/lib/parvus/parvus-monitor
 	for f in vmlinuz initramfs.cpio; do \
 		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(wildcard $(USER_O)/*.d)
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(MON_OBJS:.o=.d) $(wildcard $(USER_O)/*.d)
 
 include tools/bench/guest/build.mk

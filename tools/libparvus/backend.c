@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEVICE "/dev/parvus/device"
 #define EVENT "/dev/parvus/event"
@@ -39,14 +38,6 @@ struct parvus_backend {
 	struct parvus_backend_queue queue[PARVUS_LINK_QUEUES];
 	struct served served[PARVUS_LINK_QUEUES];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- the registry ---------------------------------------------------------------- */
 
@@ -185,7 +176,7 @@ static int drain(struct parvus_backend *b)
 int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_t id, int timeout_ms)
 {
 	struct parvus_device d = { .id = id };
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = pv_now_ms() + timeout_ms;
 	struct pollfd p = { .fd = b->device, .events = POLLIN };
 	int ret;
 
@@ -205,7 +196,7 @@ int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_
 			       ret == -EBUSY ? "somebody else serves it" : strerror(-ret));
 	}
 	for (;;) {
-		int64_t left = end - now_ms();
+		int64_t left = end - pv_now_ms();
 
 		ret = drain(b);
 		if (ret)

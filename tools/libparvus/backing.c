@@ -8,13 +8,11 @@
 #include "internal.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define LOOP_MAJOR	7u
@@ -23,53 +21,6 @@
 #define LOCK_MS		5000	/* for another disk to let go of a file */
 
 static const struct parvus_backing nothing = { .fd = -1, .lock = -1, .nbd = -1 };
-
-/* Run a program; what it wrote on stderr is in @said. Its status, or -1. */
-static int run(char *const argv[], char *said, size_t bytes)
-{
-	int fds[2], status = -1;
-	size_t have = 0;
-	ssize_t n;
-	pid_t pid;
-
-	said[0] = 0;
-	if (pipe2(fds, O_CLOEXEC))
-		return -1;
-	pid = fork();
-	if (pid == 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(fds[1], 2) < 0)
-			_exit(126);
-		signal(SIGHUP, SIG_DFL);
-		signal(SIGPIPE, SIG_DFL);
-		execvp(argv[0], argv);
-		_exit(errno == ENOENT ? 127 : 126);
-	}
-	close(fds[1]);
-	while (pid > 0 && (n = read(fds[0], said + have, bytes - 1 - have)) != 0 && have < bytes - 1) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			break;
-		have += (size_t)n;
-	}
-	said[have] = 0;
-	said[strcspn(said, "\n")] = 0;
-	close(fds[0]);
-	if (pid < 0)
-		return -1;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static const char *qemu_nbd(void)
-{
-	const char *name = getenv("PARVUS_QEMU_NBD");
-
-	return name && *name ? name : "qemu-nbd";
-}
 
 /* Somebody else may take the same number between our look and qemu-nbd's. */
 static int nbd_lock(struct parvus *h)
@@ -90,7 +41,7 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 		     struct parvus_backing *b)
 {
 	char connect[40], format[40], path[24], said[300];
-	char *args[10], *name = strdup(qemu_nbd()), *target = strdup(d->target);
+	char *args[10], *name = strdup(h->qemu_nbd), *target = strdup(d->target);
 	uint32_t dev[2];
 	int n = 0, status;
 
@@ -113,12 +64,12 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	args[n++] = (char *)"--";
 	args[n++] = target;
 	args[n] = NULL;
-	status = run(args, said, sizeof(said));
+	status = parvus_program(args, NULL, said, sizeof(said));
 	free(name);
 	free(target);
 	if (status == 127)
 		return pv_fail(h->error, ENOENT, "%s: format %s needs %s, which is not there (Debian: qemu-utils)",
-			       d->target, d->format, qemu_nbd());
+			       d->target, d->format, h->qemu_nbd);
 	if (status)
 		return pv_fail(h->error, EIO, "%s: qemu-nbd: %s", d->target,
 			       said[0] ? said : "it could not be started");
@@ -127,12 +78,12 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	for (n = 0; n < 500 && !pv_sys.nbd_ready(minor); n++)
 		usleep(10000);
 	if (!pv_sys.nbd_ready(minor)) {
-		parvus_disk_close(b);
+		parvus_disk_close(h, b);
 		return pv_fail(h->error, EIO, "%s: qemu-nbd does not serve it on %s", d->target, path);
 	}
 	status = pv_sys.block(path, d->readonly, dev);
 	if (status < 0) {
-		parvus_disk_close(b);
+		parvus_disk_close(h, b);
 		return pv_fail(h->error, -status, "%s: %s", path, strerror(-status));
 	}
 	b->major = dev[0];
@@ -258,29 +209,29 @@ void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_d
 		lock_file(d, b->lock, 0);
 }
 
-int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b)
+int parvus_disk_resized(struct parvus_error *e, const struct parvus_backing *b)
 {
 	int ret = b->fd >= 0 ? pv_sys.loop_resize(b->fd) : 0;
 
 	if (b->nbd >= 0)
-		return pv_fail(h->error, EOPNOTSUPP, "qemu-nbd does not follow a new size: detach and attach the disk");
-	return ret < 0 ? pv_fail(h->error, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
+		return pv_fail(e, EOPNOTSUPP, "qemu-nbd does not follow a new size: detach and attach the disk");
+	return ret < 0 ? pv_fail(e, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
 }
 
-void parvus_disk_close(struct parvus_backing *b)
+void parvus_disk_close(struct parvus *h, struct parvus_backing *b)
 {
 	if (b->fd >= 0)
 		close(b->fd);
 	if (b->lock >= 0)
 		close(b->lock);
 	if (b->nbd >= 0) {
-		char path[24], said[100], option[] = "--disconnect", *name = strdup(qemu_nbd());
+		char path[24], said[100], option[] = "--disconnect", *name = strdup(h->qemu_nbd);
 		char *args[] = { name, option, path, NULL };
 		unsigned int i;
 
 		snprintf(path, sizeof(path), "/dev/nbd%d", b->nbd);
 		if (name)
-			run(args, said, sizeof(said));
+			parvus_program(args, NULL, said, sizeof(said));
 		free(name);
 		/* the process writes out what it has before it lets the image go */
 		for (i = 0; i < 500 && pv_sys.nbd_used((uint32_t)b->nbd); i++)

@@ -8,9 +8,38 @@
 
 #define CONTROL "/dev/parvus/control"
 
+void parvus_options_env(struct parvus_options *o)
+{
+	o->run_dir = getenv("PARVUS_RUN_DIR");
+	o->lib_dir = getenv("PARVUS_LIB_DIR");
+	o->script_dir = getenv("PARVUS_SCRIPT_DIR");
+	o->block_server = getenv("PARVUS_BLOCK_SERVER");
+	o->qemu_nbd = getenv("PARVUS_QEMU_NBD");
+}
+
+/* @given, or what is usual; false: no memory. */
+static bool take_option(char **to, const char *given, const char *usual)
+{
+	*to = strdup(given && *given ? given : usual);
+	return *to;
+}
+
+static bool take_options(struct parvus *h, const struct parvus_options *o)
+{
+	char server[400];
+
+	snprintf(server, sizeof(server), "%s/block-server",
+		 o->lib_dir && *o->lib_dir ? o->lib_dir : PARVUS_LIB_DIR);
+	return take_option(&h->run_dir, o->run_dir, "/run/parvus") &&
+	       take_option(&h->script_dir, o->script_dir, "/etc/parvus/scripts") &&
+	       take_option(&h->block_server, o->block_server, server) &&
+	       take_option(&h->qemu_nbd, o->qemu_nbd, "qemu-nbd");
+}
+
 int parvus_open(struct parvus **out, const struct parvus_options *options,
 		struct parvus_error *error)
 {
+	static const struct parvus_options defaults;
 	struct parvus *h = calloc(1, sizeof(*h));
 	int ret;
 
@@ -19,8 +48,7 @@ int parvus_open(struct parvus **out, const struct parvus_options *options,
 		return pv_fail(error, ENOMEM, "no memory");
 	h->error = error ? error : &h->own;
 	h->fd = h->device_fd = -1;
-	h->run_dir = strdup(options && options->run_dir ? options->run_dir : "/run/parvus");
-	if (!h->run_dir) {
+	if (!take_options(h, options ? options : &defaults)) {
 		ret = pv_fail(error, ENOMEM, "no memory");
 		goto fail;
 	}
@@ -46,6 +74,9 @@ void parvus_close(struct parvus *h)
 	if (h->device_fd >= 0)
 		pv_sys.close(h->device_fd);
 	free(h->run_dir);
+	free(h->script_dir);
+	free(h->block_server);
+	free(h->qemu_nbd);
 	free(h);
 }
 

@@ -9,12 +9,14 @@
 #include "libparvus.h"
 
 #include <errno.h>
+#include <time.h>
 #include <sys/ioctl.h>
 #include <parvus/block.h>
 #include <parvus/linux.h>
 #include <parvus/network.h>
 
 #define PAGE	4096ull
+#define PARVUS_LIB_DIR "/usr/lib/parvus"
 
 /* Results are >= 0 or a negative errno. */
 struct parvus_sys {
@@ -49,7 +51,7 @@ extern const struct parvus_sys pv_sys;
 struct parvus {
 	int fd;
 	int device_fd;		/* the registry, once it was needed, else -1 */
-	char *run_dir;
+	char *run_dir, *script_dir, *block_server, *qemu_nbd;
 	struct parvus_error *error;	/* the caller's, or own */
 	struct parvus_error own;
 };
@@ -57,6 +59,14 @@ struct parvus {
 /* Sets the text, if somebody wants it; returns -code. */
 int pv_fail(struct parvus_error *e, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+static inline int64_t pv_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 /* A control_op; no text is set. */
 int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes);
@@ -66,6 +76,9 @@ int pv_lock(struct parvus *h);
 void pv_unlock(int lock);
 /* 0, or -EEXIST: a domain other than @except has that name. */
 int pv_name_free(struct parvus *h, const char *name, uint32_t except);
+
+/* The lock of who keeps a domain's devices, with its number in it. Returns a descriptor. */
+int pv_state_lock(struct parvus *h, uint32_t domain);
 
 /* A whole file of at most @max bytes; one byte more, zero, is allocated. */
 int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **data, size_t *bytes);

@@ -50,10 +50,16 @@ struct parvus;
 
 /**
  * struct parvus_options - how to open a handle
- * @run_dir: where names are locked and monitors keep their state; NULL = /run/parvus
+ * @run_dir: where names are locked and monitors keep their state; /run/parvus
+ * @lib_dir: where programs and kernels of Parvus are; /usr/lib/parvus
+ * @script_dir: where scripts of interfaces are; /etc/parvus/scripts
+ * @block_server: the program that serves disks of backendtype=program; block-server in @lib_dir
+ * @qemu_nbd: the program that serves other formats than raw; qemu-nbd
+ *
+ * NULL or "" = what is named last.
  */
 struct parvus_options {
-	const char *run_dir;
+	const char *run_dir, *lib_dir, *script_dir, *block_server, *qemu_nbd;
 };
 
 /**
@@ -67,6 +73,12 @@ typedef int parvus_progress(void *arg, uint64_t done, uint64_t total);
 
 /* ---- the handle ---------------------------------------------------------------- */
 
+/**
+ * parvus_options_env() - the options that the environment asks for
+ *
+ * PARVUS_RUN_DIR, PARVUS_LIB_DIR, PARVUS_SCRIPT_DIR, PARVUS_BLOCK_SERVER, PARVUS_QEMU_NBD.
+ */
+PARVUS_API void parvus_options_env(struct parvus_options *options);
 /**
  * parvus_open() - open the control device
  * @h: the new handle; NULL after a failure
@@ -160,6 +172,8 @@ PARVUS_API int parvus_list(struct parvus *h, struct parvus_control_info **list, 
 /** parvus_reason_text() - "poweroff", "reboot", "crash", "killed", ... */
 PARVUS_API const char *parvus_reason_text(uint32_t reason);
 
+/** parvus_folder() - make a folder, which is root's alone, with those above it */
+PARVUS_API int parvus_folder(const char *path);
 /** parvus_run_path() - path of @file of a domain's folder below the run directory */
 PARVUS_API int parvus_run_path(struct parvus *h, uint32_t domain, const char *file, char *path,
 			       size_t bytes);
@@ -352,6 +366,8 @@ PARVUS_API int parvus_disk_parse(struct parvus_error *e, const char *spec, struc
 PARVUS_API void parvus_disk_free(struct parvus_disk *d);
 /** parvus_disk_text() - write spec anew from the other members */
 PARVUS_API int parvus_disk_text(struct parvus_error *e, struct parvus_disk *d);
+/** parvus_number_parse() - a whole number from @min to @max, and nothing else */
+PARVUS_API bool parvus_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *n);
 /** parvus_disk_index() - 0 for xvda, sda, hda, vda, d0; -1 for what is no whole disk */
 PARVUS_API int parvus_disk_index(const char *vdev);
 /** parvus_disk_name() - "xvda" for 0 */
@@ -391,8 +407,8 @@ PARVUS_API int parvus_disk_open(struct parvus *h, const struct parvus_disk *d,
 PARVUS_API void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_disk *d,
 				  struct parvus_backing *b);
 /** parvus_disk_resized() - let the block device have the size of its file */
-PARVUS_API int parvus_disk_resized(struct parvus *h, const struct parvus_backing *b);
-PARVUS_API void parvus_disk_close(struct parvus_backing *b);
+PARVUS_API int parvus_disk_resized(struct parvus_error *e, const struct parvus_backing *b);
+PARVUS_API void parvus_disk_close(struct parvus *h, struct parvus_backing *b);
 /** parvus_disk_device() - class, index and config of @device, from disk and backing */
 PARVUS_API void parvus_disk_device(const struct parvus_disk *d, const struct parvus_backing *b,
 				   struct parvus_device *device);
@@ -409,6 +425,154 @@ enum parvus_net {
 PARVUS_API int parvus_net(enum parvus_net op, const char *name, const char *bridge, uint32_t value);
 /** parvus_net_watch() - a descriptor that is readable when an interface has changed */
 PARVUS_API int parvus_net_watch(void);
+
+/**
+ * parvus_program() - run a program of the system to its end
+ * @argv: its name, which is looked for in PATH, /usr/sbin and /sbin, and its arguments
+ * @input: its standard input; NULL = none
+ * @said: the first line that it wrote, on stdout or stderr
+ *
+ * Its status; 127 = it is not there; -1 = it could not be run, or died of a signal. What it leaves
+ * in the background is not waited for.
+ */
+PARVUS_API int parvus_program(char *const argv[], const char *input, char *said, size_t bytes);
+
+/* ---- the state of a monitor ------------------------------------------------------------- */
+
+/**
+ * struct parvus_state_device - what is known of a device outside the registry
+ * @id: in the registry; 0 = it was being made
+ * @nbd: number of the nbd device that it lies on; -1 = none
+ */
+struct parvus_state_device {
+	uint32_t device_class, index, id;
+	int nbd;
+};
+
+/**
+ * struct parvus_state - all that a monitor has to know to serve a domain that runs
+ * @created_ns: of the domain, which tells it from another one with this number
+ * @console_ref: grant of its console page
+ * @console_port: event port of its console
+ * @devices_made: all disks and interfaces of the configuration have been made
+ * @ended: the domain has ended, and what on_poweroff, on_reboot or on_crash say was begun
+ * @quick_ends: how often in a row it ended soon after its start
+ * @config: with what was attached and changed since
+ *
+ * RUN/domains/ID/state holds it; docs/monitor-state.md is the format.
+ */
+struct parvus_state {
+	uint32_t domain, console_ref, console_port, quick_ends;
+	uint64_t created_ns;
+	bool devices_made, ended;
+	struct parvus_state_device devices[PARVUS_DEVICES_DOMAIN];
+	size_t ndevices;
+	struct parvus_config *config;
+};
+
+/** parvus_state_parse() - read a state; @name is for messages. -ENOTSUP: of another version */
+PARVUS_API int parvus_state_parse(struct parvus_error *e, const char *name, const char *text,
+				  size_t bytes, struct parvus_state *s);
+/** parvus_state_text() - the other way; free() it */
+PARVUS_API int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char **text,
+				 size_t *bytes);
+PARVUS_API void parvus_state_free(struct parvus_state *s);
+/** parvus_state_load() - the state of a domain's monitor; -ENOENT if there is none */
+PARVUS_API int parvus_state_load(struct parvus *h, uint32_t domain, struct parvus_state *s);
+/** parvus_state_save() - write it, whole or not at all */
+PARVUS_API int parvus_state_save(struct parvus *h, const struct parvus_state *s);
+/**
+ * parvus_state_start() - make the folder of a domain that was built, with its first state
+ *
+ * Folders of domains that are gone are swept away before.
+ */
+PARVUS_API int parvus_state_start(struct parvus *h, const struct parvus_config *c,
+				  const struct parvus_build *b);
+/** parvus_state_remove() - remove the folder of a domain */
+PARVUS_API void parvus_state_remove(struct parvus *h, uint32_t domain);
+
+/* ---- a domain's disks and interfaces --------------------------------------------------------- */
+
+struct parvus_keeper;
+
+/**
+ * struct parvus_keeper_ops - what a keeper tells its program
+ * @say: something for a log; may be NULL
+ * @answer: @request, which had to wait, is done (NULL), or why not; once for each that returned 1
+ * @arg: for both
+ */
+struct parvus_keeper_ops {
+	void (*say)(void *arg, const char *text);
+	void (*answer)(void *arg, int request, const char *error);
+	void *arg;
+};
+
+/**
+ * parvus_create() - make a domain of a configuration with its disks and interfaces
+ * @b: how to build, and what came of it, as of parvus_build()
+ * @keeper: [out] of its devices
+ *
+ * It is ready to run but paused, and belongs to the handle until parvus_domain_commit(). After a
+ * failure nothing is left: no domain, device, loop or nbd device, program or folder.
+ */
+PARVUS_API int parvus_create(struct parvus *h, const struct parvus_config *c, struct parvus_build *b,
+			     const struct parvus_keeper_ops *ops,
+			     struct parvus_keeper **keeper);
+/**
+ * parvus_keeper_open() - become the keeper of a domain that has a state
+ *
+ * One program at a time can: -EBUSY.
+ */
+PARVUS_API int parvus_keeper_open(struct parvus *h, uint32_t domain,
+				  const struct parvus_keeper_ops *ops, struct parvus_keeper **keeper);
+/**
+ * parvus_keeper_start() - make the devices of the configuration, or adopt those that were made
+ *
+ * After a failure nothing is left of those that it made.
+ */
+PARVUS_API int parvus_keeper_start(struct parvus_keeper *k);
+/** parvus_keeper_end() - the domain has ended: remove its devices, and let go of everything */
+PARVUS_API void parvus_keeper_end(struct parvus_keeper *k);
+/** parvus_keeper_close() - be the keeper no more; devices that there are stay, for the next one */
+PARVUS_API void parvus_keeper_close(struct parvus_keeper *k);
+/** parvus_keeper_state() - what it works with; after a change of it, parvus_keeper_save() */
+PARVUS_API struct parvus_state *parvus_keeper_state(struct parvus_keeper *k);
+PARVUS_API int parvus_keeper_save(struct parvus_keeper *k);
+
+#define PARVUS_KEEPER_FDS (1u + PARVUS_DEVICES_DOMAIN)
+/**
+ * parvus_keeper_poll() - what to poll() for, beside other things, before parvus_keeper_work()
+ * @fds: room for PARVUS_KEEPER_FDS, of which @n are used
+ *
+ * Returns how long to wait at most, in ms; -1 = for ever.
+ */
+PARVUS_API int parvus_keeper_poll(struct parvus_keeper *k, struct pollfd *fds, size_t *n);
+PARVUS_API void parvus_keeper_work(struct parvus_keeper *k, const struct pollfd *fds, size_t n);
+
+/**
+ * parvus_keeper_attach_disk() - give the domain another disk; @spec is as in disk = [...]
+ * @request: a number of the caller's, >= 0
+ *
+ * 1: it is under way, and ops->answer() will be called for @request. What is attached becomes part
+ * of the configuration.
+ */
+PARVUS_API int parvus_keeper_attach_disk(struct parvus_keeper *k, const char *spec, int request);
+/** parvus_keeper_attach_vif() - the same, another interface, as in vif = [...] */
+PARVUS_API int parvus_keeper_attach_vif(struct parvus_keeper *k, const char *spec, int request);
+/**
+ * parvus_keeper_detach() - take a disk or interface
+ * @force: at once (0); without it the domain finishes with it first (1, as above)
+ */
+PARVUS_API int parvus_keeper_detach(struct parvus_keeper *k, uint32_t device_class, uint32_t index,
+				    bool force, int request);
+/** parvus_keeper_limit_disk() - change limits of a disk; NULL = as it is, 0 = no limit */
+PARVUS_API int parvus_keeper_limit_disk(struct parvus_keeper *k, uint32_t index, const uint32_t *iops,
+					const uint64_t *bps);
+/** parvus_keeper_resize_disk() - let a disk have the new size of its file or block device */
+PARVUS_API int parvus_keeper_resize_disk(struct parvus_keeper *k, uint32_t index);
+/** parvus_keeper_change_medium() - put another medium into a CD drive; NULL or "" = none */
+PARVUS_API int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index,
+					   const char *target);
 
 /* ---- console -------------------------------------------------------------------------- */
 

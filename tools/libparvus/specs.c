@@ -152,6 +152,21 @@ bool parvus_size_parse(const char *text, uint64_t *bytes)
 	return true;
 }
 
+bool parvus_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *n)
+{
+	unsigned long long v;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	v = strtoull(text, &end, 10);
+	if (errno || *end || v < min || v > max)
+		return false;
+	*n = v;
+	return true;
+}
+
 /* A number without a suffix. */
 static int number(const struct spec *s, const char *key, const char *text, uint64_t min, uint64_t max,
 		  uint32_t *to)
@@ -159,7 +174,7 @@ static int number(const struct spec *s, const char *key, const char *text, uint6
 	char why[100];
 	uint64_t n;
 
-	if (!parvus_size_parse(text, &n) || text[strspn(text, "0123456789")] || n < min || n > max) {
+	if (!parvus_number_parse(text, min, max, &n)) {
 		snprintf(why, sizeof(why), "%s is not a number from %llu to %llu", key,
 			 (unsigned long long)min, (unsigned long long)max);
 		return wrong(s, why);

@@ -3,9 +3,11 @@
  * parvus create: configuration, domain, folder, monitor, commit, in this order. Until the
  * commit the domain belongs to this process, and goes with it.
  */
-#include "tool.h"
+#include "ask.h"
+#include "commands.h"
+#include "terminal.h"
+#include "wait.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 const struct option_text create_options[] = {
@@ -20,17 +22,10 @@ const struct option_text create_options[] = {
 	{ 0 },
 };
 
-static volatile int stop;
-
-static void on_signal(int number)
-{
-	stop = number;
-}
-
 static int make(struct tool *t, const struct parvus_config *config, bool paused,
 		struct parvus_build *b)
 {
-	struct bar bar = { .what = config->name, .last = -1, .stop = &stop };
+	struct bar bar = { .what = config->name, .last = -1 };
 	int link;
 
 	b->progress = bar_progress;
@@ -40,12 +35,14 @@ static int make(struct tool *t, const struct parvus_config *config, bool paused,
 		return fail_lib(t);
 	}
 	bar_end(&bar);
-	if (state_write(t->h, config, b))
+	if (parvus_state_start(t->h, config, b)) {
+		fail_lib(t);
 		goto destroy;
-	if (monitor_start(t, b->domain, config->name, &link))
+	}
+	if (monitor_start(b->domain, config->name, &link))
 		goto remove;
-	if (stop || parvus_domain_commit(t->h, b->domain, !paused)) {
-		if (stop)
+	if (stopped || parvus_domain_commit(t->h, b->domain, !paused)) {
+		if (stopped)
 			fail("stopped");
 		else
 			fail_lib(t);
@@ -56,7 +53,7 @@ static int make(struct tool *t, const struct parvus_config *config, bool paused,
 	monitor_committed(link);
 	return 0;
 remove:
-	state_remove(t->h, b->domain);
+	parvus_state_remove(t->h, b->domain);
 destroy:
 	parvus_domain_destroy(t->h, b->domain);
 	return 1;
@@ -68,7 +65,6 @@ int cmd_create(struct tool *t)
 	bool overcommit = false;
 	struct parvus_config *config;
 	struct parvus_build b = { 0 };
-	struct sigaction on = { .sa_handler = on_signal };
 	const char *file = NULL;
 	unsigned int first = 0;
 	size_t i;
@@ -129,8 +125,8 @@ int cmd_create(struct tool *t)
 		parvus_config_free(config);
 		return ret;
 	}
-	sigaction(SIGINT, &on, NULL);
-	sigaction(SIGTERM, &on, NULL);
+	catch_signals();
+	signal(SIGHUP, SIG_DFL);
 	ret = make(t, config, paused, &b);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* parvus dump-core: a core file, whole or not at all. A running domain is paused meanwhile. */
-#include "tool.h"
+#include "commands.h"
+#include "wait.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,17 +11,9 @@ const struct option_text dump_options[] = {
 	{ 0 },
 };
 
-static volatile int stop;
-
-static void on_signal(int number)
-{
-	stop = number;
-}
-
 int cmd_dump_core(struct tool *t)
 {
-	struct sigaction on = { .sa_handler = on_signal };
-	struct bar bar = { .what = "dump-core", .last = -1, .stop = &stop };
+	struct bar bar = { .what = "dump-core", .last = -1 };
 	struct parvus_control_info i;
 	struct json_object *o;
 	bool paused = false;
@@ -43,9 +35,7 @@ int cmd_dump_core(struct tool *t)
 		free(new);
 		return ret;
 	}
-	sigaction(SIGINT, &on, NULL);
-	sigaction(SIGTERM, &on, NULL);
-	sigaction(SIGHUP, &on, NULL);
+	catch_signals();
 	ret = 0;
 	if (i.state == PARVUS_DOMAIN_RUNNING && !(i.flags & PARVUS_INFO_PAUSED)) {
 		ret = parvus_domain_pause(t->h, i.domain) ? fail_lib(t) : 0;

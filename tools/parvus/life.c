@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* parvus destroy, shutdown, reboot, pause, unpause, rename: the life of a domain. */
-#include "tool.h"
+#include "commands.h"
+#include "wait.h"
 
 const struct option_text destroy_options[] = {
 	{ 'f', NULL, NULL, "accepted, as xl has it; domain 0 cannot be destroyed" },

@@ -5,7 +5,7 @@
  * dnsmasq (or addresses by BusyBox' udhcpd), and masquerading by one nftables table. RUN/nat says
  * what was done; it is written before each step, so that stop undoes also half of a start.
  */
-#include "tool.h"
+#include "commands.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define MASK	0xffffff00u	/* networks are /24 */
@@ -62,53 +61,6 @@ static bool write_file(const char *path, const char *text)
 	if (fd >= 0)
 		close(fd);
 	return ok;
-}
-
-/* Run a program, @input is its stdin. Its status, 127 = not there; the first line it wrote in @said. */
-static int program(char *const argv[], const char *input, char *said, size_t bytes)
-{
-	int in[2], out[2], status = -1;
-	size_t have = 0;
-	ssize_t n;
-	pid_t pid;
-
-	said[0] = 0;
-	if (pipe2(in, O_CLOEXEC))
-		return -1;
-	if (pipe2(out, O_CLOEXEC)) {
-		close(in[0]);
-		close(in[1]);
-		return -1;
-	}
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		/* system programs are there, whatever the user's PATH */
-		snprintf(said, bytes, "%s:/usr/sbin:/sbin", env_dir("PATH", "/usr/bin:/bin"));
-		setenv("PATH", said, 1);
-		dup2(in[0], 0);
-		dup2(out[1], 1);
-		dup2(out[1], 2);
-		execvp(argv[0], argv);
-		_exit(errno == ENOENT ? 127 : 126);
-	}
-	close(in[0]);
-	close(out[1]);
-	signal(SIGPIPE, SIG_IGN);
-	if (input && write(in[1], input, strlen(input)) < 0)
-		have = 0;	/* its status says it */
-	close(in[1]);
-	/* a daemon may keep it open: its parent's end is enough */
-	if (pid > 0)
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	fcntl(out[0], F_SETFL, O_NONBLOCK);
-	while (have < bytes - 1 && (n = read(out[0], said + have, bytes - 1 - have)) > 0)
-		have += (size_t)n;
-	said[have] = 0;
-	said[strcspn(said, "\n")] = 0;
-	close(out[0]);
-	return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 /* ---- RUN/nat ------------------------------------------------------------------------------- */
@@ -159,7 +111,7 @@ static pid_t dhcp_pid(void)
 		text[0] = 0;
 	fclose(f);
 	text[strcspn(text, "\n")] = 0;
-	if (!parse_number(text, 2, INT32_MAX, &pid))
+	if (!parvus_number_parse(text, 2, INT32_MAX, &pid))
 		return 0;
 	/* numbers of processes come back */
 	snprintf(path, sizeof(path), "/proc/%u/comm", (unsigned int)pid);
@@ -305,7 +257,7 @@ static int start_nft(struct nat *n)
 		 "table ip parvus\ndelete table ip parvus\ntable ip parvus {\n"
 		 "chain postrouting { type nat hook postrouting priority 100;\n"
 		 "ip saddr %s/24 ip daddr != %s/24 masquerade; }\n}\n", net, net);
-	status = program(args, rules, said, sizeof(said));
+	status = parvus_program(args, rules, said, sizeof(said));
 	if (!status)
 		return 0;
 	n->nft = false;
@@ -333,7 +285,7 @@ static int start_dnsmasq(const struct nat *n)
 	snprintf(bridge, sizeof(bridge), "--interface=%s", n->bridge);
 	snprintf(range, sizeof(range), "--dhcp-range=%s,%s,12h", address(n->net, 10, first),
 		 address(n->net, 250, last));
-	status = program(args, NULL, said, sizeof(said));
+	status = parvus_program(args, NULL, said, sizeof(said));
 	if (status && status != 127)
 		return fail("network-nat: dnsmasq: %s", said[0] ? said : "it failed");
 	return status;
@@ -364,7 +316,7 @@ static int start_udhcpd(const struct nat *n)
 		fclose(f);
 	if (at >= sizeof(text) || !write_file(path, text) || !write_file(leases, ""))
 		return fail("network-nat: cannot write %s: %s", path, strerror(errno));
-	status = program(args, NULL, said, sizeof(said));
+	status = parvus_program(args, NULL, said, sizeof(said));
 	if (status && status != 127)
 		return fail("network-nat: udhcpd: %s", said[0] ? said : "it failed");
 	return status;
@@ -406,7 +358,7 @@ static int stop(struct nat *n)
 	for (tries = 0; pid && tries < 200 && !kill(pid, 0); tries++)
 		usleep(10000);
 	if (n->nft)
-		program(args, NULL, said, sizeof(said));
+		parvus_program(args, NULL, said, sizeof(said));
 	if (n->forward)
 		write_file(FORWARD, "0\n");
 	if (parvus_net(PARVUS_NET_IS_BRIDGE, n->bridge, NULL, 0) == 1) {

@@ -4,10 +4,10 @@
  * this process and ends with it, however that ends. The command goes in as /cmd, in a cpio
  * archive behind the ramdisk; the console is what it says; its status is the domain's.
  */
-#include "tool.h"
+#include "commands.h"
+#include "wait.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -279,11 +279,11 @@ int cmd_run(struct tool *t)
 	while ((c = tool_option(t)) > 0) {
 		switch (c) {
 		case 'm':
-			if (!parse_number(t->optarg, 2, 1u << 26, &memory))
+			if (!parvus_number_parse(t->optarg, 2, 1u << 26, &memory))
 				return usage(t, "-m %s: a number of MiB is expected", t->optarg);
 			break;
 		case 'c':
-			if (!parse_number(t->optarg, 1, PARVUS_MAX_VCPUS, &vcpus))
+			if (!parvus_number_parse(t->optarg, 1, PARVUS_MAX_VCPUS, &vcpus))
 				return usage(t, "-c %s: a number from 1 to %u is expected", t->optarg,
 					     PARVUS_MAX_VCPUS);
 			break;
@@ -300,7 +300,7 @@ int cmd_run(struct tool *t)
 			input = true;
 			break;
 		case OPT_TIMEOUT:
-			if (!parse_number(t->optarg, 1, 1u << 30, &seconds))
+			if (!parvus_number_parse(t->optarg, 1, 1u << 30, &seconds))
 				return usage(t, "--timeout %s: a number of seconds is expected",
 					     t->optarg);
 			break;

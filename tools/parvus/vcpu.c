@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* parvus vcpu-list, vcpu-pin, vcpu-set, sched, mem-set, mem-max: what a domain may use. */
-#include "tool.h"
+/* parvus vcpu-list, vcpu-pin, vcpu-set: vCPUs of a domain. */
+#include "commands.h"
 
 const struct option_text pin_options[] = {
 	{ 'f', "force", NULL, "accepted, as xl has it" },
@@ -8,12 +8,6 @@ const struct option_text pin_options[] = {
 };
 const struct option_text vcpu_set_options[] = {
 	{ 'i', "ignore-host", NULL, "accepted, as xl has it" },
-	{ 0 },
-};
-const struct option_text sched_options[] = {
-	{ 'd', "domain", "DOMAIN", "this one" },
-	{ 'w', "weight", "WEIGHT", "its share, 1 to 65535; 256 is normal" },
-	{ 'c', "cap", "PERCENT", "at most this much of one CPU; 0 = no cap" },
 	{ 0 },
 };
 
@@ -110,7 +104,7 @@ int cmd_vcpu_pin(struct tool *t)
 		return 1;
 	to = i.vcpus;
 	if (strcmp(t->args[1], "all")) {
-		if (!parse_number(t->args[1], 0, PARVUS_MAX_VCPUS - 1, &from))
+		if (!parvus_number_parse(t->args[1], 0, PARVUS_MAX_VCPUS - 1, &from))
 			return usage(t, "%s: the number of a vCPU or \"all\" is expected", t->args[1]);
 		to = from + 1;
 	}
@@ -146,7 +140,7 @@ int cmd_vcpu_set(struct tool *t)
 		;
 	if (c < 0)
 		return 1;
-	if (!parse_number(t->args[1], 1, PARVUS_MAX_VCPUS, &n))
+	if (!parvus_number_parse(t->args[1], 1, PARVUS_MAX_VCPUS, &n))
 		return usage(t, "%s: a number of vCPUs from 1 to %u is expected", t->args[1],
 			     PARVUS_MAX_VCPUS);
 	if (tool_open(t) || tool_domain(t, t->args[0], &i))
@@ -154,127 +148,4 @@ int cmd_vcpu_set(struct tool *t)
 	if (n > i.vcpus)
 		return fail("vcpu-set: domain %u has at most %u vCPUs", i.domain, i.vcpus);
 	return parvus_domain_vcpus(t->h, i.domain, (uint32_t)n) ? fail_lib(t) : 0;
-}
-
-static int sched_one(struct tool *t, const struct parvus_control_info *d, uint32_t flags,
-		     uint32_t weight, uint32_t cap, struct json_object *all)
-{
-	char name[PARVUS_NAME_MAX];
-
-	if (parvus_domain_sched(t->h, d->domain, flags, &weight, &cap))
-		return fail_lib(t);
-	memcpy(name, d->name, sizeof(name));
-	if (t->json) {
-		struct json_object *o = json_object_new_object();
-
-		add_text(o, "name", d->name);
-		add_u64(o, "id", d->domain);
-		add_u64(o, "weight", weight);
-		add_u64(o, "cap", cap);
-		json_object_array_add(all, o);
-	} else if (!flags) {
-		printf("%-33s %4u %6u %4u\n", plain(name), d->domain, weight, cap);
-	}
-	return 0;
-}
-
-int cmd_sched(struct tool *t)
-{
-	struct parvus_control_info *list, one;
-	const char *domain = NULL;
-	uint64_t weight = 0, cap = 0;
-	struct json_object *all;
-	uint32_t flags = 0;
-	size_t i, n;
-	int c, ret = 0;
-
-	while ((c = tool_option(t)) > 0) {
-		if (c == 'd')
-			domain = t->optarg;
-		if (c == 'w') {
-			if (!parse_number(t->optarg, 1, 65535, &weight))
-				return usage(t, "-w %s: a weight from 1 to 65535 is expected", t->optarg);
-			flags |= PARVUS_SCHED_SET_WEIGHT;
-		}
-		if (c == 'c') {
-			if (!parse_number(t->optarg, 0, 100 * PARVUS_MAX_VCPUS, &cap))
-				return usage(t, "-c %s: percent of one CPU are expected", t->optarg);
-			flags |= PARVUS_SCHED_SET_CAP;
-		}
-	}
-	if (c < 0)
-		return 1;
-	if (flags && !domain)
-		return usage(t, "-d DOMAIN is expected");
-	if (tool_open(t))
-		return 1;
-	if (domain && tool_domain(t, domain, &one))
-		return 1;
-	all = json_object_new_array();
-	if (!t->json && !flags)
-		printf("%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
-	if (domain) {
-		ret = sched_one(t, &one, flags, (uint32_t)weight, (uint32_t)cap, all);
-	} else {
-		if (parvus_list(t->h, &list, &n)) {
-			json_object_put(all);
-			return fail_lib(t);
-		}
-		for (i = 0; !ret && i < n; i++)
-			if (list[i].state != PARVUS_DOMAIN_DYING)
-				ret = sched_one(t, &list[i], 0, 0, 0, all);
-		free(list);
-	}
-	if (t->json && !ret)
-		return print_json(all);
-	json_object_put(all);
-	return ret;
-}
-
-static int memory(struct tool *t, bool max)
-{
-	struct parvus_control_info i;
-	struct json_object *o;
-	uint64_t frames;
-	int ret;
-
-	if (tool_arguments(t))
-		return 1;
-	if (!parse_frames(t->args[1], &frames))
-		return usage(t, "%s: a size such as 512, 512m or 2g is expected", t->args[1]);
-	if (tool_open(t) || tool_domain(t, t->args[0], &i))
-		return 1;
-	if (i.flags & PARVUS_INFO_CONTROL)
-		return fail("the memory of the control domain is fixed");
-	if (!max && frames > i.max_frames)
-		return fail("domain %u may have %llu MiB at most (mem-max)", i.domain,
-			    (unsigned long long)i.max_frames >> 8);
-	if (max && frames < i.frames)
-		return fail("domain %u has %llu MiB now: mem-set first", i.domain,
-			    (unsigned long long)i.frames >> 8);
-	ret = max ? parvus_domain_memory(t->h, i.domain, PARVUS_MEMORY_SET_MAX, frames, 0)
-		  : parvus_domain_memory(t->h, i.domain, PARVUS_MEMORY_SET_TARGET, 0, frames);
-	if (ret)
-		return fail_lib(t);
-	if (!t->json)
-		return 0;
-	if (parvus_domain_info(t->h, i.domain, &i))
-		return fail_lib(t);
-	o = json_object_new_object();
-	add_text(o, "name", i.name);
-	add_u64(o, "id", i.domain);
-	add_u64(o, "memory_kib", i.frames * 4);
-	add_u64(o, "target_memory_kib", i.target_frames * 4);
-	add_u64(o, "max_memory_kib", i.max_frames * 4);
-	return print_json(o);
-}
-
-int cmd_mem_set(struct tool *t)
-{
-	return memory(t, false);
-}
-
-int cmd_mem_max(struct tool *t)
-{
-	return memory(t, true);
 }

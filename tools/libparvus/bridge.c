@@ -1,33 +1,37 @@
-// SPDX-License-Identifier: GPL-2.0-only
-/* Interfaces of back ends in domain 0: into a bridge, or to a script. */
-#include "devices.h"
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* libparvus: interfaces of back ends in this domain: into a bridge, or to a script. */
+#include "keeper.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-void vif_interface(const struct devices *d, const struct parvus_vif *v, char name[32])
+void pv_vif_interface(const struct parvus_keeper *k, const struct parvus_vif *v, char name[32])
 {
 	if (v->ifname)
 		snprintf(name, 32, "%s", v->ifname);
 	else
-		snprintf(name, 32, "vif%u.%d", d->domain, v->index);
+		snprintf(name, 32, "vif%u.%d", k->state.domain, v->index);
 }
 
 /* vif-bridge, xl's default, is what happens without a script. */
-bool vif_has_script(const struct parvus_vif *v)
+static bool has_script(const struct parvus_vif *v)
 {
 	return v->script && strcmp(v->script, "vif-bridge");
 }
 
-static const char *script_path(const struct parvus_vif *v, char *path, size_t bytes)
+static const char *script_path(const struct parvus_keeper *k, const struct parvus_vif *v, char *path,
+			       size_t bytes)
 {
 	if (v->script[0] == '/')
 		snprintf(path, bytes, "%s", v->script);
 	else
-		snprintf(path, bytes, "%s/%s", env_dir("PARVUS_SCRIPT_DIR", "/etc/parvus/scripts"),
-			 v->script);
+		snprintf(path, bytes, "%s/%s", k->h->script_dir, v->script);
 	return path;
 }
 
@@ -46,34 +50,34 @@ static const char *bridge_of(const struct parvus_vif *v)
 }
 
 /* Is what an interface needs there? */
-const char *vif_check(struct devices *d, const struct parvus_vif *v)
+int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v)
 {
 	const char *bridge = bridge_of(v);
 	char path[300];
 
-	if (vif_has_script(v)) {
-		if (access(script_path(v, path, sizeof(path)), X_OK))
-			return devices_why(d, "vif %d: cannot run the script %s: %s", v->index, path,
+	if (has_script(v)) {
+		if (access(script_path(k, v, path, sizeof(path)), X_OK))
+			return pv_fail(k->h->error, errno, "vif %d: cannot run the script %s: %s", v->index, path,
 				   strerror(errno));
-		return NULL;
+		return 0;
 	}
 	if (!bridge)
-		return devices_why(d, "vif %d: no bridge is given, and there is neither parvus0 nor br0 (parvus network-nat start makes parvus0)",
+		return pv_fail(k->h->error, ENODEV, "vif %d: no bridge is given, and there is neither parvus0 nor br0 (parvus network-nat start makes parvus0)",
 			   v->index);
 	if (parvus_net(PARVUS_NET_IS_BRIDGE, bridge, NULL, 0) != 1)
-		return devices_why(d, "vif %d: there is no bridge %s", v->index, bridge);
-	return NULL;
+		return pv_fail(k->h->error, ENODEV, "vif %d: there is no bridge %s", v->index, bridge);
+	return 0;
 }
 
-static void script_exec(struct devices *d, const struct parvus_vif *v, const char *what)
+static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, const char *what)
 {
 	char path[300], name[32], text[32], action[16], type[] = "type_if=vif";
 	char *const args[] = { path, action, type, NULL };
 	const char *bridge = bridge_of(v);
 
-	script_path(v, path, sizeof(path));
+	script_path(k, v, path, sizeof(path));
 	snprintf(action, sizeof(action), "%s", what);
-	vif_interface(d, v, name);
+	pv_vif_interface(k, v, name);
 	setenv("vif", name, 1);
 	if (bridge)
 		setenv("bridge", bridge, 1);
@@ -84,9 +88,9 @@ static void script_exec(struct devices *d, const struct parvus_vif *v, const cha
 	setenv("mac", text, 1);
 	snprintf(text, sizeof(text), "%u", v->mtu ? v->mtu : 1500);
 	setenv("mtu", text, 1);
-	snprintf(text, sizeof(text), "%u", d->domain);
+	snprintf(text, sizeof(text), "%u", k->state.domain);
 	setenv("PARVUS_DOMAIN", text, 1);
-	setenv("PARVUS_NAME", d->config->name, 1);
+	setenv("PARVUS_NAME", k->state.config->name, 1);
 	snprintf(text, sizeof(text), "%d", v->index);
 	setenv("PARVUS_DEVID", text, 1);
 	signal(SIGHUP, SIG_DFL);
@@ -96,8 +100,8 @@ static void script_exec(struct devices *d, const struct parvus_vif *v, const cha
 	_exit(127);
 }
 
-/* Its output goes to the monitor's log. */
-const char *vif_script(struct devices *d, const struct parvus_vif *v, const char *what)
+/* What it says goes where this program's stderr does, which is the monitor's log. */
+static int script(struct parvus_keeper *k, const struct parvus_vif *v, const char *what)
 {
 	int status = -1, fd;
 	struct pollfd p;
@@ -105,10 +109,10 @@ const char *vif_script(struct devices *d, const struct parvus_vif *v, const char
 
 	if (pid == 0) {
 		dup2(2, 1);
-		script_exec(d, v, what);
+		script_exec(k, v, what);
 	}
 	if (pid < 0)
-		return devices_why(d, "vif %d: cannot run the script: %s", v->index, strerror(errno));
+		return pv_fail(k->h->error, errno, "vif %d: cannot run the script: %s", v->index, strerror(errno));
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	p = (struct pollfd){ .fd = fd, .events = POLLIN };
 	if (fd >= 0 && poll(&p, 1, 10000) == 0)
@@ -118,14 +122,14 @@ const char *vif_script(struct devices *d, const struct parvus_vif *v, const char
 	if (fd >= 0)
 		close(fd);
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return NULL;
-	return devices_why(d, "vif %d: the script %s %s: %s %d", v->index, v->script, what,
+		return 0;
+	return pv_fail(k->h->error, EIO, "vif %d: the script %s %s: %s %d", v->index, v->script, what,
 		   WIFEXITED(status) ? "status" : "out of time, or signal",
 		   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
 
 /* The back end's interface is there: where it belongs. */
-static const char *plug(struct devices *d, const struct parvus_vif *v, const char *name)
+static int plug(struct parvus_keeper *k, const struct parvus_vif *v, const char *name)
 {
 	const char *bridge = bridge_of(v);
 	int ret = 0;
@@ -133,41 +137,43 @@ static const char *plug(struct devices *d, const struct parvus_vif *v, const cha
 	if (v->mtu)
 		ret = parvus_net(PARVUS_NET_MTU, name, NULL, v->mtu);
 	if (ret < 0)
-		return devices_why(d, "vif %d: cannot set the mtu of %s to %u: %s", v->index, name,
+		return pv_fail(k->h->error, -ret, "vif %d: cannot set the mtu of %s to %u: %s", v->index, name,
 				   v->mtu, strerror(-ret));
-	if (vif_has_script(v))
-		return vif_script(d, v, "online");
+	if (has_script(v))
+		return script(k, v, "online");
 	if (!bridge)
-		return vif_check(d, v);
+		return pv_vif_check(k, v);
 	ret = parvus_net(PARVUS_NET_JOIN, name, bridge, 0);
 	if (ret < 0)
-		return devices_why(d, "vif %d: cannot put %s into %s: %s", v->index, name, bridge,
+		return pv_fail(k->h->error, -ret, "vif %d: cannot put %s into %s: %s", v->index, name, bridge,
 				   strerror(-ret));
 	ret = parvus_net(PARVUS_NET_UP, name, NULL, 1);
 	if (ret < 0)
-		return devices_why(d, "vif %d: cannot set %s up: %s", v->index, name, strerror(-ret));
-	return NULL;
+		return pv_fail(k->h->error, -ret, "vif %d: cannot set %s up: %s", v->index, name, strerror(-ret));
+	return 0;
 }
 
-/* NULL, or what is wrong. An interface with another number is a new one. */
-const char *vif_look(struct devices *d, struct slot *s)
+void pv_vif_offline(struct parvus_keeper *k, const struct parvus_vif *v)
 {
-	struct parvus_vif *v = devices_vif(d, s);
-	const char *error = NULL;
-	char name[32];
-	int index;
+	if (has_script(v))
+		script(k, v, "offline");
+}
 
-	if (!v || s->remote)
-		return NULL;
-	vif_interface(d, v, name);
+/* An interface with another number is a new one. An error is of plugging it, once. */
+int pv_vif_look(struct parvus_keeper *k, const struct parvus_vif *v, struct slot *s)
+{
+	char name[32];
+	int index, ret = 0;
+
+	pv_vif_interface(k, v, name);
 	index = parvus_net(PARVUS_NET_INDEX, name, NULL, 0);
 	if (index <= 0) {
 		s->ifindex = 0;
 	} else if (index != s->ifindex) {
-		error = plug(d, v, name);
+		ret = plug(k, v, name);
 		s->ifindex = index;
-		if (error && s->wait != WAIT_BACK)
-			devices_say(d, "%s", error);
+		if (ret && s->wait != WAIT_BACK)
+			pv_keeper_say(k, "%s", k->h->error->text);
 	}
-	return error;
+	return ret;
 }

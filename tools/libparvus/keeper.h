@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the parts of a keeper share: keeper.c (the table, making, looking) calls server.c (programs
+ * that serve disks) and bridge.c (interfaces); hotplug.c (what is asked of it) calls all three.
+ */
+#ifndef LIBPARVUS_KEEPER_H
+#define LIBPARVUS_KEEPER_H
+
+#include "internal.h"
+
+enum wait {
+	WAIT_NONE,
+	WAIT_BACK,	/* until a back end is there, and the interface is where it belongs */
+	WAIT_CLOSED,	/* until both ends are closed: it is to be removed */
+};
+
+/* One device. */
+struct slot {
+	bool used;
+	uint32_t device_class, index, id;
+	bool remote;			/* its back end is not in this domain */
+	struct parvus_backing backing;
+	enum wait wait;
+	int64_t until_ms;
+	int request;			/* what is answered when the waiting is over; -1 = nothing */
+	/* a program that serves it */
+	pid_t pid;
+	int pidfd;			/* -1 = it does not run */
+	int64_t started_ms, restart_ms;
+	unsigned int quick;		/* quick ends in a row */
+	int ifindex;			/* the interface that was set up; 0 = none */
+};
+
+struct parvus_keeper {
+	struct parvus *h;
+	struct parvus_state state;
+	struct parvus_keeper_ops ops;
+	int lock, net;
+	bool news;			/* interfaces may have changed */
+	struct slot slots[PARVUS_DEVICES_DOMAIN];
+};
+
+#define CLOSE_MS	15000	/* for both ends to close */
+
+/* server.c. A slot that has no program is left alone. */
+int pv_server_check(struct parvus_keeper *k, const struct parvus_disk *disk);
+int pv_server_start(struct parvus_keeper *k, struct slot *s);
+void pv_server_adopt(struct parvus_keeper *k, struct slot *s);
+void pv_server_ended(struct parvus_keeper *k, struct slot *s);
+void pv_server_stop(struct parvus_keeper *k, struct slot *s);
+
+/* bridge.c */
+void pv_vif_interface(const struct parvus_keeper *k, const struct parvus_vif *v, char name[32]);
+int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v);
+void pv_vif_offline(struct parvus_keeper *k, const struct parvus_vif *v);
+int pv_vif_look(struct parvus_keeper *k, const struct parvus_vif *v, struct slot *s);
+
+/* keeper.c */
+void pv_keeper_say(struct parvus_keeper *k, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The state file; that it cannot be written is said. */
+void pv_keeper_save(struct parvus_keeper *k);
+struct slot *pv_slot_find(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
+/* What the configuration says of it; NULL = nothing, or it is of the other class. */
+struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s);
+struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
+/* Make the device of an entry of the configuration. */
+int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
+/* Tell who asked; NULL = it is done. */
+void pv_slot_answer(struct parvus_keeper *k, struct slot *s, const char *error);
+/* The device is gone from the registry, or was never in it. */
+void pv_slot_let_go(struct parvus_keeper *k, struct slot *s);
+/* Take an entry out of the configuration: it does not come back. */
+void pv_slot_forget(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
+/* Write into a configuration whether the device is to be detached; returns whether it was. */
+bool pv_detaching(uint32_t device_class, uint8_t config[PARVUS_DEVICE_BLOB], bool detach);
+
+#endif

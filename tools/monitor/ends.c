@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * parvus-monitor: the end of the domain, and what on_poweroff, on_reboot and on_crash say then. A
+ * domain that ends soon after its start again and again is restarted ever more slowly.
+ *
+ * The state file says when that was begun: a monitor that takes over goes on with it.
+ */
+#include "monitor.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUICK_NS	10000000000ull	/* a domain that ended sooner is restarted slowly */
+#define DELAY_MAX	60000		/* ms */
+
+/* The domain is gone, or goes: so does its folder. */
+static void release(struct monitor *m)
+{
+	requests_stop(m);
+	parvus_keeper_end(m->keeper);
+	console_stop(m);
+	parvus_state_remove(m->h, m->domain);
+}
+
+void wait_until_gone(struct monitor *m, int ms)
+{
+	struct pollfd p = { .fd = parvus_fd(m->h), .events = POLLIN };
+	struct parvus_control_info i;
+	int64_t until = now_ms() + ms;
+
+	while (parvus_changed(m->h) == 0 && parvus_domain_info(m->h, m->domain, &i) == 0 &&
+	       now_ms() < until)
+		parvus_poll(m->h, &p, 1, 100);
+}
+
+static void dump(struct monitor *m)
+{
+	const char *dir = env_dir("PARVUS_DUMP_DIR", "/var/lib/parvus/dump");
+	char path[400], stamp[32];
+	time_t now = time(NULL);
+	struct tm tm;
+	int fd;
+
+	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
+	parvus_folder(dir);
+	snprintf(path, sizeof(path), "%s/%s-%s.core", dir, m->state->config->name, stamp);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		say(m, "cannot write %s: %s", path, strerror(errno));
+		return;
+	}
+	if (parvus_core_write(m->h, m->domain, fd, NULL, NULL)) {
+		say(m, "%s", m->error.text);
+		unlink(path);
+	} else {
+		say(m, "core file %s", path);
+	}
+	close(fd);
+}
+
+static enum parvus_action action_of(const struct monitor *m, const struct parvus_control_info *i)
+{
+	const struct parvus_config *c = m->state->config;
+
+	switch (i->reason) {
+	case PARVUS_SHUTDOWN_POWEROFF:
+		return c->on_poweroff;
+	case PARVUS_SHUTDOWN_REBOOT:
+		return c->on_reboot;
+	case PARVUS_SHUTDOWN_SUSPEND:
+		return PARVUS_ACTION_PRESERVE;
+	}
+	return c->on_crash;
+}
+
+/* Build it again from its configuration. False: give up. */
+static bool begin_again(struct monitor *m)
+{
+	uint32_t quick_ends = m->state->quick_ends;
+	struct parvus_keeper *old = m->keeper;
+	struct parvus_build b = { 0 };
+
+	if (parvus_create(m->h, m->state->config, &b, &m->ops, &m->keeper)) {
+		m->keeper = old;
+		say(m, "cannot restart: %s", m->error.text);
+		return false;
+	}
+	parvus_keeper_close(old);
+	m->domain = b.domain;
+	m->state = parvus_keeper_state(m->keeper);
+	m->ended = m->restart = false;
+	if (!console_start(m) && !requests_start(m)) {
+		m->state->quick_ends = quick_ends;
+		if (!parvus_keeper_save(m->keeper) && !parvus_domain_commit(m->h, b.domain, true)) {
+			say(m, "restarted");
+			return true;
+		}
+	}
+	say(m, "cannot restart: %s", m->error.text);
+	release(m);
+	parvus_domain_destroy(m->h, b.domain);
+	return false;
+}
+
+/* When to make it again: the first time at once, then after 1, 2, 4, ... seconds. */
+static void plan_restart(struct monitor *m, bool counted)
+{
+	struct parvus_state *s = m->state;
+	struct parvus_control_machine now;
+	bool quick = !parvus_machine(m->h, &now) && now.now_ns - s->created_ns < QUICK_NS;
+
+	m->restart = true;
+	m->restart_ms = now_ms();
+	if (!counted)
+		s->quick_ends = quick ? s->quick_ends + 1 : 0;
+	if (s->quick_ends > 1) {
+		int64_t delay = s->quick_ends > 7 ? DELAY_MAX : 1000ll << (s->quick_ends - 2);
+
+		m->restart_ms += delay < DELAY_MAX ? delay : DELAY_MAX;
+		say(m, "it ends soon after its start: restart in %lld s",
+		    (long long)(m->restart_ms - now_ms() + 999) / 1000);
+	}
+}
+
+/* The domain has shut down. False: nothing is left to do for this process. */
+static bool at_end(struct monitor *m, const struct parvus_control_info *i)
+{
+	enum parvus_action action = action_of(m, i);
+	struct parvus_config *c = m->state->config;
+	bool begun = m->state->ended;	/* by a monitor before us, who has dumped and counted */
+	int ret;
+
+	while (console_drain(m))
+		;
+	requests_stop(m);
+	parvus_keeper_end(m->keeper);
+	say(m, "ended: %s, status %u%s%s: %s", parvus_reason_text(i->reason), i->status,
+	    i->why[0] ? ", " : "", i->why, parvus_action_text(action));
+	m->ended = true;
+	/* it may have been renamed since */
+	free(c->name);
+	c->name = strdup(i->name);
+	if (!c->name || !parvus_name_ok(c->name))
+		return false;
+	if (!begun && (action == PARVUS_ACTION_COREDUMP_DESTROY ||
+		       action == PARVUS_ACTION_COREDUMP_RESTART))
+		dump(m);
+	switch (action) {
+	case PARVUS_ACTION_PRESERVE:
+		break;
+	case PARVUS_ACTION_DESTROY:
+	case PARVUS_ACTION_COREDUMP_DESTROY:
+		parvus_console_close(m->console);
+		m->console = NULL;
+		ret = parvus_domain_destroy(m->h, m->domain);
+		if (ret && ret != -ENOENT)	/* gone: somebody else did it */
+			say(m, "%s", m->error.text);
+		return false;
+	case PARVUS_ACTION_RENAME_RESTART:
+	case PARVUS_ACTION_RESTART:
+	case PARVUS_ACTION_COREDUMP_RESTART:
+		plan_restart(m, begun);
+		break;
+	}
+	m->state->ended = true;
+	if (parvus_keeper_save(m->keeper))
+		say(m, "%s", m->error.text);
+	return true;
+}
+
+bool restart(struct monitor *m)
+{
+	struct parvus_control_info i;
+	char kept[PARVUS_NAME_MAX];
+	bool rename_it;
+
+	if (parvus_domain_info(m->h, m->domain, &i) || i.state != PARVUS_DOMAIN_SHUTDOWN)
+		return false;	/* destroyed while it waited */
+	rename_it = action_of(m, &i) == PARVUS_ACTION_RENAME_RESTART;
+	release(m);
+	if (rename_it) {
+		snprintf(kept, sizeof(kept), "%.20s-%u", m->state->config->name, m->domain);
+		if (parvus_domain_rename(m->h, m->domain, kept)) {
+			say(m, "%s", m->error.text);
+			return false;
+		}
+	} else {
+		if (parvus_domain_destroy(m->h, m->domain)) {
+			say(m, "%s", m->error.text);
+			return false;
+		}
+		wait_until_gone(m, 10000);
+	}
+	return begin_again(m);
+}
+
+bool look(struct monitor *m)
+{
+	struct parvus_control_info i;
+	int ret;
+
+	if (parvus_changed(m->h)) {
+		say(m, "%s", m->error.text);
+		return false;
+	}
+	ret = parvus_domain_info(m->h, m->domain, &i);
+	if (ret && ret != -ENOENT)
+		say(m, "%s", m->error.text);
+	if (ret || i.state == PARVUS_DOMAIN_DYING || i.created_ns != m->state->created_ns)
+		return false;
+	if (i.state == PARVUS_DOMAIN_SHUTDOWN && !m->ended)
+		return at_end(m, &i);
+	return true;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* parvus-monitor: its clock and its log. */
+#include "monitor.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
+}
+
+const char *env_dir(const char *name, const char *fallback)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : fallback;
+}
+
+void say(const struct monitor *m, const char *format, ...)
+{
+	char stamp[32], text[700];
+	time_t now = time(NULL);
+	struct tm tm;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
+	dprintf(2, "%s domain %u: %s\n", stamp, m->domain, text);
+}
+
+int log_open(const char *kind, const char *name, char *path, size_t bytes)
+{
+	const char *dir = env_dir("PARVUS_LOG_DIR", "/var/log/parvus");
+
+	parvus_folder(dir);
+	if (snprintf(path, bytes, "%s/%s-%s.log", dir, kind, name) >= (int)bytes)
+		return -1;
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}

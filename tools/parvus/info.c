@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* parvus info: the machine, or all about one domain. */
+#include "commands.h"
+#include "show.h"
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+const struct option_text info_options[] = {
+	{ 'n', "numa", NULL, "also each CPU" },
+	{ 0 },
+};
+
+static void row(const char *key, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void row(const char *key, const char *format, ...)
+{
+	va_list args;
+
+	printf("%-23s: ", key);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+}
+
+static int info_machine(struct tool *t, bool each_cpu)
+{
+	struct parvus_control_machine m;
+	struct json_object *o, *cpus;
+	struct utsname u;
+	uint32_t i;
+
+	if (parvus_machine(t->h, &m))
+		return fail_lib(t);
+	uname(&u);
+	if (t->json) {
+		o = json_object_new_object();
+		add_text(o, "host", u.nodename);
+		add_text(o, "release", u.release);
+		add_text(o, "machine", u.machine);
+		add_text(o, "parvus_build", m.build);
+		add_u64(o, "abi", PARVUS_ABI_VERSION);
+		add_u64(o, "cpus", m.cpus);
+		add_u64(o, "domains", m.domains);
+		add_u64(o, "max_domains", m.max_domains);
+		add_u64(o, "total_memory_kib", m.frames_total * 4);
+		add_u64(o, "free_memory_kib", m.frames_free * 4);
+		add_u64(o, "promised_memory_kib", m.frames_promised * 4);
+		add_u64(o, "ghost_memory_kib", m.frames_ghost * 4);
+		add_u64(o, "uptime_ns", m.now_ns);
+		add_u64(o, "tsc_khz", m.tsc_khz);
+		add_u64(o, "features", m.features[0]);
+		add_u64(o, "ports", m.ports);
+		add_u64(o, "grants", m.grants);
+		add_u64(o, "mappings", m.mappings);
+		add_u64(o, "devices", m.devices);
+		add_bool(o, "debug", m.flags & 2);
+		if (each_cpu) {
+			cpus = json_object_new_array();
+			for (i = 0; i < m.cpus; i++) {
+				struct json_object *p = json_object_new_object();
+				struct parvus_control_cpu c;
+
+				if (parvus_cpu(t->h, i, &c)) {
+					json_object_put(p);
+					json_object_put(cpus);
+					json_object_put(o);
+					return fail_lib(t);
+				}
+				add_u64(p, "cpu", i);
+				add_u64(p, "apic_id", c.apic_id);
+				add_u64(p, "idle_ns", c.idle_ns);
+				add_u64(p, "busy_ns", c.busy_ns);
+				add_u64(p, "switches", c.switches);
+				json_object_array_add(cpus, p);
+			}
+			json_object_object_add(o, "cpu", cpus);
+		}
+		return print_json(o);
+	}
+	row("host", "%s", u.nodename);
+	row("release", "%s", u.release);
+	row("machine", "%s", u.machine);
+	row("parvus_build", "%s", plain(m.build));
+	row("nr_cpus", "%u", m.cpus);
+	row("cpu_mhz", "%.3f", (double)m.tsc_khz / 1000);
+	row("total_memory", "%llu", (unsigned long long)m.frames_total >> 8);
+	row("free_memory", "%llu", (unsigned long long)m.frames_free >> 8);
+	row("promised_memory", "%llu", (unsigned long long)m.frames_promised >> 8);
+	row("nr_domains", "%u", m.domains);
+	row("max_domains", "%u", m.max_domains);
+	row("event_ports", "%u", m.ports);
+	row("grants", "%u", m.grants);
+	row("grant_mappings", "%u", m.mappings);
+	row("devices", "%u", m.devices);
+	row("uptime", "%.1f", (double)m.now_ns / 1e9);
+	for (i = 0; each_cpu && i < m.cpus; i++) {
+		struct parvus_control_cpu c;
+		char key[32];
+
+		if (parvus_cpu(t->h, i, &c))
+			return fail_lib(t);
+		snprintf(key, sizeof(key), "cpu%u", i);
+		row(key, "apic %u, busy %.1f s, idle %.1f s, %llu switches", c.apic_id,
+		    (double)c.busy_ns / 1e9, (double)c.idle_ns / 1e9,
+		    (unsigned long long)c.switches);
+	}
+	return 0;
+}
+
+static int info_domain(struct tool *t, const char *name)
+{
+	struct parvus_control_machine m;
+	struct parvus_control_info i;
+	struct json_object *o;
+
+	if (parvus_machine(t->h, &m))
+		return fail_lib(t);
+	if (tool_domain(t, name, &i))
+		return 1;
+	o = domain_json(&i, &m);
+	add_config(t, o, i.domain);
+	add_devices(t, o, i.domain);
+	if (t->json)
+		return print_json(o);
+	json_object_object_foreach(o, key, v) {
+		const char *text = json_object_get_string(v);
+
+		if (!strcmp(key, "config") || !*text)
+			continue;
+		if (json_object_is_type(v, json_type_array))
+			row(key, "%zu", json_object_array_length(v));
+		else
+			row(key, "%s", text);
+	}
+	json_object_put(o);
+	return 0;
+}
+
+int cmd_info(struct tool *t)
+{
+	bool each_cpu = false;
+	int c;
+
+	while ((c = tool_option(t)) > 0)
+		each_cpu |= c == 'n';
+	if (c < 0 || tool_open(t))
+		return 1;
+	return t->nargs ? info_domain(t, t->args[0]) : info_machine(t, each_cpu);
+}

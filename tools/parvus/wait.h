@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* parvus: waiting (wait.c). */
+#ifndef PARVUS_WAIT_H
+#define PARVUS_WAIT_H
+
+#include "tool.h"
+
+#include <signal.h>
+
+/* The signal that asks to end, once catch_signals() was called; 0 = none has come. */
+extern volatile sig_atomic_t stopped;
+void catch_signals(void);
+
+void nap(double seconds);
+bool parse_seconds(const char *text, double *seconds);
+
+/* A bar on a terminal, for what takes a while; nothing else. It stops what it shows when stopped. */
+struct bar {
+	const char *what;
+	bool shown;
+	int last;
+	int64_t from_ms;	/* set by the first call */
+};
+parvus_progress bar_progress;
+void bar_end(struct bar *b);
+
+/* Wait until the domain is gone (or only dying), or shut down as well; seconds < 0 = for ever. */
+int wait_gone(struct tool *t, uint32_t domain, bool or_shutdown, int seconds);
+
+#endif
