@@ -111,118 +111,151 @@ out:
 	return ret;
 }
 
-static int fill(struct job *j, const struct parvus_config *c, const struct parvus_image *image,
-		const struct parvus_control_machine *m, const void *ramdisk, uint64_t ramdisk_bytes)
+/* Where what the builder adds to the kernel lies, from the top down. */
+struct layout {
+	uint64_t initrd, initrd_bytes, cmdline, info, console;
+};
+
+static struct layout layout(const struct parvus_config *c, uint64_t initrd_bytes)
 {
-	struct parvus_build *b = j->b;
-	struct parvus *h = j->h;
-	uint64_t memory = c->memory << 20;
-	uint64_t initrd_bytes = ramdisk_bytes, initrd, cmdline, info, console;
-	struct parvus_console_page fresh = { .columns = 0 };
-	struct parvus_start_info si;
-	char text[CMDLINE_MAX];
+	uint64_t memory = c->memory << 20, top = memory < TOP ? memory : TOP;
+	struct layout l = { .initrd_bytes = initrd_bytes };
+
+	l.initrd = (top - initrd_bytes) & ~(PAGE - 1);
+	l.cmdline = l.initrd - PAGE;
+	l.info = l.cmdline - round_up(sizeof(struct parvus_start_info), PAGE);
+	l.console = l.info - PAGE;
+	return l;
+}
+
+/* The kernel, the ramdisk, and the archive behind it. */
+static int put_files(struct job *j, const struct layout *l, const struct parvus_image *image,
+		     const void *ramdisk, uint64_t ramdisk_bytes)
+{
 	size_t i;
-	int ret, n;
+	int ret = 0;
 
-	if (b->extra_bytes)
-		initrd_bytes = round_up(ramdisk_bytes, 4) + b->extra_bytes;
-	initrd = ((memory < TOP ? memory : TOP) - initrd_bytes) & ~(PAGE - 1);
-	cmdline = initrd - PAGE;
-	info = cmdline - round_up(sizeof(si), PAGE);
-	console = info - PAGE;
+	for (i = 0; !ret && i < image->nsegments; i++)
+		ret = put(j, image->segments[i].gpa, image->segments[i].data,
+			  image->segments[i].bytes);
+	if (!ret)
+		ret = put(j, l->initrd, ramdisk, ramdisk_bytes);
+	if (!ret)
+		ret = put(j, l->initrd + round_up(ramdisk_bytes, 4), j->b->extra, j->b->extra_bytes);
+	return ret;
+}
 
-	for (i = 0; i < image->nsegments; i++) {
-		const struct parvus_segment *s = &image->segments[i];
+static int put_cmdline(struct job *j, const struct layout *l, const struct parvus_config *c)
+{
+	bool fewer = c->vcpus < c->maxvcpus;
+	char text[CMDLINE_MAX];
+	int n;
 
-		if (s->bytes) {
-			ret = put(j, s->gpa, s->data, s->bytes);
-			if (ret)
-				return ret;
-		}
-	}
-	if (ramdisk_bytes) {
-		ret = put(j, initrd, ramdisk, ramdisk_bytes);
-		if (ret)
-			return ret;
-	}
-	if (b->extra_bytes) {
-		ret = put(j, initrd + round_up(ramdisk_bytes, 4), b->extra, b->extra_bytes);
-		if (ret)
-			return ret;
-	}
 	/* vCPUs that are there but not wanted yet stay off until the guest takes them */
-	n = snprintf(text, sizeof(text), c->vcpus < c->maxvcpus ? "%s%smaxcpus=%u" : "%s%s",
-		     c->cmdline ? c->cmdline : "", c->cmdline && c->vcpus < c->maxvcpus ? " " : "",
-		     c->vcpus);
+	n = snprintf(text, sizeof(text), fewer ? "%s%smaxcpus=%u" : "%s%s",
+		     c->cmdline ? c->cmdline : "", c->cmdline && fewer ? " " : "", c->vcpus);
 	if (n < 0 || (size_t)n >= sizeof(text))
-		return pv_fail(h->error, E2BIG, "%s: the kernel's command line is longer than %u bytes",
+		return pv_fail(j->h->error, E2BIG, "%s: the kernel's command line is longer than %u bytes",
 			       c->name, CMDLINE_MAX - 1);
-	ret = parvus_domain_write(h, b->domain, cmdline, text, (uint64_t)n + 1);
-	if (ret)
-		return ret;
+	return parvus_domain_write(j->h, j->b->domain, l->cmdline, text, (uint64_t)n + 1);
+}
+
+/* A page with two empty rings, for domain 0 to map, and the port of its events. */
+static int put_console(struct job *j, const struct layout *l)
+{
+	struct parvus_console_page fresh = { .columns = 0 };
+	struct parvus_build *b = j->b;
+	int ret;
+
 	parvus_ring_format(&fresh.in);
 	parvus_ring_format(&fresh.out);
-	ret = parvus_domain_write(h, b->domain, console, &fresh, sizeof(fresh));
+	ret = parvus_domain_write(j->h, b->domain, l->console, &fresh, sizeof(fresh));
 	if (!ret)
-		ret = parvus_domain_offer(h, b->domain, 0, console / PAGE, 0, &b->console_ref);
+		ret = parvus_domain_offer(j->h, b->domain, 0, l->console / PAGE, 0, &b->console_ref);
 	if (!ret)
-		ret = parvus_domain_port(h, b->domain, 0, &b->console_port);
-	if (ret)
-		return ret;
+		ret = parvus_domain_port(j->h, b->domain, 0, &b->console_port);
+	return ret;
+}
 
-	memset(&si, 0, sizeof(si));
-	si.magic = PARVUS_START_MAGIC;
-	si.size = sizeof(si);
-	si.version = PARVUS_ABI_VERSION;
-	si.domain = b->domain;
-	si.vcpus = c->maxvcpus;
-	si.flags = m->flags & PARVUS_START_DEBUG;
+/*
+ * The start info of a domain U (parvus/start.h), written here and nowhere else; the hypervisor's
+ * builder writes that of domain 0 and of domains that a bundle brings.
+ */
+static int put_start_info(struct job *j, const struct layout *l, const struct parvus_config *c,
+			  const struct parvus_control_machine *m)
+{
+	struct parvus_start_info si = {
+		.magic = PARVUS_START_MAGIC,
+		.size = sizeof(si),
+		.version = PARVUS_ABI_VERSION,
+		.domain = j->b->domain,
+		.vcpus = c->maxvcpus,
+		.flags = m->flags & PARVUS_START_DEBUG,
+		.cmdline = l->cmdline,
+		.initrd = l->initrd_bytes ? l->initrd : 0,
+		.initrd_size = l->initrd_bytes,
+		.ram_size = c->maxmem << 20,
+		.max_gfn = (c->maxmem << 8) + EXTRA_GFNS,
+		.tsc_khz = m->tsc_khz,
+		.wall_sec = m->wall_sec,
+		.console_gpa = l->console,
+		.console_port = j->b->console_port,
+		.memory_ranges = 3,
+	};
+
 	memcpy(si.features, m->features, sizeof(si.features));
-	si.cmdline = cmdline;
-	si.initrd = initrd_bytes ? initrd : 0;
-	si.initrd_size = initrd_bytes;
-	si.ram_size = c->maxmem << 20;
-	si.max_gfn = (c->maxmem << 8) + EXTRA_GFNS;
-	si.tsc_khz = m->tsc_khz;
-	si.wall_sec = m->wall_sec;
 	if (getrandom(si.generation_id, sizeof(si.generation_id), 0) != sizeof(si.generation_id))
-		return pv_fail(h->error, errno, "no random numbers: %s", strerror(errno));
-	si.console_gpa = console;
-	si.console_port = b->console_port;
+		return pv_fail(j->h->error, errno, "no random numbers: %s", strerror(errno));
 	si.memory[0] = (struct parvus_memory_range){ .start = 0, .size = LOW_END, .type = 1 };
 	si.memory[1] = (struct parvus_memory_range){
 		.start = LOW_END, .size = HIGH_START - LOW_END, .type = 2 };
 	si.memory[2] = (struct parvus_memory_range){
 		.start = HIGH_START, .size = si.ram_size - HIGH_START, .type = 1 };
-	si.memory_ranges = 3;
-	ret = parvus_domain_write(h, b->domain, info, &si, sizeof(si));
-	if (ret)
-		return ret;
+	return parvus_domain_write(j->h, j->b->domain, l->info, &si, sizeof(si));
+}
 
-	if (c->maxmem > c->memory) {
-		ret = parvus_domain_memory(h, b->domain, PARVUS_MEMORY_SET_TARGET, 0,
-					   c->memory << 8);
-		if (ret)
-			return ret;
-	}
-	if (c->maxvcpus > c->vcpus) {
-		ret = parvus_domain_vcpus(h, b->domain, c->vcpus);
-		if (ret)
-			return ret;
-	}
-	for (i = 0; i < c->maxvcpus; i++) {
-		uint64_t all = m->cpus >= 64 ? ~0ull : (1ull << m->cpus) - 1;
+static int pin(struct job *j, const struct parvus_config *c, uint32_t cpus)
+{
+	uint64_t all = cpus >= 64 ? ~0ull : (1ull << cpus) - 1;
+	uint32_t i;
+	int ret = 0;
 
+	for (i = 0; !ret && i < c->maxvcpus; i++) {
 		if (!c->affinity[i])
 			continue;
 		if (!(c->affinity[i] & all))
-			return pv_fail(h->error, EINVAL, "%s: cpus: none of them is there (the machine has %u)",
-				       c->name, m->cpus);
-		ret = parvus_vcpu_pin(h, b->domain, (uint32_t)i, c->affinity[i] & all);
-		if (ret)
-			return ret;
+			return pv_fail(j->h->error, EINVAL, "%s: cpus: none of them is there (the machine has %u)",
+				       c->name, cpus);
+		ret = parvus_vcpu_pin(j->h, j->b->domain, i, c->affinity[i] & all);
 	}
-	return parvus_domain_start(h, b->domain, image->entry, image->root, info);
+	return ret;
+}
+
+/* All that is in a domain when it starts, which it then may. */
+static int fill(struct job *j, const struct parvus_config *c, const struct parvus_image *image,
+		const struct parvus_control_machine *m, const void *ramdisk, uint64_t ramdisk_bytes)
+{
+	uint64_t extra = j->b->extra_bytes;
+	uint32_t domain = j->b->domain;
+	const struct layout l = layout(c, extra ? round_up(ramdisk_bytes, 4) + extra : ramdisk_bytes);
+	int ret;
+
+	ret = put_files(j, &l, image, ramdisk, ramdisk_bytes);
+	if (!ret)
+		ret = put_cmdline(j, &l, c);
+	if (!ret)
+		ret = put_console(j, &l);
+	if (!ret)
+		ret = put_start_info(j, &l, c, m);
+	if (!ret && c->maxmem > c->memory)
+		ret = parvus_domain_memory(j->h, domain, PARVUS_MEMORY_SET_TARGET, 0,
+					   c->memory << 8);
+	if (!ret && c->maxvcpus > c->vcpus)
+		ret = parvus_domain_vcpus(j->h, domain, c->vcpus);
+	if (!ret)
+		ret = pin(j, c, m->cpus);
+	return ret ? ret : parvus_domain_start(j->h, domain, image->entry, image->root,
+					       l.info);
 }
 
 /* Do kernel and ramdisk fit, before anything is made? */

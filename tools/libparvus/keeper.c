@@ -12,451 +12,12 @@
 #include "keeper.h"
 
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACK_MS		20000	/* for a back end to come */
-#define UNBOUND_MS	10000	/* for a back end to let go */
 #define LOOK_MS		50	/* between two looks while something is waited for */
-
-/* ---- saying ------------------------------------------------------------------------------ */
-
-void pv_keeper_say(struct parvus_keeper *k, const char *format, ...)
-{
-	char text[700];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	if (k->ops.say)
-		k->ops.say(k->ops.arg, text);
-}
-
-void pv_slot_answer(struct parvus_keeper *k, struct slot *s, const char *error)
-{
-	if (s->request < 0)
-		return;
-	k->ops.answer(k->ops.arg, s->request, error);
-	s->request = -1;
-}
-
-/* ---- the table ----------------------------------------------------------------------- */
-
-struct slot *pv_slot_find(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
-{
-	size_t i;
-
-	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
-		if (k->slots[i].used && k->slots[i].device_class == device_class &&
-		    k->slots[i].index == index)
-			return &k->slots[i];
-	return NULL;
-}
-
-static struct slot *add(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
-{
-	size_t i;
-
-	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
-		if (!k->slots[i].used) {
-			k->slots[i] = (struct slot){
-				.used = true,
-				.device_class = device_class,
-				.index = index,
-				.backing = { .fd = -1, .lock = -1, .nbd = -1 },
-				.request = -1,
-				.pidfd = -1,
-			};
-			return &k->slots[i];
-		}
-	return NULL;
-}
-
-struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s)
-{
-	struct parvus_config *c = k->state.config;
-	size_t i;
-
-	for (i = 0; s->device_class == PARVUS_CLASS_BLOCK && i < c->ndisks; i++)
-		if (c->disks[i].index == (int)s->index)
-			return &c->disks[i];
-	return NULL;
-}
-
-struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s)
-{
-	struct parvus_config *c = k->state.config;
-	size_t i;
-
-	for (i = 0; s->device_class == PARVUS_CLASS_NETWORK && i < c->nvifs; i++)
-		if (c->vifs[i].index == (int)s->index)
-			return &c->vifs[i];
-	return NULL;
-}
-
-/* As messages name it: "xvda", "vif 0". */
-static const char *slot_name(const struct slot *s, char name[24])
-{
-	if (s->device_class == PARVUS_CLASS_BLOCK)
-		parvus_disk_name(s->index, name);
-	else
-		snprintf(name, 24, "vif %u", s->index);
-	return name;
-}
-
-/* What the state file has of devices is made of the table. */
-int parvus_keeper_save(struct parvus_keeper *k)
-{
-	struct parvus_state *s = &k->state;
-	size_t i;
-
-	s->ndevices = 0;
-	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
-		if (k->slots[i].used)
-			s->devices[s->ndevices++] = (struct parvus_state_device){
-				.device_class = k->slots[i].device_class,
-				.index = k->slots[i].index,
-				.id = k->slots[i].id,
-				.nbd = k->slots[i].backing.nbd,
-			};
-	return parvus_state_save(k->h, s);
-}
-
-void pv_keeper_save(struct parvus_keeper *k)
-{
-	struct parvus_error before = *k->h->error;
-
-	if (parvus_keeper_save(k))
-		pv_keeper_say(k, "%s", k->h->error->text);
-	*k->h->error = before;
-}
-
-/* ---- making and letting go ---------------------------------------------------------------- */
-
-/* The back end does its last writes after its device has gone, and has the backing until then. */
-static void wait_unbound(uint32_t id)
-{
-	int64_t until = pv_now_ms() + UNBOUND_MS;
-
-	while (parvus_device_bound(id) && pv_now_ms() < until)
-		usleep(20000);
-}
-
-void pv_slot_let_go(struct parvus_keeper *k, struct slot *s)
-{
-	struct parvus_error before = *k->h->error;
-	struct parvus_vif *v = pv_slot_vif(k, s);
-
-	if (s->id && !s->remote)
-		wait_unbound(s->id);
-	pv_server_stop(k, s);
-	if (v && s->ifindex)
-		pv_vif_offline(k, v);
-	parvus_disk_close(k->h, &s->backing);
-	s->used = false;
-	*k->h->error = before;
-}
-
-static int back_domain(struct parvus_keeper *k, const char *name, uint32_t *domain)
-{
-	struct parvus_control_info i;
-	int ret;
-
-	*domain = 0;
-	if (!name)
-		return 0;
-	ret = parvus_find(k->h, name, &i);
-	if (ret)
-		return pv_fail(k->h->error, -ret, "backend=%s: %s", name, k->h->error->text);
-	*domain = i.flags & PARVUS_INFO_CONTROL ? 0 : i.domain;
-	return 0;
-}
-
-/* A disk of another domain's: its block device is a number there. */
-static int remote_disk(struct parvus_keeper *k, const struct parvus_disk *disk,
-		       struct parvus_backing *b)
-{
-	unsigned int major, minor;
-	char end;
-
-	if (disk->program || !disk->target)
-		return 0;
-	if (sscanf(disk->target, "%u:%u%c", &major, &minor, &end) != 2)
-		return pv_fail(k->h->error, EINVAL, "%s: of a disk in domain %s the target is MAJOR:MINOR there",
-			       disk->vdev, disk->backend);
-	b->major = major;
-	b->minor = minor;
-	return 0;
-}
-
-/* What a disk lies on, and what the registry is to know of it. */
-static int prepare_disk(struct parvus_keeper *k, struct slot *s, const struct parvus_disk *disk,
-			struct parvus_device *device)
-{
-	int ret;
-
-	if (s->remote) {
-		ret = remote_disk(k, disk, &s->backing);
-	} else {
-		ret = parvus_disk_open(k->h, disk, &s->backing);
-		if (ret)
-			pv_fail(k->h->error, -ret, "%s: %s", disk->vdev, k->h->error->text);
-		/* it outlives us: the next keeper has to know at once */
-		if (!ret && s->backing.nbd >= 0)
-			pv_keeper_save(k);
-		if (!ret && disk->program)
-			ret = pv_server_check(k, disk);
-	}
-	if (!ret)
-		parvus_disk_device(disk, &s->backing, device);
-	return ret;
-}
-
-static int prepare_vif(struct parvus_keeper *k, struct slot *s, const struct parvus_vif *v,
-		       struct parvus_device *device)
-{
-	char name[32];
-	int ret = 0;
-
-	pv_vif_interface(k, v, name);
-	if (!s->remote)
-		ret = pv_vif_check(k, v);
-	if (!ret && !s->remote && parvus_net(PARVUS_NET_INDEX, name, NULL, 0) > 0)
-		ret = pv_fail(k->h->error, EEXIST, "vif %d: there is an interface %s already", v->index,
-			      name);
-	if (!ret)
-		parvus_vif_device(v, device);
-	return ret;
-}
-
-/* One entry's device, in an empty slot. After a failure the slot is to be let go. */
-static int make(struct parvus_keeper *k, struct slot *s)
-{
-	const struct parvus_disk *disk = pv_slot_disk(k, s);
-	const struct parvus_vif *v = pv_slot_vif(k, s);
-	struct parvus_device device = { 0 };
-	uint32_t back;
-	int ret;
-
-	ret = back_domain(k, disk ? disk->backend : v->backend, &back);
-	if (ret)
-		return ret;
-	s->remote = back != 0;
-	ret = disk ? prepare_disk(k, s, disk, &device) : prepare_vif(k, s, v, &device);
-	if (ret)
-		return ret;
-	device.front_domain = k->state.domain;
-	device.back_domain = back;
-	ret = parvus_device_create(k->h, &device);
-	if (ret)
-		return ret;
-	s->id = device.id;
-	s->wait = WAIT_BACK;
-	s->until_ms = pv_now_ms() + BACK_MS;
-	if (!disk || !disk->program || s->remote)
-		return 0;
-	ret = pv_server_start(k, s);
-	if (ret) {
-		struct parvus_error why = *k->h->error;
-
-		parvus_device_remove(k->h, s->id);
-		*k->h->error = why;
-	}
-	return ret;
-}
-
-int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
-{
-	struct slot *s = add(k, device_class, index);
-	const struct slot none = { .device_class = device_class, .index = index };
-	char name[24];
-	int ret;
-
-	if (!s)
-		return pv_fail(k->h->error, ENOSPC, "%s: too many devices", slot_name(&none, name));
-	ret = make(k, s);
-	if (ret)
-		pv_slot_let_go(k, s);
-	return ret;
-}
-
-void pv_slot_forget(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
-{
-	const struct slot s = { .device_class = device_class, .index = index };
-	struct parvus_config *c = k->state.config;
-	struct parvus_disk *disk = pv_slot_disk(k, &s);
-	struct parvus_vif *v = pv_slot_vif(k, &s);
-
-	if (disk) {
-		parvus_disk_free(disk);
-		memmove(disk, disk + 1, (size_t)(c->disks + c->ndisks - disk - 1) * sizeof(*disk));
-		c->ndisks--;
-	} else if (v) {
-		parvus_vif_free(v);
-		memmove(v, v + 1, (size_t)(c->vifs + c->nvifs - v - 1) * sizeof(*v));
-		c->nvifs--;
-	}
-	pv_keeper_save(k);
-}
-
-/* ---- looking ------------------------------------------------------------------------------ */
-
-/* It could not be made, or not be kept. */
-static void undo(struct parvus_keeper *k, struct slot *s)
-{
-	struct parvus_error why = *k->h->error;
-
-	parvus_device_remove(k->h, s->id);
-	pv_slot_let_go(k, s);
-	if (s->request >= 0)
-		pv_slot_forget(k, s->device_class, s->index);
-	pv_slot_answer(k, s, why.text);
-	*k->h->error = why;
-}
-
-/* WAIT_BACK. @ret: what came of looking at the interface. An error: it is given up. */
-static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvus_device *r, int ret)
-{
-	bool back = r->back_state != PARVUS_DEVICE_CLOSED;
-	char name[24];
-
-	if (!ret && s->quick > 1)
-		ret = pv_fail(k->h->error, EIO, "%s: the program cannot serve it (see the monitor's log)",
-			      slot_name(s, name));
-	if (!ret && back &&
-	    (s->remote || s->device_class != PARVUS_CLASS_NETWORK || s->ifindex)) {
-		s->wait = WAIT_NONE;
-		pv_slot_answer(k, s, NULL);
-		return 0;
-	}
-	if (!ret && pv_now_ms() >= s->until_ms)
-		ret = pv_fail(k->h->error, ETIMEDOUT, back ? "%s: the back end has made no interface" :
-			      "%s: no back end came to serve it", slot_name(s, name));
-	if (ret)
-		undo(k, s);
-	return ret;
-}
-
-/* Version and flags begin the configurations of both classes. */
-bool pv_detaching(uint32_t device_class, uint8_t config[PARVUS_DEVICE_BLOB], bool detach)
-{
-	uint32_t flag = device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH :
-			PARVUS_NETWORK_DETACH, flags;
-	bool before;
-
-	memcpy(&flags, config + 4, sizeof(flags));
-	before = flags & flag;
-	flags = detach ? flags | flag : flags & ~flag;
-	memcpy(config + 4, &flags, sizeof(flags));
-	return before;
-}
-
-/* A front end that has closed may have done so because its domain has ended. */
-static bool domain_runs(struct parvus_keeper *k)
-{
-	struct parvus_control_info i;
-
-	return !parvus_domain_info(k->h, k->state.domain, &i) && i.state == PARVUS_DOMAIN_RUNNING;
-}
-
-/* WAIT_CLOSED. */
-static void look_closed(struct parvus_keeper *k, struct slot *s, const struct parvus_device *r)
-{
-	uint8_t config[PARVUS_DEVICE_BLOB];
-
-	if (r->front_state == PARVUS_DEVICE_CLOSED && r->back_state != PARVUS_DEVICE_CLOSING &&
-	    r->back_state != PARVUS_DEVICE_CONNECTED) {
-		/* one that has ended did not let it go: parvus_keeper_end() answers */
-		if (!domain_runs(k))
-			return;
-		parvus_device_remove(k->h, s->id);
-		pv_slot_let_go(k, s);
-		pv_slot_forget(k, s->device_class, s->index);
-		pv_slot_answer(k, s, NULL);
-		return;
-	}
-	if (pv_now_ms() < s->until_ms)
-		return;
-	memcpy(config, r->config, sizeof(config));
-	pv_detaching(r->device_class, config, false);
-	parvus_device_configure(k->h, s->id, config, sizeof(config));
-	s->wait = WAIT_NONE;
-	pv_slot_answer(k, s, "the domain does not let it go (in use?); --force removes it at once");
-}
-
-static void server_again(struct parvus_keeper *k, struct slot *s)
-{
-	struct parvus_device r;
-
-	/* it ended because its device has */
-	if (parvus_device_read(k->h, s->id, &r) == -ENOENT) {
-		s->restart_ms = 0;
-		return;
-	}
-	if (pv_server_start(k, s)) {
-		pv_keeper_say(k, "%s", k->h->error->text);
-		s->restart_ms = pv_now_ms() + 1000;
-	}
-}
-
-/* An error: it was given up. */
-static int look(struct parvus_keeper *k, struct slot *s)
-{
-	struct parvus_vif *v = pv_slot_vif(k, s);
-	struct parvus_device r;
-	bool closed;
-	int plugged = 0, ret;
-
-	if (s->pidfd < 0 && s->restart_ms && pv_now_ms() >= s->restart_ms)
-		server_again(k, s);
-	/* each costs some system calls, and consoles come by here, too */
-	if (v && !s->remote && (k->news || s->wait == WAIT_BACK))
-		plugged = pv_vif_look(k, v, s);
-	if (s->wait == WAIT_NONE)
-		return 0;
-	ret = parvus_device_read(k->h, s->id, &r);
-	if (ret == -ENOENT) {
-		/* with its domain, or taken away by somebody else */
-		closed = s->wait == WAIT_CLOSED;
-		pv_slot_let_go(k, s);
-		pv_slot_answer(k, s, closed ? NULL : "the device is gone");
-		return closed ? 0 : pv_fail(k->h->error, ENOENT, "the device is gone");
-	}
-	if (ret)
-		return 0;
-	if (s->wait == WAIT_BACK)
-		return look_back(k, s, &r, plugged);
-	look_closed(k, s, &r);
-	return 0;
-}
-
-static bool waiting(const struct parvus_keeper *k)
-{
-	size_t i;
-
-	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
-		if (k->slots[i].used && k->slots[i].wait != WAIT_NONE)
-			return true;
-	return false;
-}
-
-static void servers_look(struct parvus_keeper *k)
-{
-	size_t i;
-
-	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++) {
-		struct slot *s = &k->slots[i];
-		struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
-
-		if (s->used && s->pidfd >= 0 && poll(&p, 1, 0) > 0)
-			pv_server_ended(k, s);
-	}
-}
 
 /* ---- the beginning and the end ------------------------------------------------------------- */
 
@@ -528,6 +89,29 @@ struct parvus_state *parvus_keeper_state(struct parvus_keeper *k)
 	return &k->state;
 }
 
+static bool waiting(const struct parvus_keeper *k)
+{
+	size_t i;
+
+	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
+		if (k->slots[i].used && k->slots[i].wait != WAIT_NONE)
+			return true;
+	return false;
+}
+
+static void servers_look(struct parvus_keeper *k)
+{
+	size_t i;
+
+	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++) {
+		struct slot *s = &k->slots[i];
+		struct pollfd p = { .fd = s->pidfd, .events = POLLIN };
+
+		if (s->used && s->pidfd >= 0 && poll(&p, 1, 0) > 0)
+			pv_server_ended(k, s);
+	}
+}
+
 /* All of the configuration, and wait until each has its back end. */
 static int make_all(struct parvus_keeper *k)
 {
@@ -543,7 +127,7 @@ static int make_all(struct parvus_keeper *k)
 		servers_look(k);
 		for (i = 0; !ret && i < PARVUS_DEVICES_DOMAIN; i++)
 			if (k->slots[i].used)
-				ret = look(k, &k->slots[i]);
+				ret = pv_slot_look(k, &k->slots[i]);
 		if (!ret && waiting(k))
 			usleep(10000);
 	}
@@ -571,7 +155,7 @@ static int saved_nbd(const struct parvus_keeper *k, uint32_t index)
 /* A device that a keeper before us has made. */
 static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 {
-	struct slot *s = add(k, r->device_class, r->index);
+	struct slot *s = pv_slot_add(k, r->device_class, r->index);
 	const struct parvus_disk *disk = s ? pv_slot_disk(k, s) : NULL;
 
 	if (!s)
@@ -703,6 +287,6 @@ void parvus_keeper_work(struct parvus_keeper *k, const struct pollfd *fds, size_
 	servers_look(k);
 	for (i = 0; i < PARVUS_DEVICES_DOMAIN; i++)
 		if (k->slots[i].used)
-			look(k, &k->slots[i]);
+			pv_slot_look(k, &k->slots[i]);
 	k->news = false;
 }

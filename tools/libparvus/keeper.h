@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the parts of a keeper share: keeper.c (the table, making, looking) calls server.c (programs
- * that serve disks) and bridge.c (interfaces); hotplug.c (what is asked of it) calls all three.
+ * What the parts of a keeper share. Each calls those before it alone: note.c (log and state file),
+ * server.c (programs that serve disks), bridge.c (interfaces), slot.c (one device), keeper.c (all
+ * of them), hotplug.c (what is asked of it).
  */
 #ifndef LIBPARVUS_KEEPER_H
 #define LIBPARVUS_KEEPER_H
@@ -42,6 +43,11 @@ struct parvus_keeper {
 
 #define CLOSE_MS	15000	/* for both ends to close */
 
+/* note.c: the log, and the state file (a failure is said) */
+void pv_keeper_say(struct parvus_keeper *k, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void pv_keeper_save(struct parvus_keeper *k);
+
 /* server.c. A slot that has no program is left alone. */
 int pv_server_check(struct parvus_keeper *k, const struct parvus_disk *disk);
 int pv_server_start(struct parvus_keeper *k, struct slot *s);
@@ -55,17 +61,17 @@ int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v);
 void pv_vif_offline(struct parvus_keeper *k, const struct parvus_vif *v);
 int pv_vif_look(struct parvus_keeper *k, const struct parvus_vif *v, struct slot *s);
 
-/* keeper.c */
-void pv_keeper_say(struct parvus_keeper *k, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-/* The state file; that it cannot be written is said. */
-void pv_keeper_save(struct parvus_keeper *k);
+/* slot.c */
 struct slot *pv_slot_find(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
+/* An empty one; NULL = there are as many as there may be. */
+struct slot *pv_slot_add(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
 /* What the configuration says of it; NULL = nothing, or it is of the other class. */
 struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s);
 struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
 /* Make the device of an entry of the configuration. */
 int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
+/* Do what there is to do for it. An error: it was given up. */
+int pv_slot_look(struct parvus_keeper *k, struct slot *s);
 /* Tell who asked; NULL = it is done. */
 void pv_slot_answer(struct parvus_keeper *k, struct slot *s, const char *error);
 /* The device is gone from the registry, or was never in it. */
