@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Building a domain, its console, names and core files, against the fake hypervisor: what is
- * in the domain's memory then, and that every failure leaves nothing.
+ * in the domain's memory then, its disks and interfaces, and that every failure leaves nothing.
  */
 #include "fake.h"
 
 #include <check.h>
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/procfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT 0x5000u
@@ -507,6 +509,228 @@ START_TEST(handle)
 }
 END_TEST
 
+/* ---- with disks and interfaces, in one call ------------------------------------------------ */
+
+static char said[700];
+static int answered = -1;
+
+static void on_say(void *arg, const char *what)
+{
+	ck_assert_ptr_eq(arg, said);
+	snprintf(said, sizeof(said), "%s", what);
+}
+
+static void on_answer(void *arg, int request, const char *error)
+{
+	ck_assert_ptr_eq(arg, said);
+	answered = request;
+	snprintf(said, sizeof(said), "%s", error ? error : "ok");
+}
+
+static const struct parvus_keeper_ops ops = { .say = on_say, .answer = on_answer, .arg = said };
+
+static void touch(const char *name, off_t bytes)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, bytes), 0);
+	close(fd);
+}
+
+/* A disk that is a file, one that is a block device, one that an nbd device serves, two interfaces. */
+static struct parvus_config *full(const char *more)
+{
+	char all[800], nbd[80];
+	FILE *f;
+
+	touch("a.img", 4096);
+	touch("c.qcow2", 4096);
+	touch("blk-3", 0);
+	touch("bridge-br0", 0);
+	snprintf(nbd, sizeof(nbd), "%s/qemu-nbd", dir);
+	f = fopen(nbd, "w");
+	fprintf(f, "#!/bin/sh\ncase $1 in\n--connect=/dev/nbd*) touch \"$PARVUS_FAKE/nbd-${1#--connect=/dev/nbd}\" ;;\n"
+		"--disconnect) rm -f \"$PARVUS_FAKE/nbd-${2#/dev/nbd}\" ;;\nesac\n");
+	fclose(f);
+	chmod(nbd, 0700);
+	snprintf(all, sizeof(all), "disk=['%s/a.img,raw,xvda,w','phy:%s/blk-3,xvdb,w','%s/c.qcow2,qcow2,xvdc,w']\n"
+		 "vif=['bridge=br0','bridge=br0']\n%s", dir, dir, dir, more);
+	return config(all);
+}
+
+static void open_handle(void)
+{
+	char nbd[80];
+
+	parvus_close(h);
+	snprintf(nbd, sizeof(nbd), "%s/qemu-nbd", dir);
+	ck_assert_int_eq(parvus_open(&h, &(struct parvus_options){ .run_dir = dir, .qemu_nbd = nbd }, &e), 0);
+}
+
+static unsigned int devices(void)
+{
+	struct parvus_device d;
+	unsigned int n = 0;
+	uint32_t at = 0;
+
+	while (!parvus_device_next(h, at, &d)) {
+		at = d.id;
+		n++;
+	}
+	return n;
+}
+
+/* No domain, device, loop or nbd device, or folder. */
+static void nothing_left(void)
+{
+	char path[80];
+
+	ck_assert_uint_eq(fake_count(), 0);
+	ck_assert_uint_eq(devices(), 0);
+	ck_assert_uint_eq(fake_loops(), 0);
+	snprintf(path, sizeof(path), "%s/nbd-0", dir);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	snprintf(path, sizeof(path), "%s/domains", dir);
+	ck_assert(rmdir(path) == 0 || errno == ENOENT);
+}
+
+START_TEST(create)
+{
+	struct parvus_config *c = full("");
+	struct parvus_keeper *k, *other;
+	struct parvus_build b = { 0 };
+	struct parvus_state *s, file;
+
+	open_handle();
+	ck_assert_msg(!parvus_create(h, c, &b, &ops, &k), "%s", e.text);
+	parvus_config_free(c);
+	ck_assert_uint_eq(fake_count(), 1);
+	ck_assert(!fake_find(b.domain)->committed);
+	ck_assert_uint_eq(devices(), 5);
+	ck_assert_uint_eq(fake_loops(), 1);
+	ck_assert_str_eq(fake_device(b.domain, PARVUS_CLASS_NETWORK, 1)->bridge, "br0");
+	/* the state says it all */
+	s = parvus_keeper_state(k);
+	ck_assert_uint_eq(s->domain, b.domain);
+	ck_assert(s->devices_made && !s->ended);
+	ck_assert_int_eq(parvus_state_load(h, b.domain, &file), 0);
+	ck_assert_uint_eq(file.console_ref, b.console_ref);
+	ck_assert_uint_eq(file.console_port, b.console_port);
+	ck_assert_uint_eq(file.ndevices, 5);
+	ck_assert_int_eq(file.devices[2].nbd, 0);
+	ck_assert_uint_eq(file.devices[2].id, fake_device(b.domain, PARVUS_CLASS_BLOCK, 2)->d.id);
+	parvus_state_free(&file);
+	/* one keeper at a time; the next one finds what there is */
+	ck_assert_int_eq(parvus_keeper_open(h, b.domain, &ops, &other), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(e.text, "another monitor serves this domain"));
+	ck_assert_ptr_null(other);
+	ck_assert_int_eq(parvus_domain_commit(h, b.domain, true), 0);
+	parvus_keeper_close(k);
+	ck_assert_uint_eq(devices(), 5);
+	ck_assert_int_eq(parvus_keeper_open(h, b.domain, &ops, &k), 0);
+	ck_assert_int_eq(parvus_keeper_start(k), 0);
+	ck_assert_uint_eq(devices(), 5);
+	/* what is attached is in the state, what is refused is not */
+	ck_assert_int_eq(parvus_keeper_attach_disk(k, "vdev=xvdb,target=/x", 7), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(e.text, "has this disk already"));
+	ck_assert_int_lt(parvus_keeper_attach_vif(k, "bridge=br9", 7), 0);
+	ck_assert_ptr_nonnull(strstr(e.text, "no bridge br9"));
+	ck_assert_int_eq(parvus_keeper_attach_vif(k, "bridge=br0", 7), 1);
+	while (answered < 0)
+		parvus_keeper_work(k, NULL, 0);
+	ck_assert_int_eq(answered, 7);
+	ck_assert_str_eq(said, "ok");
+	ck_assert_int_eq(parvus_state_load(h, b.domain, &file), 0);
+	ck_assert_uint_eq(file.config->nvifs, 3);
+	ck_assert_uint_eq(file.ndevices, 6);
+	parvus_state_free(&file);
+	/* the end of it */
+	parvus_keeper_end(k);
+	parvus_keeper_close(k);
+	parvus_state_remove(h, b.domain);
+	ck_assert_int_eq(parvus_domain_destroy(h, b.domain), 0);
+	nothing_left();
+}
+END_TEST
+
+/* Whatever fails, and whenever: one text, and nothing is left. */
+START_TEST(create_failures)
+{
+	static const uint32_t ops_failing[] = { PARVUS_CONTROL_CREATE, PARVUS_CONTROL_POPULATE,
+		PARVUS_CONTROL_COPY, PARVUS_CONTROL_START };
+	struct parvus_config *c = full("");
+	struct parvus_keeper *k;
+	struct parvus_build b;
+	char path[80];
+	uint32_t i;
+
+	open_handle();
+	for (i = 0; i < 5 + sizeof(ops_failing) / sizeof(*ops_failing); i++) {
+		/* the CREATE of each of five devices, then operations of building */
+		if (i < 5)
+			fake_fail(FAKE_DEVICE_OP, ENOMEM, i);
+		else
+			fake_fail(ops_failing[i - 5], ENOMEM, 0);
+		b = (struct parvus_build){ 0 };
+		e.text[0] = 0;
+		ck_assert_int_lt(parvus_create(h, c, &b, &ops, &k), 0);
+		ck_assert_ptr_null(k);
+		ck_assert_uint_gt(strlen(e.text), 10);
+		nothing_left();
+	}
+	snprintf(path, sizeof(path), "%s/bridge-br0", dir);
+	unlink(path);
+	b = (struct parvus_build){ 0 };
+	ck_assert_int_lt(parvus_create(h, c, &b, &ops, &k), 0);
+	ck_assert_ptr_nonnull(strstr(e.text, "no bridge br0"));
+	nothing_left();
+	/* the folder cannot be made: something else stands there */
+	touch("domains", 0);
+	ck_assert_int_lt(parvus_create(h, c, &b, &ops, &k), 0);
+	ck_assert_ptr_nonnull(strstr(e.text, "cannot make"));
+	snprintf(path, sizeof(path), "%s/domains", dir);
+	unlink(path);
+	nothing_left();
+	parvus_config_free(c);
+}
+END_TEST
+
+/* A keeper takes a state that is this domain's and whole, or none. */
+START_TEST(strange_state)
+{
+	struct parvus_config *c = config("");
+	struct parvus_build b = { 0 };
+	struct parvus_keeper *k;
+	struct parvus_state s;
+	char path[80];
+
+	ck_assert_int_eq(parvus_build(h, c, &b), 0);
+	ck_assert_int_eq(parvus_keeper_open(h, b.domain, &ops, &k), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(e.text, "there is no record of domain"));
+	ck_assert_int_eq(parvus_state_start(h, c, &b), 0);
+	parvus_config_free(c);
+	ck_assert_int_eq(parvus_state_load(h, b.domain, &s), 0);
+	s.created_ns++;
+	ck_assert_int_eq(parvus_state_save(h, &s), 0);
+	ck_assert_int_eq(parvus_keeper_open(h, b.domain, &ops, &k), -ESTALE);
+	parvus_state_free(&s);
+	ck_assert_int_eq(parvus_run_path(h, b.domain, "state", path, sizeof(path)), 0);
+	write_file(path, "parvus-state 2\n", 15, "", 0);
+	ck_assert_int_eq(parvus_keeper_open(h, b.domain, &ops, &k), -ENOTSUP);
+	ck_assert_ptr_nonnull(strstr(e.text, "of version 2, and version 1 is known here"));
+	write_file(path, "parvus-state 1\ndomain", 21, "", 0);
+	ck_assert_int_eq(parvus_keeper_open(h, b.domain, &ops, &k), -EINVAL);
+	ck_assert_ptr_null(k);
+	parvus_state_remove(h, b.domain);
+	ck_assert_int_eq(parvus_domain_destroy(h, b.domain), 0);
+	nothing_left();
+}
+END_TEST
+
 int main(void)
 {
 	char command[64];
@@ -531,6 +755,9 @@ int main(void)
 	tcase_add_loop_test(t, console, 0, 2);
 	tcase_add_test(t, core);
 	tcase_add_test(t, handle);
+	tcase_add_test(t, create);
+	tcase_add_test(t, create_failures);
+	tcase_add_test(t, strange_state);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);
