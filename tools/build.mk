@@ -114,7 +114,7 @@ $(TOOLS_O)/libparvus.a: $(LIB_OBJS)
 $(TOOLS_O)/libparvus.so.0: $(LIB_OBJS) tools/libparvus/libparvus.map
 	@echo "  LD      $@"
 	@$(CC) -shared -Wl,-soname,libparvus.so.0,-z,defs,-z,relro,-z,now \
-		-Wl,--version-script=tools/libparvus/libparvus.map -o $@ $(LIB_OBJS) $(TOOLS_LIBS)
+		-Wl,--no-undefined-version,--version-script=tools/libparvus/libparvus.map -o $@ $(LIB_OBJS) $(TOOLS_LIBS)
 $(TOOLS_O)/parvus: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(PARVUS_LIBS)

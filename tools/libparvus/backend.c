@@ -83,8 +83,8 @@ static int open_file(struct parvus_backend *b, const char *path, int *fd)
 
 static void disconnect(struct parvus_backend *b);
 
-int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend_ops *ops, void *arg,
-			struct parvus_error *error)
+int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend_ops *ops,
+			void *arg, struct parvus_error *error)
 {
 	struct parvus_backend *b = calloc(1, sizeof(*b));
 	int ret;
@@ -173,7 +173,8 @@ static int drain(struct parvus_backend *b)
 	return n < 0 && n != -EAGAIN && n != -EINTR ? (int)n : 0;
 }
 
-int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_t id, int timeout_ms)
+int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_t id,
+			int timeout_ms)
 {
 	struct parvus_device d = { .id = id };
 	int64_t end = pv_now_ms() + timeout_ms;
@@ -229,7 +230,8 @@ int parvus_backend_offer(struct parvus_backend *b, const void *info, size_t byte
 	int ret;
 
 	if (!b->taken || bytes < sizeof(struct parvus_link_info) || bytes > sizeof(b->blob))
-		return pv_fail(b->error, EINVAL, "a device, and a blob of %zu to %u bytes, are needed",
+		return pv_fail(b->error, EINVAL,
+			       "a device, and a blob of %zu to %u bytes, are needed",
 			       sizeof(struct parvus_link_info), PARVUS_DEVICE_BLOB);
 	memcpy(b->blob, info, bytes);
 	b->blob_bytes = bytes;

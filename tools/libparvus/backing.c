@@ -52,7 +52,8 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	}
 	snprintf(path, sizeof(path), "/dev/nbd%u", minor);
 	snprintf(connect, sizeof(connect), "--connect=%s", path);
-	snprintf(format, sizeof(format), "--format=%s", strcmp(d->format, "vhd") ? d->format : "vpc");
+	snprintf(format, sizeof(format), "--format=%s",
+		 strcmp(d->format, "vhd") ? d->format : "vpc");
 	args[n++] = name;
 	args[n++] = connect;
 	args[n++] = format;
@@ -68,7 +69,8 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	free(name);
 	free(target);
 	if (status == 127)
-		return pv_fail(h->error, ENOENT, "%s: format %s needs %s, which is not there (Debian: qemu-utils)",
+		return pv_fail(h->error, ENOENT,
+			       "%s: format %s needs %s, which is not there (Debian: qemu-utils)",
 			       d->target, d->format, h->qemu_nbd);
 	if (status)
 		return pv_fail(h->error, EIO, "%s: qemu-nbd: %s", d->target,
@@ -79,7 +81,8 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 		usleep(10000);
 	if (!pv_sys.nbd_ready(minor)) {
 		parvus_disk_close(h, b);
-		return pv_fail(h->error, EIO, "%s: qemu-nbd does not serve it on %s", d->target, path);
+		return pv_fail(h->error, EIO, "%s: qemu-nbd does not serve it on %s", d->target,
+			       path);
 	}
 	status = pv_sys.block(path, d->readonly, dev);
 	if (status < 0) {
@@ -100,11 +103,13 @@ static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus
 		return pv_fail(h->error, errno, "cannot open %s: %s", d->target, strerror(errno));
 	lock = nbd_lock(h);
 	if (lock < 0)
-		return pv_fail(h->error, EIO, "cannot write %s/nbd.lock: %s", h->run_dir, strerror(errno));
+		return pv_fail(h->error, EIO, "cannot write %s/nbd.lock: %s", h->run_dir,
+			       strerror(errno));
 	for (minor = 0; minor < NBD_DEVICES && pv_sys.nbd_used(minor); minor++)
 		;
 	if (minor == NBD_DEVICES)
-		ret = pv_fail(h->error, EBUSY, "%s: no /dev/nbdN is free (or none is there: modprobe nbd)",
+		ret = pv_fail(h->error, EBUSY,
+			      "%s: no /dev/nbdN is free (or none is there: modprobe nbd)",
 			      d->target);
 	else
 		ret = nbd_start(h, d, minor, b);
@@ -144,12 +149,14 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size < 512) {
 		close(fd);
-		return pv_fail(h->error, EINVAL, S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
+		return pv_fail(h->error, EINVAL,
+			       S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
 			       : "%s is neither a block device nor a regular file", d->target);
 	}
 	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
 		close(fd);
-		return pv_fail(h->error, EBUSY, "%s is in use as another disk (access=%s! shares it)", d->target,
+		return pv_fail(h->error, EBUSY,
+			       "%s is in use as another disk (access=%s! shares it)", d->target,
 			       d->readonly ? "ro" : "rw");
 	}
 	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
@@ -176,7 +183,8 @@ int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, struct parvu
 		return 0;
 	if (d->program) {
 		if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
-			return pv_fail(h->error, errno, "cannot open %s: %s", d->target, strerror(errno));
+			return pv_fail(h->error, errno, "cannot open %s: %s", d->target,
+				       strerror(errno));
 		return 0;
 	}
 	if (strcmp(d->format, "raw"))
@@ -214,7 +222,8 @@ int parvus_disk_resized(struct parvus_error *e, const struct parvus_backing *b)
 	int ret = b->fd >= 0 ? pv_sys.loop_resize(b->fd) : 0;
 
 	if (b->nbd >= 0)
-		return pv_fail(e, EOPNOTSUPP, "qemu-nbd does not follow a new size: detach and attach the disk");
+		return pv_fail(e, EOPNOTSUPP,
+			       "qemu-nbd does not follow a new size: detach and attach the disk");
 	return ret < 0 ? pv_fail(e, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
 }
 

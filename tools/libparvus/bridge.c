@@ -25,8 +25,8 @@ static bool has_script(const struct parvus_vif *v)
 	return v->script && strcmp(v->script, "vif-bridge");
 }
 
-static const char *script_path(const struct parvus_keeper *k, const struct parvus_vif *v, char *path,
-			       size_t bytes)
+static const char *script_path(const struct parvus_keeper *k, const struct parvus_vif *v,
+			       char *path, size_t bytes)
 {
 	if (v->script[0] == '/')
 		snprintf(path, bytes, "%s", v->script);
@@ -57,15 +57,18 @@ int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v)
 
 	if (has_script(v)) {
 		if (access(script_path(k, v, path, sizeof(path)), X_OK))
-			return pv_fail(k->h->error, errno, "vif %d: cannot run the script %s: %s", v->index, path,
+			return pv_fail(k->h->error, errno, "vif %d: cannot run the script %s: %s",
+				       v->index, path,
 				   strerror(errno));
 		return 0;
 	}
 	if (!bridge)
-		return pv_fail(k->h->error, ENODEV, "vif %d: no bridge is given, and there is neither parvus0 nor br0 (parvus network-nat start makes parvus0)",
+		return pv_fail(k->h->error, ENODEV,
+			       "vif %d: no bridge is given, and there is neither parvus0 nor br0 (parvus network-nat start makes parvus0)",
 			   v->index);
 	if (parvus_net(PARVUS_NET_IS_BRIDGE, bridge, NULL, 0) != 1)
-		return pv_fail(k->h->error, ENODEV, "vif %d: there is no bridge %s", v->index, bridge);
+		return pv_fail(k->h->error, ENODEV, "vif %d: there is no bridge %s", v->index,
+			       bridge);
 	return 0;
 }
 
@@ -83,8 +86,8 @@ static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, con
 		setenv("bridge", bridge, 1);
 	if (v->ip)
 		setenv("ip", v->ip, 1);
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2],
-		 v->mac[3], v->mac[4], v->mac[5]);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
+		 v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
 	setenv("mac", text, 1);
 	snprintf(text, sizeof(text), "%u", v->mtu ? v->mtu : 1500);
 	setenv("mtu", text, 1);
@@ -112,7 +115,8 @@ static int script(struct parvus_keeper *k, const struct parvus_vif *v, const cha
 		script_exec(k, v, what);
 	}
 	if (pid < 0)
-		return pv_fail(k->h->error, errno, "vif %d: cannot run the script: %s", v->index, strerror(errno));
+		return pv_fail(k->h->error, errno, "vif %d: cannot run the script: %s", v->index,
+			       strerror(errno));
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	p = (struct pollfd){ .fd = fd, .events = POLLIN };
 	if (fd >= 0 && poll(&p, 1, 10000) == 0)
@@ -123,7 +127,8 @@ static int script(struct parvus_keeper *k, const struct parvus_vif *v, const cha
 		close(fd);
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
-	return pv_fail(k->h->error, EIO, "vif %d: the script %s %s: %s %d", v->index, v->script, what,
+	return pv_fail(k->h->error, EIO, "vif %d: the script %s %s: %s %d", v->index, v->script,
+		       what,
 		   WIFEXITED(status) ? "status" : "out of time, or signal",
 		   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 }
@@ -137,7 +142,8 @@ static int plug(struct parvus_keeper *k, const struct parvus_vif *v, const char 
 	if (v->mtu)
 		ret = parvus_net(PARVUS_NET_MTU, name, NULL, v->mtu);
 	if (ret < 0)
-		return pv_fail(k->h->error, -ret, "vif %d: cannot set the mtu of %s to %u: %s", v->index, name,
+		return pv_fail(k->h->error, -ret, "vif %d: cannot set the mtu of %s to %u: %s",
+			       v->index, name,
 				   v->mtu, strerror(-ret));
 	if (has_script(v))
 		return script(k, v, "online");
@@ -145,11 +151,13 @@ static int plug(struct parvus_keeper *k, const struct parvus_vif *v, const char 
 		return pv_vif_check(k, v);
 	ret = parvus_net(PARVUS_NET_JOIN, name, bridge, 0);
 	if (ret < 0)
-		return pv_fail(k->h->error, -ret, "vif %d: cannot put %s into %s: %s", v->index, name, bridge,
+		return pv_fail(k->h->error, -ret, "vif %d: cannot put %s into %s: %s", v->index,
+			       name, bridge,
 				   strerror(-ret));
 	ret = parvus_net(PARVUS_NET_UP, name, NULL, 1);
 	if (ret < 0)
-		return pv_fail(k->h->error, -ret, "vif %d: cannot set %s up: %s", v->index, name, strerror(-ret));
+		return pv_fail(k->h->error, -ret, "vif %d: cannot set %s up: %s", v->index, name,
+			       strerror(-ret));
 	return 0;
 }
 

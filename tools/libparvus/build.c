@@ -89,7 +89,8 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 		goto out;
 	have = now.frames_free > now.frames_promised ? now.frames_free - now.frames_promised : 0;
 	if (want > have && !c->overcommit) {
-		ret = pv_fail(h->error, ENOMEM, "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB are free and not promised (overcommit=1 to do it all the same)",
+		ret = pv_fail(h->error, ENOMEM,
+			      "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB are free and not promised (overcommit=1 to do it all the same)",
 			      c->name, (unsigned long long)(want + 255) >> 8,
 			      (unsigned long long)have >> 8);
 		goto out;
@@ -141,7 +142,8 @@ static int put_files(struct job *j, const struct layout *l, const struct parvus_
 	if (!ret)
 		ret = put(j, l->initrd, ramdisk, ramdisk_bytes);
 	if (!ret)
-		ret = put(j, l->initrd + round_up(ramdisk_bytes, 4), j->b->extra, j->b->extra_bytes);
+		ret = put(j, l->initrd + round_up(ramdisk_bytes, 4), j->b->extra,
+			  j->b->extra_bytes);
 	return ret;
 }
 
@@ -155,7 +157,8 @@ static int put_cmdline(struct job *j, const struct layout *l, const struct parvu
 	n = snprintf(text, sizeof(text), fewer ? "%s%smaxcpus=%u" : "%s%s",
 		     c->cmdline ? c->cmdline : "", c->cmdline && fewer ? " " : "", c->vcpus);
 	if (n < 0 || (size_t)n >= sizeof(text))
-		return pv_fail(j->h->error, E2BIG, "%s: the kernel's command line is longer than %u bytes",
+		return pv_fail(j->h->error, E2BIG,
+			       "%s: the kernel's command line is longer than %u bytes",
 			       c->name, CMDLINE_MAX - 1);
 	return parvus_domain_write(j->h, j->b->domain, l->cmdline, text, (uint64_t)n + 1);
 }
@@ -171,7 +174,8 @@ static int put_console(struct job *j, const struct layout *l)
 	parvus_ring_format(&fresh.out);
 	ret = parvus_domain_write(j->h, b->domain, l->console, &fresh, sizeof(fresh));
 	if (!ret)
-		ret = parvus_domain_offer(j->h, b->domain, 0, l->console / PAGE, 0, &b->console_ref);
+		ret = parvus_domain_offer(j->h, b->domain, 0, l->console / PAGE, 0,
+					  &b->console_ref);
 	if (!ret)
 		ret = parvus_domain_port(j->h, b->domain, 0, &b->console_port);
 	return ret;
@@ -224,7 +228,8 @@ static int pin(struct job *j, const struct parvus_config *c, uint32_t cpus)
 		if (!c->affinity[i])
 			continue;
 		if (!(c->affinity[i] & all))
-			return pv_fail(j->h->error, EINVAL, "%s: cpus: none of them is there (the machine has %u)",
+			return pv_fail(j->h->error, EINVAL,
+				       "%s: cpus: none of them is there (the machine has %u)",
 				       c->name, cpus);
 		ret = parvus_vcpu_pin(j->h, j->b->domain, i, c->affinity[i] & all);
 	}
@@ -237,7 +242,8 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 {
 	uint64_t extra = j->b->extra_bytes;
 	uint32_t domain = j->b->domain;
-	const struct layout l = layout(c, extra ? round_up(ramdisk_bytes, 4) + extra : ramdisk_bytes);
+	const struct layout l = layout(c, extra ? round_up(ramdisk_bytes,
+							   4) + extra : ramdisk_bytes);
 	int ret;
 
 	ret = put_files(j, &l, image, ramdisk, ramdisk_bytes);
@@ -268,7 +274,8 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 
 	if (memory < 2 * HIGH_START || initrd_bytes > top || pages + PAGE > top - initrd_bytes ||
 	    image->high > ((top - initrd_bytes) & ~(PAGE - 1)) - pages)
-		return pv_fail(h->error, ENOMEM, "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into %llu MiB of memory",
+		return pv_fail(h->error, ENOMEM,
+			       "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into %llu MiB of memory",
 			       c->name, (unsigned long long)(image->high >> 20),
 			       (unsigned long long)(initrd_bytes >> 20),
 			       (unsigned long long)c->memory);
@@ -276,7 +283,8 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 		const struct parvus_segment *s = &image->segments[i];
 
 		if (s->gpa < HIGH_START && s->gpa + s->memory > LOW_END)
-			return pv_fail(h->error, EINVAL, "%s: a segment lies between 640 KiB and 1 MiB, where a domain has no memory",
+			return pv_fail(h->error, EINVAL,
+				       "%s: a segment lies between 640 KiB and 1 MiB, where a domain has no memory",
 				       c->kernel);
 	}
 	return 0;
@@ -297,7 +305,8 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	if (ret)
 		return ret;
 	if (c->ramdisk) {
-		ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &ramdisk, &ramdisk_bytes);
+		ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &ramdisk,
+				   &ramdisk_bytes);
 		if (ret)
 			goto out;
 	}
@@ -305,7 +314,8 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	if (ret)
 		goto out;
 	if (image->features_required & ~m.features[0]) {
-		ret = pv_fail(h->error, ENOTSUP, "%s: needs features that this hypervisor does not offer here",
+		ret = pv_fail(h->error, ENOTSUP,
+			      "%s: needs features that this hypervisor does not offer here",
 			      c->kernel);
 		goto out;
 	}

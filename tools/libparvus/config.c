@@ -83,7 +83,8 @@ static const char *kind_text(enum cfg_kind kind)
 static int get_text(struct reader *r, const struct cfg_setting *s, char **to)
 {
 	if (s->value.kind != CFG_STRING)
-		return wrong(r, s, "a text in quotes is expected, not %s", kind_text(s->value.kind));
+		return wrong(r, s, "a text in quotes is expected, not %s",
+			     kind_text(s->value.kind));
 	free(*to);
 	*to = strdup(s->value.text);
 	return *to ? 0 : pv_fail(r->error, ENOMEM, "no memory");
@@ -133,7 +134,8 @@ static int get_action(struct reader *r, const struct cfg_setting *s, enum parvus
 				*to = (enum parvus_action)i;
 				return 0;
 			}
-	return wrong(r, s, "\"destroy\", \"restart\", \"preserve\", \"rename-restart\", \"coredump-destroy\" or \"coredump-restart\" is expected");
+	return wrong(r, s,
+		     "\"destroy\", \"restart\", \"preserve\", \"rename-restart\", \"coredump-destroy\" or \"coredump-restart\" is expected");
 }
 
 /* Absolute, so that a restart from elsewhere finds it. */
@@ -201,8 +203,8 @@ int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask)
 	*mask = m;
 	return 0;
 wrong:
-	return pv_fail(e, EINVAL, "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)",
-		       text);
+	return pv_fail(e, EINVAL,
+		       "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)", text);
 }
 
 void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes)
@@ -390,7 +392,8 @@ static int settle_devices(struct reader *r, const char *file)
 			return ret;
 		for (k = 0; k < i; k++)
 			if (c->disks[k].index == c->disks[i].index)
-				return pv_fail(r->error, EINVAL, "%s: disk: %s and %s are the same disk",
+				return pv_fail(r->error, EINVAL,
+					       "%s: disk: %s and %s are the same disk",
 					       file, c->disks[k].vdev, c->disks[i].vdev);
 	}
 	for (i = 0; i < c->nvifs; i++) {
@@ -408,8 +411,8 @@ static int settle_devices(struct reader *r, const char *file)
 		ret = pv_vif_settle(r->error, c->name, index, &c->vifs[i]);
 		for (k = 0; !ret && k < i; k++)
 			if (c->vifs[k].index == c->vifs[i].index)
-				return pv_fail(r->error, EINVAL, "%s: vif: devid=%d is given twice", file,
-					       c->vifs[i].index);
+				return pv_fail(r->error, EINVAL, "%s: vif: devid=%d is given twice",
+					       file, c->vifs[i].index);
 		if (!ret && model_warning(&c->vifs[i]))
 			ret = warn(r, NULL, model_warning(&c->vifs[i]));
 		if (ret)
@@ -427,10 +430,12 @@ static int settle(struct reader *r, const char *file)
 	if (!c->name)
 		return pv_fail(r->error, EINVAL, "%s: no name is given (name = \"...\")", file);
 	if (!parvus_name_ok(c->name))
-		return pv_fail(r->error, EINVAL, "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a number alone: \"%.40s\"",
+		return pv_fail(r->error, EINVAL,
+			       "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a number alone: \"%.40s\"",
 			       file, PARVUS_NAME_MAX - 1, c->name);
 	if (!c->kernel || !c->kernel[0])
-		return pv_fail(r->error, EINVAL, "%s: no kernel is given (kernel = \"FILE\")", file);
+		return pv_fail(r->error, EINVAL, "%s: no kernel is given (kernel = \"FILE\")",
+			       file);
 	if (c->ramdisk && !c->ramdisk[0]) {
 		free(c->ramdisk);
 		c->ramdisk = NULL;
@@ -440,8 +445,8 @@ static int settle(struct reader *r, const char *file)
 	if (!c->maxmem)
 		c->maxmem = c->memory;
 	if (c->maxmem < c->memory)
-		return pv_fail(r->error, EINVAL, "%s: maxmem (%llu) is less than memory (%llu)", file,
-			       (unsigned long long)c->maxmem, (unsigned long long)c->memory);
+		return pv_fail(r->error, EINVAL, "%s: maxmem (%llu) is less than memory (%llu)",
+			       file, (unsigned long long)c->maxmem, (unsigned long long)c->memory);
 	if (!c->vcpus)
 		c->vcpus = c->maxvcpus ? c->maxvcpus : 1;
 	if (!c->maxvcpus)
@@ -480,7 +485,8 @@ int parvus_config_parse(struct parvus_error *e, const char *file, const char *te
 	r.c->on_crash = PARVUS_ACTION_DESTROY;
 	ret = cfg_parse(e, &r.cfg, file, text, bytes, false);
 	for (i = 0; !ret && i < n; i++)
-		ret = cfg_parse(e, &r.cfg, "command line", overrides[i], strlen(overrides[i]), true);
+		ret = cfg_parse(e, &r.cfg, "command line", overrides[i], strlen(overrides[i]),
+				true);
 	for (i = 0; !ret && i < r.cfg.n; i++)
 		ret = read_setting(&r, &r.cfg.settings[i]);
 	if (!ret)
@@ -574,7 +580,8 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 	fprintf(f, "memory = %llu\nmaxmem = %llu\nvcpus = %u\nmaxvcpus = %u\n",
 		(unsigned long long)c->memory, (unsigned long long)c->maxmem, c->vcpus,
 		c->maxvcpus);
-	fprintf(f, "cpu_weight = %u\ncap = %u\novercommit = %d\n", c->weight, c->cap, c->overcommit);
+	fprintf(f, "cpu_weight = %u\ncap = %u\novercommit = %d\n", c->weight, c->cap,
+		c->overcommit);
 	for (i = 0; i < PARVUS_MAX_VCPUS; i++)
 		pinned |= c->affinity[i] != 0;
 	if (pinned) {
@@ -582,7 +589,8 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 		for (i = 0; i < PARVUS_MAX_VCPUS; i++) {
 			char set[256];
 
-			parvus_cpus_text(c->affinity[i] ? c->affinity[i] : ~0ull, 64, set, sizeof(set));
+			parvus_cpus_text(c->affinity[i] ? c->affinity[i] : ~0ull, 64, set,
+					 sizeof(set));
 			fprintf(f, "%s\"%s\"", i ? ", " : "", set);
 		}
 		fprintf(f, "]\n");

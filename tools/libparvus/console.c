@@ -74,7 +74,8 @@ int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_
 	}
 	ret = pv_sys.ioctl(c->grant, PARVUS_IOC_GRANT_MAP, &map);
 	if (ret < 0) {
-		pv_fail(h->error, -ret, "cannot map the console of domain %u: %s", domain, strerror(-ret));
+		pv_fail(h->error, -ret, "cannot map the console of domain %u: %s", domain,
+			strerror(-ret));
 		goto fail;
 	}
 	c->page = pv_sys.map(NULL, c->grant, PAGE, map.offset, false);

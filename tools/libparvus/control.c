@@ -95,7 +95,8 @@ int parvus_changed(struct parvus *h)
 		return 0;
 	ret = pv_sys.read(h->fd, &count, sizeof(count));
 	if (ret < 0 && ret != -EAGAIN && ret != -EINTR)
-		return pv_fail(h->error, (int)-ret, "cannot read " CONTROL ": %s", strerror((int)-ret));
+		return pv_fail(h->error, (int)-ret, "cannot read " CONTROL ": %s",
+			       strerror((int)-ret));
 	return 0;
 }
 
@@ -290,7 +291,8 @@ int parvus_domain_offer(struct parvus *h, uint32_t domain, uint32_t to, uint64_t
 int parvus_domain_port(struct parvus *h, uint32_t domain, uint32_t to, uint32_t *port)
 {
 	struct parvus_control_port p = { .domain = domain, .to = to };
-	int ret = domain_call(h, PARVUS_CONTROL_PORT, &p, sizeof(p), domain, "make an event port of");
+	int ret = domain_call(h, PARVUS_CONTROL_PORT, &p, sizeof(p), domain,
+			      "make an event port of");
 
 	*port = p.port;
 	return ret;
@@ -384,7 +386,8 @@ static int vcpu_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, 
 	if (ret == -ENOENT)
 		return pv_fail(h->error, ENOENT, "domain %u has no vCPU %u", domain, vcpu);
 	if (ret < 0)
-		return pv_fail(h->error, -ret, "vCPU %u of domain %u: %s", vcpu, domain, code_text(-ret));
+		return pv_fail(h->error, -ret, "vCPU %u of domain %u: %s", vcpu, domain,
+			       code_text(-ret));
 	return 0;
 }
 

@@ -35,12 +35,15 @@ int parvus_device_create(struct parvus *h, struct parvus_device *d)
 
 	switch (ret) {
 	case -PARVUS_EEXIST:
-		return pv_fail(h->error, EEXIST, "domain %u has such a device already", d->front_domain);
+		return pv_fail(h->error, EEXIST, "domain %u has such a device already",
+			       d->front_domain);
 	case -PARVUS_ENOENT:
-		return pv_fail(h->error, ENOENT, "domain %u or its back end's domain %u is not there",
+		return pv_fail(h->error, ENOENT,
+			       "domain %u or its back end's domain %u is not there",
 			       d->front_domain, d->back_domain);
 	case -PARVUS_ENOSPC:
-		return pv_fail(h->error, ENOSPC, "domain %u has as many devices as it may have (%u), or the machine has",
+		return pv_fail(h->error, ENOSPC,
+			       "domain %u has as many devices as it may have (%u), or the machine has",
 			       d->front_domain, PARVUS_DEVICES_DOMAIN);
 	}
 	return ret < 0 ? pv_fail(h->error, -ret, "make a device: %s", strerror(-ret)) : 0;

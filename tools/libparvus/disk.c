@@ -169,9 +169,11 @@ static int disk_option(const struct spec *s, struct parvus_disk *d, char *text)
 	if (!strcmp(text, "devtype")) {
 		if (!strcmp(value, "cdrom"))
 			cdrom(d);
-		return strcmp(value, "cdrom") && strcmp(value, "disk") ? pv_spec_wrong(s, "the devtype is not disk or cdrom") : 0;
+		return strcmp(value, "cdrom") && strcmp(value, "disk") ? pv_spec_wrong(s,
+										       "the devtype is not disk or cdrom") : 0;
 	}
-	return pv_spec_wrong(s, "an unknown key (format, vdev, access, devtype, backend, backendtype, script, iops, bps, queues, target)");
+	return pv_spec_wrong(s,
+			     "an unknown key (format, vdev, access, devtype, backend, backendtype, script, iops, bps, queues, target)");
 }
 
 static int disk_target(const struct spec *s, struct parvus_disk *d, const char *text, bool phy)
@@ -187,7 +189,8 @@ static int disk_target(const struct spec *s, struct parvus_disk *d, const char *
 	return pv_spec_set(s, &d->target, text);
 }
 
-int pv_disk_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_disk *d)
+int pv_disk_parse(struct parvus_error *e, const char *where, const char *text,
+		  struct parvus_disk *d)
 {
 	const struct spec s = { .error = e, .where = where, .text = text };
 	char *copy = strdup(text), *at = copy, *next, *p;
@@ -233,7 +236,8 @@ int pv_disk_parse(struct parvus_error *e, const char *where, const char *text, s
 			if (old)
 				ret = pv_spec_set(&s, &d->format, "raw");
 			if (!ret && *p)
-				ret = disk_target(&s, d, p, !strncmp(at + strspn(at, " \t"), "phy:", 4));
+				ret = disk_target(&s, d, p,
+						  !strncmp(at + strspn(at, " \t"), "phy:", 4));
 			position = old ? 2 : 1;
 		} else if (position == 1) {
 			ret = disk_format(&s, d, p);
@@ -297,15 +301,18 @@ int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk
 	struct parvus_block_config c;
 
 	if (d->index < 0)
-		return pv_spec_wrong(&s, "a partition cannot be a disk of its own: give the whole disk, as xvda");
+		return pv_spec_wrong(&s,
+				     "a partition cannot be a disk of its own: give the whole disk, as xvda");
 	if (d->script)
-		return pv_spec_wrong(&s, "there are no scripts for disks: give the block device that it would make");
+		return pv_spec_wrong(&s,
+				     "there are no scripts for disks: give the block device that it would make");
 	if (d->program && strcmp(d->format, "raw"))
 		return pv_spec_wrong(&s, "backendtype=program serves raw files only");
 	if (d->program && !d->target)
 		return pv_spec_wrong(&s, "backendtype=program needs a target");
 	if (d->program && strlen(d->target) >= sizeof(c.file))
-		return pv_spec_wrong(&s, "backendtype=program: the target's path is too long (127 bytes at most)");
+		return pv_spec_wrong(&s,
+				     "backendtype=program: the target's path is too long (127 bytes at most)");
 	if (d->discard && d->no_discard)
 		return pv_spec_wrong(&s, "discard and no-discard");
 	return absolute(e, d);

@@ -41,12 +41,14 @@ int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **da
 			if (n < 0 && errno == EINTR)
 				continue;
 			if (n < 0) {
-				ret = pv_fail(e, errno, "cannot read %s: %s", path, strerror(errno));
+				ret = pv_fail(e, errno, "cannot read %s: %s", path,
+					      strerror(errno));
 				goto out;
 			}
 			have += (size_t)n;
 			if (have > max) {
-				ret = pv_fail(e, EFBIG, "%s is larger than %zu MiB", path, max >> 20);
+				ret = pv_fail(e, EFBIG, "%s is larger than %zu MiB", path,
+					      max >> 20);
 				goto out;
 			}
 		}

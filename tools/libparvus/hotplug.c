@@ -37,8 +37,8 @@ static struct slot *wanted_disk(struct parvus_keeper *k, uint32_t index, struct 
 /* ---- attach and detach ----------------------------------------------------------------------- */
 
 /* Room for one more of @n entries of the configuration, if it is none that there is; or NULL. */
-static void *room(struct parvus_keeper *k, uint32_t device_class, int index, void *entries, size_t n,
-		  size_t size)
+static void *room(struct parvus_keeper *k, uint32_t device_class, int index, void *entries,
+		  size_t n, size_t size)
 {
 	void *more;
 
@@ -135,7 +135,7 @@ int parvus_keeper_detach(struct parvus_keeper *k, uint32_t device_class, uint32_
 	return WAITS;
 }
 
-/* ---- changing a disk -------------------------------------------------------------------------- */
+/* ---- changing a disk ----------------------------------------------------------------- */
 
 /* Change what a disk is configured with; the back end is told, also if nothing changed. */
 static int reconfigure(struct parvus_keeper *k, struct slot *s, struct parvus_disk *disk)
@@ -197,7 +197,8 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 	if (!s)
 		return -EINVAL;
 	if (!disk || !disk->cdrom || s->remote || disk->program || strcmp(disk->format, "raw"))
-		return pv_fail(k->h->error, EINVAL, "the disk is no CD drive whose medium can be changed");
+		return pv_fail(k->h->error, EINVAL,
+			       "the disk is no CD drive whose medium can be changed");
 	text = target && *target ? strdup(target) : NULL;
 	if (target && *target && !text)
 		return pv_fail(k->h->error, ENOMEM, "no memory");

@@ -34,7 +34,8 @@ struct parvus_sys {
 	ssize_t (*write)(int fd, const void *data, size_t bytes);
 
 	/* Disks of this domain. @dev: major and minor of a block device that can be opened. */
-	int (*block)(const char *path, bool readonly, uint32_t dev[2]);	/* -ENOTBLK: something else */
+	int (*block)(const char *path, bool readonly,
+		     uint32_t dev[2]);	/* -ENOTBLK: something else */
 	/* A loop device that goes with its last user; returns a descriptor, which is one. */
 	int (*loop)(int file, const char *name, bool readonly, uint32_t dev[2]);
 	int (*loop_hold)(uint32_t minor);
@@ -107,13 +108,15 @@ struct cfg {
 	size_t n;
 };
 /* @loose: a value that begins like no value is a string to the end (command line). */
-int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const char *text, size_t bytes,
+int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const char *text,
+	      size_t bytes,
 	      bool loose);
 void cfg_free(struct cfg *cfg);
 
 /* disk and vif entries. @where is the beginning of a message. */
 int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk *d);
-int pv_disk_parse(struct parvus_error *e, const char *where, const char *spec, struct parvus_disk *d);
+int pv_disk_parse(struct parvus_error *e, const char *where, const char *spec,
+		  struct parvus_disk *d);
 int pv_vif_parse(struct parvus_error *e, const char *where, const char *spec, struct parvus_vif *v);
 /* Number and MAC, if they are not given; they become part of the spec. */
 int pv_vif_settle(struct parvus_error *e, const char *name, int index, struct parvus_vif *v);

@@ -40,7 +40,8 @@ int parvus_keeper_open(struct parvus *h, uint32_t domain, const struct parvus_ke
 	if (!ret)
 		ret = parvus_state_load(h, domain, &k->state);
 	if (!ret && k->state.created_ns != i.created_ns)
-		ret = pv_fail(h->error, ESTALE, "the record of domain %u is of an earlier one", domain);
+		ret = pv_fail(h->error, ESTALE, "the record of domain %u is of an earlier one",
+			      domain);
 	if (!ret)
 		k->lock = ret = pv_state_lock(h, domain);
 	if (ret < 0) {
@@ -147,7 +148,8 @@ static int saved_nbd(const struct parvus_keeper *k, uint32_t index)
 	size_t i;
 
 	for (i = 0; i < s->ndevices; i++)
-		if (s->devices[i].device_class == PARVUS_CLASS_BLOCK && s->devices[i].index == index)
+		if (s->devices[i].device_class == PARVUS_CLASS_BLOCK &&
+		    s->devices[i].index == index)
 			return s->devices[i].nbd;
 	return -1;
 }
@@ -182,8 +184,10 @@ static int adopt_all(struct parvus_keeper *k)
 
 	while (!parvus_device_next(k->h, at, &r)) {
 		at = r.id;
-		if (r.front_domain == k->state.domain && !pv_slot_find(k, r.device_class, r.index) &&
-		    (r.device_class == PARVUS_CLASS_BLOCK || r.device_class == PARVUS_CLASS_NETWORK))
+		if (r.front_domain == k->state.domain &&
+		    !pv_slot_find(k, r.device_class, r.index) &&
+		    (r.device_class == PARVUS_CLASS_BLOCK ||
+		     r.device_class == PARVUS_CLASS_NETWORK))
 			adopt(k, &r);
 	}
 	return 0;

@@ -23,7 +23,7 @@ struct slot {
 	struct parvus_backing backing;
 	enum wait wait;
 	int64_t until_ms;
-	int request;			/* what is answered when the waiting is over; -1 = nothing */
+	int request;			/* is answered when the waiting is over; -1 = none */
 	/* a program that serves it */
 	pid_t pid;
 	int pidfd;			/* -1 = it does not run */

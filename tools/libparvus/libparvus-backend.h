@@ -46,8 +46,8 @@ struct parvus_backend_queue {
 
 /**
  * struct parvus_backend_ops - what a program does
- * @connect: a front end is there; make the rings of @count queues. An error refuses it. @extra: what
- *	follows struct parvus_link in its blob, a copy; @features: those that it chose of ours
+ * @connect: a front end is there; make the rings of @count queues. An error refuses it. @extra:
+ *	what follows struct parvus_link in its blob, a copy; @features: those that it chose of ours
  * @serve: do what waits in a queue, up to some limit, then ask to be woken. 1 = there is more,
  *	call again; 0 = the other end will wake us; an error closes the device
  * @disconnect: the front end has gone; queues are unmapped after this. May be NULL
@@ -71,6 +71,7 @@ PARVUS_API int parvus_backend_open(struct parvus_backend **b, const struct parvu
 				   void *arg, struct parvus_error *error);
 /** parvus_backend_close() - end it: the front end finds us CLOSED */
 PARVUS_API void parvus_backend_close(struct parvus_backend *b);
+/** parvus_backend_arg() - what parvus_backend_open() was given */
 PARVUS_API void *parvus_backend_arg(const struct parvus_backend *b);
 
 /**
@@ -102,8 +103,8 @@ PARVUS_API void parvus_backend_fds(const struct parvus_backend *b,
 /**
  * parvus_backend_run() - wait up to @timeout_ms for something, and do it
  *
- * 1: go on; 0: the device was removed; -EPROTO: the front end's doing closed the device: it will not be
- * served any more, but calling again says when it is removed. Other errors: of the system.
+ * 1: go on; 0: the device was removed; -EPROTO: the front end's doing closed the device: it will
+ * not be served any more, but calling again says when it is removed. Other errors: of the system.
  */
 PARVUS_API int parvus_backend_run(struct parvus_backend *b, int timeout_ms);
 

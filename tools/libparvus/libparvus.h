@@ -88,6 +88,7 @@ PARVUS_API void parvus_options_env(struct parvus_options *options);
  */
 PARVUS_API int parvus_open(struct parvus **h, const struct parvus_options *options,
 			   struct parvus_error *error);
+/** parvus_close() - close it; domains that it made and did not commit go. NULL is allowed */
 PARVUS_API void parvus_close(struct parvus *h);
 
 /**
@@ -106,7 +107,9 @@ PARVUS_API int parvus_poll(struct parvus *h, struct pollfd *fds, nfds_t n, int t
 /* ---- control: one function for each operation of parvus/control.h --------------- */
 /* size and version of structures are filled in by the library. */
 
+/** parvus_machine() - the machine: CPUs, memory, domains, clock */
 PARVUS_API int parvus_machine(struct parvus *h, struct parvus_control_machine *m);
+/** parvus_cpu() - what CPU @cpu of the machine has done so far */
 PARVUS_API int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c);
 
 /**
@@ -116,12 +119,16 @@ PARVUS_API int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_
  * by the death of the program, the domain is destroyed.
  */
 PARVUS_API int parvus_domain_create(struct parvus *h, struct parvus_control_create *c);
+/** parvus_domain_commit() - let it outlive this handle, and run if @unpause */
 PARVUS_API int parvus_domain_commit(struct parvus *h, uint32_t domain, bool unpause);
+/** parvus_domain_info() - all that is to know of a domain; -ENOENT if it is gone */
 PARVUS_API int parvus_domain_info(struct parvus *h, uint32_t domain, struct parvus_control_info *i);
 /** parvus_domain_next() - the first domain with a number >= @from; -ENOENT after the last */
 PARVUS_API int parvus_domain_next(struct parvus *h, uint32_t from, struct parvus_control_info *i);
+/** parvus_domain_populate() - promise it memory for @frames from @gfn on */
 PARVUS_API int parvus_domain_populate(struct parvus *h, uint32_t domain, uint64_t gfn,
 				      uint64_t frames, uint64_t flags);
+/** parvus_domain_write() - copy into a domain's memory */
 PARVUS_API int parvus_domain_write(struct parvus *h, uint32_t domain, uint64_t gpa,
 				   const void *data, uint64_t bytes);
 /**
@@ -130,25 +137,36 @@ PARVUS_API int parvus_domain_write(struct parvus *h, uint32_t domain, uint64_t g
  */
 PARVUS_API int parvus_domain_read(struct parvus *h, uint32_t domain, uint64_t gpa, void *data,
 				  uint64_t bytes, uint64_t *left);
+/** parvus_domain_offer() - grant the frame at @gfn of @domain to domain @to */
 PARVUS_API int parvus_domain_offer(struct parvus *h, uint32_t domain, uint32_t to, uint64_t gfn,
 				   uint32_t flags, uint32_t *ref);
+/** parvus_domain_port() - an event port of @domain that domain @to may bind to */
 PARVUS_API int parvus_domain_port(struct parvus *h, uint32_t domain, uint32_t to, uint32_t *port);
+/** parvus_domain_start() - let its first vCPU begin at @entry, with page table @root */
 PARVUS_API int parvus_domain_start(struct parvus *h, uint32_t domain, uint64_t entry, uint64_t root,
 				   uint64_t start_info);
+/** parvus_domain_pause() - stop its vCPUs */
 PARVUS_API int parvus_domain_pause(struct parvus *h, uint32_t domain);
+/** parvus_domain_unpause() - let them run */
 PARVUS_API int parvus_domain_unpause(struct parvus *h, uint32_t domain);
+/** parvus_domain_destroy() - end it at once; it is gone when nobody maps its memory any more */
 PARVUS_API int parvus_domain_destroy(struct parvus *h, uint32_t domain);
 /** parvus_domain_vcpus() - ask it to have so many vCPUs online, of those that it may start */
 PARVUS_API int parvus_domain_vcpus(struct parvus *h, uint32_t domain, uint32_t online);
 /** parvus_domain_request() - ask it to do PARVUS_REQUEST_POWEROFF or _REBOOT */
 PARVUS_API int parvus_domain_request(struct parvus *h, uint32_t domain, uint32_t request);
+/** parvus_domain_memory() - set what @flags (PARVUS_MEMORY_SET_*) name of maximum and target */
 PARVUS_API int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags,
 				    uint64_t max_frames, uint64_t target_frames);
+/** parvus_domain_sched() - set what @flags (PARVUS_SCHED_SET_*) name, and read both */
 PARVUS_API int parvus_domain_sched(struct parvus *h, uint32_t domain, uint32_t flags,
 				   uint32_t *weight, uint32_t *cap);
+/** parvus_vcpu() - state, place, affinity and statistics of a vCPU */
 PARVUS_API int parvus_vcpu(struct parvus *h, uint32_t domain, uint32_t vcpu,
 			   struct parvus_control_vcpu *v);
+/** parvus_vcpu_pin() - on which CPUs it may run: bit n = CPU n */
 PARVUS_API int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu, uint64_t affinity);
+/** parvus_vcpu_regs() - its registers; of a paused or ended domain */
 PARVUS_API int parvus_vcpu_regs(struct parvus *h, uint32_t domain, uint32_t vcpu,
 				struct parvus_control_regs *r);
 /** parvus_log() - the hypervisor's log from position l->from on */
@@ -273,7 +291,9 @@ PARVUS_API int parvus_config_parse(struct parvus_error *e, const char *file, con
 				   size_t bytes, char *const overrides[], size_t n,
 				   struct parvus_config **c);
 /** parvus_config_text() - the configuration as a file that gives it again; free() it */
-PARVUS_API int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, char **text);
+PARVUS_API int parvus_config_text(struct parvus_error *e, const struct parvus_config *c,
+				  char **text);
+/** parvus_config_free() - free a configuration; NULL is allowed */
 PARVUS_API void parvus_config_free(struct parvus_config *c);
 
 /**
@@ -309,10 +329,12 @@ struct parvus_image {
  * The file may come from a guest and is not trusted: no size in it is believed, and no more
  * than PARVUS_IMAGE_MAX bytes of memory are used for the file, and for what is in it.
  */
-PARVUS_API int parvus_image_load(struct parvus_error *e, const char *path, struct parvus_image **image);
+PARVUS_API int parvus_image_load(struct parvus_error *e, const char *path,
+				 struct parvus_image **image);
 /** parvus_image_parse() - the same from memory; @name is for messages */
 PARVUS_API int parvus_image_parse(struct parvus_error *e, const char *name, const void *data,
 				  size_t bytes, struct parvus_image **image);
+/** parvus_image_free() - free an image; NULL is allowed */
 PARVUS_API void parvus_image_free(struct parvus_image *image);
 
 #define PARVUS_IMAGE_MAX (512ul << 20)
@@ -347,9 +369,12 @@ PARVUS_API int parvus_build(struct parvus *h, const struct parvus_config *c,
 
 /** parvus_device_create() - of class, index, domains and config in @d; id is the answer */
 PARVUS_API int parvus_device_create(struct parvus *h, struct parvus_device *d);
+/** parvus_device_remove() - remove a device, at once; both its ends are told */
 PARVUS_API int parvus_device_remove(struct parvus *h, uint32_t id);
+/** parvus_device_configure() - replace the configuration of a device; its back end is told */
 PARVUS_API int parvus_device_configure(struct parvus *h, uint32_t id, const void *config,
 				       size_t bytes);
+/** parvus_device_read() - a device as the registry has it now */
 PARVUS_API int parvus_device_read(struct parvus *h, uint32_t id, struct parvus_device *d);
 /** parvus_device_next() - the first device with a larger id; -ENOENT after the last */
 PARVUS_API int parvus_device_next(struct parvus *h, uint32_t after, struct parvus_device *d);
@@ -363,6 +388,7 @@ PARVUS_API bool parvus_device_bound(uint32_t id);
 
 /** parvus_disk_parse() - one disk, as it stands in disk = [...]; free the disk in any case */
 PARVUS_API int parvus_disk_parse(struct parvus_error *e, const char *spec, struct parvus_disk *d);
+/** parvus_disk_free() - free what parvus_disk_parse() made */
 PARVUS_API void parvus_disk_free(struct parvus_disk *d);
 /** parvus_disk_text() - write spec anew from the other members */
 PARVUS_API int parvus_disk_text(struct parvus_error *e, struct parvus_disk *d);
@@ -375,8 +401,10 @@ PARVUS_API void parvus_disk_name(uint32_t index, char name[16]);
 /** parvus_size_parse() - bytes, with a suffix k, m, g or t or without one */
 PARVUS_API bool parvus_size_parse(const char *text, uint64_t *bytes);
 /** parvus_vif_parse() - one interface of domain @name; without devid= and mac= it gets @index */
-PARVUS_API int parvus_vif_parse(struct parvus_error *e, const char *name, const char *spec, int index,
+PARVUS_API int parvus_vif_parse(struct parvus_error *e, const char *name, const char *spec,
+				int index,
 				struct parvus_vif *v);
+/** parvus_vif_free() - free what parvus_vif_parse() made */
 PARVUS_API void parvus_vif_free(struct parvus_vif *v);
 
 /**
@@ -408,10 +436,12 @@ PARVUS_API void parvus_disk_adopt(const struct parvus_device *device, const stru
 				  struct parvus_backing *b);
 /** parvus_disk_resized() - let the block device have the size of its file */
 PARVUS_API int parvus_disk_resized(struct parvus_error *e, const struct parvus_backing *b);
+/** parvus_disk_close() - let go of it: a loop device goes with its last user, an nbd device now */
 PARVUS_API void parvus_disk_close(struct parvus *h, struct parvus_backing *b);
 /** parvus_disk_device() - class, index and config of @device, from disk and backing */
 PARVUS_API void parvus_disk_device(const struct parvus_disk *d, const struct parvus_backing *b,
 				   struct parvus_device *device);
+/** parvus_vif_device() - class, index and config of @device, from an interface */
 PARVUS_API void parvus_vif_device(const struct parvus_vif *v, struct parvus_device *device);
 
 /** enum parvus_net - what parvus_net() does to the network interface @name of this domain */
@@ -422,6 +452,7 @@ enum parvus_net {
 	PARVUS_NET_JOIN,	/* @bridge; that it has joined before is no error */
 	PARVUS_NET_UP,		/* if @value, else down */
 };
+/** parvus_net() - do @op; 0 or what the operation gives, or a negative errno */
 PARVUS_API int parvus_net(enum parvus_net op, const char *name, const char *bridge, uint32_t value);
 /** parvus_net_watch() - a descriptor that is readable when an interface has changed */
 PARVUS_API int parvus_net_watch(void);
@@ -476,6 +507,7 @@ PARVUS_API int parvus_state_parse(struct parvus_error *e, const char *name, cons
 /** parvus_state_text() - the other way; free() it */
 PARVUS_API int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char **text,
 				 size_t *bytes);
+/** parvus_state_free() - free what is in it, not the structure */
 PARVUS_API void parvus_state_free(struct parvus_state *s);
 /** parvus_state_load() - the state of a domain's monitor; -ENOENT if there is none */
 PARVUS_API int parvus_state_load(struct parvus *h, uint32_t domain, struct parvus_state *s);
@@ -515,7 +547,8 @@ struct parvus_keeper_ops {
  * It is ready to run but paused, and belongs to the handle until parvus_domain_commit(). After a
  * failure nothing is left: no domain, device, loop or nbd device, program or folder.
  */
-PARVUS_API int parvus_create(struct parvus *h, const struct parvus_config *c, struct parvus_build *b,
+PARVUS_API int parvus_create(struct parvus *h, const struct parvus_config *c,
+			     struct parvus_build *b,
 			     const struct parvus_keeper_ops *ops,
 			     struct parvus_keeper **keeper);
 /**
@@ -524,7 +557,8 @@ PARVUS_API int parvus_create(struct parvus *h, const struct parvus_config *c, st
  * One program at a time can: -EBUSY.
  */
 PARVUS_API int parvus_keeper_open(struct parvus *h, uint32_t domain,
-				  const struct parvus_keeper_ops *ops, struct parvus_keeper **keeper);
+				  const struct parvus_keeper_ops *ops,
+				  struct parvus_keeper **keeper);
 /**
  * parvus_keeper_start() - make the devices of the configuration, or adopt those that were made
  *
@@ -537,6 +571,7 @@ PARVUS_API void parvus_keeper_end(struct parvus_keeper *k);
 PARVUS_API void parvus_keeper_close(struct parvus_keeper *k);
 /** parvus_keeper_state() - what it works with; after a change of it, parvus_keeper_save() */
 PARVUS_API struct parvus_state *parvus_keeper_state(struct parvus_keeper *k);
+/** parvus_keeper_save() - write the state; the devices in it are taken from the keeper */
 PARVUS_API int parvus_keeper_save(struct parvus_keeper *k);
 
 #define PARVUS_KEEPER_FDS (1u + PARVUS_DEVICES_DOMAIN)
@@ -547,6 +582,7 @@ PARVUS_API int parvus_keeper_save(struct parvus_keeper *k);
  * Returns how long to wait at most, in ms; -1 = for ever.
  */
 PARVUS_API int parvus_keeper_poll(struct parvus_keeper *k, struct pollfd *fds, size_t *n);
+/** parvus_keeper_work() - do what there is to do, after poll() */
 PARVUS_API void parvus_keeper_work(struct parvus_keeper *k, const struct pollfd *fds, size_t n);
 
 /**
@@ -566,7 +602,8 @@ PARVUS_API int parvus_keeper_attach_vif(struct parvus_keeper *k, const char *spe
 PARVUS_API int parvus_keeper_detach(struct parvus_keeper *k, uint32_t device_class, uint32_t index,
 				    bool force, int request);
 /** parvus_keeper_limit_disk() - change limits of a disk; NULL = as it is, 0 = no limit */
-PARVUS_API int parvus_keeper_limit_disk(struct parvus_keeper *k, uint32_t index, const uint32_t *iops,
+PARVUS_API int parvus_keeper_limit_disk(struct parvus_keeper *k, uint32_t index,
+					const uint32_t *iops,
 					const uint64_t *bps);
 /** parvus_keeper_resize_disk() - let a disk have the new size of its file or block device */
 PARVUS_API int parvus_keeper_resize_disk(struct parvus_keeper *k, uint32_t index);
@@ -587,6 +624,7 @@ struct parvus_console;
  */
 PARVUS_API int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_t port,
 				   struct parvus_console **console);
+/** parvus_console_close() - let go of a console; NULL is allowed */
 PARVUS_API void parvus_console_close(struct parvus_console *console);
 /** parvus_console_fd() - readable when the domain did something; then read and write */
 PARVUS_API int parvus_console_fd(const struct parvus_console *console);

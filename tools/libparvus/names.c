@@ -54,7 +54,8 @@ bool parvus_name_ok(const char *name)
 
 	/* a number would be taken for a domain's number, a dash for an option */
 	return n && n < PARVUS_NAME_MAX && !all_digits(name) && name[0] != '-' && name[0] != '.' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == n;
+	       strspn(name,
+		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == n;
 }
 
 /* -ENOENT without a text when there is none. A dying domain has lost its name. */
@@ -83,8 +84,8 @@ int pv_name_free(struct parvus *h, const char *name, uint32_t except)
 	int ret = find_name(h, name, except, &i);
 
 	if (!ret)
-		return pv_fail(h->error, EEXIST, "there is a domain named %s already (domain %u)", name,
-			       i.domain);
+		return pv_fail(h->error, EEXIST, "there is a domain named %s already (domain %u)",
+			       name, i.domain);
 	return ret == -ENOENT ? 0 : ret;
 }
 
@@ -100,7 +101,8 @@ int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *
 		if (errno || n >= PARVUS_DOMAIN_SELF)
 			return pv_fail(h->error, ENOENT, "there is no domain %s", name);
 		ret = parvus_domain_info(h, (uint32_t)n, i);
-		return ret == -ENOENT ? pv_fail(h->error, ENOENT, "there is no domain %s", name) : ret;
+		return ret == -ENOENT ? pv_fail(h->error, ENOENT, "there is no domain %s",
+						name) : ret;
 	}
 	ret = find_name(h, name, PARVUS_DOMAIN_SELF, i);
 	if (ret == -ENOENT)
@@ -114,7 +116,8 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 	int lock, ret;
 
 	if (!parvus_name_ok(name))
-		return pv_fail(h->error, EINVAL, "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
+		return pv_fail(h->error, EINVAL,
+			       "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
 			       name, PARVUS_NAME_MAX - 1);
 	memcpy(n.name, name, strlen(name));
 	lock = pv_lock(h);

@@ -33,7 +33,8 @@ static void become(char *const argv[], int in, int out)
 static int hear(pid_t pid, int out, char *said, size_t bytes)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), status = -1;
-	struct pollfd fds[2] = { { .fd = out, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = out, .events = POLLIN },
+				 { .fd = pidfd, .events = POLLIN } };
 	bool ended = pidfd < 0;
 	size_t have = 0;
 
@@ -41,7 +42,8 @@ static int hear(pid_t pid, int out, char *said, size_t bytes)
 	for (;;) {
 		char rest[512];
 		bool full = have == bytes - 1;
-		ssize_t n = read(out, full ? rest : said + have, full ? sizeof(rest) : bytes - 1 - have);
+		ssize_t n = read(out, full ? rest : said + have,
+				 full ? sizeof(rest) : bytes - 1 - have);
 
 		if (n > 0) {
 			have += full ? 0 : (size_t)n;

@@ -71,7 +71,8 @@ int pv_server_start(struct parvus_keeper *k, struct slot *s)
 	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB)) {
 		if (lock >= 0)
 			close(lock);
-		return pv_fail(k->h->error, EBUSY, "a program serves the disk already, or the run directory cannot be written");
+		return pv_fail(k->h->error, EBUSY,
+			       "a program serves the disk already, or the run directory cannot be written");
 	}
 	s->pid = fork();
 	if (s->pid == 0)
@@ -120,7 +121,8 @@ void pv_server_ended(struct parvus_keeper *k, struct slot *s)
 	int status;
 
 	if (waitpid(s->pid, &status, WNOHANG) == s->pid)
-		snprintf(how, sizeof(how), WIFSIGNALED(status) ? "died of signal %d" : "ended with status %d",
+		snprintf(how, sizeof(how),
+			 WIFSIGNALED(status) ? "died of signal %d" : "ended with status %d",
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	close(s->pidfd);
 	s->pidfd = -1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * libparvus: the devices of a keeper, one slot each: made of an entry of the configuration, looked at
- * until its back end is there or both ends have let it go, and let go of.
+ * libparvus: the devices of a keeper, one slot each: made of an entry of the configuration, looked
+ * at until its back end is there or both ends have let it go, and let go of.
  */
 #include "keeper.h"
 
@@ -136,7 +136,8 @@ static int remote_disk(struct parvus_keeper *k, const struct parvus_disk *disk,
 	if (disk->program || !disk->target)
 		return 0;
 	if (sscanf(disk->target, "%u:%u%c", &major, &minor, &end) != 2)
-		return pv_fail(k->h->error, EINVAL, "%s: of a disk in domain %s the target is MAJOR:MINOR there",
+		return pv_fail(k->h->error, EINVAL,
+			       "%s: of a disk in domain %s the target is MAJOR:MINOR there",
 			       disk->vdev, disk->backend);
 	b->major = major;
 	b->minor = minor;
@@ -176,8 +177,8 @@ static int prepare_vif(struct parvus_keeper *k, struct slot *s, const struct par
 	if (!s->remote)
 		ret = pv_vif_check(k, v);
 	if (!ret && !s->remote && parvus_net(PARVUS_NET_INDEX, name, NULL, 0) > 0)
-		ret = pv_fail(k->h->error, EEXIST, "vif %d: there is an interface %s already", v->index,
-			      name);
+		ret = pv_fail(k->h->error, EEXIST, "vif %d: there is an interface %s already",
+			      v->index, name);
 	if (!ret)
 		parvus_vif_device(v, device);
 	return ret;
@@ -269,13 +270,15 @@ static void undo(struct parvus_keeper *k, struct slot *s)
 }
 
 /* WAIT_BACK. @ret: what came of looking at the interface. An error: it is given up. */
-static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvus_device *r, int ret)
+static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvus_device *r,
+		     int ret)
 {
 	bool back = r->back_state != PARVUS_DEVICE_CLOSED;
 	char name[24];
 
 	if (!ret && s->quick > 1)
-		ret = pv_fail(k->h->error, EIO, "%s: the program cannot serve it (see the monitor's log)",
+		ret = pv_fail(k->h->error, EIO,
+			      "%s: the program cannot serve it (see the monitor's log)",
 			      slot_name(s, name));
 	if (!ret && back &&
 	    (s->remote || s->device_class != PARVUS_CLASS_NETWORK || s->ifindex)) {
@@ -284,7 +287,8 @@ static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvu
 		return 0;
 	}
 	if (!ret && pv_now_ms() >= s->until_ms)
-		ret = pv_fail(k->h->error, ETIMEDOUT, back ? "%s: the back end has made no interface" :
+		ret = pv_fail(k->h->error, ETIMEDOUT,
+			      back ? "%s: the back end has made no interface" :
 			      "%s: no back end came to serve it", slot_name(s, name));
 	if (ret)
 		undo(k, s);

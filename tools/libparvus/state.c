@@ -29,7 +29,8 @@ static const char *const class_names[] = {
 
 /* ---- text ------------------------------------------------------------------------------- */
 
-int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char **text, size_t *bytes)
+int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char **text,
+		      size_t *bytes)
 {
 	char *config;
 	size_t i;
@@ -45,7 +46,8 @@ int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char
 		free(config);
 		return pv_fail(e, ENOMEM, "no memory");
 	}
-	fprintf(f, MAGIC " %u\ndomain %u\ncreated_ns %llu\nconsole_ref %u\nconsole_port %u\n", VERSION,
+	fprintf(f, MAGIC " %u\ndomain %u\ncreated_ns %llu\nconsole_ref %u\nconsole_port %u\n",
+		VERSION,
 		s->domain, (unsigned long long)s->created_ns, s->console_ref, s->console_port);
 	fprintf(f, "devices_made %d\nended %d\nquick_ends %u\n", s->devices_made, s->ended,
 		s->quick_ends);
@@ -73,8 +75,10 @@ struct reader {
 
 static int wrong(const struct reader *r, const char *expected)
 {
-	return r->at == r->end ? pv_fail(r->error, EINVAL, "%s: cut short", r->name) :
-	       pv_fail(r->error, EINVAL, "%s:%u: \"%s\" is expected", r->name, r->line, expected);
+	/* a line that does not end is the last of what is left of a file */
+	if (!memchr(r->at, '\n', (size_t)(r->end - r->at)))
+		return pv_fail(r->error, EINVAL, "%s: cut short", r->name);
+	return pv_fail(r->error, EINVAL, "%s:%u: \"%s\" is expected", r->name, r->line, expected);
 }
 
 /* "WORD ", which is what a line goes on with. */
@@ -101,7 +105,8 @@ static bool number(struct reader *r, uint64_t max, char after, uint64_t *n)
 			return false;
 		*n = *n * 10 + digit;
 	}
-	if (p == r->at || (*r->at == '0' && p > r->at + 1) || p == r->end || *p != after || *n > max)
+	if (p == r->at || (*r->at == '0' && p > r->at + 1) || p == r->end || *p != after ||
+	    *n > max)
 		return false;
 	r->at = p + 1;
 	r->line += after == '\n';
@@ -157,7 +162,8 @@ static int read_version(struct reader *r)
 	if (!word(r, MAGIC) || !number(r, UINT64_MAX, '\n', &version))
 		return pv_fail(r->error, EINVAL, "%s: not the state of a monitor", r->name);
 	if (version != VERSION)
-		return pv_fail(r->error, ENOTSUP, "%s: of version %llu, and version %u is known here",
+		return pv_fail(r->error, ENOTSUP,
+			       "%s: of version %llu, and version %u is known here",
 			       r->name, (unsigned long long)version, VERSION);
 	return 0;
 }
@@ -235,7 +241,8 @@ int parvus_state_load(struct parvus *h, uint32_t domain, struct parvus_state *s)
 	if (ret)
 		return ret;
 	if (access(path, F_OK) && errno == ENOENT)
-		return pv_fail(h->error, ENOENT, "there is no record of domain %u (%s)", domain, path);
+		return pv_fail(h->error, ENOENT, "there is no record of domain %u (%s)", domain,
+			       path);
 	ret = pv_read_file(h->error, path, STATE_MAX, &text, &bytes);
 	if (ret)
 		return ret;
@@ -333,7 +340,8 @@ int pv_state_lock(struct parvus *h, uint32_t domain)
 fail:
 	if (fd >= 0)
 		close(fd);
-	return pv_fail(h->error, EBUSY, "another monitor serves this domain, or the run directory cannot be written");
+	return pv_fail(h->error, EBUSY,
+		       "another monitor serves this domain, or the run directory cannot be written");
 }
 
 /* Does a monitor work on it, still? */
@@ -386,7 +394,8 @@ static void sweep(struct parvus *h)
 		char *end;
 		unsigned long n = strtoul(entry->d_name, &end, 10);
 
-		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || *end || n >= PARVUS_DOMAIN_SELF)
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || *end ||
+		    n >= PARVUS_DOMAIN_SELF)
 			continue;
 		if (parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT && !served(h, (uint32_t)n))
 			sweep_one(h, (uint32_t)n);
@@ -396,7 +405,8 @@ static void sweep(struct parvus *h)
 	*h->error = before;
 }
 
-int parvus_state_start(struct parvus *h, const struct parvus_config *c, const struct parvus_build *b)
+int parvus_state_start(struct parvus *h, const struct parvus_config *c,
+		       const struct parvus_build *b)
 {
 	/* it is written, never changed */
 	struct parvus_state s = {

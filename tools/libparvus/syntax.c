@@ -186,7 +186,8 @@ static int number(struct parser *p, struct cfg_value *v)
 	errno = 0;
 	v->number = strtoll(v->text, &end, 0);
 	if (errno || *end || end == v->text)
-		return wrong(p, "something that begins as a number and is none (a text needs quotes)");
+		return wrong(p,
+			     "something that begins as a number and is none (a text needs quotes)");
 	return 0;
 }
 
@@ -369,8 +370,8 @@ out:
 	return ret;
 }
 
-int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const char *text, size_t bytes,
-	      bool loose)
+int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const char *text,
+	      size_t bytes, bool loose)
 {
 	struct parser p = {
 		.error = e,

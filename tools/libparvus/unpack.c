@@ -230,8 +230,8 @@ static int grow(struct parvus_error *e, const char *name, struct output *o, size
 	return 0;
 }
 
-static int unpack(struct parvus_error *e, const char *name, const struct format *f, const uint8_t *in,
-		  size_t bytes, struct output *o)
+static int unpack(struct parvus_error *e, const char *name, const struct format *f,
+		  const uint8_t *in, size_t bytes, struct output *o)
 {
 	struct stream s = { .in = in, .in_left = bytes };
 	enum step step = STEP_MORE;
@@ -264,8 +264,8 @@ static int unpack(struct parvus_error *e, const char *name, const struct format 
 	return ret;
 }
 
-int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *in, size_t bytes, void **data,
-	      size_t *size)
+int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *in, size_t bytes,
+	      void **data, size_t *size)
 {
 	const struct format *f, *end = formats + sizeof(formats) / sizeof(*formats);
 	struct output o = { .data = NULL };
@@ -278,7 +278,8 @@ int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *in, size_
 	if (f == end)
 		return 0;
 	if (!f->step)
-		return pv_fail(e, ENOTSUP, "%s: packed with %s, which is not supported", name, f->name);
+		return pv_fail(e, ENOTSUP, "%s: packed with %s, which is not supported", name,
+			       f->name);
 	ret = unpack(e, name, f, in, bytes, &o);
 	if (!ret && !o.used)
 		ret = pv_fail(e, EINVAL, "%s: nothing in it", name);

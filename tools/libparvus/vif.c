@@ -21,7 +21,8 @@ static int vif_mac(const struct spec *s, struct parvus_vif *v, const char *text)
 
 	for (i = 0; i < 6; i++, text += 3) {
 		if (hex(text[0]) < 0 || hex(text[1]) < 0 || text[2] != (i < 5 ? ':' : 0))
-			return pv_spec_wrong(s, "the mac is not six hex bytes such as 02:00:00:12:34:56");
+			return pv_spec_wrong(s,
+					     "the mac is not six hex bytes such as 02:00:00:12:34:56");
 		v->mac[i] = (uint8_t)(hex(text[0]) * 16 + hex(text[1]));
 	}
 	if (v->mac[0] & 1)
@@ -73,7 +74,8 @@ static bool rate_parse(const char *text, struct parvus_vif *v)
 static int vif_rate(const struct spec *s, struct parvus_vif *v, const char *text)
 {
 	if (!rate_parse(text, v))
-		return pv_spec_wrong(s, "the rate is not such as 10Mb/s or 250KB/s@20ms (10 s at most)");
+		return pv_spec_wrong(s,
+				     "the rate is not such as 10Mb/s or 250KB/s@20ms (10 s at most)");
 	return pv_spec_set(s, &v->rate, text);
 }
 
@@ -84,11 +86,13 @@ static int vif_name(const struct spec *s, char **to, const char *text)
 
 	if (!n || n > 15 || text[0] == '.' || text[0] == '-' ||
 	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
-		return pv_spec_wrong(s, "an interface or bridge has a name of 1 to 15 letters, digits, . _ -");
+		return pv_spec_wrong(s,
+				     "an interface or bridge has a name of 1 to 15 letters, digits, . _ -");
 	return pv_spec_set(s, to, text);
 }
 
-static int vif_option(const struct spec *s, struct parvus_vif *v, const char *key, const char *value)
+static int vif_option(const struct spec *s, struct parvus_vif *v, const char *key,
+		      const char *value)
 {
 	uint32_t n;
 
@@ -122,8 +126,10 @@ static int vif_option(const struct spec *s, struct parvus_vif *v, const char *ke
 	}
 	if (!strcmp(key, "type"))
 		return strcmp(value, "pv") && strcmp(value, "vif") ?
-			pv_spec_wrong(s, "the type is not pv or vif") : pv_spec_set(s, &v->type, value);
-	return pv_spec_wrong(s, "an unknown key (mac, bridge, script, ip, vifname, backend, model, type, rate, gatewaydev, mtu, queues, devid)");
+			pv_spec_wrong(s, "the type is not pv or vif") : pv_spec_set(s, &v->type,
+										    value);
+	return pv_spec_wrong(s,
+			     "an unknown key (mac, bridge, script, ip, vifname, backend, model, type, rate, gatewaydev, mtu, queues, devid)");
 }
 
 int pv_vif_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_vif *v)
@@ -208,8 +214,8 @@ int pv_vif_settle(struct parvus_error *e, const char *name, int index, struct pa
 	if (!v->has_mac) {
 		choose_mac(name, v);
 		v->has_mac = true;
-		snprintf(mac, sizeof(mac), "mac=%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
-			 v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
+		snprintf(mac, sizeof(mac), "mac=%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0],
+			 v->mac[1], v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
 	}
 	if (asprintf(&spec, "%s%s%s%s%s", v->spec, v->spec[0] && mac[0] ? "," : "", mac,
 		     (v->spec[0] || mac[0]) && devid[0] ? "," : "", devid) < 0)

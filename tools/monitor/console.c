@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parvus-monitor: the console of the domain. What it said of late is kept, and goes to a file and to
- * every client of RUN/domains/ID/console.sock; what clients type goes to the domain.
+ * parvus-monitor: the console of the domain. What it said of late is kept, and goes to a file and
+ * to every client of RUN/domains/ID/console.sock; what clients type goes to the domain.
  */
 #include "monitor.h"
 
@@ -262,7 +262,8 @@ void console_flush(struct monitor *m)
 		for (size_t i = 0; i < CLIENTS; i++) {
 			client_send(m, &m->clients[i]);
 			if (m->clients[i].fd >= 0 && m->clients[i].at < m->head)
-				fds[n++] = (struct pollfd){ .fd = m->clients[i].fd, .events = POLLOUT };
+				fds[n++] = (struct pollfd){ .fd = m->clients[i].fd,
+							    .events = POLLOUT };
 		}
 		if (n) {
 			waits = true;

@@ -143,7 +143,7 @@ static int begin(struct monitor *m, bool linked)
 	return -1;
 }
 
-/* Is the domain gone, or does it go? Then its folder goes, too; a monitor that gives up keeps it. */
+/* A domain that is gone, or goes, leaves no folder; one whose monitor gives up keeps it. */
 static void clean_up(struct monitor *m)
 {
 	struct parvus_control_info i;

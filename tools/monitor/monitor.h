@@ -90,7 +90,7 @@ void requests_work(struct monitor *m, const struct pollfd *fds);
 /* Of struct parvus_keeper_ops; a request is the descriptor of who asked. */
 void request_answer(void *m, int fd, const char *error);
 
-/* ---- ends.c: what on_poweroff, on_reboot and on_crash say -------------------------------------- */
+/* ---- ends.c: what on_poweroff, on_reboot and on_crash say --------------------------------- */
 
 void wait_until_gone(struct monitor *m, int ms);
 /* Look at the domain. False when it is gone or the work is done. */

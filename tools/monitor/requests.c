@@ -84,7 +84,8 @@ static int attach_vif(struct monitor *m, int fd, char *const words[])
 
 static int detach(struct monitor *m, int fd, char *const words[])
 {
-	uint32_t device_class = strcmp(words[1], "disk") ? PARVUS_CLASS_NETWORK : PARVUS_CLASS_BLOCK;
+	uint32_t device_class = strcmp(words[1],
+				       "disk") ? PARVUS_CLASS_NETWORK : PARVUS_CLASS_BLOCK;
 	uint64_t index;
 
 	return number(m, words[2], UINT32_MAX, &index) ?

@@ -184,7 +184,8 @@ int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...)
 	if (fd < 0)
 		return fail("domain %u has no monitor that answers", i->domain);
 	if (send(fd, text, n, MSG_NOSIGNAL) != (ssize_t)n)
-		ret = fail("the monitor of domain %u does not listen: %s", i->domain, strerror(errno));
+		ret = fail("the monitor of domain %u does not listen: %s", i->domain,
+			   strerror(errno));
 	else
 		ret = take_answer(fd);
 	close(fd);

@@ -34,7 +34,8 @@ int cmd_block_attach(struct tool *t)
 	if (tool_arguments(t) || tool_joined(t, spec, sizeof(spec)) || tool_open(t))
 		return 1;
 	/* here, so that a path is what it is to the caller */
-	ret = parvus_disk_parse(&t->error, spec, &disk) ? fail_lib(t) : tool_domain(t, t->args[0], &i);
+	ret = parvus_disk_parse(&t->error, spec, &disk) ? fail_lib(t) :
+	      tool_domain(t, t->args[0], &i);
 	if (!ret)
 		ret = monitor_ask(t, &i, "disk-attach", disk.spec, NULL);
 	if (!ret)
@@ -105,14 +106,16 @@ int cmd_block_set(struct tool *t)
 		if (c == OPT_LONG && !parvus_number_parse(t->optarg, 0, UINT32_MAX, &n))
 			return usage(t, "--iops %s: a number is expected", t->optarg);
 		if (c == OPT_LONG + 1 && !parvus_size_parse(t->optarg, &n))
-			return usage(t, "--bps %s: bytes in a second such as 20M are expected", t->optarg);
+			return usage(t, "--bps %s: bytes in a second such as 20M are expected",
+				     t->optarg);
 		snprintf(c == OPT_LONG ? iops : bps, sizeof(iops), "%llu", (unsigned long long)n);
 	}
 	if (c < 0)
 		return 1;
 	if (!strcmp(iops, "-") && !strcmp(bps, "-"))
 		return usage(t, "--iops or --bps is expected");
-	if (disk_argument(t, &i, &d, index) || monitor_ask(t, &i, "disk-set", index, iops, bps, NULL))
+	if (disk_argument(t, &i, &d, index) || monitor_ask(t, &i, "disk-set", index, iops, bps,
+							   NULL))
 		return 1;
 	return report_device(t, &i, PARVUS_CLASS_BLOCK, d.index);
 }

@@ -46,6 +46,7 @@ int cmd_network_nat(struct tool *t);
 extern const struct option_text create_options[], run_options[], console_options[],
 	list_options[], info_options[], uptime_options[], destroy_options[], shutdown_options[],
 	pin_options[], sched_options[], top_options[], stat_options[], trace_options[],
-	dmesg_options[], dump_options[], vcpu_set_options[], detach_options[], set_options[], nat_options[];
+	dmesg_options[], dump_options[], vcpu_set_options[], detach_options[], set_options[],
+	nat_options[];
 
 #endif

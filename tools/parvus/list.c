@@ -156,7 +156,8 @@ int cmd_uptime(struct tool *t)
 				 (unsigned long long)s / 3600 % 24, (unsigned long long)s / 60 % 60,
 				 (unsigned long long)s % 60);
 		else
-			snprintf(time, sizeof(time), "%llu:%02llu:%02llu", (unsigned long long)s / 3600,
+			snprintf(time, sizeof(time), "%llu:%02llu:%02llu",
+				 (unsigned long long)s / 3600,
 				 (unsigned long long)s / 60 % 60, (unsigned long long)s % 60);
 		if (t->json) {
 			struct json_object *o = json_object_new_object();

@@ -145,7 +145,8 @@ static bool in_use(uint32_t net)
 		return false;
 	for (a = all; a; a = a->ifa_next)
 		if (a->ifa_addr && a->ifa_netmask && a->ifa_addr->sa_family == AF_INET)
-			used |= overlaps(net, ntohl(((struct sockaddr_in *)a->ifa_addr)->sin_addr.s_addr),
+			used |= overlaps(net,
+					 ntohl(((struct sockaddr_in *)a->ifa_addr)->sin_addr.s_addr),
 					 ntohl(((struct sockaddr_in *)a->ifa_netmask)->sin_addr.s_addr));
 	freeifaddrs(all);
 	f = fopen("/proc/net/route", "re");
@@ -172,7 +173,8 @@ static int choose(struct nat *n, const char *subnet)
 		    (n->net & 0xffff0000) != 0xc0a80000)
 			return fail("network-nat: -s %s: not a private network (10/8, 172.16/12, 192.168/16)",
 				    subnet);
-		return in_use(n->net) ? fail("network-nat: %s is in use on this machine", subnet) : 0;
+		return in_use(n->net) ?
+		       fail("network-nat: %s is in use on this machine", subnet) : 0;
 	}
 	for (i = 0; i < 512; i++) {
 		n->net = i < 256 ? 0xc0a80000 | ((i + 100) & 255) << 8 : 0x0a4d0000 | (i & 255) << 8;
@@ -182,7 +184,7 @@ static int choose(struct nat *n, const char *subnet)
 	return fail("network-nat: no private network is free; -s says which one to take");
 }
 
-/* ---- steps -------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 static int bridge_call(unsigned long request, const char *name)
 {
@@ -221,7 +223,8 @@ static int start_bridge(struct nat *n)
 		ret = set_address(n, SIOCSIFNETMASK, MASK);
 	if (!ret)
 		ret = parvus_net(PARVUS_NET_UP, n->bridge, NULL, 1);
-	return ret ? fail("network-nat: cannot make the bridge %s: %s", n->bridge, strerror(-ret)) : 0;
+	return !ret ? 0 : fail("network-nat: cannot make the bridge %s: %s", n->bridge,
+			       strerror(-ret));
 }
 
 static int start_forward(struct nat *n)
@@ -307,11 +310,13 @@ static int start_udhcpd(const struct nat *n)
 	at = (size_t)snprintf(text, sizeof(text), "start %s\nend %s\ninterface %s\nmax_leases 241\n"
 			      "pidfile %s\nlease_file %s\noption subnet 255.255.255.0\noption router %s\n"
 			      "option lease 43200\n", address(n->net, 10, first),
-			      address(n->net, 250, last), n->bridge, pid, leases, address(n->net, 1, own));
+			      address(n->net, 250, last), n->bridge, pid, leases,
+			      address(n->net, 1, own));
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "nameserver %63[0-9.]", server) == 1 && strncmp(server, "127.", 4) &&
-		    at < sizeof(text))
-			at += (size_t)snprintf(text + at, sizeof(text) - at, "option dns %s\n", server);
+		if (sscanf(line, "nameserver %63[0-9.]", server) == 1 &&
+		    strncmp(server, "127.", 4) && at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "option dns %s\n",
+					       server);
 	if (f)
 		fclose(f);
 	if (at >= sizeof(text) || !write_file(path, text) || !write_file(leases, ""))
@@ -339,7 +344,7 @@ static int start_dhcp(const struct nat *n)
 	return status;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------ */
+/* ---- the command ------------------------------------------------------------------------------- */
 
 static int stop(struct nat *n)
 {
@@ -365,7 +370,8 @@ static int stop(struct nat *n)
 		parvus_net(PARVUS_NET_UP, n->bridge, NULL, 0);
 		ret = bridge_call(SIOCBRDELBR, n->bridge);
 		if (ret)
-			return fail("network-nat: cannot remove the bridge %s: %s", n->bridge, strerror(-ret));
+			return fail("network-nat: cannot remove the bridge %s: %s", n->bridge,
+				    strerror(-ret));
 	}
 	for (i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		run_file(files[i], path, sizeof(path));
@@ -412,8 +418,8 @@ static int status(const struct nat *n, bool json)
 	address(n->net, 1, own);
 	if (!json) {
 		if (runs(n))
-			printf("running: bridge %s, network %s/24, this machine %s%s\n", n->bridge, net, own,
-			       n->nft ? "" : ", no NAT");
+			printf("running: bridge %s, network %s/24, this machine %s%s\n", n->bridge,
+			       net, own, n->nft ? "" : ", no NAT");
 		else
 			printf(n->there ? "broken\n" : "stopped\n");
 		return 0;
@@ -443,7 +449,8 @@ int cmd_network_nat(struct tool *t)
 	}
 	if (c < 0)
 		return 1;
-	if (!*bridge || strlen(bridge) >= IFNAMSIZ || bridge[0] == '-' || strpbrk(bridge, "/: \t\n%"))
+	if (!*bridge || strlen(bridge) >= IFNAMSIZ || bridge[0] == '-' ||
+	    strpbrk(bridge, "/: \t\n%"))
 		return usage(t, "-b %s: the name of a bridge is expected", bridge);
 	nat_read(&n);
 	if (!strcmp(t->args[0], "start"))

@@ -18,7 +18,8 @@ int cmd_network_attach(struct tool *t)
 
 	if (tool_arguments(t) || tool_joined(t, spec, sizeof(spec)) || tool_open(t))
 		return 1;
-	ret = parvus_vif_parse(&t->error, "", spec, 0, &v) ? fail_lib(t) : tool_domain(t, t->args[0], &i);
+	ret = parvus_vif_parse(&t->error, "", spec, 0, &v) ? fail_lib(t) :
+	      tool_domain(t, t->args[0], &i);
 	parvus_vif_free(&v);
 	return ret ? ret : monitor_ask(t, &i, "vif-attach", spec, NULL);
 }
@@ -34,7 +35,8 @@ static int vif_argument(struct tool *t, struct parvus_control_info *i, char inde
 	int ret;
 
 	if (!strchr(t->args[1], ':') && !parvus_number_parse(t->args[1], 0, UINT32_MAX, &number))
-		return usage(t, "%s: the number of an interface or its MAC is expected", t->args[1]);
+		return usage(t, "%s: the number of an interface or its MAC is expected",
+			     t->args[1]);
 	if (tool_open(t) || tool_domain(t, t->args[0], i))
 		return 1;
 	while (!(ret = parvus_device_next(t->h, at, &d))) {
@@ -48,7 +50,8 @@ static int vif_argument(struct tool *t, struct parvus_control_info *i, char inde
 			return 0;
 		}
 	}
-	return ret == -ENOENT ? fail("domain %u has no interface %s", i->domain, t->args[1]) : fail_lib(t);
+	return ret == -ENOENT ? fail("domain %u has no interface %s", i->domain,
+				     t->args[1]) : fail_lib(t);
 }
 
 int cmd_network_detach(struct tool *t)

@@ -65,7 +65,8 @@ static void add_file(struct archive *a, const char *name, const void *data, size
 	size_t length = strlen(name) + 1;
 	char head[120];
 
-	snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 0,
+	snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
+		 0,
 		 n || strcmp(name, "TRAILER!!!") ? 0100600u : 0u, 0, 0, 1, 0, (unsigned int)n, 0, 0,
 		 0, 0, (unsigned int)length, 0);
 	append(a, head, 110);
@@ -107,7 +108,8 @@ static int make_extra(const struct tool *t, bool input, struct archive *a)
 			}
 			append(&in, data, (size_t)n);
 			if (in.bytes > INPUT_MAX) {
-				ret = fail("run: standard input is larger than %u MiB", INPUT_MAX >> 20);
+				ret = fail("run: standard input is larger than %u MiB",
+					   INPUT_MAX >> 20);
 				break;
 			}
 		}
@@ -147,7 +149,8 @@ static int64_t now_ms(void)
  */
 static int pass_on(struct parvus_console *console, int signals, int64_t until)
 {
-	struct pollfd fds[2] = { { .fd = 1, .events = POLLOUT }, { .fd = signals, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = 1, .events = POLLOUT },
+				 { .fd = signals, .events = POLLIN } };
 	char data[2048];	/* a pipe that is writable takes as much without waiting */
 	ssize_t n, done, at;
 	int64_t left = until ? until - now_ms() : 60000;
@@ -284,8 +287,8 @@ int cmd_run(struct tool *t)
 			break;
 		case 'c':
 			if (!parvus_number_parse(t->optarg, 1, PARVUS_MAX_VCPUS, &vcpus))
-				return usage(t, "-c %s: a number from 1 to %u is expected", t->optarg,
-					     PARVUS_MAX_VCPUS);
+				return usage(t, "-c %s: a number from 1 to %u is expected",
+					     t->optarg, PARVUS_MAX_VCPUS);
 			break;
 		case 'k':
 			kernel = t->optarg;

@@ -46,12 +46,14 @@ int cmd_sched(struct tool *t)
 			domain = t->optarg;
 		if (c == 'w') {
 			if (!parvus_number_parse(t->optarg, 1, 65535, &weight))
-				return usage(t, "-w %s: a weight from 1 to 65535 is expected", t->optarg);
+				return usage(t, "-w %s: a weight from 1 to 65535 is expected",
+					     t->optarg);
 			flags |= PARVUS_SCHED_SET_WEIGHT;
 		}
 		if (c == 'c') {
 			if (!parvus_number_parse(t->optarg, 0, 100 * PARVUS_MAX_VCPUS, &cap))
-				return usage(t, "-c %s: percent of one CPU are expected", t->optarg);
+				return usage(t, "-c %s: percent of one CPU are expected",
+					     t->optarg);
 			flags |= PARVUS_SCHED_SET_CAP;
 		}
 	}

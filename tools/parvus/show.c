@@ -123,7 +123,9 @@ static int collect(struct tool *t, uint32_t domain, uint32_t device_class, struc
 	while (!(ret = parvus_device_next(t->h, at, &d))) {
 		at = d.id;
 		if (d.front_domain == domain && d.device_class == device_class)
-			json_object_array_add(all, device_class == PARVUS_CLASS_BLOCK ? disk_json(&d, c) :
+			json_object_array_add(all,
+					      device_class == PARVUS_CLASS_BLOCK ? disk_json(&d,
+											     c) :
 					      vif_json(&d, c));
 	}
 	parvus_config_free(c);
@@ -167,7 +169,8 @@ static void print_device(struct json_object *o, uint32_t device_class)
 {
 	if (device_class == PARVUS_CLASS_BLOCK)
 		printf("%-6s %5s %3s %-12s %-12s %-2s %s\n", member(o, "vdev"), member(o, "domain"),
-		       member(o, "backend_domain"), member(o, "front_state"), member(o, "back_state"),
+		       member(o, "backend_domain"), member(o, "front_state"), member(o,
+										     "back_state"),
 		       !strcmp(member(o, "readonly"), "true") ? "ro" : "rw", member(o, "target"));
 	else
 		printf("%-3s %5s %3s %-17s %-12s %-12s %-15s %s\n", member(o, "devid"),
@@ -200,11 +203,11 @@ int list_devices(struct tool *t, uint32_t device_class)
 	if (t->json)
 		return print_json(all);
 	if (device_class == PARVUS_CLASS_BLOCK)
-		printf("%-6s %5s %3s %-12s %-12s %-2s %s\n", "Vdev", "ID", "BE", "Front", "Back", "",
-		       "Target");
+		printf("%-6s %5s %3s %-12s %-12s %-2s %s\n", "Vdev", "ID", "BE", "Front", "Back",
+		       "", "Target");
 	else
-		printf("%-3s %5s %3s %-17s %-12s %-12s %-15s %s\n", "Idx", "ID", "BE", "Mac", "Front",
-		       "Back", "Interface", "Bridge");
+		printf("%-3s %5s %3s %-17s %-12s %-12s %-15s %s\n", "Idx", "ID", "BE", "Mac",
+		       "Front", "Back", "Interface", "Bridge");
 	for (i = 0; i < json_object_array_length(all); i++)
 		print_device(json_object_array_get_idx(all, i), device_class);
 	json_object_put(all);

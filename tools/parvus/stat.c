@@ -127,7 +127,8 @@ int cmd_stat(struct tool *t)
 			json_object_object_add(o, "cpu_percent", json_object_new_double(
 				now.run > old.run ? (double)(now.run - old.run) / s / 1e7 : 0));
 			for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-				json_object_object_add(o, names[i], json_object_new_double(rate[i]));
+				json_object_object_add(o, names[i],
+						       json_object_new_double(rate[i]));
 			print_json(o);
 		} else {
 			if (line % 20 == 0) {
@@ -136,7 +137,8 @@ int cmd_stat(struct tool *t)
 					printf(" %7s", names[i]);
 				printf("\n");
 			}
-			printf("%6.1f", now.run > old.run ? (double)(now.run - old.run) / s / 1e7 : 0);
+			printf("%6.1f",
+			       now.run > old.run ? (double)(now.run - old.run) / s / 1e7 : 0);
 			for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 				printf(" %7.0f", rate[i]);
 			printf("\n");

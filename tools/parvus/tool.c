@@ -67,7 +67,8 @@ static void print_options(const struct option_text *o)
 
 void print_help(const struct command *c)
 {
-	printf("Usage: parvus %s%s%s\n\n%s.\n\n", c->name, c->args[0] ? " " : "", c->args, c->summary);
+	printf("Usage: parvus %s%s%s\n\n%s.\n\n", c->name, c->args[0] ? " " : "", c->args,
+	       c->summary);
 	print_options(c->options);
 	print_options(common);
 	if (c->more)

@@ -102,8 +102,8 @@ static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
 
 static void top_summary(const struct sample *s, char *text, size_t bytes)
 {
-	snprintf(text, bytes, "%zu domain%s, %u CPU%s, memory %llu MiB, %llu free, %llu promised", s->n,
-		 s->n == 1 ? "" : "s", s->m.cpus, s->m.cpus == 1 ? "" : "s",
+	snprintf(text, bytes, "%zu domain%s, %u CPU%s, memory %llu MiB, %llu free, %llu promised",
+		 s->n, s->n == 1 ? "" : "s", s->m.cpus, s->m.cpus == 1 ? "" : "s",
 		 (unsigned long long)s->m.frames_total >> 8, (unsigned long long)s->m.frames_free >> 8,
 		 (unsigned long long)s->m.frames_promised >> 8);
 }
@@ -162,14 +162,16 @@ int cmd_top(struct tool *t)
 	while ((c = tool_option(t)) > 0) {
 		if (c == 'b')
 			batch = true;
-		if ((c == 'n' || c == 'i') && !parvus_number_parse(t->optarg, 1, UINT32_MAX, &count))
+		if ((c == 'n' || c == 'i') && !parvus_number_parse(t->optarg, 1, UINT32_MAX,
+								   &count))
 			return usage(t, "-%c %s: a number is expected", c, t->optarg);
 		if (c == 'd' && !parse_seconds(t->optarg, &delay))
 			return usage(t, "-d %s: seconds are expected", t->optarg);
 		if (c == 's') {
 			if (strcmp(t->optarg, "cpu") && strcmp(t->optarg, "mem") &&
 			    strcmp(t->optarg, "name") && strcmp(t->optarg, "id"))
-				return usage(t, "-s %s: cpu, mem, name or id is expected", t->optarg);
+				return usage(t, "-s %s: cpu, mem, name or id is expected",
+					     t->optarg);
 			key = t->optarg[0];
 		}
 	}

@@ -30,7 +30,8 @@ static bool parse_events(const char *text, uint32_t *mask)
 	for (;; text += n + 1) {
 		n = strcspn(text, ",");
 		for (i = 0; i < sizeof(trace_events) / sizeof(*trace_events); i++)
-			if (strlen(trace_events[i].name) == n && !strncmp(text, trace_events[i].name, n))
+			if (strlen(trace_events[i].name) == n &&
+			    !strncmp(text, trace_events[i].name, n))
 				break;
 		if (i == sizeof(trace_events) / sizeof(*trace_events))
 			return false;

@@ -105,7 +105,8 @@ int cmd_vcpu_pin(struct tool *t)
 	to = i.vcpus;
 	if (strcmp(t->args[1], "all")) {
 		if (!parvus_number_parse(t->args[1], 0, PARVUS_MAX_VCPUS - 1, &from))
-			return usage(t, "%s: the number of a vCPU or \"all\" is expected", t->args[1]);
+			return usage(t, "%s: the number of a vCPU or \"all\" is expected",
+				     t->args[1]);
 		to = from + 1;
 	}
 	if (parvus_machine(t->h, &m))
@@ -114,7 +115,8 @@ int cmd_vcpu_pin(struct tool *t)
 		return fail_lib(t);
 	all = m.cpus >= 64 ? ~0ull : (1ull << m.cpus) - 1;
 	if (!(mask & all))
-		return fail("%s: none of these CPUs is there (the machine has %u)", t->args[2], m.cpus);
+		return fail("%s: none of these CPUs is there (the machine has %u)", t->args[2],
+			    m.cpus);
 	for (n = from; n < to; n++)
 		if (parvus_vcpu_pin(t->h, i.domain, (uint32_t)n, mask & all))
 			return fail_lib(t);

@@ -14,7 +14,7 @@ void catch_signals(void);
 void nap(double seconds);
 bool parse_seconds(const char *text, double *seconds);
 
-/* A bar on a terminal, for what takes a while; nothing else. It stops what it shows when stopped. */
+/* A bar on a terminal, for what takes a while; nothing else. A signal stops what it shows. */
 struct bar {
 	const char *what;
 	bool shown;
