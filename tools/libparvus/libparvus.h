@@ -40,7 +40,7 @@ extern "C" {
  *
  * The caller has it, zeroed, and gives it to parvus_open(), whose handle writes into it from then
  * on, or to the functions that need no handle. Where one is taken, NULL says that nobody wants
- * the text. A function that succeeds leaves it alone.
+ * the text. After a success what is in it means nothing.
  */
 struct parvus_error {
 	char text[512];
