@@ -30,11 +30,13 @@
 #define PARVUS_BLOCK_WRITE_ZEROES	4u
 
 /* parvus_block_request.flags */
-#define PARVUS_BLOCK_FUA		1u	/* WRITE, WRITE_ZEROES: on the medium when answered */
+#define PARVUS_BLOCK_FUA		1u	/* WRITE, WRITE_ZEROES: on the medium when
+					 * answered */
 #define PARVUS_BLOCK_UNMAP		2u	/* WRITE_ZEROES: may free the space */
 
 /* features, in the blobs */
-#define PARVUS_BLOCK_HAS_FLUSH		1u	/* there is a volatile cache: FLUSH means something */
+#define PARVUS_BLOCK_HAS_FLUSH		1u	/* there is a volatile cache: FLUSH means
+					 * something */
 #define PARVUS_BLOCK_HAS_FUA		2u
 #define PARVUS_BLOCK_HAS_DISCARD	4u
 #define PARVUS_BLOCK_HAS_WRITE_ZEROES	8u
@@ -47,9 +49,10 @@
 #define PARVUS_BLOCK_SEGMENTS	1024u	/* segments of a request, at most */
 #define PARVUS_BLOCK_BYTES	(4u << 20)	/* of one READ or WRITE, at most */
 
+/* A piece of the data. */
 struct parvus_block_segment {
-	uint32_t offset;	/* in the pool, a multiple of 512 */
-	uint32_t bytes;		/* a multiple of the logical block */
+	uint32_t offset;	/* [front end] in the pool, a multiple of 512 */
+	uint32_t bytes;		/* [front end] a multiple of the logical block */
 };	/* 8 bytes */
 
 /*
@@ -58,32 +61,35 @@ struct parvus_block_segment {
  * Others: segments is 0. FLUSH: sector and sectors are 0.
  */
 struct parvus_block_request {
-	uint8_t op;		/* [front end] */
-	uint8_t flags;		/* [front end] */
-	uint16_t segments;	/* [front end] */
+	uint8_t op;		/* [front end] PARVUS_BLOCK_READ to WRITE_ZEROES */
+	uint8_t flags;		/* [front end] PARVUS_BLOCK_FUA, PARVUS_BLOCK_UNMAP */
+	uint16_t segments;	/* [front end] how many */
 	uint32_t id;		/* [front end] any value, for the response */
-	uint64_t sector;	/* [front end] */
-	uint64_t sectors;	/* [front end] */
-	struct parvus_block_segment segment[PARVUS_BLOCK_INLINE];	/* [front end] */
+	uint64_t sector;	/* [front end] the first one */
+	uint64_t sectors;	/* [front end] how many */
+	struct parvus_block_segment segment[PARVUS_BLOCK_INLINE];	/* [front end] or where the
+				 * list of them is */
 };	/* 64 bytes */
 
+/* The answer. */
 struct parvus_block_response {
-	uint32_t id;		/* [back end] */
+	uint32_t id;		/* [back end] of the request */
 	int32_t status;		/* [back end] 0 or a negative error */
 };	/* 8 bytes */
 
 /* The back end's blob. When it writes it anew in CONNECTED, the disk has a new size. */
 struct parvus_block_info {
-	struct parvus_link_info link;
-	uint32_t flags;		/* PARVUS_BLOCK_READONLY, PARVUS_BLOCK_CDROM */
-	uint32_t logical_block;	/* bytes, 512 to 4096 */
-	uint32_t physical_block;
-	uint32_t optimal_io;	/* bytes, 0 = unknown */
-	uint64_t sectors;	/* size; 0 = no medium */
-	uint32_t discard_granularity;	/* bytes */
-	uint32_t discard_sectors;	/* of one DISCARD, at most */
-	uint32_t zeroes_sectors;	/* of one WRITE_ZEROES, at most */
-	uint32_t bytes;		/* of one READ or WRITE, at most; no more than PARVUS_BLOCK_BYTES */
+	struct parvus_link_info link;	/* [back end] see there */
+	uint32_t flags;		/* [back end] PARVUS_BLOCK_READONLY, PARVUS_BLOCK_CDROM */
+	uint32_t logical_block;	/* [back end] bytes, 512 to 4096 */
+	uint32_t physical_block;	/* [back end] bytes */
+	uint32_t optimal_io;	/* [back end] bytes, 0 = unknown */
+	uint64_t sectors;	/* [back end] size; 0 = no medium */
+	uint32_t discard_granularity;	/* [back end] bytes */
+	uint32_t discard_sectors;	/* [back end] of one DISCARD, at most */
+	uint32_t zeroes_sectors;	/* [back end] of one WRITE_ZEROES, at most */
+	uint32_t bytes;		/* [back end] of one READ or WRITE, at most; no more than
+				 * PARVUS_BLOCK_BYTES */
 };	/* 72 bytes */
 
 /* flags of info and config */
@@ -96,14 +102,15 @@ struct parvus_block_info {
 
 /* What the toolstack configures. The index of the device is the number of the disk. */
 struct parvus_block_config {
-	uint32_t version;	/* 1 */
-	uint32_t flags;
-	uint32_t major, minor;	/* block device in the back end's domain; 0, 0 = no medium */
-	uint32_t queues;	/* at most; 0 = the back end decides */
-	uint32_t iops;		/* requests in a second, at most; 0 = no limit */
-	uint64_t bytes_per_second;	/* at most; 0 = no limit */
-	char name[16];		/* in the front end, such as "xvda" */
-	char file[128];		/* PARVUS_BLOCK_PROGRAM: what it serves */
+	uint32_t version;	/* [toolstack] 1 */
+	uint32_t flags;		/* [toolstack] PARVUS_BLOCK_READONLY and on */
+	uint32_t major, minor;	/* [toolstack] block device in the back end's domain; 0, 0 = no
+				 * medium */
+	uint32_t queues;	/* [toolstack] at most; 0 = the back end decides */
+	uint32_t iops;		/* [toolstack] requests in a second, at most; 0 = no limit */
+	uint64_t bytes_per_second;	/* [toolstack] at most; 0 = no limit */
+	char name[16];		/* [toolstack] in the front end, such as "xvda" */
+	char file[128];		/* [toolstack] PARVUS_BLOCK_PROGRAM: what it serves */
 	uint64_t reserved[2];
 };	/* 192 bytes */
 

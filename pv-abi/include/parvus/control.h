@@ -9,9 +9,6 @@
  * memory is kept, so that it can be looked at) - DESTROY (DYING while it is taken
  * apart, then gone; frames that others map live on, see frames_ghost). A domain that is
  * BUILDING may be destroyed too.
- *
- * Operations on a domain that does not exist fail with ENOENT, on one in the wrong
- * state with EBUSY. Domain 0 may name itself only where the text says so.
  */
 #ifndef PARVUS_CONTROL_H
 #define PARVUS_CONTROL_H
@@ -19,106 +16,346 @@
 #include <parvus/types.h>
 #include <parvus/vcpu.h>
 
-#define PARVUS_CONTROL_MACHINE	0u	/* struct parvus_control_machine */
-#define PARVUS_CONTROL_CREATE	1u	/* struct parvus_control_create */
-#define PARVUS_CONTROL_INFO	2u	/* struct parvus_control_info */
-#define PARVUS_CONTROL_NEXT	3u	/* the same: of the first domain with a number >= domain */
-#define PARVUS_CONTROL_POPULATE	4u	/* struct parvus_control_populate */
-#define PARVUS_CONTROL_COPY	5u	/* struct parvus_control_copy */
-#define PARVUS_CONTROL_OFFER	6u	/* struct parvus_control_offer */
-#define PARVUS_CONTROL_PORT	7u	/* struct parvus_control_port */
-#define PARVUS_CONTROL_START	8u	/* struct parvus_control_start */
-#define PARVUS_CONTROL_PAUSE	9u	/* struct parvus_control_domain */
-#define PARVUS_CONTROL_UNPAUSE	10u	/* struct parvus_control_domain */
-#define PARVUS_CONTROL_DESTROY	11u	/* struct parvus_control_domain */
-#define PARVUS_CONTROL_REQUEST	12u	/* struct parvus_control_domain; value = PARVUS_REQUEST_* */
-#define PARVUS_CONTROL_RENAME	13u	/* struct parvus_control_name; domain 0 too */
-#define PARVUS_CONTROL_MEMORY	14u	/* struct parvus_control_memory */
-#define PARVUS_CONTROL_SCHED	15u	/* struct parvus_control_sched; domain 0 too */
-#define PARVUS_CONTROL_VCPU	16u	/* struct parvus_control_vcpu: read; domain 0 too */
-#define PARVUS_CONTROL_PIN	17u	/* struct parvus_control_vcpu: set affinity; domain 0 too */
-#define PARVUS_CONTROL_REGS	18u	/* struct parvus_control_regs: registers of a vCPU that does not run */
-#define PARVUS_CONTROL_LOG	19u	/* struct parvus_control_log */
-#define PARVUS_CONTROL_TRACE	20u	/* struct parvus_control_trace */
-#define PARVUS_CONTROL_CPU	21u	/* struct parvus_control_cpu */
-#define PARVUS_CONTROL_VCPUS	22u	/* struct parvus_control_domain; value = vCPUs that shall be online */
+/**
+ * hypercall control_op
+ * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_VCPUS
+ * @gpa: the structure of the op, within one page
+ *
+ * -EPERM: the caller is not the control domain, whatever the arguments are
+ * -ENOSYS: @op is unknown
+ * -EINVAL: wrong size or version; a reserved member is not 0; a value out of range; the structure
+ *          crosses a page; an op that is not for domain 0 names it
+ * -EFAULT: the structure, or a buffer that it names, is not RAM of the caller
+ * -ENOENT: no such domain; no such vCPU of it; CPU: no such CPU
+ * -EBUSY: the domain is in a state that forbids it
+ */
+
+/*
+ * Of each operation: its structure; the states in which it may be ("-": it is on no domain;
+ * "any" does not include DYING, but for INFO, NEXT and DESTROY), with "domain 0" where domain 0
+ * may name itself; what it does; and errors beyond those of every op.
+ */
+
+/**
+ * control MACHINE
+ * structure: parvus_control_machine
+ * state: -
+ * CPUs, memory, time, what is in use of all tables
+ */
+#define PARVUS_CONTROL_MACHINE	0u
+
+/**
+ * control CREATE
+ * structure: parvus_control_create
+ * state: -
+ * makes an empty domain, BUILDING and paused; its number is in the structure
+ *
+ * -ENOMEM: no memory for its tables
+ * -ENOSPC: 128 domains
+ */
+#define PARVUS_CONTROL_CREATE	1u
+
+/**
+ * control INFO
+ * structure: parvus_control_info
+ * state: any, domain 0
+ * everything about one domain; PARVUS_DOMAIN_SELF is the caller
+ */
+#define PARVUS_CONTROL_INFO	2u
+
+/**
+ * control NEXT
+ * structure: parvus_control_info
+ * state: any, domain 0
+ * INFO of the domain with the lowest number at or above @domain
+ *
+ * -ENOENT: there is none
+ */
+#define PARVUS_CONTROL_NEXT	3u
+
+/**
+ * control POPULATE
+ * structure: parvus_control_populate
+ * state: BUILDING
+ * RAM for a range: a frame comes at the first touch; with NOW, at once
+ *
+ * -EINVAL: the range ends beyond the domain's gfns; an unknown flag
+ * -EEXIST: there is some already; what came before it stays
+ * -ENOMEM: above max_frames; no memory for tables; with NOW, for frames
+ * -E2BIG: NOW, and more than 2 MiB
+ */
+#define PARVUS_CONTROL_POPULATE	4u
+
+/**
+ * control COPY
+ * structure: parvus_control_copy
+ * state: any
+ * bytes between the caller's memory and the domain's; into it while it is BUILDING only. After
+ * an error @bytes is what is left
+ *
+ * -E2BIG: more than 2 MiB
+ * -EBUSY: into a domain that is not BUILDING
+ * -EFAULT: a gpa of the domain is not its RAM either
+ * -ENOMEM: the machine has no frame for a first touch
+ */
+#define PARVUS_CONTROL_COPY	5u
+
+/**
+ * control OFFER
+ * structure: parvus_control_offer
+ * state: BUILDING
+ * a grant in the domain's name
+ *
+ * -EINVAL: an offer to itself; an unknown flag
+ * -ENOENT: no such domain to offer to
+ * -EFAULT: @gfn is not RAM of the domain
+ * -ENOSPC: 16384 offers
+ * -ENOMEM: no memory for the table
+ */
+#define PARVUS_CONTROL_OFFER	6u
+
+/**
+ * control PORT
+ * structure: parvus_control_port
+ * state: BUILDING
+ * an unbound event port in the domain
+ *
+ * -ENOENT: no such domain to bind to it
+ * -ENOSPC: 4095 ports
+ * -ENOMEM: no memory for more ports
+ */
+#define PARVUS_CONTROL_PORT	7u
+
+/**
+ * control START
+ * structure: parvus_control_start
+ * state: BUILDING
+ * the first vCPU's entry point, page table and argument; the domain is RUNNING then, and still
+ * paused
+ *
+ * -EINVAL: @entry is not canonical; @root is not page-aligned
+ * -EFAULT: @root is not RAM of the domain
+ */
+#define PARVUS_CONTROL_START	8u
+
+/**
+ * control PAUSE
+ * structure: parvus_control_domain
+ * state: any
+ * its vCPUs leave their CPUs soon (PARVUS_INFO_RUNNING goes)
+ *
+ * -EBUSY: SHUTDOWN
+ */
+#define PARVUS_CONTROL_PAUSE	9u
+
+/**
+ * control UNPAUSE
+ * structure: parvus_control_domain
+ * state: any
+ * they may run; nothing that came meanwhile is lost
+ *
+ * -EBUSY: not RUNNING
+ */
+#define PARVUS_CONTROL_UNPAUSE	10u
+
+/**
+ * control DESTROY
+ * structure: parvus_control_domain
+ * state: any
+ * ends it and frees what it has, in steps; 0 = it is gone
+ *
+ * -EAGAIN: not finished, call again
+ */
+#define PARVUS_CONTROL_DESTROY	11u
+
+/**
+ * control REQUEST
+ * structure: parvus_control_domain
+ * state: any
+ * asks its kernel to power off or to reboot, by PARVUS_VIRQ_REQUEST: @value is PARVUS_REQUEST_*
+ *
+ * -EBUSY: not RUNNING
+ */
+#define PARVUS_CONTROL_REQUEST	12u
+
+/**
+ * control RENAME
+ * structure: parvus_control_name
+ * state: any, domain 0
+ * the label: 1 to 31 printable characters, no blank, no double quote
+ */
+#define PARVUS_CONTROL_RENAME	13u
+
+/**
+ * control MEMORY
+ * structure: parvus_control_memory
+ * state: any
+ * max_frames, and the target that its balloon follows
+ */
+#define PARVUS_CONTROL_MEMORY	14u
+
+/**
+ * control SCHED
+ * structure: parvus_control_sched
+ * state: any, domain 0
+ * weight and cap; flags 0 reads
+ */
+#define PARVUS_CONTROL_SCHED	15u
+
+/**
+ * control VCPU
+ * structure: parvus_control_vcpu
+ * state: any, domain 0
+ * state, CPU, affinity, time and event counters of a vCPU
+ */
+#define PARVUS_CONTROL_VCPU	16u
+
+/**
+ * control PIN
+ * structure: parvus_control_vcpu
+ * state: any, domain 0
+ * its affinity
+ *
+ * -EINVAL: a mask without a CPU that is online
+ */
+#define PARVUS_CONTROL_PIN	17u
+
+/**
+ * control REGS
+ * structure: parvus_control_regs
+ * state: any
+ * registers of a vCPU that does not run
+ *
+ * -EBUSY: RUNNING and not paused; the vCPU is still on a CPU
+ */
+#define PARVUS_CONTROL_REGS	18u
+
+/**
+ * control LOG
+ * structure: parvus_control_log
+ * state: -
+ * bytes of the hypervisor's log from a position on
+ */
+#define PARVUS_CONTROL_LOG	19u
+
+/**
+ * control TRACE
+ * structure: parvus_control_trace
+ * state: -
+ * sets the trace mask; reads records of one CPU from a position on
+ *
+ * -EINVAL: no such CPU; an unknown flag or event
+ * -ENOMEM: no room for the rings
+ */
+#define PARVUS_CONTROL_TRACE	20u
+
+/**
+ * control CPU
+ * structure: parvus_control_cpu
+ * state: -
+ * idle and busy time of a CPU
+ */
+#define PARVUS_CONTROL_CPU	21u
+
+/**
+ * control VCPUS
+ * structure: parvus_control_domain
+ * state: any, domain 0
+ * asks its kernel to have @value vCPUs online, by PARVUS_VIRQ_REQUEST
+ *
+ * -EBUSY: SHUTDOWN
+ */
+#define PARVUS_CONTROL_VCPUS	22u
 #define PARVUS_CONTROL_OPS	23u
 
 #define PARVUS_NAME_MAX		32u	/* bytes with the terminating zero */
 
-/* states of a domain */
-#define PARVUS_DOMAIN_BUILDING	0u
-#define PARVUS_DOMAIN_RUNNING	1u
-#define PARVUS_DOMAIN_SHUTDOWN	2u	/* ended; reason and status are valid */
-#define PARVUS_DOMAIN_DYING	3u	/* being taken apart */
+/* states of a domain, and who moves it there */
+#define PARVUS_DOMAIN_BUILDING	0u	/* it is made, and nothing of it runs: by CREATE */
+#define PARVUS_DOMAIN_RUNNING	1u	/* it has a vCPU: by START. Paused at first, until
+					 * UNPAUSE */
+#define PARVUS_DOMAIN_SHUTDOWN	2u	/* it has ended, reason and status are valid: by its own
+					 * shutdown, or the hypervisor, when its last vCPU has
+					 * gone */
+#define PARVUS_DOMAIN_DYING	3u	/* it is taken apart: by DESTROY; or domain 0 has ended */
 
+/* MACHINE. Frames are of 4 KiB. */
 struct parvus_control_machine {
-	uint32_t size, version;
-	uint32_t cpus;		/* [H] online */
-	uint32_t domains;	/* [H] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_machine), 1 */
+	uint32_t cpus;		/* [H] CPUs online */
+	uint32_t domains;	/* [H] domains, domain 0 too */
 	uint64_t frames_total;	/* [H] RAM of the machine that the hypervisor gives out or uses */
-	uint64_t frames_free;	/* [H] */
+	uint64_t frames_free;	/* [H] of these, free ones */
 	uint64_t frames_promised; /* [H] RAM of domains that has no frame yet */
-	uint64_t now_ns;	/* [H] time since boot, of timer_set */
-	uint64_t tsc_khz;	/* [H] */
-	uint64_t wall_sec;	/* [H] time of day at hypervisor time 0 */
+	uint64_t now_ns;	/* [H] ns since boot, the time of timer_set */
+	uint64_t tsc_khz;	/* [H] rate of the TSC, kHz */
+	uint64_t wall_sec;	/* [H] time of day at boot, seconds since 1970 */
 	uint64_t features[4];	/* [H] as by the features call */
 	uint32_t ports;		/* [H] event ports in use, all domains */
 	uint32_t grants;	/* [H] offers, all domains */
-	uint32_t mappings;	/* [H] of grants */
-	uint32_t devices;	/* [H] in the registry */
-	uint32_t max_domains;	/* [H] */
-	uint32_t flags;		/* [H] PARVUS_START_DEBUG */
+	uint32_t mappings;	/* [H] mappings of grants, all domains */
+	uint32_t devices;	/* [H] devices in the registry */
+	uint32_t max_domains;	/* [H] as many domains can be at a time */
+	uint32_t flags;		/* [H] PARVUS_START_DEBUG: debug calls are served */
 	char build[64];		/* [H] version text */
 	uint64_t frames_ghost;	/* [H] RAM of domains that are gone, which others still map */
 	uint64_t reserved[3];
 };	/* 216 bytes */
 
+/* CREATE. */
 struct parvus_control_create {
-	uint32_t size, version;
-	uint32_t domain;	/* [H] its number; the lowest free one above the last given, round */
-	uint32_t vcpus;		/* [G] at most */
-	uint64_t max_frames;	/* [G] RAM it may ever have; also the size of its gfn space */
-	uint64_t extra_gfns;	/* [G] gfns above that for mapping grants */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_create), 1 */
+	uint32_t domain;	/* [H] its number; the lowest free one above the last given,
+				 * round */
+	uint32_t vcpus;		/* [G] vCPUs it may start, 1 to 64 */
+	uint64_t max_frames;	/* [G] RAM it may ever have, in frames; at most 64 GiB */
+	uint64_t extra_gfns;	/* [G] gfns above that, for mapping grants: the sum, rounded up to
+				 * 2 MiB, is the size of its gfn space */
 	uint32_t weight;	/* [G] scheduler share, 256 = normal; 0 = 256 */
-	uint32_t cap;		/* [G] percent of one CPU, 0 = none */
+	uint32_t cap;		/* [G] percent of one CPU, all vCPUs together; 0 = none */
 	uint64_t flags;		/* [G] 0 */
 	char name[PARVUS_NAME_MAX];	/* [G] a label; the hypervisor compares it with nothing */
 	uint64_t reserved[4];
 };	/* 112 bytes */
 
+/* PAUSE, UNPAUSE, DESTROY, REQUEST, VCPUS. */
 struct parvus_control_domain {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
-	uint32_t value;		/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_domain), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t value;		/* [G] REQUEST: PARVUS_REQUEST_*; VCPUS: vCPUs; else not looked
+				 * at */
 };	/* 16 bytes */
 
+/* INFO, NEXT. */
 struct parvus_control_info {
-	uint32_t size, version;
-	uint32_t domain;	/* [G,H] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_info), 1 */
+	uint32_t domain;	/* [G,H] which one; its number */
 	uint32_t state;		/* [H] PARVUS_DOMAIN_* */
-	char name[PARVUS_NAME_MAX];	/* [H] */
+	char name[PARVUS_NAME_MAX];	/* [H] the label */
 	uint32_t flags;		/* [H] PARVUS_INFO_* */
-	uint32_t vcpus;		/* [H] it may start */
-	uint32_t vcpus_online;	/* [H] started */
+	uint32_t vcpus;		/* [H] vCPUs it may start */
+	uint32_t vcpus_online;	/* [H] of these, started */
 	uint32_t reason;	/* [H] SHUTDOWN: PARVUS_SHUTDOWN_* */
 	uint32_t status;	/* [H] SHUTDOWN: 8-bit status */
-	uint32_t weight;	/* [H] */
-	uint32_t cap;		/* [H] */
-	uint32_t ports;		/* [H] in use */
+	uint32_t weight;	/* [H] scheduler share, 256 = normal */
+	uint32_t cap;		/* [H] percent of one CPU, 0 = none */
+	uint32_t ports;		/* [H] event ports in use */
 	uint32_t grants;	/* [H] offers it made */
 	uint32_t mappings;	/* [H] grants of others that it maps */
-	uint32_t devices;	/* [H] front ends */
-	uint32_t changes;	/* [H] raised with every change of state, flags or request */
-	uint64_t frames;	/* [H] RAM, touched or not */
+	uint32_t devices;	/* [H] devices that it uses */
+	uint32_t changes;	/* [H] raised with every change of state, pause, name, memory limits
+				 * or request; not of counters, weight and cap */
+	uint64_t frames;	/* [H] RAM in frames of 4 KiB, touched or not */
 	uint64_t touched;	/* [H] of these, frames that exist */
-	uint64_t max_frames;	/* [H] */
-	uint64_t target_frames;	/* [H] */
-	uint64_t overhead_frames; /* [H] shadows and tables of the hypervisor for it */
-	uint64_t run_ns;	/* [H] CPU time of all its vCPUs */
-	uint64_t created_ns;	/* [H] hypervisor time at CREATE */
-	uint64_t generation_id[2]; /* [H] */
-	char why[128];		/* [H] SHUTDOWN by a kill: the reason; by a crash: what it wrote last with log_write */
+	uint64_t max_frames;	/* [H] as far as POPULATE of memory_op goes */
+	uint64_t target_frames;	/* [H] what its balloon is asked to have */
+	uint64_t overhead_frames; /* [H] what the hypervisor holds for it: shadows, tables of
+				 * memory, events and grants, vCPUs; not its devices */
+	uint64_t run_ns;	/* [H] CPU time of all its vCPUs, ns */
+	uint64_t created_ns;	/* [H] ns since boot at CREATE */
+	uint64_t generation_id[2]; /* [H] a number that no other domain has */
+	char why[128];		/* [H] SHUTDOWN by a kill: the reason; by a crash: what it wrote
+				 * last with log_write */
 	uint64_t reserved[4];
 };	/* 328 bytes */
 #define PARVUS_INFO_PAUSED	1u	/* by control */
@@ -127,80 +364,81 @@ struct parvus_control_info {
 #define PARVUS_INFO_CONTROL	8u	/* domain 0 */
 #define PARVUS_INFO_NO_MEMORY	16u	/* waits for a frame to touch */
 
-/* RAM for [gfn, gfn + frames): a frame comes at the first touch. BUILDING only. */
+/* POPULATE. */
 struct parvus_control_populate {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_populate), 1 */
+	uint32_t domain;	/* [G] its number */
 	uint32_t reserved0;
-	uint64_t gfn, frames;	/* [G] */
+	uint64_t gfn, frames;	/* [G] the range [gfn, gfn + frames) */
 	uint64_t flags;		/* [G] PARVUS_POPULATE_* */
 };	/* 40 bytes */
-#define PARVUS_POPULATE_NOW	1ull	/* frames at once; fails with ENOMEM if there are not enough */
+#define PARVUS_POPULATE_NOW	1ull	/* frames at once, at most 2 MiB of them */
 
-/* Bytes between the caller's memory and the domain's. At most 2 MiB by one call. */
+/* COPY. */
 struct parvus_control_copy {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
-	uint32_t flags;		/* [G] PARVUS_COPY_OUT: from the domain */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_copy), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t flags;		/* [G] PARVUS_COPY_OUT, or 0: into the domain */
 	uint64_t gpa;		/* [G] in the domain */
 	uint64_t buffer;	/* [G] gpa of the caller */
-	uint64_t bytes;		/* [G]; [H] what is left to do, 0 after success */
+	uint64_t bytes;		/* [G,H] how many, at most 2 MiB; what is left, 0 after success */
 };	/* 40 bytes */
-#define PARVUS_COPY_OUT		1u
+#define PARVUS_COPY_OUT		1u	/* from the domain */
 #define PARVUS_COPY_MAX		(2u << 20)
 
-/* grant_op OFFER in the name of the domain. BUILDING only. */
+/* OFFER: grant_op OFFER in the name of the domain. */
 struct parvus_control_offer {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] who offers */
-	uint32_t to;		/* [G] to whom */
-	uint64_t gfn;		/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_offer), 1 */
+	uint32_t domain;	/* [G] the domain that offers */
+	uint32_t to;		/* [G] the domain that may use it */
+	uint64_t gfn;		/* [G] the frame */
 	uint32_t flags;		/* [G] PARVUS_GRANT_READONLY */
-	uint32_t ref;		/* [H] */
+	uint32_t ref;		/* [H] the reference */
 };	/* 32 bytes */
 
-/* An unbound port in the domain, for @to. BUILDING only. */
+/* PORT: an unbound port. */
 struct parvus_control_port {
-	uint32_t size, version;
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_port), 1 */
 	uint32_t domain;	/* [G] whose port */
 	uint32_t to;		/* [G] who may bind to it */
-	uint32_t port;		/* [H] */
+	uint32_t port;		/* [H] its number */
 	uint32_t reserved0;
 };	/* 24 bytes */
 
-/* The first vCPU's state as parvus/start.h says. The domain is RUNNING and paused then. */
+/* START: the first vCPU's state is as parvus/start.h says. */
 struct parvus_control_start {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_start), 1 */
+	uint32_t domain;	/* [G] its number */
 	uint32_t reserved0;
-	uint64_t entry;		/* [G] */
+	uint64_t entry;		/* [G] virtual address of the first instruction */
 	uint64_t root;		/* [G] gpa of the first top-level table */
 	uint64_t start_info;	/* [G] gpa, for rsi */
 	uint64_t reserved[4];
 };	/* 72 bytes */
 
+/* RENAME. */
 struct parvus_control_name {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_name), 1 */
+	uint32_t domain;	/* [G] its number */
 	uint32_t reserved0;
-	char name[PARVUS_NAME_MAX];	/* [G] */
+	char name[PARVUS_NAME_MAX];	/* [G] the label, with its zero */
 };	/* 48 bytes */
 
-/* Set what flags name. target is a wish: the guest's balloon follows it. */
+/* MEMORY: sets what flags name. target is a wish: the guest's balloon follows it. */
 struct parvus_control_memory {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
-	uint32_t flags;		/* [G] PARVUS_MEMORY_SET_* */
-	uint64_t max_frames;	/* [G] not above the one of CREATE */
-	uint64_t target_frames;	/* [G] not above max_frames */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_memory), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t flags;		/* [G] PARVUS_MEMORY_SET_*, one at least */
+	uint64_t max_frames;	/* [G] 1 to that of CREATE */
+	uint64_t target_frames;	/* [G] 1 to max_frames */
 };	/* 32 bytes */
 #define PARVUS_MEMORY_SET_MAX		1u
 #define PARVUS_MEMORY_SET_TARGET	2u
 
-/* Set what flags name, then say what is. */
+/* SCHED: sets what flags name, then says what is. */
 struct parvus_control_sched {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_sched), 1 */
+	uint32_t domain;	/* [G] its number */
 	uint32_t flags;		/* [G] PARVUS_SCHED_SET_*; 0 = read */
 	uint32_t weight;	/* [G,H] 1 to 65535, 256 = normal */
 	uint32_t cap;		/* [G,H] percent of one CPU, all vCPUs together; 0 = none */
@@ -208,54 +446,61 @@ struct parvus_control_sched {
 #define PARVUS_SCHED_SET_WEIGHT	1u
 #define PARVUS_SCHED_SET_CAP	2u
 
+/* VCPU, PIN. */
 struct parvus_control_vcpu {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
-	uint32_t vcpu;		/* [G] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_vcpu), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t vcpu;		/* [G] which of its vCPUs */
 	uint32_t state;		/* [H] PARVUS_VCPU_* */
 	uint32_t cpu;		/* [H] where it runs or ran last */
-	uint64_t affinity;	/* [G] PIN, [H] VCPU: mask of CPUs; must name one that is online */
-	uint64_t run_ns;	/* [H] */
-	struct parvus_vcpu_stats stats;	/* [H] VCPU alone */
+	uint64_t affinity;	/* [G,H] mask of CPUs, bit n = CPU n: PIN takes it, VCPU gives it */
+	uint64_t run_ns;	/* [H] CPU time, ns */
+	struct parvus_vcpu_stats stats;	/* [H] as stats_read has it; VCPU alone */
 };	/* 744 bytes */
-#define PARVUS_VCPU_STOPPED	0u
-#define PARVUS_VCPU_RUNNABLE	1u
-#define PARVUS_VCPU_RUNNING	2u
-#define PARVUS_VCPU_BLOCKED	3u
-#define PARVUS_VCPU_PAUSED	4u
+/* states of a vCPU, and who moves it there */
+#define PARVUS_VCPU_STOPPED	0u	/* never started, or by its own vcpu_stop */
+#define PARVUS_VCPU_RUNNABLE	1u	/* waits for a CPU: by vcpu_start, a vector that wakes it,
+					 * the end of its slice */
+#define PARVUS_VCPU_RUNNING	2u	/* by the scheduler */
+#define PARVUS_VCPU_BLOCKED	3u	/* by its own block or HLT, until a vector comes */
+#define PARVUS_VCPU_PAUSED	4u	/* its domain is paused or waits for memory; any of the
+					 * three */
 
-/* Of a paused or ended domain. Selectors are virtual, as in frames. */
+/* REGS. Selectors are virtual, as in frames. */
 struct parvus_control_regs {
-	uint32_t size, version;
-	uint32_t domain;	/* [G] */
-	uint32_t vcpu;		/* [G] */
-	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi; /* [H] */
-	uint64_t rip, cs, rflags, rsp, ss;	/* [H] */
-	uint64_t fs_base, gs_base, kernel_gs_base;	/* [H] */
-	uint64_t cr2, cr3;	/* [H] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_regs), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t vcpu;		/* [G] which of its vCPUs */
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi; /* [H]
+				 * general registers */
+	uint64_t rip, cs, rflags, rsp, ss;	/* [H] as a frame would have them */
+	uint64_t fs_base, gs_base, kernel_gs_base;	/* [H] bases; the last is that of the mode
+							 * which it is not in */
+	uint64_t cr2, cr3;	/* [H] of the last page fault; gpa of the top-level page table */
 	uint32_t kernel_mode;	/* [H] 1 = it was in the guest kernel */
 	uint32_t started;	/* [H] 0 = never; the rest is zero then */
 	uint64_t reserved[4];
 };	/* 256 bytes */
 
-/* The hypervisor's log: bytes from position @from on, which counts all ever written. */
+/* LOG. A position counts all bytes ever written. */
 struct parvus_control_log {
-	uint32_t size, version;
-	uint64_t from;		/* [G,H] moved up to the oldest byte kept */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_log), 1 */
+	uint64_t from;		/* [G,H] position; moved up to the oldest byte kept */
 	uint64_t end;		/* [H] position after the last byte ever written */
-	uint32_t bytes;		/* [H] in text */
+	uint32_t bytes;		/* [H] bytes in text */
 	uint32_t reserved0;
-	char text[2048];	/* [H] */
+	char text[2048];	/* [H] what was written from there on */
 };	/* 2080 bytes */
 
-/* Trace records of one CPU from position @from on. */
+/* One event of a CPU. */
 struct parvus_trace_record {
-	uint64_t tsc;
-	uint32_t event;		/* one of PARVUS_TRACE_* */
-	uint16_t domain, vcpu;	/* 0xffff = none */
-	uint64_t arg[2];
+	uint64_t tsc;		/* [H] when */
+	uint32_t event;		/* [H] one of PARVUS_TRACE_* */
+	uint16_t domain, vcpu;	/* [H] to whom it happened; 0xffff = none */
+	uint64_t arg[2];	/* [H] see there */
 };	/* 32 bytes */
-#define PARVUS_TRACE_SCHED	1u	/* a vCPU gets the CPU (0xffff: idle); arg: domain << 16 | vcpu before */
+#define PARVUS_TRACE_SCHED	1u	/* a vCPU gets the CPU (0xffff: idle); arg: domain << 16 |
+					 * vcpu before */
 #define PARVUS_TRACE_WAKE	2u	/* a vCPU becomes runnable */
 #define PARVUS_TRACE_HYPERCALL	4u	/* arg: number, first argument */
 #define PARVUS_TRACE_FAULT	8u	/* page fault; arg: address, error code */
@@ -265,25 +510,27 @@ struct parvus_trace_record {
 #define PARVUS_TRACE_ALL	127u
 #define PARVUS_TRACE_BATCH	64u
 
+/* TRACE. */
 struct parvus_control_trace {
-	uint32_t size, version;
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_trace), 1 */
 	uint32_t flags;		/* [G] PARVUS_TRACE_SET: mask is new */
 	uint32_t mask;		/* [G,H] events that are recorded; 0 = tracing is off */
-	uint32_t cpu;		/* [G] */
-	uint32_t records;	/* [H] in record[] */
-	uint64_t from;		/* [G,H] moved up to the oldest one kept */
-	uint64_t end;		/* [H] */
-	struct parvus_trace_record record[PARVUS_TRACE_BATCH];	/* [H] */
+	uint32_t cpu;		/* [G] its number */
+	uint32_t records;	/* [H] records in record[] */
+	uint64_t from;		/* [G,H] position; moved up to the oldest record kept */
+	uint64_t end;		/* [H] position after the last record ever written */
+	struct parvus_trace_record record[PARVUS_TRACE_BATCH];	/* [H] the records from there on */
 };	/* 2088 bytes */
 #define PARVUS_TRACE_SET	1u
 
+/* CPU. */
 struct parvus_control_cpu {
-	uint32_t size, version;
-	uint32_t cpu;		/* [G] */
-	uint32_t apic_id;	/* [H] */
-	uint64_t idle_ns;	/* [H] */
-	uint64_t busy_ns;	/* [H] */
-	uint64_t switches;	/* [H] */
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_cpu), 1 */
+	uint32_t cpu;		/* [G] its number */
+	uint32_t apic_id;	/* [H] id of its local APIC */
+	uint64_t idle_ns;	/* [H] ns without a vCPU */
+	uint64_t busy_ns;	/* [H] ns with one */
+	uint64_t switches;	/* [H] how often it went to another vCPU */
 	uint64_t reserved[4];
 };	/* 72 bytes */
 

@@ -34,21 +34,54 @@
 
 #include <parvus/types.h>
 
-#define PARVUS_DEVICE_CREATE	0u	/* control: class, index, front, back, config; id is the result */
-#define PARVUS_DEVICE_REMOVE	1u	/* control: id. Its ends see state GONE once, in CHANGED */
-#define PARVUS_DEVICE_READ	2u	/* id: everything; the ends and the control domain */
-#define PARVUS_DEVICE_NEXT	3u	/* the first device with a larger id that the caller may READ */
-#define PARVUS_DEVICE_SET	4u	/* id: our state, and our blob if flags say so */
-#define PARVUS_DEVICE_CHANGED	5u	/* the next of our devices that changed since we asked; clears it */
-#define PARVUS_DEVICE_CONFIGURE	6u	/* control: id, new config; both ends are told */
+/**
+ * hypercall device_op
+ * @op: PARVUS_DEVICE_CREATE to PARVUS_DEVICE_CONFIGURE
+ * @gpa: a struct parvus_device
+ *
+ * -ENOSYS: @op is unknown
+ * -EPERM: CREATE, REMOVE, CONFIGURE: not the control domain; SET: the caller is the control
+ *          domain and no end
+ * -EFAULT: the structure is not in RAM; nothing is created and no change counts as seen
+ * -EINVAL: wrong size or version; a reserved member is not 0; an unknown flag; AS_BACK from the
+ *          front end; a state above CLOSING; READY not after INITIALISING, CONNECTED not after
+ *          READY
+ * -EBUSY: SET: CONNECTED, and the other end is neither READY nor CONNECTED
+ * -ENOENT: no such device that the caller may read; NEXT, CHANGED: no more; CREATE: no such
+ *          domain, or it has ended
+ * -EEXIST: CREATE: the front domain has that class and index
+ * -ENOSPC: CREATE: 64 devices in the front domain, or 1024 in all
+ * -ENOMEM: CREATE: no memory
+ */
 
-/* states */
-#define PARVUS_DEVICE_CLOSED		0u
-#define PARVUS_DEVICE_INITIALISING	1u
-#define PARVUS_DEVICE_READY		2u
-#define PARVUS_DEVICE_CONNECTED		3u
-#define PARVUS_DEVICE_CLOSING		4u
-#define PARVUS_DEVICE_GONE		5u	/* [H] in CHANGED: the device was removed */
+#define PARVUS_DEVICE_CREATE	0u	/* control domain; uses device_class, index, front_domain,
+					 * back_domain, config: makes a device with both ends
+					 * CLOSED; its id is in the structure. Domains may be
+					 * PARVUS_DOMAIN_SELF */
+#define PARVUS_DEVICE_REMOVE	1u	/* control domain; uses id: both ends see it in CHANGED
+					 * once, both states GONE; other calls find it no more */
+#define PARVUS_DEVICE_READ	2u	/* id: all about a device, for its ends and the control
+					 * domain */
+#define PARVUS_DEVICE_NEXT	3u	/* id: READ of the lowest one above it that the caller may
+					 * read */
+#define PARVUS_DEVICE_SET	4u	/* id, flags, our state, with WRITE our blob: the other end
+					 * is told, also if nothing is new */
+#define PARVUS_DEVICE_CHANGED	5u	/* a device of ours that the other end or the control domain
+					 * changed since we asked, in turn, removed ones first */
+#define PARVUS_DEVICE_CONFIGURE	6u	/* control domain; uses id, config: a new config; both ends
+					 * are told */
+
+/* states of an end, and who moves it there */
+#define PARVUS_DEVICE_CLOSED		0u	/* nobody is there: at first; by SET; when its
+						 * domain ends or its server closes its file */
+#define PARVUS_DEVICE_INITIALISING	1u	/* somebody is there: by SET, from any state */
+#define PARVUS_DEVICE_READY		2u	/* what it offers is in its blob: by SET, from
+						 * INITIALISING */
+#define PARVUS_DEVICE_CONNECTED		3u	/* it works: by SET, from READY, when the other end
+						 * is READY or CONNECTED */
+#define PARVUS_DEVICE_CLOSING		4u	/* it wants to stop: by SET, from any state */
+#define PARVUS_DEVICE_GONE		5u	/* both ends, in CHANGED: by REMOVE, and when the
+						 * front end's domain ends */
 
 /* classes: the registry does not care, drivers do */
 #define PARVUS_CLASS_CONSOLE	1u
@@ -64,19 +97,20 @@
 #define PARVUS_DEVICE_WRITE	1u	/* our blob too */
 #define PARVUS_DEVICE_AS_BACK	2u	/* front and back are the same domain: this end is meant */
 
+/* A device, as all operations read it, and READ, NEXT, CHANGED and CREATE write it whole. */
 struct parvus_device {
-	uint32_t size;		/* [G] sizeof(struct parvus_device) */
-	uint32_t version;	/* [G] 1 */
-	uint32_t id;		/* [G,H] never used again */
-	uint32_t flags;		/* [G] */
-	uint32_t device_class;	/* [G,H] */
+	uint32_t size;		/* [G,H] sizeof(struct parvus_device) */
+	uint32_t version;	/* [G,H] 1 */
+	uint32_t id;		/* [G,H] its number, never used again */
+	uint32_t flags;		/* [G] of SET, else 0 */
+	uint32_t device_class;	/* [G,H] PARVUS_CLASS_*, or one of yours */
 	uint32_t index;		/* [G,H] unique with class and front domain */
-	uint32_t front_domain;	/* [G,H] */
-	uint32_t back_domain;	/* [G,H] */
-	uint32_t front_state;	/* [G,H] */
-	uint32_t back_state;	/* [G,H] */
-	uint32_t front_changes;	/* [H] count of changes */
-	uint32_t back_changes;	/* [H] */
+	uint32_t front_domain;	/* [G,H] the domain that uses it */
+	uint32_t back_domain;	/* [G,H] the domain that serves it */
+	uint32_t front_state;	/* [G,H] PARVUS_DEVICE_CLOSED and on */
+	uint32_t back_state;	/* [G,H] the same */
+	uint32_t front_changes;	/* [H] how often the front end changed */
+	uint32_t back_changes;	/* [H] how often the back end changed */
 	uint64_t reserved[2];
 	uint8_t config[PARVUS_DEVICE_BLOB];	/* [G,H] of the toolstack */
 	uint8_t front_blob[PARVUS_DEVICE_BLOB];	/* [G,H] of the front end */

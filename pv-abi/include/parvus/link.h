@@ -33,25 +33,28 @@ struct parvus_link_queue {
 	uint32_t ring_pages;	/* [front end] 1 to PARVUS_LINK_RING_PAGES */
 	uint32_t pool_pages;	/* [front end] 0 to PARVUS_LINK_POOL_PAGES */
 	uint32_t reserved;
-	uint32_t ring_ref[PARVUS_LINK_RING_PAGES];	/* [front end] */
-	uint32_t table_ref[PARVUS_LINK_POOL_TABLES];	/* [front end] */
+	uint32_t ring_ref[PARVUS_LINK_RING_PAGES];	/* [front end] references of the pages of
+				 * rings */
+	uint32_t table_ref[PARVUS_LINK_POOL_TABLES];	/* [front end] of the pages with the
+				 * pool's */
 };	/* 128 bytes */
 
 /* How the front end's blob begins. */
 struct parvus_link {
-	uint32_t version;	/* PARVUS_LINK_VERSION */
-	uint32_t queues;	/* 1 to PARVUS_LINK_QUEUES, and no more than the back end said */
-	uint64_t features;	/* of those that the back end has: which the front end uses */
-	uint32_t directory;	/* reference of the page with the queues */
+	uint32_t version;	/* [front end] PARVUS_LINK_VERSION */
+	uint32_t queues;	/* [front end] 1 to PARVUS_LINK_QUEUES, and no more than the back
+				 * end said */
+	uint64_t features;	/* [front end] which of the back end's it uses */
+	uint32_t directory;	/* [front end] reference of the page with the queues */
 	uint32_t reserved[3];
 };	/* 32 bytes */
 
 /* How the back end's blob begins. */
 struct parvus_link_info {
-	uint32_t version;	/* PARVUS_LINK_VERSION */
-	uint32_t queues;	/* at most */
-	uint64_t features;	/* of the class */
-	uint32_t pool_pages;	/* at most, in a queue */
+	uint32_t version;	/* [back end] PARVUS_LINK_VERSION */
+	uint32_t queues;	/* [back end] at most */
+	uint64_t features;	/* [back end] those of the class that it has */
+	uint32_t pool_pages;	/* [back end] at most, in a queue */
 	uint32_t reserved[3];
 };	/* 32 bytes */
 

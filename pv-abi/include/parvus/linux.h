@@ -28,33 +28,35 @@
 
 /* A control_op or device_op: @bytes of the op's structure at @data are copied in and out. */
 struct parvus_ioctl_call {
-	uint32_t op;
-	uint32_t bytes;
-	uint64_t data;		/* address in the program */
+	uint32_t op;		/* [program] PARVUS_CONTROL_*, PARVUS_DEVICE_* */
+	uint32_t bytes;		/* [program] of the structure */
+	uint64_t data;		/* [program] its address there */
 };
 
 /* PARVUS_CONTROL_COPY with a buffer in the program, of any length. */
 struct parvus_ioctl_copy {
-	uint32_t domain;
-	uint32_t flags;		/* PARVUS_COPY_OUT */
-	uint64_t gpa;
-	uint64_t data;		/* address in the program */
-	uint64_t bytes;		/* in: how many; out: how many are left */
+	uint32_t domain;	/* [program] its number */
+	uint32_t flags;		/* [program] PARVUS_COPY_OUT */
+	uint64_t gpa;		/* [program] in the domain */
+	uint64_t data;		/* [program] address in the program */
+	uint64_t bytes;		/* [program, kernel] how many; how many are left */
 };
 
+/* COMMIT: the domain no longer belongs to the open file. */
 struct parvus_ioctl_commit {
-	uint32_t domain;
-	uint32_t flags;		/* PARVUS_COMMIT_UNPAUSE */
+	uint32_t domain;	/* [program] its number */
+	uint32_t flags;		/* [program] PARVUS_COMMIT_UNPAUSE */
 };
 #define PARVUS_COMMIT_UNPAUSE	1u
 
+/* MAP and OFFER of /dev/parvus/grant. */
 struct parvus_ioctl_grant {
-	uint32_t domain;
-	uint32_t count;		/* 1 to 256 */
-	uint32_t flags;		/* PARVUS_GRANT_READONLY */
+	uint32_t domain;	/* [program] the other one */
+	uint32_t count;		/* [program] 1 to 256 */
+	uint32_t flags;		/* [program] PARVUS_GRANT_READONLY */
 	uint32_t reserved;
-	uint64_t refs;		/* address of count uint32_t: MAP in, OFFER out */
-	uint64_t offset;	/* out: for mmap() */
+	uint64_t refs;		/* [program] address of count uint32_t: MAP in, OFFER out */
+	uint64_t offset;	/* [kernel] for mmap() */
 };
 
 #define PARVUS_IOC_CALL		_IOWR('P', 0x80, struct parvus_ioctl_call)

@@ -41,23 +41,25 @@
 #define PARVUS_NETWORK_PACKET_SLOTS 17u	/* of one packet, at most */
 #define PARVUS_NETWORK_PACKET	65536u	/* bytes of one packet, at most */
 
+/* A packet, or a piece of one. */
 struct parvus_network_slot {
-	uint16_t offset;	/* in the page */
-	uint16_t bytes;		/* 1 to 4096 - offset */
-	uint8_t flags;
-	uint8_t gso;		/* these and what follows: first slot, else 0 */
-	uint16_t gso_bytes;	/* of one segment */
-	uint16_t header_bytes;	/* Ethernet to TCP, a hint */
-	uint16_t csum_start;	/* from the begin of the packet */
-	uint16_t csum_offset;	/* from csum_start */
+	uint16_t offset;	/* [producer] in the page */
+	uint16_t bytes;		/* [producer] 1 to 4096 - offset */
+	uint8_t flags;		/* [producer] PARVUS_NETWORK_MORE and on */
+	uint8_t gso;		/* [producer] PARVUS_NETWORK_GSO_*; it and what follows: first slot,
+				 * else 0 */
+	uint16_t gso_bytes;	/* [producer] of one segment */
+	uint16_t header_bytes;	/* [producer] Ethernet to TCP, a hint */
+	uint16_t csum_start;	/* [producer] from the begin of the packet */
+	uint16_t csum_offset;	/* [producer] from csum_start */
 	uint16_t reserved;
 };	/* 16 bytes */
 
 /* The back end's blob. */
 struct parvus_network_info {
-	struct parvus_link_info link;
-	uint32_t mtu;		/* of the back end's interface */
-	uint32_t carrier;	/* 1 = up */
+	struct parvus_link_info link;	/* [back end] see there */
+	uint32_t mtu;		/* [back end] of its interface */
+	uint32_t carrier;	/* [back end] 1 = up */
 };	/* 40 bytes */
 
 /* flags of config */
@@ -66,14 +68,16 @@ struct parvus_network_info {
 
 /* What the toolstack configures. */
 struct parvus_network_config {
-	uint32_t version;	/* 1 */
-	uint32_t flags;
-	uint8_t mac[6];		/* of the front end */
-	uint16_t mtu;		/* at the start; 0 = 1500 */
-	uint32_t queues;	/* at most; 0 = the back end decides */
-	uint32_t interval_us;	/* over which the limit holds; 0 = 50 ms */
-	uint64_t bytes_per_second;	/* that the front end may transmit; 0 = no limit */
-	char name[16];		/* of the back end's interface; empty = vifDOMAIN.INDEX */
+	uint32_t version;	/* [toolstack] 1 */
+	uint32_t flags;		/* [toolstack] PARVUS_NETWORK_PROGRAM, PARVUS_NETWORK_DETACH */
+	uint8_t mac[6];		/* [toolstack] of the front end */
+	uint16_t mtu;		/* [toolstack] at the start; 0 = 1500 */
+	uint32_t queues;	/* [toolstack] at most; 0 = the back end decides */
+	uint32_t interval_us;	/* [toolstack] over which the limit holds; 0 = 50 ms */
+	uint64_t bytes_per_second;	/* [toolstack] that the front end may transmit; 0 = no
+				 * limit */
+	char name[16];		/* [toolstack] of the back end's interface; empty =
+				 * vifDOMAIN.INDEX */
 	char reserved[80];
 };	/* 128 bytes */
 

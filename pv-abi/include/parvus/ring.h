@@ -26,11 +26,12 @@
 
 #include <parvus/types.h>
 
+/* The header of a ring. */
 struct parvus_ring {
-	uint32_t produced;	/* [producer] */
+	uint32_t produced;	/* [producer] index behind the last entry that is there */
 	uint32_t producer_wake;	/* [producer] send an event when consumed gets there */
 	uint32_t reserved0[14];
-	uint32_t consumed;	/* [consumer] */
+	uint32_t consumed;	/* [consumer] index behind the last entry that is done with */
 	uint32_t consumer_wake;	/* [consumer] send an event when produced gets there */
 	uint32_t reserved1[14];
 };	/* 128 bytes: the ends do not share a cache line */

@@ -10,6 +10,9 @@
  *   rsi = gpa of struct parvus_start_info, rsp = 0, all else 0, and no vCPU area.
  * The page tables at note.root are the guest's own, inside its image.
  *
+ * A domain's maker is the hypervisor for domains of the boot bundle, domain 0's toolstack
+ * for all others.
+ *
  * RAM of a domain U is [0, mem) in guest-physical space; [640 KiB, 1 MiB) is reserved
  * in the map, zero at the start, so that a search for firmware tables finds nothing.
  *
@@ -25,6 +28,7 @@
 #define PARVUS_NOTE_NAME	"Parvus"
 #define PARVUS_NOTE_ENTRY	1u
 
+/* What the kernel's file says of itself. */
 struct parvus_entry_note {
 	uint32_t size;		/* [G] sizeof(struct parvus_entry_note) */
 	uint32_t abi_version;	/* [G] PARVUS_ABI_VERSION it was built for */
@@ -38,52 +42,64 @@ struct parvus_entry_note {
 
 /* One range of the domain's physical address map; type as in e820: 1 RAM, 2 reserved. */
 struct parvus_memory_range {
-	uint64_t start;
-	uint64_t size;
-	uint32_t type;
+	uint64_t start;		/* [maker] gpa */
+	uint64_t size;		/* [maker] bytes */
+	uint32_t type;		/* [maker] 1 or 2; domain 0: the machine's, and 2 for others' RAM */
 	uint32_t reserved;
 };	/* 24 bytes */
 #define PARVUS_MEMORY_RANGES	64u
 
-/* [H] writes all of it before the first instruction of the guest. */
+/* Written before the first instruction of the guest, and never after. */
 struct parvus_start_info {
-	uint64_t magic;		/* PARVUS_START_MAGIC */
-	uint32_t size;		/* sizeof(struct parvus_start_info) */
-	uint32_t version;	/* PARVUS_ABI_VERSION of the hypervisor */
-	uint32_t domain;	/* this domain's number */
-	uint32_t vcpus;		/* vCPUs it may start, the first included */
-	uint64_t flags;		/* PARVUS_START_* */
-	uint64_t features[4];	/* as by the features call */
-	uint64_t cmdline;	/* gpa of a zero-terminated string */
-	uint64_t initrd;	/* gpa, 0 = none */
-	uint64_t initrd_size;
-	uint64_t ram_size;	/* bytes of RAM */
-	uint64_t max_gfn;	/* first frame number beyond what can ever exist */
-	uint64_t tsc_khz;
-	uint64_t wall_sec;	/* time of day at hypervisor time 0 */
-	uint32_t wall_nsec;
-	uint32_t memory_ranges;	/* entries used in memory[] */
-	uint64_t generation_id[2];
-	uint64_t rsdp;		/* gpa of the ACPI root pointer, 0 = no ACPI */
-	uint64_t console_gpa;	/* struct parvus_console_page, 0 = console_write instead */
-	uint32_t console_port;	/* event port of it */
+	uint64_t magic;		/* [maker] PARVUS_START_MAGIC */
+	uint32_t size;		/* [maker] sizeof(struct parvus_start_info) */
+	uint32_t version;	/* [maker] PARVUS_ABI_VERSION of the hypervisor */
+	uint32_t domain;	/* [maker] this domain's number */
+	uint32_t vcpus;		/* [maker] vCPUs it may start, the first included */
+	uint64_t flags;		/* [maker] PARVUS_START_* */
+	uint64_t features[4];	/* [maker] as by the features call */
+	uint64_t cmdline;	/* [maker] gpa of a zero-terminated string */
+	uint64_t initrd;	/* [maker] gpa, 0 = none */
+	uint64_t initrd_size;	/* [maker] bytes */
+	uint64_t ram_size;	/* [maker] bytes of RAM, all ranges of it together */
+	uint64_t max_gfn;	/* [maker] first frame number beyond what can ever exist, RAM and
+				 * mapped grants. Boot bundle: RAM, rounded up to 2 MiB; toolstack:
+				 * 1024 more than RAM; domain 0: the end of the machine's RAM,
+				 * rounded up to 2 MiB */
+	uint64_t tsc_khz;	/* [maker] rate of the TSC, kHz */
+	uint64_t wall_sec;	/* [maker] time of day at hypervisor time 0, seconds since 1970 */
+	uint32_t wall_nsec;	/* [maker] and ns; 0 in version 1 */
+	uint32_t memory_ranges;	/* [maker] entries used in memory[] */
+	uint64_t generation_id[2];	/* [maker] a number that no other domain has */
+	uint64_t rsdp;		/* [maker] gpa of the ACPI root pointer; 0 = no ACPI. Domain 0 alone
+				 * has one, if the machine does */
+	uint64_t console_gpa;	/* [maker] a struct parvus_console_page; 0 = console_write
+				 * instead */
+	uint32_t console_port;	/* [maker] the event port that goes with it */
 	uint32_t reserved0;
 	uint64_t reserved[6];
-	struct parvus_memory_range memory[PARVUS_MEMORY_RANGES];
+	struct parvus_memory_range memory[PARVUS_MEMORY_RANGES];	/* [maker] the map, from
+				 * low to high */
 };
 #define PARVUS_START_CONTROL	1ull	/* this is domain 0 */
 #define PARVUS_START_DEBUG	2ull	/* debug hypercalls are served */
 
 /* Feature word 0. */
 #define PARVUS_FEATURE_PREFILL		1ull	/* iret fills the entry of the last page fault */
-#define PARVUS_FEATURE_CLOCK_STABLE	2ull	/* pvclock has the STABLE bit */
-#define PARVUS_FEATURE_VERW		4ull	/* the hypervisor clears CPU buffers on return */
-#define PARVUS_FEATURE_RETPOLINE	8ull	/* guest user is not separated from guest kernel by hardware */
+#define PARVUS_FEATURE_CLOCK_STABLE	2ull	/* the TSC is the same on all CPUs; the clock record
+						 * has its stable bit */
+#define PARVUS_FEATURE_VERW		4ull	/* the hypervisor clears CPU buffers on return; none
+						 * of version 1 says so */
+#define PARVUS_FEATURE_RETPOLINE	8ull	/* hardware does not separate guest user from guest
+						 * kernel: retpolines are needed */
 #define PARVUS_FEATURES_KNOWN		0xfull
 
 /* Virtual vectors that the hypervisor itself raises. Others are the guest's, by ipi_send. */
-#define PARVUS_VECTOR_TIMER	0xecu	/* timer_set expired (Linux LOCAL_TIMER_VECTOR) */
-#define PARVUS_VECTOR_EVENT	0xf3u	/* events and console input (Linux HYPERVISOR_CALLBACK_VECTOR) */
+#define PARVUS_VECTOR_TIMER	0xecu	/* timer_set expired, on the vCPU that set it (Linux
+					 * LOCAL_TIMER_VECTOR) */
+#define PARVUS_VECTOR_EVENT	0xf3u	/* an event, on the port's vCPU; console input, on vCPU 0 of
+					 * the console's owner; only while there is a handler (Linux
+					 * HYPERVISOR_CALLBACK_VECTOR) */
 
 /*
  * clock_register: the record is struct pvclock_vcpu_time_info of Linux

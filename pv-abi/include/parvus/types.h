@@ -4,15 +4,19 @@
  *
  * These headers are freestanding: C11 or C++, no header of an operating system
  * beyond <stdint.h> (a kernel defines PARVUS_NO_STDINT and provides the
- * uintN_t names itself). Every guest pointer in this ABI is a *guest-physical
- * address* (gpa); there is no hypercall that takes a guest-virtual address,
- * the two stack frames of iret and sysret apart.
+ * uintN_t names itself). Every buffer in this ABI is named by a *guest-physical
+ * address* (gpa). Guest-virtual are only addresses that are no buffers: entry points,
+ * stacks, ranges of mmu_flush, the hint of an unmap.
  *
  * Rules for every structure: fixed-width members, explicit padding, size and
  * offsets asserted in pv-abi/check; "reserved" members are written as zero and
  * a non-zero one fails the call with -EINVAL.
  *
- * Each member's comment says who writes it: [G] the guest, [H] the hypervisor.
+ * docs/abi.md and docs/control.md take their tables from here (pv-abi/reference.py).
+ * Each member's comment says who writes it, then what it means: [G] the guest, [H] the
+ * hypervisor, [maker] who builds the domain, [front end], [back end], [producer],
+ * [consumer], [program], [toolstack]. A block that begins with "hypercall NAME" or
+ * "control OP" says of a call what each argument is, and for each error when it comes.
  */
 #ifndef PARVUS_TYPES_H
 #define PARVUS_TYPES_H
