@@ -104,6 +104,9 @@ static void registers(void)
 	BAD(parvus_debugreg_set(0, PARVUS_HOLE_START), PARVUS_EINVAL);
 	BAD(parvus_debugreg_set(1, 0x800000000000), PARVUS_EINVAL);
 	BAD(parvus_debugreg_set(7, 0x100000000), PARVUS_EINVAL);
+	EXPECT_EQ(parvus_debugreg_set(7, 0x2000), 0);	/* GD is dropped, not kept and not obeyed */
+	EXPECT_EQ(parvus_debugreg_get(7), 0);
+	EXPECT_EQ(area.ret[0], 0x400);
 	BAD(parvus_debugreg_get(5), PARVUS_EINVAL);
 	BAD(parvus_debugreg_get(~0ull), PARVUS_EINVAL);
 	BAD(parvus_features(4), PARVUS_EINVAL);
@@ -179,6 +182,8 @@ static void buffers(void)
 	BAD(parvus_console_write(NOWHERE, 10), PARVUS_EFAULT);
 	BAD(parvus_console_write(start_info->ram_size - 4, 10), PARVUS_EFAULT);
 	EXPECT_EQ(parvus_console_write(NOWHERE, 0), 0);
+	/* as far as the sixteen that are taken, not one beyond */
+	EXPECT_EQ(parvus_console_write(start_info->ram_size - 16, 4096), 16);
 	BAD(parvus_log_write(NOWHERE, 10), PARVUS_EFAULT);
 	BAD(parvus_log_write(pa(buf), 256), PARVUS_E2BIG);
 	BAD(parvus_stats_read(0, NOWHERE, 704), PARVUS_EFAULT);
@@ -296,6 +301,9 @@ static void grants(void)
 
 static void memory(void)
 {
+	struct parvus_memory_extent *x = (void *)buf;
+	u64 page = page_new();
+
 	BAD(parvus_memory_op(~0ull, pa(buf), 1), PARVUS_ENOSYS);
 	BAD(parvus_memory_op(PARVUS_MEMORY_RELEASE, pa(buf), 513), PARVUS_E2BIG);
 	BAD(parvus_memory_op(PARVUS_MEMORY_RELEASE, NOWHERE, 1), PARVUS_EFAULT);
@@ -305,6 +313,19 @@ static void memory(void)
 	BAD(release(pa(buf), ~0ull), PARVUS_EINVAL);
 	BAD(release(NOWHERE, 1), PARVUS_EINVAL);
 	BAD(release(pa(&area), 1), PARVUS_EBUSY);
+	BAD(parvus_memory_op(PARVUS_MEMORY_INFO, pa(buf), 1), PARVUS_EINVAL);
+	BAD(parvus_memory_op(PARVUS_MEMORY_INFO, NOWHERE, 0), PARVUS_EFAULT);
+	BAD(parvus_memory_op(PARVUS_MEMORY_POPULATE, pa(buf), 513), PARVUS_E2BIG);
+	/* RAM that nobody touched yet is no root, and no place of a counter */
+	*x = (struct parvus_memory_extent){ .gfn = page / PAGE, .frames = 1 };
+	BAD(parvus_memory_op(PARVUS_MEMORY_POPULATE, pa(x), 1), PARVUS_ENOMEM);
+	EXPECT_EQ(release(page, 1), 1);
+	EXPECT_EQ(parvus_memory_op(PARVUS_MEMORY_POPULATE, pa(x), 1), 1);
+	BAD(parvus_mmu_switch(1, page, 0, 0, 0, 0), PARVUS_EFAULT);
+	BAD(parvus_mmu_switch(1, pa(root), 0, 0, page, 0), PARVUS_EFAULT);
+	EXPECT_EQ(*(volatile u64 *)va(page), 0);
+	EXPECT_EQ(parvus_mmu_switch(1, pa(root), 0, 0, page, 0), 0);
+	EXPECT_EQ(parvus_mmu_switch(0, pa(root), 0, 0, 0, 0), 0);
 }
 
 void test(void)
