@@ -194,6 +194,8 @@ static void buffers(void)
 	BAD(parvus_debug_hash(NOWHERE, 1), PARVUS_EFAULT);
 	BAD(parvus_debug_hash(0, 1 << 21), PARVUS_E2BIG);
 	BAD(parvus_debug_info(NOWHERE, 64), PARVUS_EFAULT);
+	BAD(parvus_debug_info(pa(buf), 7), PARVUS_EINVAL);
+	BAD(parvus_debug_info(pa(buf), 4097), PARVUS_EINVAL);
 	m[0].nr = PARVUS_HC_multicall;
 	m[1].nr = PARVUS_HC_iret;
 	m[2].nr = PARVUS_HC_block;
