@@ -27,7 +27,7 @@ names() {
 }
 
 # Errors that no guest can bring about by itself, or not without somebody else's help.
-cannot="mmu_switch:ENOMEM timer_set:ENOMEM console_read:EFAULT"
+cannot="mmu_switch:ENOMEM timer_set:ENOMEM"
 errors() {
 	local call error
 	while read -r call error; do

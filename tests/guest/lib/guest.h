@@ -9,6 +9,7 @@
  *   @domains N                    N copies, NAME, NAME-1...: start_info->domain tells which; all
  *                                 must end as expected
  *   @control 1                    the (first) domain is the control domain
+ *   @input TEXT                   a line that is typed on the serial line each second
  *   @beside canary                a second domain runs beside it and must stay intact
  */
 #ifndef GUEST_H
