@@ -65,6 +65,13 @@ void test(void)
 	EXPECT_EQ(parvus_mmu_switch(0, pa(root), 0, 0, 0, PARVUS_SWITCH_ALL), 0);
 	EXPECT_EQ(*(volatile u64 *)AT, 22);
 	EXPECT_EQ(parvus_mmu_release(5), 0);
+	/* nothing of the anonymous one outlives a switch, also to the same root */
+	*e = one | P | W | U;
+	EXPECT_EQ(parvus_mmu_switch(0, pa(root), 0, 0, 0, PARVUS_SWITCH_NONE), 0);
+	EXPECT_EQ(*(volatile u64 *)AT, 11);
+	*e = two | P | W | U;
+	EXPECT_EQ(parvus_mmu_switch(0, pa(root), 0, 0, 0, PARVUS_SWITCH_LOCAL), 0);
+	EXPECT_EQ(*(volatile u64 *)AT, 22);
 	/* the same id with another root is another address space */
 	copy = page_new();
 	for (int i = 0; i < 512; i++)

@@ -478,6 +478,8 @@ START_TEST(reach)
 	ck_assert_int_eq(touch(1, 0x400000, false), mfn);
 	((u64 *)page(doms[1], TABLE))[5] = (u64)HOLE << 12 | P | W | U;
 	((u64 *)page(doms[0], 100))[0] = 100 << 12 | P | W | U;
+	((u64 *)page(doms[1], 100))[0] = 101 << 12 | P | W | U;	/* what it names is all there */
+	((u64 *)page(doms[1], 101))[0] = 102 << 12 | P | W | U;
 	ck_assert_int_eq(touch(1, 5ull << 39, false), -1);
 	ck_assert_uint_eq(((u64 *)page(doms[0], 100))[0], 100 << 12 | P | W | U);
 	OK(unmap(1, h, 0));
