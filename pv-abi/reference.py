@@ -34,8 +34,8 @@ def fail(text):
 
 def table(out):
     """What gen.awk makes of hypercalls.tbl."""
-    return subprocess.run(['awk', '-v', 'out=' + out, '-f', ABI / 'gen.awk', ABI / 'hypercalls.tbl'],
-                          check=True, capture_output=True, text=True).stdout
+    awk = ['awk', '-v', 'out=' + out, '-f', ABI / 'gen.awk', ABI / 'hypercalls.tbl']
+    return subprocess.run(awk, check=True, capture_output=True, text=True).stdout
 
 
 class Struct:
@@ -94,7 +94,8 @@ class Headers:
                 for b in block]
         if not block[0].startswith('/**'):
             return ' '.join(' '.join(body).split())
-        m = re.match(r'(hypercall|control) (\w+)$', body[1]) or fail(f'{self.name}: a block "{body[1]}"')
+        m = re.match(r'(hypercall|control) (\w+)$', body[1])
+        m or fail(f'{self.name}: a block "{body[1]}"')
         call = Call()
         (self.calls if m[1] == 'hypercall' else self.control)[m[2]] = call
         last = None
@@ -229,7 +230,8 @@ def control(h):
 def region(h, kind, *args):
     if kind == 'hypercalls':
         return table('doc').rstrip('\n').split('\n')
-    return list({'call': call, 'struct': struct, 'values': values, 'control': control}[kind](h, *args))
+    makers = {'call': call, 'struct': struct, 'values': values, 'control': control}
+    return list(makers[kind](h, *args))
 
 
 def page(h, path):
@@ -259,7 +261,7 @@ def complete(h):
         if m[1] not in h.calls:
             fail(f'no header has a block "hypercall {m[1]}"')
         if list(h.calls[m[1]].args) != args:
-            fail(f'{m[1]}: its arguments are {args}, the headers describe {list(h.calls[m[1]].args)}')
+            fail(f'{m[1]}: its arguments are {args}, not {list(h.calls[m[1]].args)}')
 
 
 def main(what):

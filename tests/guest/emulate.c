@@ -8,6 +8,19 @@ static void bad_msr(void *arg) { (void)arg; __asm__ volatile("rdmsr" : : "c"(0x1
 static void bad_cr4(void *arg) { (void)arg; __asm__ volatile("mov %0, %%cr4" : : "r"(~0ull)); }
 static void bad_cr0(void *arg) { (void)arg; __asm__ volatile("mov %0, %%cr0" : : "r"(0ull)); }
 
+/* IRETQ to the next instruction, by these selectors. Returns how many were emulated: 1 or 0. */
+static u64 iretq(u64 cs, u64 ss)
+{
+	static struct parvus_vcpu_stats before, after;
+
+	EXPECT_EQ(parvus_stats_read(0, pa(&before), sizeof(before)), 0);
+	__asm__ volatile("mov %%rsp, %%rax\n push %1\n push %%rax\n pushq $0x202\n push %0\n"
+			 "lea 1f(%%rip), %%rax\n push %%rax\n iretq\n 1:"
+			 : : "r"(cs), "r"(ss) : "rax", "memory");
+	EXPECT_EQ(parvus_stats_read(0, pa(&after), sizeof(after)), 0);
+	return after.emulations - before.emulations;
+}
+
 void test(void)
 {
 	u64 v;
@@ -57,4 +70,9 @@ void test(void)
 	EXPECT_EQ(fault.vector, 13);
 	EXPECT(catch_fault(bad_cr4, 0));
 	EXPECT(catch_fault(bad_cr0, 0));
+	/* with the selectors of user mode it does not trap: this is kernel mode as before */
+	EXPECT_EQ(iretq(PARVUS_KERNEL_CS, PARVUS_KERNEL_SS), 1);
+	EXPECT_EQ(area.irq_enabled, 1);
+	EXPECT_EQ(iretq(PARVUS_USER_CS, PARVUS_USER_SS), 0);
+	EXPECT_EQ(parvus_nop(), 0);
 }

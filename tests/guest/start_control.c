@@ -42,8 +42,8 @@ void test(void)
 	map(at, start_info->rsdp & ~(PAGE - 1), P);
 	flush_page(at);
 	EXPECT(!catch_fault(get, (void *)(at + start_info->rsdp % PAGE)));
-	if (!failures)
-		EXPECT_EQ(*(volatile u64 *)(at + start_info->rsdp % PAGE), 0x2052545020445352);	/* "RSD PTR " */
+	if (!failures)	/* "RSD PTR " */
+		EXPECT_EQ(*(volatile u64 *)(at + start_info->rsdp % PAGE), 0x2052545020445352);
 	/* memory that is no RAM of its own is no buffer of a call */
 	EXPECT_EQ(parvus_log_write(start_info->rsdp, 1), -PARVUS_EFAULT);
 	extent = (struct parvus_memory_extent){ .gfn = pa(image_end) / PAGE + 1, .frames = 1 };

@@ -11,6 +11,7 @@ static u64 word(u64 n) { return ((const u64 *)start_info)[n]; }
 static void map_is_right(void)
 {
 	const struct parvus_memory_range *m = start_info->memory;
+	u64 any = 0;
 
 	EXPECT_EQ(start_info->memory_ranges, 3);
 	EXPECT_EQ(m[0].start, 0);
@@ -23,13 +24,15 @@ static void map_is_right(void)
 	EXPECT_EQ(m[2].size, start_info->ram_size - 0x100000);
 	EXPECT_EQ(m[2].type, 1);
 	for (u64 at = 0; at < 0x100000; at += 8)
-		EXPECT_EQ(*(u64 *)va(at), 0);
+		any |= *(u64 *)va(at);
 	/* start info and command line are at the top, nothing is above */
 	EXPECT_EQ(pa(start_info) % PAGE, 0);
-	EXPECT_EQ(start_info->cmdline, (pa(start_info) + sizeof(*start_info) + PAGE - 1) & ~(PAGE - 1));
+	EXPECT_EQ(start_info->cmdline,
+		  (pa(start_info) + sizeof(*start_info) + PAGE - 1) & ~(PAGE - 1));
 	EXPECT_EQ(start_info->cmdline + PAGE, start_info->ram_size);
 	for (u64 at = (pa(image_end) + PAGE - 1) & ~(PAGE - 1); at < pa(start_info); at += 8)
-		EXPECT_EQ(*(u64 *)va(at), 0);
+		any |= *(u64 *)va(at);
+	EXPECT_EQ(any, 0);
 }
 
 void test(void)

@@ -114,7 +114,8 @@ void test(void)
 		hold = 1;
 		EXPECT_EQ(parvus_vcpu_start(1, pa(&context)), 0);
 		EXPECT_EQ(parvus_vcpu_start(1, pa(&context)), -PARVUS_EBUSY);
-		EXPECT_EQ(parvus_area_register(1, pa(&areas[1]), PARVUS_VCPU_AREA_SIZE, 1), -PARVUS_EBUSY);
+		EXPECT_EQ(parvus_area_register(1, pa(&areas[1]), PARVUS_VCPU_AREA_SIZE, 1),
+			  -PARVUS_EBUSY);
 		hold = 0;
 		while (parvus_vcpu_state(1))
 			parvus_yield();

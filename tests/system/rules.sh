@@ -6,7 +6,8 @@ set -u
 cd "${TREE:-.}" || exit 99
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
-sources=(hypervisor pv-abi pv-drivers guest-patches tools tests/unit tests/guest tests/fuzz tests/system/prog)
+sources=(hypervisor pv-abi pv-drivers guest-patches tools tests/unit tests/guest tests/fuzz
+	tests/system/prog)
 
 numbers() {
 	perl -ne 'print "$1\n" if /^\| (\d+) \|/' docs/rules.md >"$tmp/rules"
