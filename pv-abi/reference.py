@@ -8,6 +8,7 @@ reference.py errors             "CALL ERROR" for each error that the headers sta
 What stands between a line <!-- generated: KIND ARGUMENTS --> and <!-- end --> comes from the
 headers and from hypercalls.tbl (parvus/types.h says how they are written):
     hypercalls          the table of calls
+    unlisted            those that may not stand in a multicall
     call NAME           its arguments and errors
     struct NAME         members, places, writers, meanings
     values FIRST LAST   the macros of a header from FIRST to LAST
@@ -227,9 +228,17 @@ def control(h):
             yield f'| `{name}` | `{e[1]}` | {code(e[2])} |'
 
 
+def unlisted():
+    rows = [line.split() for line in (ABI / 'hypercalls.tbl').read_text().split('\n')
+            if line[:1].isdigit()]
+    return ['`' + '`, `'.join(r[1] for r in rows if r[4] in ('asm', 'c') and r[5] != 'yes') + '`']
+
+
 def region(h, kind, *args):
     if kind == 'hypercalls':
         return table('doc').rstrip('\n').split('\n')
+    if kind == 'unlisted':
+        return unlisted()
     makers = {'call': call, 'struct': struct, 'values': values, 'control': control}
     return list(makers[kind](h, *args))
 
