@@ -1475,11 +1475,11 @@ static void flush_hook(UNUSED unsigned int cpu)
 	if (depth || races)
 		return;
 	depth++;
-	ok(CALL(2, shadow_switch(v, 50, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(2, hc_mmu_switch(v, 50, root, 0, 0, 0, 0)), "switch");
 	ck_assert_int_eq(CALL(2, shadow_fault(v, 0x400000, PF_WRITE, true, 0x1000, &e)), SHADOW_DONE);
-	ok(CALL(2, shadow_switch(v, 51, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(2, hc_mmu_switch(v, 51, root, 0, 0, 0, 0)), "switch");
 	*entry_for(spaces[0].root, 0x400000, 1, false) = 0;
-	ok(CALL(2, shadow_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
+	ok(CALL(2, hc_mmu_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");
 	races++;
 	depth--;
 }
@@ -1490,21 +1490,21 @@ START_TEST(flush_all_while_switching)
 	u32 e;
 
 	map(0x400000, 600, P | W | U | A | D);
-	ok(CALL(0, shadow_switch(d->vcpus[0], 50, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, hc_mmu_switch(d->vcpus[0], 50, root, 0, 0, 0, 0)), "switch");
 	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_DONE);
 	ck_assert(hits(0x400000, true, true));
-	ok(CALL(0, shadow_switch(d->vcpus[0], 52, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, hc_mmu_switch(d->vcpus[0], 52, root, 0, 0, 0, 0)), "switch");
 	/* the kernel half is flushed on the way, for which the other vCPUs are kicked */
 	native_before_serve = flush_hook;
-	ok(CALL(0, shadow_switch(d->vcpus[0], 50, root, 0, 0, 0, PARVUS_SWITCH_ALL)), "switch");
+	ok(CALL(0, hc_mmu_switch(d->vcpus[0], 50, root, 0, 0, 0, PARVUS_SWITCH_ALL)), "switch");
 	native_before_serve = NULL;
 	ck_assert_uint_eq(races, 1);
 	ck_assert(!hits(0x400000, false, true));
 	/* and once is enough */
 	map(0x400000, 600, P | W | U | A | D);
 	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &e), SHADOW_DONE);
-	ok(CALL(0, shadow_switch(d->vcpus[0], 52, root, 0, 0, 0, 0)), "switch");
-	ok(CALL(0, shadow_switch(d->vcpus[0], 50, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, hc_mmu_switch(d->vcpus[0], 52, root, 0, 0, 0, 0)), "switch");
+	ok(CALL(0, hc_mmu_switch(d->vcpus[0], 50, root, 0, 0, 0, 0)), "switch");
 	ck_assert(hits(0x400000, true, true));
 }
 END_TEST
