@@ -213,10 +213,23 @@ static void end_goes_on(struct domain *d)
 			vcpu_wake(d->vcpus[i]);
 }
 
+/*
+ * The vCPU on this pCPU may be the one that made the mistake, and a sibling may have ended the
+ * domain already without having come to its kick yet: it leaves here all the same (rule 65).
+ */
+static void end_here(const struct domain *d)
+{
+	struct vcpu *v = arch_current();
+
+	if (v && v->domain == d)
+		pcpu_resched(arch_this_cpu());
+}
+
 void domain_kill(struct domain *d, const char *fmt, ...)
 {
 	va_list ap;
 
+	end_here(d);
 	if (!end_begins(d, PARVUS_SHUTDOWN_KILLED, 255))
 		return;
 	va_start(ap, fmt);
@@ -228,6 +241,7 @@ void domain_kill(struct domain *d, const char *fmt, ...)
 
 void domain_shutdown(struct domain *d, u32 reason, u32 status)
 {
+	end_here(d);
 	if (!end_begins(d, reason, status))
 		return;
 	if (reason == PARVUS_SHUTDOWN_CRASH)

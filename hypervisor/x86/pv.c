@@ -111,11 +111,13 @@ static void enter_kernel(struct pcpu *p)
 /*
  * 0 or 1 word of error code, then rip cs rflags rsp ss, as the hardware pushes them, below
  * @stack; rsp is left at the last. @user: the frame is of user mode. CR3 is the kernel root.
+ * The selectors of a user frame are arguments: what the guest named and the hardware refuses is
+ * shown to the guest's handler, and never stands in @regs, by which this pCPU may leave (rule 62).
  * The IF of the frame is the virtual one: it is what iret gives back, while the hardware's is
  * always set. False: the stack cannot be written, and nothing has changed but its memory.
  */
-static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, bool has_error,
-				     u64 error)
+static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, u64 cs, u64 ss,
+				     bool has_error, u64 error)
 {
 	struct pcpu *p = this_pcpu();
 	u64 vif = user || READ_ONCE(p->area->irq_enabled) ? RFLAGS_IF : 0, *end = (u64 *)stack;
@@ -123,10 +125,10 @@ static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, bo
 	if (!guest_range((u64)(end - 5 - has_error), (5 + has_error) * sizeof(u64)))
 		return false;
 	expose(p);
-	GUEST_PUT(end - 1, user ? regs->ss : VSEL_KERNEL_SS, failed);
+	GUEST_PUT(end - 1, user ? ss : VSEL_KERNEL_SS, failed);
 	GUEST_PUT(end - 2, regs->rsp, failed);
 	GUEST_PUT(end - 3, (regs->rflags & ~(u64)RFLAGS_IF) | vif, failed);
-	GUEST_PUT(end - 4, user ? regs->cs : VSEL_KERNEL_CS, failed);
+	GUEST_PUT(end - 4, user ? cs : VSEL_KERNEL_CS, failed);
 	GUEST_PUT(end - 5, regs->rip, failed);
 	if (has_error)
 		GUEST_PUT(end - 6, error, failed);
@@ -151,12 +153,13 @@ static void enter_handler(struct regs *regs, u64 address)
  * A frame could not be pushed. The guest's handler for 8 gets it on df_stack, if there are both,
  * else the domain ends: it can never end with us, whatever its stacks are.
  */
-static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user)
+static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, bool user, u64 cs,
+				  u64 ss)
 {
 	struct domain *d = v->domain;
 	u64 stack = READ_ONCE(d->df_stack), handler = READ_ONCE(d->traps[8].address);
 
-	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, true, 0)) {
+	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, cs, ss, true, 0)) {
 		stack = user ? READ_ONCE(v->area->sp0) : regs->rsp;
 		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, "
 			    "%s mode)", vector, (unsigned long)stack, (unsigned long)regs->rip,
@@ -187,8 +190,8 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 	}
 	stack = user ? READ_ONCE(p->area->sp0) : regs->rsp & ~15ull;
 	enter_kernel(p);
-	if (!push_frame(regs, stack, user, has_error, error)) {
-		double_fault(v, regs, vector, user);
+	if (!push_frame(regs, stack, user, regs->cs, regs->ss, has_error, error)) {
+		double_fault(v, regs, vector, user, regs->cs, regs->ss);
 		return;
 	}
 	if (!(READ_ONCE(d->traps[vector].flags) & PARVUS_TRAP_KEEP_IF))
@@ -255,8 +258,8 @@ void syscall_from_user(struct regs *regs)
 	}
 	p->n_syscalls++;
 	enter_kernel(p);
-	if (!push_frame(regs, stack, true, false, 0)) {
-		double_fault(v, regs, 8, true);
+	if (!push_frame(regs, stack, true, regs->cs, regs->ss, false, 0)) {
+		double_fault(v, regs, 8, true, regs->cs, regs->ss);
 		return;
 	}
 	p->area->irq_enabled = 0;
@@ -289,10 +292,8 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 	bool bad_cs = cs != SEL_USER_CS && cs != SEL_USER_CS32;
 	u64 error = bad_cs ? cs : ss != SEL_USER_SS ? ss : 0;
 
-	regs->cs = cs | 3;
-	regs->ss = ss;
-	if (!handler || !push_frame(regs, stack, true, true, error & 0xfffc)) {
-		double_fault(v, regs, 13, true);
+	if (!handler || !push_frame(regs, stack, true, cs | 3, ss, true, error & 0xfffc)) {
+		double_fault(v, regs, 13, true, cs | 3, ss);
 		return;
 	}
 	p->area->irq_enabled = 0;
