@@ -132,23 +132,20 @@ void desc_load_tls(struct pcpu *p, const u64 *tls)
 }
 
 /*
- * Present, DPL 3, code or data. Long-mode code is the fixed entry's alone. 16-bit stacks leak
- * RSP bits through IRET (rule 34): writable data must be 32 bit.
+ * Present, DPL 3, data, 32 bit: what Linux' tls_desc_okay() (arch/x86/kernel/tls.c) lets through.
+ * A code segment would bring a base and a limit to rip: IRET checks the limit, in ring 0, and what
+ * reads the instruction would read at the wrong place (rule 64). A 16-bit stack leaks bits of
+ * the hypervisor's RSP through IRET (rule 34).
  */
 static bool tls_valid(u64 d)
 {
 	u8 type = d >> 40 & 0xff;
 
-	return !d || ((type & 0xf0) == 0xf0 && !(d >> 53 & 1) && (type & 8 || d >> 54 & 1));
+	return !d || ((type & 0xf8) == 0xf0 && !(d >> 53 & 1) && d >> 54 & 1);
 }
 
-/* Entry 15 is read by LSL alone: a data segment of DPL 3, expand-down or not, never loaded. */
-static bool cpunode_valid(u64 d)
-{
-	u8 type = d >> 40 & 0xff;
-
-	return !d || ((type & 0xf8) == 0xf0 && !(d >> 53 & 1));
-}
+/* Entry 15 is read by LSL alone. It can be loaded, though, so it must not do for a stack. */
+static bool cpunode_valid(u64 d) { return tls_valid(d) && !(d >> 41 & 1); }
 
 s64 hc_tls_set(struct vcpu *v, u64 index, u64 descriptor)
 {
