@@ -58,14 +58,23 @@ static inline void wrmsr(u32 msr, u64 v)
 {
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");
 }
-/* a * b / c with a 128-bit product; the quotient must fit. */
+/* a * b / c with a 128-bit product. What does not fit is ~0: DIV would fault (rule 66). */
 static inline u64 mul_div(u64 a, u64 b, u64 c)
 {
 	u64 lo, hi;
 
 	__asm__("mulq %3" : "=a"(lo), "=d"(hi) : "0"(a), "rm"(b));
+	if (unlikely(hi >= c))
+		return ~0ull;
 	__asm__("divq %2" : "+a"(lo), "+d"(hi) : "rm"(c));
 	return lo;
+}
+/* The TSC at @ns since it was @base, rounded up: a timer must not fire early. ~0 = never. */
+static inline u64 tsc_at(u64 base, u64 ns, u64 khz)
+{
+	u64 ticks = mul_div(ns, khz, 1000000);
+
+	return ticks < ~0ull - base ? base + ticks + 1 : ~0ull;
 }
 static inline u64 rdtsc(void)
 {

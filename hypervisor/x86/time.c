@@ -46,11 +46,7 @@ u64 arch_now_ns(void)
 	return (u64)(((unsigned __int128)t * rate.mult) >> 32);
 }
 
-/* Rounded up: a timer must not fire early. */
-void arch_timer_arm(u64 ns)
-{
-	apic_timer_arm(ns ? rate.base + mul_div(min(ns, 1ull << 62), tsc_khz, 1000000) + 1 : 0);
-}
+void arch_timer_arm(u64 ns) { apic_timer_arm(ns ? tsc_at(rate.base, ns, tsc_khz) : 0); }
 
 struct arch_clock arch_clock(void)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* timer.c: against a plain array of deadlines; heap order, cancel, re-arm, other pCPU, full. */
+/* timer.c and the TSC of a deadline: against a plain array of deadlines; heap order, cancel, re-arm, other pCPU, full. */
 #include "native.h"
 #include <core/timer.h>
+#include <x86/cpu.h>
 
 static struct timer t[TIMERS_PER_CPU + 2];
 static unsigned int fired[64], fires;
@@ -236,6 +237,34 @@ START_TEST(fires_again)
 }
 END_TEST
 
+/*
+ * The TSC of a deadline, for machines faster and longer up than any we have: a guest may ask for
+ * any number of nanoseconds, and what does not fit is never, not a division that faults.
+ */
+START_TEST(deadline_saturates)
+{
+	static const u64 khz[] = { 100000, 2000000, 3999999, 4000000, 4000001, 6000000, 100000000 };
+	static const u64 ns[] = { 0, 1, 999999, 1ull << 61, 1ull << 62, (1ull << 62) + 1, ~0ull / 4,
+				  ~0ull / 2, ~0ull - 1, ~0ull };
+	static const u64 base[] = { 0, 1, 1ull << 63, ~0ull - 1, ~0ull };
+	unsigned int i, j, k;
+
+	for (i = 0; i < ARRAY_SIZE(khz); i++)
+		for (j = 0; j < ARRAY_SIZE(ns); j++)
+			for (k = 0; k < ARRAY_SIZE(base); k++) {
+				unsigned __int128 want = (unsigned __int128)ns[j] * khz[i] / 1000000;
+
+				want += (unsigned __int128)base[k] + 1;
+				if (want > ~0ull)
+					want = ~0ull;
+				ck_assert_uint_eq(tsc_at(base[k], ns[j], khz[i]), (u64)want);
+			}
+	ck_assert_uint_eq(mul_div(~0ull, ~0ull, 1), ~0ull);
+	ck_assert_uint_eq(mul_div(1, 1, 0), ~0ull);
+	ck_assert_uint_eq(mul_div(10, 10, 3), 33);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("timer");
@@ -250,6 +279,7 @@ int main(void)
 	tcase_add_test(c, other_cpu);
 	tcase_add_test(c, full);
 	tcase_add_test(c, random_use);
+	tcase_add_test(c, deadline_saturates);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }
