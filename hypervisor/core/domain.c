@@ -219,10 +219,10 @@ static void end_goes_on(struct domain *d)
  */
 static void end_here(const struct domain *d)
 {
-	struct vcpu *v = arch_current();
+	struct cpu *c = arch_this();
 
-	if (v && v->domain == d)
-		pcpu_resched(arch_this_cpu());
+	if (c->current && c->current->domain == d)
+		cpu_work_add(c, WORK_RESCHED);
 }
 
 void domain_kill(struct domain *d, const char *fmt, ...)

@@ -73,19 +73,11 @@ void desc_init_cpu(struct pcpu *p)
 	u64 base;
 
 	if (!p->tss) {
-		char *page = hv_alloc(PAGE_SIZE), *stacks[IST_STACKS];
-
-		BUG_ON(!page);
-		p->gdt = (u64 *)page;
-		tss = p->tss = page + 1024;
+		p->gdt = (u64 *)(cpu_area(p->cpu) + CPU_AREA_DESC);
+		tss = p->tss = (char *)p->gdt + 1024;
 		memcpy(p->gdt, fixed, sizeof(fixed));
-		for (i = 0; i < IST_STACKS; i++) {
-			stacks[i] = hv_alloc(IST_STACK_SIZE);
-			BUG_ON(!stacks[i]);
-			/* the word above the hardware's frame: whose stack this is */
-			*(u64 *)(stacks[i] + IST_STACK_SIZE - 16) = (u64)p;
-			tss->ist[i] = (u64)stacks[i] + IST_STACK_SIZE - 16;
-		}
+		for (i = 1; i <= IST_STACKS; i++)
+			tss->ist[i - 1] = cpu_area(p->cpu) + CPU_AREA_IST(i) + PAGE_SIZE;
 		tss->rsp[0] = p->stack_top;
 		tss->iomap = sizeof(*tss);
 		base = (u64)tss;

@@ -36,6 +36,7 @@
 #define SFMASK_VALUE		0x57700
 
 #define VECTOR_SYSCALL		0x100	/* regs.vector of an entry by SYSCALL */
+#define VECTOR_REFUSED		0x101	/* and of a guest-bound IRET that faulted */
 
 /* IST slots (1-based, as in gates) */
 #define IST_NMI			1
@@ -43,7 +44,6 @@
 #define IST_MC			3
 #define IST_DB			4
 #define IST_STACKS		4
-#define IST_STACK_SIZE		4096
 
 #ifndef __ASSEMBLER__
 #include <x86/percpu.h>

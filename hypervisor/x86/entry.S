@@ -26,15 +26,19 @@
  *
  * An access to guest memory by guest address is listed in the exception table:
  * trap_from_hypervisor() fills the shadow and retries it, or goes to its fix-up.
- * Nothing else in here can fault: selectors are constants, addresses that reach
+ * Nothing else in here should fault: selectors are constants, addresses that reach
  * SYSRET or IRET are sign-extended from bit 47, flags are masked (review rules
- * 28 and 29).
+ * 28 and 29). If an IRET to the guest faults all the same (a selector that was good
+ * when it was checked), it is in the table, too, and the guest has the fault: see
+ * return_refused. SYSRET looks at rcx alone, which no fault could be taken for: it
+ * comes with the guest's rsp. So each SYSRET stands behind CANONICAL of rcx.
  *
  * An NMI or a machine check comes at any instruction. Where GS base or the stack
  * is still, or already, the guest's at CPL 0 stands WINDOW: only what has a stack
  * of its own and makes no guess about GS (ist_common) may run there.
  */
 #include <asm-offsets.h>
+#include <x86/cpu_area.h>
 #include <x86/desc.h>
 #include <x86/vectors.h>
 
@@ -133,6 +137,17 @@
 	pop	%rbp
 	pop	%rbx
 	POP_CALLER_SAVED
+.endm
+
+/* To the guest, by the frame at the stack's top. */
+.macro IRET_GUEST window:req
+	WINDOW
+	swapgs
+9990:	iretq
+	WINDOW_END \window
+	.pushsection .ex_table, "a"
+	.quad	9990b, return_refused
+	.popsection
 .endm
 
 /*
@@ -274,10 +289,7 @@ exit_to_guest:
 	sarq	$16, REGS_rip(%rsp)
 	POP_REGS
 	add	$16, %rsp			/* vector and error code */
-	WINDOW
-	swapgs
-	iretq
-	WINDOW_END exit
+	IRET_GUEST exit
 
 /* rsp = struct regs. C may change vCPUs: then struct regs is the other one's. */
 exit_with_work:
@@ -371,10 +383,7 @@ hypercall_fast:
 	incq	%gs:PCPU_n_user_returns
 	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 8, %rcx
-	WINDOW
-	swapgs
-	iretq
-	WINDOW_END iret_user
+	IRET_GUEST iret_user
 
 /*
  * iret to the guest kernel. rax = the guest's stack, rcx = cs of its frame, r11 is free.
@@ -408,10 +417,7 @@ iret_kernel:
 	pop	%rcx
 	mov	%gs:PCPU_scratch + 16, %rax
 	incq	%gs:PCPU_n_kernel_returns
-	WINDOW
-	swapgs
-	iretq
-	WINDOW_END iret_kernel
+	IRET_GUEST iret_kernel
 
 /*
  * sysret, to user mode alone. Guest stack, in rax: rax, rip cs rflags rsp ss. Registers free:
@@ -581,21 +587,64 @@ trap_guest:
 	jmp	exit_to_guest
 
 /*
- * From ring 0: an interrupt of the idle loop, or a fault of a FIXUP or guest_copy, whose rip C
- * changes to the fix-up. GS was ours; in a WINDOW no such thing comes, for IF is clear there.
+ * From ring 0: an interrupt of the idle loop, a fault of a FIXUP or guest_copy, whose rip C
+ * changes to the fix-up, or an IRET to the guest that faulted. GS is ours, but the guest's in the
+ * last case: the stack says whose CPU this is, but for boot's stack, on which GS is never a
+ * guest's. A guest that gives its own GS that very base changes nothing: both are equal then.
  */
 trap_ring0:
 	PUSH_REGS
 	cld
+	mov	%rsp, %rbx
+	bt	$CPU_AREA_BIT, %rbx
+	jnc	2f
+	and	$-CPU_AREA_SIZE, %rbx
+	add	$CPU_AREA_PCPU, %rbx
+	cmpb	$0, PCPU_has_fsgsbase(%rbx)
+	je	3f
+	rdgsbase %rax
+1:	cmp	%rbx, %rax
+	je	2f
+	swapgs
+2:	movabs	$HOLE_START, %rax
+	cmp	%rax, REGS_rip(%rsp)
+	jb	trap_stray
 	mov	%rsp, %rdi
 	call	trap_from_hypervisor
 	POP_REGS
 	add	$16, %rsp
 	iretq
+3:	mov	$0xc0000101, %ecx		/* MSR_GS_BASE */
+	rdmsr
+	shl	$32, %rdx
+	or	%rdx, %rax
+	jmp	1b
 
 /*
- * NMI, #MC, #DF on stacks of their own. GS may be anything; the word above the
- * hardware's frame at the top of each such stack points to the struct pcpu.
+ * "Ring 0" below the hypervisor: the code is a guest's, whatever the selector says. QEMU's
+ * TCG enters vm86 by a 32-bit IRET of user mode, where CS has any value (rule 63).
+ */
+trap_stray:
+	mov	%rsp, %rdi
+	call	trap_from_nowhere
+	jmp	exit_to_guest
+
+/*
+ * An IRET to the guest faulted. trap_from_hypervisor() has come back here with our GS, rsp at the
+ * frame that was refused, and all registers the guest's: the guest gets the fault (Linux calls
+ * it bad_iret).
+ */
+return_refused:
+	movb	$0, %gs:PCPU_exposed
+	pushq	$0
+	pushq	$VECTOR_REFUSED
+	PUSH_REGS
+	mov	%rsp, %rdi
+	call	pv_return_refused
+	jmp	exit_to_guest
+
+/*
+ * NMI, #MC, #DF on stacks of their own. GS may be anything; the stack says whose CPU it is.
  * The base is read and written by MSR, for SWAPGS would need to know which of the two is
  * active. rbx, r12, r13 keep what must outlive C. The second NMI waits for IRETQ; nothing in
  * here faults, so there is none before.
@@ -608,7 +657,9 @@ ist_common:
 	rdmsr
 	mov	%eax, %r12d
 	mov	%edx, %r13d
-	mov	REGS_SIZE(%rsp), %rax		/* the word above the frame: see desc.c */
+	mov	%rsp, %rax
+	and	$-CPU_AREA_SIZE, %rax
+	add	$CPU_AREA_PCPU, %rax
 	mov	%rax, %rdx
 	shr	$32, %rdx
 	wrmsr

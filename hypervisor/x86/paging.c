@@ -81,6 +81,16 @@ void *mmio_map(u64 pa, u64 bytes)
 	return phys_to_virt(pa);
 }
 
+void paging_map_page(u64 va, const void *page)
+{
+	u64 *root = phys_to_virt(hv_root), *l3, *l2, *l1;
+
+	l3 = next_table(&root[va >> 39 & 511], table_page);
+	l2 = next_table(&l3[va >> 30 & 511], table_page);
+	l1 = next_table(&l2[va >> 21 & 511], table_page);
+	l1[va >> 12 & 511] = virt_to_phys(page) | paging_data();
+}
+
 void paging_fill_root(u64 *table)
 {
 	memcpy(&table[256], (u64 *)phys_to_virt(hv_root) + 256, 16 * sizeof(u64));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The address map of ring 0. Slots 256..271 of every root, HV_BASE and 8 TiB above it, are the
- * hypervisor's: physical address p is at HV_BASE + p, the image as well as all RAM and devices.
+ * hypervisor's: physical address p is at HV_BASE + p, the image as well as all RAM and devices;
+ * the last slot holds the CPUs' own pages (x86/cpu_area.h).
  */
 #ifndef X86_PAGING_H
 #define X86_PAGING_H
@@ -33,6 +34,8 @@ u64 paging_data(void);
  * zeroed pages of new tables. The caller flushes, on every CPU that may hold what was there.
  */
 void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void));
+/* Map one page of data, which hv_alloc() gave, at an address of the CPUs' own pages as well. */
+void paging_map_page(u64 va, const void *page);
 /* Fill slots 256..271 of a guest root: the hypervisor's own. */
 void paging_fill_root(u64 *root);
 /* Map registers of a device, uncached, on this CPU. */

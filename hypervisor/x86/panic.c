@@ -65,7 +65,7 @@ static void backtrace(u64 rip, u64 rbp)
 	for (depth = 0; depth < 24; depth++) {
 		const u64 *f = (const u64 *)rbp;
 
-		if (rbp & 7 || rbp < HV_BASE || rbp >= HV_BASE + GIB(512))
+		if (rbp & 7 || rbp < HV_BASE || rbp >= cpu_area(MAX_CPUS))
 			break;
 		print_symbol(f[1] - 1);
 		if (f[0] <= rbp)

@@ -9,6 +9,7 @@
 
 #include <core/limits.h>
 #include <core/pcpu.h>
+#include <x86/cpu_area.h>
 
 /*
  * pcpu.exit_slow, bits: what the assembly's iret and sysret have to do first. A call of C for
@@ -16,8 +17,6 @@
  */
 #define EXIT_PREFILL	1u
 #define EXIT_SLOW	2u	/* a vector waits, or there is no FSGSBASE */
-
-#define HV_STACK_SIZE	16384
 
 struct pcpu {
 	union {		/* first: what core/ knows; its members are ours (-fms-extensions) */
@@ -48,7 +47,16 @@ struct pcpu {
 	bool online;
 	u32 tsc_ask, tsc_answer;	/* bring-up: is its TSC in step? */
 	u64 tsc_sample;
+	/* a fault of ring 0 on guest memory that is retried: where, in which entry, how often */
+	u64 retry_rip, retry_crossing;
+	u32 retries;
+	u64 refused;		/* error code of the last guest-bound IRET that faulted */
+	u64 check_addr;		/* machine check: what exit_work() has to see to */
 } __attribute__((aligned(64)));
+
+BUILD_ASSERT(sizeof(struct pcpu) <= PAGE_SIZE);	/* one of the CPU's own pages */
+
+static inline u64 cpu_area(unsigned int cpu) { return CPU_AREA_BASE + (u64)cpu * CPU_AREA_SIZE; }
 
 extern struct pcpu *pcpus[MAX_CPUS];
 extern unsigned int cpus_online;	/* numbered 0..cpus_online-1 */

@@ -41,14 +41,23 @@ static inline void expose(struct pcpu *p)
 		shadow_serve();
 }
 
+/*
+ * By the kernel root, whatever mode the guest is in: a fault is served as the guest kernel's, and
+ * what it gets may not be seen in the user root at all (rule 64).
+ */
 static bool copy_exposed(void *to, const void *from, size_t len)
 {
 	struct pcpu *p = this_pcpu();
+	bool user = !p->kernel_mode;
 	size_t left;
 
+	if (user)
+		set_kernel_mode(p);
 	expose(p);
 	left = guest_copy(to, from, len);
 	WRITE_ONCE(p->exposed, 0);
+	if (user)
+		set_user_mode(p);
 	return !left;
 }
 
@@ -60,7 +69,6 @@ static bool copy_exposed(void *to, const void *from, size_t len)
 	__asm__ goto("1: mov %1, %0\n .pushsection .ex_table, \"a\"\n .quad 1b, %l2\n .popsection" \
 		     : : "m"(*(u64 *)(at)), "r"(value) : "memory" : failed)
 
-/* CR3 is the kernel root. */
 bool guest_va_write(UNUSED struct vcpu *v, u64 va, const void *buf, size_t len)
 {
 	return guest_range(va, len) && copy_exposed((void *)va, buf, len);
@@ -298,6 +306,31 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 	}
 	p->area->irq_enabled = 0;
 	enter_handler(regs, handler);
+}
+
+/*
+ * From entry.S: IRET refused a frame that was fit when it was made. In user mode a selector has
+ * gone meanwhile, which is the program's fault; the kernel's selectors are constants.
+ */
+void pv_return_refused(struct regs *regs);
+void pv_return_refused(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	struct vcpu *v = p->current;
+	u64 cs = regs->cs, ss = regs->ss;
+
+	regs->rip = sign_extend(regs->rip);
+	regs->rflags = (regs->rflags & RFLAGS_GUEST) | RFLAGS_RUN;
+	regs->cs = SEL_USER_CS;
+	regs->ss = SEL_USER_SS;
+	if (p->kernel_mode) {
+		domain_kill(v->domain, "return to rip %lx refused, error %lx",
+			    (unsigned long)regs->rip, (unsigned long)p->refused);
+		return;
+	}
+	v->stats.exceptions++;
+	enter_kernel(p);
+	refuse_frame(v, regs, cs, ss);
 }
 
 /* Back to the SYSCALL instruction, with the fault that a read of that stack gives. */

@@ -37,7 +37,8 @@ noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf
 bool panicking(void);
 
 /* smp.c */
-void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id);
+/* The next CPU, with pages of its own. */
+struct pcpu *pcpu_new(unsigned int cpu, u32 id);
 struct pcpu *pcpu_boot(void);
 void mmu_init_cpu(struct pcpu *p);
 extern bool smp_go;

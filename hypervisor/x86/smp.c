@@ -5,6 +5,7 @@
  * waits here, not in boot/, until the boot CPU has thrown boot/ away.
  */
 #include <x86/cpu.h>
+#include <x86/cpu_area.h>
 #include <x86/desc.h>
 #include <x86/paging.h>
 #include <x86/percpu.h>
@@ -19,21 +20,46 @@ struct pcpu *pcpus[MAX_CPUS];
 unsigned int cpus_online;
 bool smp_go;
 struct pcpu *secondary_pcpu;	/* boot.S: whose CPU starts */
-static struct pcpu boot_pcpu __attribute__((aligned(64)));
+
+/*
+ * One of the CPU's own pages, zeroed. hv_root has the first before guest roots copy the slot. A
+ * CPU that did not start leaves its pages to the next.
+ */
+static void area_map(u64 at)
+{
+	static u64 mapped;	/* end of what is */
+	void *page;
+
+	if (at < mapped) {
+		memset((void *)at, 0, PAGE_SIZE);
+		return;
+	}
+	page = hv_alloc(PAGE_SIZE);
+	BUG_ON(!page);
+	paging_map_page(at, page);
+	mapped = at + PAGE_SIZE;
+}
 
 /*
  * By the boot CPU, for itself and for each that will start. There is one stack for a pCPU: the
  * guest's registers at its top, C below. What is given here is never freed.
  */
-void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
+struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 {
-	char *stack = hv_alloc(HV_STACK_SIZE);
+	u64 area = cpu_area(cpu), at;
+	struct pcpu *p = (struct pcpu *)(area + CPU_AREA_PCPU);
+	unsigned int i;
 
-	BUG_ON(!stack);
+	for (at = CPU_AREA_STACK; at < CPU_AREA_STACK_TOP; at += PAGE_SIZE)
+		area_map(area + at);
+	for (i = 1; i <= IST_STACKS; i++)
+		area_map(area + CPU_AREA_IST(i));
+	for (at = CPU_AREA_DESC; at < CPU_AREA_END; at += PAGE_SIZE)
+		area_map(area + at);
 	p->self = p;
 	p->cpu = cpu;
 	p->apic_id = id;
-	p->stack_top = (u64)stack + HV_STACK_SIZE;
+	p->stack_top = area + CPU_AREA_STACK_TOP;
 	p->frame = p->stack_top - sizeof(struct regs);
 	p->has_fsgsbase = cpu_features.fsgsbase;
 	p->kernel_mode = 1;
@@ -41,14 +67,16 @@ void pcpu_init(struct pcpu *p, unsigned int cpu, u32 id)
 	p->kernel_cr3 = p->user_cr3 = hv_root;
 	pcpus[cpu] = p;
 	BUG_ON(timer_init_cpu(cpu));
+	return p;
 }
 
 struct pcpu *pcpu_boot(void)
 {
-	pcpu_init(&boot_pcpu, 0, 0);
+	struct pcpu *p = pcpu_new(0, 0);
+
 	sched_init_cpu(0);
 	cpus_online = 1;
-	return &boot_pcpu;
+	return p;
 }
 
 static void delay_us(u64 us)
@@ -145,9 +173,7 @@ void smp_init(u64 pa)
 			continue;
 		if (firmware.cpu_apic_id[i] > 254 && !cpu_features.x2apic)
 			continue;
-		p = hv_alloc(sizeof(*p));
-		BUG_ON(!p);
-		pcpu_init(p, cpus_online, firmware.cpu_apic_id[i]);
+		p = pcpu_new(cpus_online, firmware.cpu_apic_id[i]);
 		start_one(pa, p);
 		if (!READ_ONCE(p->online)) {
 			log_warn("smp: CPU with APIC id %u does not start", p->apic_id);

@@ -14,10 +14,13 @@
 #include <core/timer.h>
 #include <core/trace.h>
 
+#define RETRY_LIMIT	64u
+
 extern const struct { u64 at, fixup; } ex_table_start[], ex_table_end[];
 
 void trap_from_guest(struct regs *regs);
 void trap_from_hypervisor(struct regs *regs);
+void trap_from_nowhere(struct regs *regs);
 void trap_ist(struct regs *regs);
 
 /*
@@ -150,6 +153,21 @@ static u64 fixup_of(u64 rip)
 }
 
 /*
+ * An access of ring 0 to guest memory is retried as often as its fault could be served, but not
+ * for ever: a sibling may take away each time what was served (rule 64). Counted for one rip
+ * within one entry from the guest, whatever the generation does.
+ */
+static bool may_retry(struct pcpu *p, u64 rip)
+{
+	if (p->retry_rip != rip || p->retry_crossing != p->n_crossings) {
+		p->retry_rip = rip;
+		p->retry_crossing = p->n_crossings;
+		p->retries = 0;
+	}
+	return ++p->retries <= RETRY_LIMIT;
+}
+
+/*
  * Ring 0: the idle loop's interrupts, faults of listed instructions, or our own bug. A listed
  * one is done again if the software TLB had the entry, else its fix-up is the way on. While
  * this fills, the CPU is not exposed: another CPU that takes the page away does not wait.
@@ -177,13 +195,38 @@ void trap_from_hypervisor(struct regs *regs)
 		WRITE_ONCE(p->exposed, 0);
 		p->current->stats.page_faults++;
 		error = ((u32)regs->error & PF_WRITE) | PF_RESERVE;
-		if (shadow_fault(p->current, va, error, false, regs->rip, &error) == SHADOW_DONE)
+		if (shadow_fault(p->current, va, error, false, regs->rip, &error) == SHADOW_DONE &&
+		    may_retry(p, regs->rip))
 			fixup = regs->rip;
 		__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
 		if (READ_ONCE(p->work) & WORK_SERVE)
 			shadow_serve();
 	}
+	p->refused = regs->error;
 	regs->rip = fixup;
+}
+
+/*
+ * From entry.S: code below the hypervisor that says it is ring 0. No hardware lets a guest do
+ * that; under QEMU's TCG its programs can (vm86), and get the fault that the hardware gives.
+ */
+void trap_from_nowhere(struct regs *regs)
+{
+	struct pcpu *p = this_pcpu();
+	u64 vector = regs->vector;
+
+	if (!p->current || (u64)regs != p->frame) {
+		log_panic_mode();
+		panic_regs(regs, "exception %lu at an address of nobody", (unsigned long)vector);
+	}
+	WRITE_ONCE(p->exposed, 0);
+	regs->rflags = (regs->rflags & RFLAGS_GUEST) | RFLAGS_RUN;
+	regs->cs = SEL_USER_CS32;
+	regs->ss = SEL_USER_SS;
+	regs->rip = (u32)regs->rip;
+	if (vector >= 32)
+		interrupt(p, vector);
+	guest_exception(p->current, regs, 13, 0);
 }
 
 /*

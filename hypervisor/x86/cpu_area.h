@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Each CPU's own pages, in slot 271 of every root, 2 MiB apart: its stacks, GDT and TSS, and struct
+ * pcpu. An unmapped page below each stack is its guard: what overflows ends in a double
+ * fault with a stack of its own, and a record, not in somebody's memory. From any of these
+ * stacks the CPU is found by rsp alone, for GS may be the guest's (rules 32 and 63):
+ *
+ *	0x0000	guard
+ *	0x1000	the stack of C, 16 KiB; struct regs at its top
+ *	0x5000	guard
+ *	0x6000	stack of IST slot 1, then a guard; slots 2, 3, 4 likewise
+ *	0xe000	GDT, TSS
+ *	0xf000	struct pcpu
+ */
+#ifndef X86_CPU_AREA_H
+#define X86_CPU_AREA_H
+
+#define CPU_AREA_BASE		0xffff878000000000
+#define CPU_AREA_SIZE		0x200000
+#define CPU_AREA_BIT		39		/* of an address: set here, not in boot's stack */
+#define CPU_AREA_STACK		0x1000
+#define CPU_AREA_STACK_TOP	0x5000
+#define CPU_AREA_IST(slot)	(0x4000 + 0x2000 * (slot))	/* slots count from 1 */
+#define CPU_AREA_DESC		0xe000
+#define CPU_AREA_PCPU		0xf000
+#define CPU_AREA_END		0x10000
+
+#endif
