@@ -162,6 +162,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		if (!gfn_is_ram(gfn_lookup(d, _gfn(top >> PAGE_SHIFT))))
 			break;
 	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
+	log_debug("d%u: its first frame is %lx", d->id,
+		  (unsigned long)mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(0)))));
 	error = "kernel and initrd do not fit in its memory";
 	if (elf.high > top || initrd.size + pages > top - ROUND_UP(elf.high, PAGE_SIZE))
 		goto fail;

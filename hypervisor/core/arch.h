@@ -54,6 +54,8 @@ u32 arch_cpu_id(unsigned int cpu);
 /** arch_halt - let interrupts in and wait for one; served when it returns */
 void arch_halt(void);
 
+/** arch_work - serve what an interrupt left behind WORK_ARCH; no lock is held */
+void arch_work(void);
 /** arch_stop - this pCPU does nothing any more */
 noreturn void arch_stop(void);
 

@@ -41,6 +41,11 @@ static void pcpu_idle(struct cpu *c)
 			pcpu_timers_due(c);
 			continue;
 		}
+		if (READ_ONCE(c->work) & WORK_ARCH) {
+			__atomic_fetch_and(&c->work, ~WORK_ARCH, __ATOMIC_SEQ_CST);
+			arch_work();
+			continue;
+		}
 		if (!READ_ONCE(c->work))
 			arch_halt();
 		else
@@ -134,6 +139,8 @@ void pcpu_work(struct regs *regs)
 	while ((work = __atomic_exchange_n(&c->work, 0, __ATOMIC_SEQ_CST))) {
 		if (work & WORK_STOP)
 			arch_stop();
+		if (unlikely(work & WORK_ARCH))
+			arch_work();
 		if (work & WORK_SERVE)
 			shadow_serve();
 		if (work & WORK_TIMER) {

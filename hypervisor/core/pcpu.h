@@ -18,6 +18,7 @@ struct parvus_vcpu_area;
 #define WORK_VECTORS	4u	/* the running vCPU got a vector */
 #define WORK_STOP	8u	/* panic elsewhere: stop */
 #define WORK_TIMER	16u
+#define WORK_ARCH	32u	/* what an interrupt left for arch_work() */
 
 /*
  * A part of the machine's own record of the pCPU (x86/percpu.h). Each pCPU writes its own;

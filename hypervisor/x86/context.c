@@ -74,6 +74,11 @@ static void fpu_save(struct vcpu *v)
 
 static void fpu_load(struct vcpu *v)
 {
+	static const u32 anything;
+
+	/* the last domain's FOP, FIP and FDP would stay: put our own there (no exception is left) */
+	if (cpu_features.fpu_leak)
+		__asm__ volatile("fnclex; emms; fildl %0" : : "m"(anything));
 	if (cpu_features.xsave)
 		__asm__ volatile("xrstor64 (%0)" : : "r"(v->xsave), "a"(-1), "d"(-1) : "memory");
 	else

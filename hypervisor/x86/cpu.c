@@ -6,6 +6,7 @@
  * CPL 3 reads its frame with supervisor rights and would fault.
  */
 #include <x86/cpu.h>
+#include <x86/pv.h>
 
 struct cpu_features cpu_features;
 
@@ -22,7 +23,9 @@ void cpu_detect(void)
 
 	cpuid_count(0, 0, &a, &b, &c, &d);
 	f->max_leaf = a;
+	f->fpu_leak = fpu_pointers_leak(b, c, d, 0);
 	cpuid_count(1, 0, &a, &b, &c, &d);
+	f->mca = (d & 0x4080) == 0x4080;	/* MCE, MCA */
 	f->xsave = c >> 26 & 1;
 	f->x2apic = c >> 21 & 1;
 	f->tsc_deadline = c >> 24 & 1;
@@ -44,6 +47,7 @@ void cpu_detect(void)
 		cpuid_count(0x80000008, 0, &a, &b, &c, &d);
 		f->phys_bits = a & 0xff;
 		f->ibpb |= b >> 12 & 1;
+		f->fpu_leak &= !(b & 4);
 	}
 	f->xsave_size = 512;
 	f->xcr0 = XCR0_X87 | XCR0_SSE;
@@ -92,4 +96,5 @@ void cpu_init(void)
 	}
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, 0);
+	mcheck_init();
 }

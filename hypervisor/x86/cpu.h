@@ -36,6 +36,8 @@
 struct cpu_features {
 	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;
 	bool tsc_deadline;
+	bool mca;		/* machine-check banks */
+	bool fpu_leak;		/* see fpu_pointers_leak() */
 	u32 phys_bits;
 	u32 max_leaf, max_ext_leaf;
 	u64 xcr0;		/* what guests run with */
@@ -110,6 +112,19 @@ noreturn static inline void halt_forever(void)
 {
 	for (;;)
 		__asm__ volatile("cli; hlt");
+}
+
+/*
+ * AMD without XSaveErPtr (CPUID 80000008 EBX bit 2): XRSTOR and FXRSTOR leave FOP, FIP and FDP as
+ * they are unless an exception is pending, so that a domain would see those of the last one
+ * (AMD APM vol. 2, 11.4.4; Linux calls it X86_BUG_FXSAVE_LEAK). ebx, ecx, edx of leaf 0.
+ */
+static inline bool fpu_pointers_leak(u32 b, u32 c, u32 d, u32 ebx80000008)
+{
+	bool amd = b == 0x68747541 && d == 0x69746e65 && c == 0x444d4163;	/* AuthenticAMD */
+	bool hygon = b == 0x6f677948 && d == 0x6e65476e && c == 0x656e6975;	/* HygonGenuine */
+
+	return (amd || hygon) && !(ebx80000008 & 4);
 }
 
 /* cpu.c: find out (boot CPU), and program control registers (every CPU). */

@@ -674,14 +674,15 @@ ist_common:
 	iretq
 
 /*
- * #DB on its own stack. From a guest: move the frame to the normal stack. In ring 0 it is the
- * one that MOV SS defers over SYSCALL or INT: dropped, the guest gets no second one. That one
- * may come at the first instruction of syscall_entry, with the guest's rsp and GS: hence the
+ * #DB and #MC on stacks of their own. From a guest: move the frame to the normal stack. #DB in
+ * ring 0 is the one that MOV SS defers over SYSCALL or INT: dropped, the guest gets no second one.
+ * It may come at the first instruction of syscall_entry, with the guest's rsp and GS: hence the
  * stack of its own. All registers as interrupted; scratch: 0 = rsp, 1 = rax.
  */
 db_entry:
 	pushq	$0
 	pushq	$1
+ist_from_guest:
 	testb	$3, 24(%rsp)
 	jz	ist_common
 	swapgs
@@ -710,7 +711,7 @@ df_entry:
 mc_entry:
 	pushq	$0
 	pushq	$18
-	jmp	ist_common
+	jmp	ist_from_guest
 
 /* The stubs, 16 bytes apart, one for each vector (desc.c). All registers as interrupted. */
 	.globl	trap_stubs

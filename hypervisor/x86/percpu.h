@@ -51,7 +51,7 @@ struct pcpu {
 	u64 retry_rip, retry_crossing;
 	u32 retries;
 	u64 refused;		/* error code of the last guest-bound IRET that faulted */
-	u64 check_addr;		/* machine check: what exit_work() has to see to */
+	u64 check_addr;		/* of a frame that a machine check named, + 1; mcheck.c's */
 } __attribute__((aligned(64)));
 
 BUILD_ASSERT(sizeof(struct pcpu) <= PAGE_SIZE);	/* one of the CPU's own pages */

@@ -43,6 +43,11 @@ struct pcpu *pcpu_boot(void);
 void mmu_init_cpu(struct pcpu *p);
 extern bool smp_go;
 
+/* mcheck.c */
+void mcheck_init(void);
+void mcheck_from_guest(struct vcpu *v, struct regs *regs);
+void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs);
+
 /* emulate.c: the instruction at regs->rip in guest kernel mode. False: inject the fault. */
 bool emulate(struct vcpu *v, struct regs *regs);
 /* What msr_read, msr_write and cpuid show; 0 or a negative errno. */

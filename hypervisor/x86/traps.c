@@ -116,6 +116,9 @@ void trap_from_guest(struct regs *regs)
 			guest_exception(v, regs, 13, (u32)vector << 3 | 2);
 		}
 		return;
+	case 18:
+		mcheck_from_guest(v, regs);
+		return;
 	case 13:
 		/*
 		 * INT n that the hardware's table refuses: the guest's table decides (rule 33).
@@ -229,6 +232,18 @@ void trap_from_nowhere(struct regs *regs)
 	guest_exception(p->current, regs, 13, 0);
 }
 
+/* A double fault whose address is a guard page is the end of a stack: say so. */
+static void stack_overflow(const struct regs *regs, u64 va)
+{
+	u64 at = va - CPU_AREA_BASE;
+
+	if (at >= (u64)MAX_CPUS * CPU_AREA_SIZE || at % CPU_AREA_SIZE >= CPU_AREA_END)
+		return;
+	log_panic_mode();
+	panic_regs(regs, "stack overflow of CPU %lu at %lx", (unsigned long)(at / CPU_AREA_SIZE),
+		   (unsigned long)va);
+}
+
 /*
  * NMI, double fault, machine check, and a debug exception of ring 0; see entry.S. It may have
  * interrupted anything, a lock that is held included: nothing here takes one, but a panic,
@@ -245,9 +260,14 @@ void trap_ist(struct regs *regs)
 		if (panicking())
 			halt_forever();
 		return;
-	default:
-		log_panic_mode();
-		panic_regs(regs, "exception %lu, error %lx, cr2 %lx", (unsigned long)regs->vector,
-			   (unsigned long)regs->error, (unsigned long)read_cr2());
+	case 8:
+		stack_overflow(regs, read_cr2());
+		break;
+	case 18:
+		mcheck_from_hypervisor(this_pcpu(), regs);
+		return;
 	}
+	log_panic_mode();
+	panic_regs(regs, "exception %lu, error %lx, cr2 %lx", (unsigned long)regs->vector,
+		   (unsigned long)regs->error, (unsigned long)read_cr2());
 }

@@ -260,6 +260,7 @@ u64 native_resched(u64 mask)
 
 u32 arch_cpu_id(unsigned int cpu) { return cpu * 2; }
 void arch_stop(void) { panic("arch_stop"); }
+void arch_work(void) { panic("arch_work"); }
 
 void (*native_on_halt)(void);
 void arch_halt(void)

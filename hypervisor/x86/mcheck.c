@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Machine checks (Intel SDM vol. 3, chapter 16). The hardware names a frame whose contents are lost:
+ * the domain that owns it ends, with the reason; the others go on. What hits the hypervisor
+ * itself, or names nobody, or has destroyed the processor's state, is a panic with a record.
+ *
+ * One that arrives in ring 0 may hold any lock, so it only notes the address there, and the way
+ * out (exit_work) ends the domain. One from a guest comes on the CPU's ordinary stack.
+ */
+#include <x86/cpu.h>
+#include <x86/pv.h>
+#include <core/frame.h>
+#include <core/lib.h>
+#include <core/log.h>
+
+#define MSR_MCG_CAP	0x179
+#define MSR_MCG_STATUS	0x17a
+#define MSR_MCG_CTL	0x17b
+#define MSR_MC_CTL(n)		(0x400u + 4 * (n))
+#define MSR_MC_STATUS(n)	(0x401u + 4 * (n))
+#define MSR_MC_ADDR(n)		(0x402u + 4 * (n))
+
+#define MCG_CTL_P	(1ull << 8)
+#define MCG_RIPV	1ull
+#define MC_VALID	(1ull << 63)
+#define MC_UNCORRECTED	(1ull << 61)
+#define MC_ADDR_VALID	(1ull << 58)
+#define MC_CORRUPT	(1ull << 57)
+
+void mcheck_init(void)
+{
+	u64 cap;
+	u32 n;
+
+	if (!cpu_features.mca)
+		return;
+	cap = rdmsr(MSR_MCG_CAP);
+	if (cap & MCG_CTL_P)
+		wrmsr(MSR_MCG_CTL, ~0ull);
+	for (n = 0; n < (cap & 0xff); n++) {
+		wrmsr(MSR_MC_CTL(n), ~0ull);
+		wrmsr(MSR_MC_STATUS(n), 0);	/* what was before us is nobody's of ours */
+	}
+}
+
+/* Read the banks and clear them; takes no lock. The lost frame's address + 1, or 0 if there is none to tell. */
+static u64 banks_read(const struct regs *regs, bool *resumable)
+{
+	u64 status, lost = 0, banks = cpu_features.mca ? rdmsr(MSR_MCG_CAP) & 0xff : 0;
+	u32 n;
+
+	*resumable = cpu_features.mca && (rdmsr(MSR_MCG_STATUS) & MCG_RIPV);
+	for (n = 0; n < banks; n++) {
+		status = rdmsr(MSR_MC_STATUS(n));
+		if (!(status & MC_VALID))
+			continue;
+		if ((status & MC_CORRUPT) ||
+		    ((status & MC_UNCORRECTED) && !(status & MC_ADDR_VALID))) {
+			log_panic_mode();
+			panic_regs(regs, "machine check in bank %u, status %lx", n,
+				   (unsigned long)status);
+		}
+		if (status & MC_UNCORRECTED)
+			lost = rdmsr(MSR_MC_ADDR(n)) + 1;
+		wrmsr(MSR_MC_STATUS(n), 0);
+	}
+	if (cpu_features.mca)
+		wrmsr(MSR_MCG_STATUS, 0);
+	return lost;
+}
+
+/* End the domain whose frame it is. */
+static void frame_lost(u64 pa)
+{
+	const struct frame_info *f = frame_info(_mfn(pa >> PAGE_SHIFT));
+	char why[MAX_KILL_REASON];
+	struct domain *d;
+
+	if (f && (f->type == FRAME_HYPERVISOR || f->type == FRAME_SHADOW))
+		panic("machine check: lost the hypervisor's memory at %lx", (unsigned long)pa);
+	d = f && f->type == FRAME_GUEST ? domain_get(f->owner) : NULL;
+	if (!d) {
+		log_warn("machine check: lost memory at %lx, which nobody uses", (unsigned long)pa);
+		return;
+	}
+	hv_snprintf(why, sizeof(why), "machine check: its memory at %lx is lost", (unsigned long)pa);
+	domain_kill_other(d, why);
+	domain_put(d);
+}
+
+void mcheck_from_guest(struct vcpu *v, struct regs *regs)
+{
+	bool resumable;
+	u64 lost = banks_read(regs, &resumable);
+
+	if (lost)
+		frame_lost(lost - 1);
+	if (!resumable)
+		domain_kill(v->domain, "machine check at rip %lx", (unsigned long)regs->rip);
+}
+
+void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs)
+{
+	bool resumable;
+	u64 lost = banks_read(regs, &resumable);
+
+	if (!resumable) {
+		log_panic_mode();
+		panic_regs(regs, "machine check in the hypervisor");
+	}
+	if (!lost)
+		return;
+	p->check_addr = lost;
+	cpu_work_add(&p->common, WORK_ARCH);
+}
+
+void arch_work(void)
+{
+	struct pcpu *p = this_pcpu();
+	u64 lost = p->check_addr;
+
+	p->check_addr = 0;
+	if (lost)
+		frame_lost(lost - 1);
+}
