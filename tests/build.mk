@@ -17,7 +17,7 @@ $(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
 $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
-$(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
+$(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle $(GUEST_O)/paths: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
 .SECONDARY:
@@ -111,7 +111,7 @@ fuzz-%: $(FUZZ_O)/libfuzzer/%
 		-artifact_prefix=$(FUZZ_O)/$*- $(FUZZ_O)/corpus/$* tests/fuzz/seeds/$*
 
 .PHONY: test test-full tests-built test-unit test-guest
-tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle) \
+tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle paths) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
 	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/fake_guest
 

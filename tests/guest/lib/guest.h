@@ -86,6 +86,7 @@ extern void (*volatile on_trap)(struct frame *f);
 /* Ends user mode from a trap handler: enter_user() returns. */
 void leave_user(struct frame *f);
 void enter_user(struct frame *f);
+void enter_user_sysret(u64 *f, u64 rdi);
 extern char user_return[];
 
 u64 check_registers(u64 nr);

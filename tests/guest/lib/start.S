@@ -71,6 +71,17 @@ catch_return:
 
 	ENTER_USER leave
 
+/* void enter_user_sysret(u64 *f, u64 rdi): the same by sysret; f = rax rip cs rflags rsp ss. */
+	.globl	enter_user_sysret
+enter_user_sysret:
+	PUSH_CALLEE_SAVED
+	mov	%rsp, user_sp(%rip)
+	mov	%rdi, %rsp
+	mov	%rsi, %rdi
+	mov	$PARVUS_HC_sysret, %eax
+	syscall
+	ud2
+
 /* u64 hypercall_all(u64 nr): every register but rax, rcx, r11 must come back. 0, or a mask. */
 	.globl	check_registers
 check_registers:

@@ -133,6 +133,8 @@ class Gdb:
                 data = self.sock.recv(65536)
             except (socket.timeout, BlockingIOError):
                 return None
+            except ConnectionError:
+                data = b""
             if not data:
                 raise Failure("the machine is gone")
             self.buffer += data

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""See tests/system/nmi.sh."""
+import subprocess
+import sys
+from machine import O, Failure, Machine
+
+# What paths.c does not come to: no FSGSBASE, a guest stack that cannot be used, an error of ours.
+LEAST = 0.8
+SECONDS = 4		# for an instruction to be reached: a round of paths.c takes milliseconds
+
+
+def disassemble():
+    """Addresses of the instructions of .text.entry, without the 256 stubs; and of symbols."""
+    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"{O}/hypervisor/x86/entry.o"],
+                          capture_output=True, text=True, check=True).stdout
+    symbols = {}
+    for line in subprocess.run(["nm", f"{O}/parvus.elf"], capture_output=True, text=True,
+                               check=True).stdout.splitlines():
+        address, _, name = line.split()
+        symbols[name] = int(address, 16)
+    base, offset, stubs = None, [], None
+    for line in text.splitlines():
+        if line.endswith(">:"):
+            at, name = line[:-1].split()
+            if name == "<syscall_entry>":
+                base = symbols["syscall_entry"] - int(at, 16)
+            if name == "<trap_stubs>":
+                stubs = int(at, 16)
+        elif ":\t" in line:
+            offset.append((int(line.split(":")[0], 16), line.split("\t")[1]))
+    code = [base + at for at, insn in offset
+            if not stubs <= at < stubs + 4096 and not insn.startswith(("nop", "cs nop", "xchg"))]
+    return code, symbols
+
+
+def land(m, address, nmi_entry):
+    """An NMI at this instruction. False: it was not reached in time."""
+    m.gdb.breakpoint(address)
+    m.gdb.go_on()
+    if m.gdb.answer(SECONDS) is None:
+        m.gdb.stop()
+        m.gdb.breakpoint(address, False)
+        return m.gdb.registers()["rip"] == address
+    if m.gdb.registers()["rip"] != address:
+        raise Failure(f"stopped elsewhere: {m.gdb.registers()['rip']:x}, not {address:x}")
+    m.gdb.breakpoint(address, False)
+    m.gdb.breakpoint(nmi_entry)
+    m.call("inject-nmi")
+    m.gdb.go_on()
+    if m.gdb.answer() is None:
+        raise Failure(f"no NMI at {address:x}")
+    r = m.gdb.registers()
+    m.gdb.breakpoint(nmi_entry, False)
+    if r["rip"] != nmi_entry:
+        raise Failure(f"no NMI at {address:x}, but a stop at {r['rip']:x}")
+    where = int.from_bytes(m.gdb.read(r["rsp"], 8), "little")
+    if where != address:
+        raise Failure(f"the NMI for {address:x} came at {where:x}")
+    return True
+
+
+def main():
+    code, symbols = disassemble()
+    missed = []
+    with Machine([("paths", "paths", "")], gdb=True) as m:
+        for address in code:
+            if not land(m, address, symbols["nmi_entry"]):
+                missed.append(address)
+                if len(missed) > (1 - LEAST) * len(code):
+                    raise Failure(f"too few are reached, {address:x} is not; the log:\n" +
+                                  m.log()[-1500:])
+            if "FAILED" in m.log() or "panic" in m.log() or "unexpected" in m.log():
+                raise Failure(f"an NMI at {address:x} was not forgotten:\n{m.log()[-1500:]}")
+        m.gdb.go_on()
+        if m.gdb.answer(3) is not None or "parvus: end" in m.log():
+            raise Failure("the guest did not go on:\n" + m.log()[-1500:])
+    print(f"{len(code) - len(missed)} of {len(code)} instructions; not reached: "
+          f"{' '.join(hex(a) for a in missed)}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as e:
+        sys.exit(f"FAILED: {e}")
