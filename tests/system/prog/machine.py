@@ -167,6 +167,7 @@ class Gdb:
             raise Failure(f"cannot write at {address:x}")
 
     def set_register(self, name, value):
-        number = self.REGISTERS.index(name)
-        if self.ask(f"P{number:x}={value.to_bytes(8, 'little').hex()}") != "OK":
+        at = self.REGISTERS.index(name) * 16
+        old = self.ask("g")
+        if self.ask("G" + old[:at] + value.to_bytes(8, "little").hex() + old[at + 16:]) != "OK":
             raise Failure(f"cannot set {name}")

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""See tests/system/return_path.sh."""
+import re
+import subprocess
+import sys
+from machine import O, Failure, Machine
+
+STACK = 0xffff878000001000	# of CPU 0 (x86/cpu_area.h); its guard is below
+
+
+def entry_code():
+    """[(address, instruction)] of .text.entry, and the symbols of the image."""
+    symbols = {}
+    for line in subprocess.run(["nm", f"{O}/parvus.elf"], capture_output=True, text=True,
+                               check=True).stdout.splitlines():
+        address, _, name = line.split()
+        symbols[name] = int(address, 16)
+    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"{O}/parvus.elf",
+                           f"--start-address={symbols['syscall_entry']:#x}",
+                           f"--stop-address={symbols['trap_stubs']:#x}"],
+                          capture_output=True, text=True, check=True).stdout
+    code = [(int(m.group(1), 16), m.group(2).strip())
+            for m in re.finditer(r"^\s*([0-9a-f]+):\t(.*)$", text, re.M)]
+    return code, symbols
+
+
+def guest_exits(code):
+    return [at for (_, before), (at, insn) in zip(code, code[1:])
+            if insn == "iretq" and before == "swapgs"]
+
+
+def listed(m, symbols, address):
+    table = m.gdb.read(symbols["ex_table_start"],
+                       symbols["ex_table_end"] - symbols["ex_table_start"])
+    return address in [int.from_bytes(table[n:n + 8], "little") for n in range(0, len(table), 16)]
+
+
+def sysret_is_fed(code, index):
+    """rcx of a SYSRET was sign-extended last, or is the entry that callbacks_set checked."""
+    for at in range(index - 1, 0, -1):
+        insn = code[at][1]
+        if re.search(r",%[re]?cx$|,%cl$", insn) or insn in ("pop    %rcx",):
+            return insn.startswith("sar    $0x10,%rcx") or bool(re.match(r"mov +%gs:0x[0-9a-f]+,%rcx",
+                                                                         insn))
+    return False
+
+
+def refused(address, symbols):
+    """The selectors of this exit's frame go bad at the last moment: the guest has the fault."""
+    with Machine([("paths", "paths", "")], gdb=True) as m:
+        m.gdb.breakpoint(address)
+        m.gdb.go_on()
+        if m.gdb.answer() is None:
+            raise Failure(f"the IRETQ at {address:x} is never reached")
+        m.gdb.breakpoint(address, False)
+        if not listed(m, symbols, address):
+            raise Failure(f"the IRETQ at {address:x} is not in the exception table")
+        rsp = m.gdb.registers()["rsp"]
+        m.gdb.write(rsp + 8, (3).to_bytes(8, "little"))
+        m.gdb.go_on()
+        m.wait_log(r"end domain=0 name=paths reason=(poweroff status=1|killed .* refused)")
+        if "panic" in m.log():
+            raise Failure(f"the IRETQ at {address:x} ended the machine:\n{m.log()[-1500:]}")
+
+
+def overflow(symbols):
+    """A stack that ends ends the machine, but with a record that says so."""
+    with Machine([("paths", "paths", "")], gdb=True) as m:
+        m.gdb.breakpoint(symbols["trap_from_guest"])
+        m.gdb.go_on()
+        if m.gdb.answer() is None:
+            raise Failure("no trap comes")
+        m.gdb.breakpoint(symbols["trap_from_guest"], False)
+        m.gdb.set_register("rsp", STACK + 8)
+        m.gdb.go_on()
+        m.wait_log("stack overflow of CPU 0")
+        m.wait_log("parvus: panic")
+
+
+def main():
+    code, symbols = entry_code()
+    exits = guest_exits(code)
+    if len(exits) < 3:
+        raise Failure(f"{len(exits)} guest-bound IRETQ found")
+    sysrets = [n for n, (_, insn) in enumerate(code) if insn.startswith("sysret")]
+    for n in sysrets:
+        if not sysret_is_fed(code, n):
+            raise Failure(f"the SYSRET at {code[n][0]:x} does not stand behind a checked rcx")
+    for address in exits:
+        refused(address, symbols)
+    overflow(symbols)
+    print(f"{len(exits)} IRETQ, {len(sysrets)} SYSRET")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as e:
+        sys.exit(f"FAILED: {e}")
