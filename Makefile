@@ -57,6 +57,6 @@ lines:
 	@printf '  assembly    %6d lines of code of 800\n' \
 		$$(find hypervisor -name '*.S' | xargs cat | sed 's|/\*.*\*/||; /^\/\*/,/\*\//d' | grep -cvE '^[[:space:]]*(#.*|\*.*)?$$')
 	@printf '  guest       %6d lines of new files of 3500, %d changed lines of 400\n' \
-		$$(find guest-patches/*/overlay -type f | xargs cat | wc -l) \
+		$$(find guest-patches/linux -type f | xargs cat | wc -l) \
 		$$(cat guest-patches/*/*.patch | grep '^[-+]' | grep -cv '^[-+][-+]')
-	@printf '  pv-drivers  %6d lines\n' $$(cat pv-drivers/linux/*.[ch] | wc -l)
+	@printf '  pv-drivers  %6d lines\n' $$(cat pv-drivers/linux/*.[ch] pv-drivers/common/*.h | wc -l)

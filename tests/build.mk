@@ -29,7 +29,7 @@ UNIT_HV     := $(basename $(patsubst hypervisor/%,%,$(wildcard hypervisor/core/*
 	x86/decode boot/elf boot/bundle
 UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fms-extensions -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor -Itests/unit \
-	-Ipv-abi/include -Ipv-drivers/ring -I$(O)/gen
+	-Ipv-abi/include -Ipv-drivers/ring -Ipv-drivers/common -I$(O)/gen
 UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
 
 $(UNIT_O)/hv/%.o: hypervisor/%.c $(ABI_GEN)
@@ -70,7 +70,7 @@ $(UNIT_O)/test_tool_%: $(UNIT_O)/test_tool_%.o $$(TT_LIB)
 # Back ends that are programs, with a front end and a registry that the test itself plays.
 $(TT_O)/user/%.o: pv-drivers/user/%.c
 	@mkdir -p $(@D)
-	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -MMD -MP -c -o $@ $<
+	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/common -MMD -MP -c -o $@ $<
 $(UNIT_O)/test_backend.o: tests/unit/test_backend.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/user -MMD -MP -c -o $@ $<
@@ -89,7 +89,7 @@ FUZZ_O       := $(O)/tests/fuzz
 FUZZ_NAMES   := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
 FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer -Wall -Wextra -Werror -Itests/fuzz -Ipv-abi/include -Ipv-drivers/ring \
-	-Ipv-drivers/linux -I$(O)/gen
+	-Ipv-drivers/common -I$(O)/gen
 FUZZ_SECONDS ?= 60
 CLANG        ?= clang
 

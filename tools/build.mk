@@ -131,7 +131,7 @@ $(TOOLS_O)/parvus-monitor-static: $(MON_OBJS) $(TOOLS_O)/libparvus.a
 
 # Back ends that are programs (pv-drivers/user), for domain 0.
 USER_O        := $(TOOLS_O)/user
-USER_CFLAGS    = $(TOOLS_CFLAGS) -Ipv-drivers/ring
+USER_CFLAGS    = $(TOOLS_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/common
 $(USER_O)/%.o: pv-drivers/user/%.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

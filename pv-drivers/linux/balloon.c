@@ -25,7 +25,7 @@
 #include <linux/sysfs.h>
 #include <linux/workqueue.h>
 #include <parvus/memory.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 #define BLOCK_ORDER	9
 #define BLOCK_FRAMES	(1ul << BLOCK_ORDER)

@@ -23,7 +23,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <parvus/block.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 #define FRONT_RING_PAGES	3u	/* 128 entries */
 #define FRONT_QUEUES		4u	/* of a disk, if it is not said otherwise */

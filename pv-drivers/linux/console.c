@@ -21,7 +21,7 @@
 #include <parvus/console.h>
 #include <parvus/ring_ops.h>
 #include "../tty/hvc/hvc_console.h"
-#include "parvus.h"
+#include "parvus_bus.h"
 
 static_assert(sizeof(struct parvus_console_page) <= PAGE_SIZE);
 

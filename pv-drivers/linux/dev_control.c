@@ -20,7 +20,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <parvus/linux.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 #define BOUNCE_ORDER	9	/* PARVUS_COPY_MAX */
 static_assert(PARVUS_COPY_MAX == PAGE_SIZE << BOUNCE_ORDER);

@@ -16,7 +16,7 @@
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 #include <parvus/linux.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 #define FILE_CHANGES	(2 * PARVUS_DEVICES)	/* ids that wait for a reader */
 

@@ -18,7 +18,7 @@
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 #include <parvus/linux.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 #define FILE_PORTS	1024u	/* of one open file, and places in its ring */
 

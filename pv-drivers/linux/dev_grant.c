@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <parvus/linux.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 #define FILE_PAGES	PARVUS_GRANT_MAX	/* of one open file: as many as a domain may offer */
 

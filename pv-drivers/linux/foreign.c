@@ -17,7 +17,7 @@
 #include <linux/xarray.h>
 #include <linux/parvus.h>
 #include <linux/parvus_link.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 /* By number of the extent: its struct dev_pagemap, or a value: frame by frame. */
 static DEFINE_XARRAY(foreign_extents);

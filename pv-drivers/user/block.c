@@ -8,7 +8,7 @@
  * this process is killed and its file is closed, nothing of it is under way any more.
  */
 #include "block.h"
-#include "../linux/block_check.h"
+#include "block_check.h"
 
 #include <errno.h>
 #include <fcntl.h>

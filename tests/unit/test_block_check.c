@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The block back end's check of requests (pv-drivers/linux/block_check.h): what is good
+ * The block back end's check of requests (pv-drivers/common/block_check.h): what is good
  * passes, each lie is one, and whatever passes lies in the pool and on the disk.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include "native.h"
-#include "../../pv-drivers/linux/block_check.h"
+#include "block_check.h"
 
 #define POOL	(64 * 4096u)
 

@@ -7,7 +7,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../pv-drivers/linux/network_check.h"
+#include "network_check.h"
 
 #define GOOD(s)	ck_assert_int_eq(one(s), PARVUS_NETWORK_WHOLE)
 #define BAD(s)	ck_assert_int_eq(one(s), PARVUS_NETWORK_LIE)

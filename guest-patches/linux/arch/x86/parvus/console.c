@@ -12,9 +12,9 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <asm/setup.h>
-#include "../../../drivers/parvus/parvus.h"
+#include "../../../drivers/parvus/parvus_bus.h"
 #include "../../../drivers/tty/hvc/hvc_console.h"
-#include "parvus.h"
+#include "parvus_arch.h"
 
 /* Calls take physical addresses, callers may be on a vmapped stack: bounce. */
 static DEFINE_RAW_SPINLOCK(parvus_console_lock);

@@ -13,9 +13,9 @@
 #include <asm/idtentry.h>
 #include <asm/irq_regs.h>
 #include <asm/x86_init.h>
-#include "../../../drivers/parvus/parvus.h"
+#include "../../../drivers/parvus/parvus_bus.h"
 #include "../kernel/apic/local.h"
-#include "parvus.h"
+#include "parvus_arch.h"
 
 static DEFINE_PER_CPU(u64, parvus_ipi_mask) __aligned(8);
 

@@ -2,8 +2,8 @@
 /*
  * Parvus: what the files of drivers/parvus share, and what arch/x86/parvus calls.
  */
-#ifndef DRIVERS_PARVUS_H
-#define DRIVERS_PARVUS_H
+#ifndef PARVUS_BUS_H
+#define PARVUS_BUS_H
 
 #include <linux/parvus.h>
 

@@ -11,7 +11,7 @@
 #include <asm/idtentry.h>
 #include <asm/paravirt.h>
 #include <asm/traps.h>
-#include "parvus.h"
+#include "parvus_arch.h"
 
 static_assert(sizeof(struct parvus_vcpu_area) == PARVUS_VCPU_AREA_SIZE);
 static_assert(offsetof(struct parvus_vcpu_area, irq_enabled) == 0);

@@ -7,8 +7,8 @@
  * A hypercall is SYSCALL in kernel mode: number in rax, arguments in rdi rsi rdx
  * r10 r8 r9, result in rax; rcx and r11 are lost.
  */
-#ifndef _ASM_X86_PARVUS_H
-#define _ASM_X86_PARVUS_H
+#ifndef _ASM_X86_PARVUS_CALL_H
+#define _ASM_X86_PARVUS_CALL_H
 
 #include <linux/types.h>
 #include <asm/asm.h>

@@ -25,13 +25,13 @@
 #include <asm/reboot.h>
 #include <asm/setup.h>
 #include <asm/text-patching.h>
-#include <asm/parvus.h>
+#include <asm/parvus_call.h>
 #include <asm/pci_x86.h>
 #include <asm/sections.h>
 #include <asm/tlbflush.h>
-#include "../../../drivers/parvus/parvus.h"
+#include "../../../drivers/parvus/parvus_bus.h"
 #include "../kernel/cpu/cpu.h"
-#include "parvus.h"
+#include "parvus_arch.h"
 
 struct parvus_start_info *parvus_start __ro_after_init;
 EXPORT_SYMBOL_GPL(parvus_start);

@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 /* Two slots per device, front at 2 * id; only the work item changes it. */
 static DEFINE_XARRAY(parvus_devs);

@@ -10,7 +10,7 @@
 #include <linux/kobject.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
-#include "parvus.h"
+#include "parvus_arch.h"
 
 unsigned int parvus_exit_status;
 struct kobject *parvus_kobj;	/* drivers add to it */

@@ -18,7 +18,7 @@
 #include <asm/smp.h>
 #include <asm/spec-ctrl.h>
 #include <asm/x86_init.h>
-#include "parvus.h"
+#include "parvus_arch.h"
 
 static void parvus_bring_up(void)
 {

@@ -28,7 +28,7 @@
 #include <asm/tsc.h>
 #include <asm/vgtod.h>
 #include <asm/x86_init.h>
-#include "parvus.h"
+#include "parvus_arch.h"
 
 /* The first page holds the record that the vDSO maps. */
 static struct pvclock_vsyscall_time_info parvus_clock[NR_CPUS] __bss_decrypted

@@ -14,8 +14,8 @@
 #include <linux/interrupt.h>
 #include <linux/irq.h>
 #include <linux/slab.h>
-#include "../../arch/x86/parvus/parvus.h"
-#include "parvus.h"
+#include "../../arch/x86/parvus/parvus_arch.h"
+#include "parvus_bus.h"
 
 struct parvus_port {
 	raw_spinlock_t lock;	/* armed, masked, cpu; inside the irq descriptor's */

@@ -11,10 +11,10 @@
 #include <linux/cpumask.h>
 #include <asm/mmu_context.h>
 #include <asm/paravirt.h>
-#include <asm/parvus.h>
+#include <asm/parvus_call.h>
 #include <asm/tlb.h>
 #include <asm/tlbflush.h>
-#include "parvus.h"
+#include "parvus_arch.h"
 
 static DEFINE_PER_CPU(unsigned long, parvus_cr3);
 

@@ -16,7 +16,7 @@
 
 #include <linux/device.h>
 #include <linux/types.h>
-#include <asm/parvus.h>
+#include <asm/parvus_call.h>
 #include <parvus/types.h>
 #include <parvus/hypercalls.h>
 #include <parvus/vcpu.h>

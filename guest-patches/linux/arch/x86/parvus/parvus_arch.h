@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parvus guest: what the files of this folder share. Hypercalls are in asm/parvus.h,
+ * Parvus guest: what the files of this folder share. Hypercalls are in asm/parvus_call.h,
  * what drivers use in linux/parvus.h.
  */
-#ifndef PARVUS_H
-#define PARVUS_H
+#ifndef PARVUS_ARCH_H
+#define PARVUS_ARCH_H
 
 #include <linux/types.h>
 #include <linux/percpu.h>

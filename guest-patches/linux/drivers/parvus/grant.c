@@ -17,7 +17,7 @@
 #include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 #include <linux/workqueue.h>
-#include "parvus.h"
+#include "parvus_bus.h"
 
 static void parvus_grant_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(parvus_retry_work, parvus_grant_retry);
