@@ -7,11 +7,8 @@
  * used again, so all files keep their domains in one list, under one mutex with the
  * calls that make and destroy domains.
  */
-#include <linux/init.h>
-#include <linux/fs.h>
 #include <linux/interrupt.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/parvus.h>
@@ -20,7 +17,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <parvus/linux.h>
-#include "parvus_bus.h"
+#include "dev.h"
 
 #define BOUNCE_ORDER	9	/* PARVUS_COPY_MAX */
 static_assert(PARVUS_COPY_MAX == PAGE_SIZE << BOUNCE_ORDER);
@@ -361,23 +358,10 @@ static int control_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations control_fops = {
-	.owner = THIS_MODULE,
-	.open = control_open,
-	.release = control_release,
+const struct file_operations parvus_control_fops = {
+	DEV_FOPS(control),
 	.read = control_read,
 	.poll = control_poll,
-	.unlocked_ioctl = control_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
-};
-
-static struct miscdevice control_misc = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "parvus_control",
-	.nodename = "parvus/control",
-	.mode = 0600,
-	.fops = &control_fops,
 };
 
 static irqreturn_t control_interrupt(int irq, void *unused)
@@ -387,20 +371,14 @@ static irqreturn_t control_interrupt(int irq, void *unused)
 	return IRQ_HANDLED;
 }
 
-static int __init control_init(void)
+int parvus_control_init(void)
 {
-	int irq, ret;
+	int irq = parvus_bind_virq(PARVUS_VIRQ_DOMAIN), ret;
 
-	if (!parvus_control_domain())
-		return 0;
-	irq = parvus_bind_virq(PARVUS_VIRQ_DOMAIN);
-	if (irq > 0) {
-		ret = request_irq(irq, control_interrupt, 0, "parvus-control", NULL);
-		if (ret) {
-			parvus_unbind(irq);
-			return ret;
-		}
-	}
-	return misc_register(&control_misc);
+	if (irq <= 0)
+		return 0;	/* a hypervisor without it: who reads waits for ever */
+	ret = request_irq(irq, control_interrupt, 0, "parvus-control", NULL);
+	if (ret)
+		parvus_unbind(irq);
+	return ret;
 }
-device_initcall(control_init);

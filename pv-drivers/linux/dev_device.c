@@ -5,10 +5,7 @@
  * state than CLOSED is that file's until it sets CLOSED or is closed, which sets CLOSED;
  * a kernel driver does not bind to it meanwhile, nor the other way round.
  */
-#include <linux/init.h>
-#include <linux/fs.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/parvus.h>
 #include <linux/poll.h>
@@ -16,6 +13,7 @@
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 #include <parvus/linux.h>
+#include "dev.h"
 #include "parvus_bus.h"
 
 #define FILE_CHANGES	(2 * PARVUS_DEVICES)	/* ids that wait for a reader */
@@ -265,27 +263,8 @@ static int device_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations device_fops = {
-	.owner = THIS_MODULE,
-	.open = device_open,
-	.release = device_release,
+const struct file_operations parvus_device_fops = {
+	DEV_FOPS(device),
 	.read = device_read,
 	.poll = device_poll,
-	.unlocked_ioctl = device_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 };
-
-static struct miscdevice device_misc = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "parvus_device",
-	.nodename = "parvus/device",
-	.mode = 0600,
-	.fops = &device_fops,
-};
-
-static int __init device_init(void)
-{
-	return parvus_start ? misc_register(&device_misc) : 0;
-}
-device_initcall(device_init);

@@ -5,11 +5,8 @@
  * AUTO_MASKed until its number is written back, and in the ring at most once, so that a
  * ring with room for all ports of the file never overflows.
  */
-#include <linux/init.h>
 #include <linux/cpumask.h>
-#include <linux/fs.h>
 #include <linux/interrupt.h>
-#include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/parvus.h>
 #include <linux/poll.h>
@@ -18,7 +15,7 @@
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 #include <parvus/linux.h>
-#include "parvus_bus.h"
+#include "dev.h"
 
 #define FILE_PORTS	1024u	/* of one open file, and places in its ring */
 
@@ -269,28 +266,9 @@ static int event_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations event_fops = {
-	.owner = THIS_MODULE,
-	.open = event_open,
-	.release = event_release,
+const struct file_operations parvus_event_fops = {
+	DEV_FOPS(event),
 	.read = event_read,
 	.write = event_write,
 	.poll = event_poll,
-	.unlocked_ioctl = event_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 };
-
-static struct miscdevice event_misc = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "parvus_event",
-	.nodename = "parvus/event",
-	.mode = 0600,
-	.fops = &event_fops,
-};
-
-static int __init event_init(void)
-{
-	return parvus_start ? misc_register(&event_misc) : 0;
-}
-device_initcall(event_init);

@@ -8,17 +8,15 @@
  * The ioctl does the hypervisor's part and returns an offset; mmap() of that offset does
  * the rest. munmap() of all of it, or close() if it was never mapped, ends both.
  */
-#include <linux/init.h>
-#include <linux/fs.h>
 #include <linux/list.h>
-#include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/parvus.h>
+#include <linux/parvus_compat.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <parvus/linux.h>
-#include "parvus_bus.h"
+#include "dev.h"
 
 #define FILE_PAGES	PARVUS_GRANT_MAX	/* of one open file: as many as a domain may offer */
 
@@ -128,6 +126,7 @@ static int grant_mmap(struct file *file, struct vm_area_struct *vma)
 	struct grant_file *f = file->private_data;
 	struct grant_pages *g;
 	int ret = -EINVAL;
+	bool readonly;
 
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
@@ -139,15 +138,12 @@ static int grant_mmap(struct file *file, struct vm_area_struct *vma)
 		if (g->mapped)
 			break;
 		ret = -EACCES;
-		if (g->foreign && g->flags & PARVUS_GRANT_READONLY) {
-			if (vma->vm_flags & VM_WRITE)
-				break;
-			vma->vm_flags &= ~VM_MAYWRITE;
-		}
-		vma->vm_flags &= ~VM_MAYEXEC;
-		vma->vm_flags |= VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP;
-		if (g->foreign)
-			vma->vm_flags |= VM_IO | VM_PFNMAP;
+		readonly = g->foreign && g->flags & PARVUS_GRANT_READONLY;
+		if (readonly && vma->vm_flags & VM_WRITE)
+			break;
+		parvus_vma_flags(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP |
+				 (g->foreign ? VM_IO | VM_PFNMAP : 0),
+				 VM_MAYEXEC | (readonly ? VM_MAYWRITE : 0));
 		ret = grant_insert(vma, g);
 		if (ret)
 			break;	/* mmap() takes away what was inserted */
@@ -270,26 +266,7 @@ static int grant_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations grant_fops = {
-	.owner = THIS_MODULE,
-	.open = grant_open,
-	.release = grant_release,
+const struct file_operations parvus_grant_fops = {
+	DEV_FOPS(grant),
 	.mmap = grant_mmap,
-	.unlocked_ioctl = grant_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 };
-
-static struct miscdevice grant_misc = {
-	.minor = MISC_DYNAMIC_MINOR,
-	.name = "parvus_grant",
-	.nodename = "parvus/grant",
-	.mode = 0600,
-	.fops = &grant_fops,
-};
-
-static int __init grant_init(void)
-{
-	return parvus_start ? misc_register(&grant_misc) : 0;
-}
-device_initcall(grant_init);
