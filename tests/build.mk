@@ -41,6 +41,14 @@ $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
+# A part of a driver for Linux, with the little of Linux that it needs (tests/unit/kernel).
+$(UNIT_O)/linux/%.o: pv-drivers/linux/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(UNIT_CFLAGS) -Itests/unit/kernel -MMD -c -o $@ $<
+$(UNIT_O)/test_block_pool.o: UNIT_CFLAGS += -Itests/unit/kernel
+$(UNIT_O)/test_block_pool: $(UNIT_O)/test_block_pool.o $(UNIT_O)/linux/block_pool.o
+	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
+
 # The toolstack against a hypervisor that is a file (tests/tools/fake.h): unit tests, and the
 # whole parvus command for tests/system/toolstack.sh.
 TT_O      := $(O)/tests/tools
@@ -131,4 +139,4 @@ test-full: deps-full
 	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk
 	@O=$(O) FULL=1 tests/run $(T)
 
--include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*/*.d)
+-include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*/*.d $(UNIT_O)/linux/*.d)

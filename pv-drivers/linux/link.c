@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Parvus: links (linux/parvus_link.h). At the front end a link is pages that are offered
+ * Parvus: links (link.h). At the front end a link is pages that are offered
  * to the back end, and unbound ports; at the back end it is mappings of these pages, and
  * ports bound to those.
  *
@@ -8,17 +8,22 @@
  * then only the contents of rings and pools can still change.
  */
 #include <linux/cpumask.h>
-#include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/irq.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/parvus_link.h>
+#include <linux/parvus_compat.h>
+#include "link.h"
 
 #define TABLE_REFS	PARVUS_LINK_TABLE_REFS
+#define SERVE_BUDGET	64u	/* entries, until others have their turn */
 
 static_assert(sizeof(struct parvus_link_queue) * PARVUS_LINK_QUEUES <= PAGE_SIZE);
+
+static struct workqueue_struct *link_queue;	/* serve() */
+
+static void link_serve(struct work_struct *work);
 
 static struct parvus_queues *link_alloc(struct parvus_dev *dev, unsigned int count)
 {
@@ -32,6 +37,7 @@ static struct parvus_queues *link_alloc(struct parvus_dev *dev, unsigned int cou
 	for (i = 0; i < count; i++) {
 		qs->queue[i].dev = dev;
 		qs->queue[i].index = i;
+		INIT_WORK(&qs->queue[i].serve, link_serve);
 	}
 	return qs;
 }
@@ -50,7 +56,7 @@ static int link_port(struct parvus_queue *q, int irq)
 /* Up to @want pages, in runs as long as can be had, to be freed one by one. */
 static unsigned int link_pages_get(struct page **pages, unsigned int want)
 {
-	unsigned int order = min_t(unsigned int, ilog2(want), MAX_ORDER - 1), n = 0, i;
+	unsigned int order = min_t(unsigned int, ilog2(want), PARVUS_MAX_ORDER), n = 0, i;
 	gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_NORETRY;
 	struct page *page;
 
@@ -146,14 +152,14 @@ static int link_make_pool(struct parvus_queue *q, unsigned int pages)
 }
 
 static int link_make_queue(struct parvus_queue *q, unsigned int ring_pages,
-			   unsigned int pool_pages, u32 flags)
+			   unsigned int pool_pages)
 {
 	int err = link_make_rings(q, ring_pages);
 
 	if (!err)
 		err = link_make_pool(q, pool_pages);
 	if (!err)
-		err = link_port(q, parvus_bind_unbound(q->dev->peer, flags, 0));
+		err = link_port(q, parvus_bind_unbound(q->dev->peer, PARVUS_EVENT_AUTO_MASK, 0));
 	return err;
 }
 
@@ -181,8 +187,7 @@ static int link_make_directory(struct parvus_queues *qs)
 }
 
 struct parvus_queues *parvus_link_create(struct parvus_dev *dev, unsigned int queues,
-					 unsigned int ring_pages, unsigned int pool_pages,
-					 u32 flags)
+					 unsigned int ring_pages, unsigned int pool_pages)
 {
 	struct parvus_queues *qs;
 	unsigned int i;
@@ -195,7 +200,7 @@ struct parvus_queues *parvus_link_create(struct parvus_dev *dev, unsigned int qu
 	if (!qs)
 		return ERR_PTR(-ENOMEM);
 	for (i = 0; i < queues && !err; i++)
-		err = link_make_queue(&qs->queue[i], ring_pages, pool_pages, flags);
+		err = link_make_queue(&qs->queue[i], ring_pages, pool_pages);
 	if (!err)
 		err = link_make_directory(qs);
 	if (err) {
@@ -204,29 +209,18 @@ struct parvus_queues *parvus_link_create(struct parvus_dev *dev, unsigned int qu
 	}
 	return qs;
 }
-EXPORT_SYMBOL_GPL(parvus_link_create);
 
-int parvus_link_publish(struct parvus_queues *qs, u64 features, const void *extra, size_t len)
+int parvus_link_publish(struct parvus_queues *qs, u64 features)
 {
-	struct {
-		struct parvus_link link;
-		u8 extra[PARVUS_DEVICE_BLOB - sizeof(struct parvus_link)];
-	} blob = {
-		.link = {
-			.version = PARVUS_LINK_VERSION,
-			.queues = qs->count,
-			.features = features,
-			.directory = qs->directory_ref,
-		},
+	const struct parvus_link blob = {
+		.version = PARVUS_LINK_VERSION,
+		.queues = qs->count,
+		.features = features,
+		.directory = qs->directory_ref,
 	};
 
-	if (len > sizeof(blob.extra))
-		return -EINVAL;
-	if (extra)
-		memcpy(blob.extra, extra, len);
 	return parvus_device_set_state(qs->dev, PARVUS_DEVICE_READY, &blob, sizeof(blob));
 }
-EXPORT_SYMBOL_GPL(parvus_link_publish);
 
 /* ---- back end ---- */
 
@@ -295,7 +289,7 @@ static int link_map_pool(struct parvus_queue *q, const struct parvus_link_queue 
 }
 
 static int link_map_queue(struct parvus_queue *q, const struct parvus_link_queue *record,
-			  u32 max_pool, u32 *refs, u32 flags, u32 interval_ns)
+			  u32 max_pool, u32 *refs)
 {
 	int err;
 
@@ -310,8 +304,8 @@ static int link_map_queue(struct parvus_queue *q, const struct parvus_link_queue
 	if (!err && record->pool_pages)
 		err = link_map_pool(q, record, refs);
 	if (!err)
-		err = link_port(q, parvus_bind_interdomain(q->dev->peer, record->port, flags,
-							   interval_ns));
+		err = link_port(q, parvus_bind_interdomain(q->dev->peer, record->port,
+							   PARVUS_EVENT_AUTO_MASK, 0));
 	return err;
 }
 
@@ -326,8 +320,7 @@ static int link_check(const struct parvus_link *link, const struct parvus_link_i
 }
 
 static struct parvus_queues *link_map(struct parvus_dev *dev, const struct parvus_device *record,
-				      const struct parvus_link_info *limits, u32 flags,
-				      u32 interval_ns)
+				      const struct parvus_link_info *limits)
 {
 	struct parvus_link link;
 	struct parvus_link_queue *directory = (void *)get_zeroed_page(GFP_KERNEL);
@@ -348,8 +341,7 @@ static struct parvus_queues *link_map(struct parvus_dev *dev, const struct parvu
 		err = qs ? 0 : -ENOMEM;
 	}
 	for (i = 0; !err && i < link.queues; i++)
-		err = link_map_queue(&qs->queue[i], &directory[i], limits->pool_pages, refs, flags,
-				     interval_ns);
+		err = link_map_queue(&qs->queue[i], &directory[i], limits->pool_pages, refs);
 	free_page((unsigned long)directory);
 	free_page((unsigned long)refs);
 	if (err) {
@@ -362,8 +354,7 @@ static struct parvus_queues *link_map(struct parvus_dev *dev, const struct parvu
 }
 
 struct parvus_queues *parvus_link_accept(struct parvus_dev *dev,
-					 const struct parvus_link_info *limits, u32 flags,
-					 u32 interval_ns)
+					 const struct parvus_link_info *limits)
 {
 	struct parvus_device *record = kmalloc(sizeof(*record), GFP_KERNEL);
 	struct parvus_queues *qs;
@@ -372,49 +363,79 @@ struct parvus_queues *parvus_link_accept(struct parvus_dev *dev,
 	if (!record)
 		return ERR_PTR(-ENOMEM);
 	err = parvus_device_read(dev, record);
-	qs = err ? ERR_PTR(err) : link_map(dev, record, limits, flags, interval_ns);
+	qs = err ? ERR_PTR(err) : link_map(dev, record, limits);
 	kfree(record);
 	return qs;
 }
-EXPORT_SYMBOL_GPL(parvus_link_accept);
 
 /* ---- both ---- */
 
-int parvus_link_start(struct parvus_queues *qs, irq_handler_t handler, irq_handler_t thread,
-		      const char *name)
+static irqreturn_t link_event(int irq, void *data)
 {
+	struct parvus_queue *q = data;
+
+	queue_work(link_queue, &q->serve);
+	return IRQ_HANDLED;
+}
+
+/*
+ * An end that always has more to do comes behind whoever else has work here, and the
+ * scheduler treats this thread as it does programs: nobody starves.
+ */
+static void link_serve(struct work_struct *work)
+{
+	struct parvus_queue *q = container_of(work, struct parvus_queue, serve);
+	struct parvus_link_end *end = dev_get_drvdata(&q->dev->dev);
+	int ret = end->ops->serve(q, SERVE_BUDGET);
+
+	if (ret < 0)
+		parvus_link_end_lie(end, "breaks the protocol");
+	else if (ret >= SERVE_BUDGET)
+		queue_work(link_queue, work);
+	else
+		parvus_queue_done(q);
+}
+
+int parvus_link_start(struct parvus_queues *qs, const struct parvus_link_end *end)
+{
+	const struct parvus_link_ops *ops = end->ops;
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < qs->count; i++) {
 		struct parvus_queue *q = &qs->queue[i];
 
-		snprintf(q->name, sizeof(q->name), "%s-%u.%u", name, qs->dev->id, i);
-		err = request_threaded_irq(q->irq, handler, thread, handler ? 0 : IRQF_ONESHOT,
-					   q->name, q);
-		if (err) {
-			parvus_link_stop(qs);
+		snprintf(q->name, sizeof(q->name), "%s-%u.%u",
+			 end->name ?: qs->dev->dev.driver->name, qs->dev->id, i);
+		err = request_threaded_irq(q->irq, ops->serve ? link_event : ops->interrupt,
+					   ops->thread, 0, q->name, q);
+		if (err)
 			return err;
-		}
 		q->requested = true;
 		irq_set_affinity(q->irq, cpumask_of(cpumask_local_spread(i, NUMA_NO_NODE)));
 	}
 	return 0;
 }
-EXPORT_SYMBOL_GPL(parvus_link_start);
+
+void parvus_link_kick(struct parvus_queues *qs)
+{
+	unsigned int i;
+
+	for (i = 0; i < qs->count; i++)
+		queue_work(link_queue, &qs->queue[i].serve);
+}
 
 void parvus_link_stop(struct parvus_queues *qs)
 {
 	unsigned int i;
 
 	for (i = 0; i < qs->count; i++) {
-		if (!qs->queue[i].requested)
-			continue;
-		free_irq(qs->queue[i].irq, &qs->queue[i]);
+		if (qs->queue[i].requested)
+			free_irq(qs->queue[i].irq, &qs->queue[i]);
 		qs->queue[i].requested = false;
+		cancel_work_sync(&qs->queue[i].serve);
 	}
 }
-EXPORT_SYMBOL_GPL(parvus_link_stop);
 
 static void link_free_queue(struct parvus_queue *q)
 {
@@ -450,4 +471,10 @@ void parvus_link_free(struct parvus_queues *qs)
 		link_free_queue(&qs->queue[i]);
 	kvfree(qs);
 }
-EXPORT_SYMBOL_GPL(parvus_link_free);
+
+static int __init link_init(void)
+{
+	link_queue = alloc_workqueue("parvus-link", WQ_UNBOUND | WQ_MEM_RECLAIM, WQ_MAX_ACTIVE);
+	return link_queue ? 0 : -ENOMEM;
+}
+subsys_initcall(link_init);

@@ -12,7 +12,6 @@
  * once, and again when the poll has found nothing more to do.
  */
 #include <linux/etherdevice.h>
-#include <linux/ethtool.h>
 #include <linux/if_vlan.h>
 #include <linux/mm.h>
 #include <linux/rtnetlink.h>
@@ -50,16 +49,6 @@ static void network_count_one(struct parvus_network_counters *c, u64_stats_t *wh
 	u64_stats_update_begin(&c->sync);
 	u64_stats_inc(what);
 	u64_stats_update_end(&c->sync);
-}
-
-/* The other end broke the rules: once for each connection, and the last of it. */
-void parvus_network_lie(struct parvus_network *net, const char *what)
-{
-	if (xchg(&net->lied, true))
-		return;
-	net_warn_ratelimited("%s: closed: domain %u %s\n", netdev_name(net->netdev),
-			     net->dev->peer, what);
-	schedule_work(&net->closes);
 }
 
 /* ---- transmitting ---- */
@@ -196,7 +185,7 @@ netdev_tx_t parvus_network_xmit(struct sk_buff *skb, struct net_device *netdev)
 	}
 	if (unlikely(parvus_producer_room_for(&q->tx, slots) < slots)) {
 		if (parvus_producer_broken(&q->tx))
-			parvus_network_lie(net, "has a wrong index");
+			parvus_link_end_lie(&net->end, "has a wrong index");
 		network_count_one(&q->sent, &q->sent.dropped);
 		goto publish;
 	}
@@ -230,7 +219,7 @@ static void network_wake(struct parvus_network_queue *q)
 /* A ring that stays full: what waits for it must not wait, and be held, for ever. */
 static void network_stall(struct timer_list *timer)
 {
-	struct parvus_network_queue *q = from_timer(q, timer, stall);
+	struct parvus_network_queue *q = container_of(timer, struct parvus_network_queue, stall);
 	struct netdev_queue *txq = netdev_get_tx_queue(q->net->netdev, q->index);
 
 	__netif_tx_lock(txq, smp_processor_id());
@@ -339,15 +328,15 @@ static bool network_next(struct parvus_network_queue *q)
 	do {
 		if (!parvus_consume(&q->rx, &p->slot[p->slots])) {
 			if (parvus_consumer_broken(&q->rx))
-				parvus_network_lie(q->net, "has a wrong index");
+				parvus_link_end_lie(&q->net->end, "has a wrong index");
 			else if (p->slots)
-				parvus_network_lie(q->net, "sent a part of a packet");
+				parvus_link_end_lie(&q->net->end, "sent a part of a packet");
 			return false;
 		}
 		verdict = parvus_network_check(p, q->net->takes);
 	} while (verdict == PARVUS_NETWORK_GOES_ON);
 	if (verdict == PARVUS_NETWORK_LIE)
-		parvus_network_lie(q->net, "sent a bad slot");
+		parvus_link_end_lie(&q->net->end, "sent a bad slot");
 	return verdict == PARVUS_NETWORK_WHOLE;
 }
 
@@ -400,7 +389,7 @@ static int network_poll(struct napi_struct *napi, int budget)
 	if (!budget)
 		return 0;
 	done = network_receive(q, budget);
-	if (unlikely(READ_ONCE(q->net->lied))) {
+	if (unlikely(READ_ONCE(q->net->end.lied))) {
 		napi_complete_done(napi, min(done, budget - 1));
 		return min(done, budget - 1);	/* no event any more */
 	}
@@ -416,7 +405,7 @@ static int network_poll(struct napi_struct *napi, int budget)
 
 static void network_again(struct timer_list *timer)
 {
-	struct parvus_network_queue *q = from_timer(q, timer, again);
+	struct parvus_network_queue *q = container_of(timer, struct parvus_network_queue, again);
 
 	napi_schedule(&q->napi);
 }
@@ -481,8 +470,8 @@ static void network_stop(struct parvus_network *net)
 		struct parvus_network_queue *q = &net->queue[i];
 
 		napi_disable(&q->napi);
-		del_timer_sync(&q->stall);
-		del_timer_sync(&q->again);
+		timer_delete_sync(&q->stall);
+		timer_delete_sync(&q->again);
 	}
 	/* a poll that is complete may still be telling the other end */
 	synchronize_net();
@@ -515,24 +504,19 @@ int parvus_network_stop(struct net_device *netdev)
 	return 0;
 }
 
-/**
- * parvus_network_attach - take the queues of a link, which is ours from then on
- *
- * -EPROTO if its rings or its pool are too small. Call parvus_network_disconnect() to
- * let go of it, whatever happened after that.
- */
-int parvus_network_attach(struct parvus_network *net, struct parvus_queues *link)
+/* parvus_network_connect - take the queues of a link; -EPROTO: rings or pool are too small */
+int parvus_network_connect(struct parvus_link_end *end)
 {
-	bool front = net->dev->side == PARVUS_FRONT;
+	struct parvus_network *net = to_network(end);
+	bool front = end->dev->side == PARVUS_FRONT;
 	unsigned int i, n;
 
-	net->link = link;
-	if (link->count > net->max_queues)
+	if (end->link->count > net->max_queues)
 		return -EPROTO;
-	net->queues = link->count;
-	for (i = 0; i < link->count; i++) {
+	net->queues = end->link->count;
+	for (i = 0; i < net->queues; i++) {
 		struct parvus_network_queue *q = &net->queue[i];
-		struct parvus_queue *l = &link->queue[i];
+		struct parvus_queue *l = &end->link->queue[i];
 		struct parvus_ring *ring = l->rings;
 		void *slots = ring + 2;
 
@@ -553,8 +537,8 @@ int parvus_network_attach(struct parvus_network *net, struct parvus_queues *link
 	return 0;
 }
 
-/* parvus_network_connect - the other end is there: packets may come and go */
-int parvus_network_connect(struct parvus_network *net, bool carrier)
+/* parvus_network_start - the other end is there: packets may come and go */
+int parvus_network_start(struct parvus_network *net, bool carrier)
 {
 	struct net_device *netdev = net->netdev;
 	unsigned int i;
@@ -564,7 +548,7 @@ int parvus_network_connect(struct parvus_network *net, bool carrier)
 	err = netif_set_real_num_queues(netdev, net->queues, net->queues);
 	if (!err) {
 		for (i = 0; i < net->queues; i++)
-			net->queue[i].link = &net->link->queue[i];
+			net->queue[i].link = &net->end.link->queue[i];
 		net->connected = true;
 		netdev_update_features(netdev);
 		if (netif_running(netdev))
@@ -576,9 +560,10 @@ int parvus_network_connect(struct parvus_network *net, bool carrier)
 	return err;
 }
 
-/* parvus_network_disconnect - as if there were no other end; gives the link up */
-void parvus_network_disconnect(struct parvus_network *net)
+/* parvus_network_disconnect - as if there were no other end */
+void parvus_network_disconnect(struct parvus_link_end *end)
 {
+	struct parvus_network *net = to_network(end);
 	struct net_device *netdev = net->netdev;
 
 	rtnl_lock();
@@ -587,47 +572,7 @@ void parvus_network_disconnect(struct parvus_network *net)
 		network_stop(net);
 	net->connected = false;
 	rtnl_unlock();
-	parvus_link_free(net->link);
-	net->link = NULL;
 	net->queues = 0;
-	WRITE_ONCE(net->lied, false);
-}
-
-/*
- * The end, for a lie or because it does not work: two ends that try again at once would
- * do so for ever. Under net->lock.
- */
-void parvus_network_shut(struct parvus_network *net)
-{
-	parvus_network_disconnect(net);
-	net->shut = true;
-	net->shut_at = net->dev->peer_changes;
-	parvus_device_set_state(net->dev, PARVUS_DEVICE_CLOSED, NULL, 0);
-}
-
-/*
- * Whether it still is, now that the other end has changed: that one may be another. It was
- * CLOSED in between; if that is not seen, there were more changes than those that answer
- * our closing, which are to INITIALISING, and at a back end to READY.
- */
-bool parvus_network_is_shut(struct parvus_network *net)
-{
-	u32 answers = net->dev->side == PARVUS_FRONT ? 2 : 1;
-
-	if (net->dev->peer_state == PARVUS_DEVICE_CLOSED ||
-	    net->dev->peer_changes - net->shut_at > answers)
-		net->shut = false;
-	return net->shut;
-}
-
-static void network_closes(struct work_struct *work)
-{
-	struct parvus_network *net = container_of(work, struct parvus_network, closes);
-
-	mutex_lock(&net->lock);
-	if (net->lied)
-		parvus_network_shut(net);
-	mutex_unlock(&net->lock);
 }
 
 /* ---- the interface ---- */
@@ -651,115 +596,6 @@ void parvus_network_set_rx_mode(struct net_device *netdev)
 {
 }
 
-struct network_sum {
-	u64 packets, bytes, dropped, errors, events, stops;
-};
-
-static struct network_sum network_sum(const struct parvus_network_counters *c)
-{
-	struct network_sum sum;
-	unsigned int start;
-
-	do {
-		start = u64_stats_fetch_begin(&c->sync);
-		sum.packets = u64_stats_read(&c->packets);
-		sum.bytes = u64_stats_read(&c->bytes);
-		sum.dropped = u64_stats_read(&c->dropped);
-		sum.errors = u64_stats_read(&c->errors);
-		sum.events = u64_stats_read(&c->events);
-		sum.stops = u64_stats_read(&c->stops);
-	} while (u64_stats_fetch_retry(&c->sync, start));
-	return sum;
-}
-
-void parvus_network_stats(struct net_device *netdev, struct rtnl_link_stats64 *to)
-{
-	struct parvus_network *net = netdev_priv(netdev);
-	struct network_sum sum;
-	unsigned int i;
-
-	for (i = 0; i < net->max_queues; i++) {
-		sum = network_sum(&net->queue[i].sent);
-		to->tx_packets += sum.packets;
-		to->tx_bytes += sum.bytes;
-		to->tx_dropped += sum.dropped;
-		to->tx_errors += sum.errors;
-		sum = network_sum(&net->queue[i].received);
-		to->rx_packets += sum.packets;
-		to->rx_bytes += sum.bytes;
-		to->rx_dropped += sum.dropped;
-		to->rx_errors += sum.errors;
-	}
-}
-
-static void network_get_drvinfo(struct net_device *netdev, struct ethtool_drvinfo *info)
-{
-	struct parvus_network *net = netdev_priv(netdev);
-
-	strscpy(info->driver, net->dev->side == PARVUS_FRONT ? "parvus-network-front" :
-		"parvus-network-back", sizeof(info->driver));
-	strscpy(info->bus_info, dev_name(&net->dev->dev), sizeof(info->bus_info));
-}
-
-static const char *const network_counter_names[] = {
-	"packets", "bytes", "dropped", "errors", "events", "stops",
-};
-static_assert(sizeof(struct network_sum) == ARRAY_SIZE(network_counter_names) * sizeof(u64));
-
-static int network_get_sset_count(struct net_device *netdev, int set)
-{
-	struct parvus_network *net = netdev_priv(netdev);
-
-	if (set != ETH_SS_STATS)
-		return -EOPNOTSUPP;
-	return net->max_queues * 2 * ARRAY_SIZE(network_counter_names);
-}
-
-static void network_get_strings(struct net_device *netdev, u32 set, u8 *to)
-{
-	struct parvus_network *net = netdev_priv(netdev);
-	unsigned int i, n;
-
-	for (i = 0; set == ETH_SS_STATS && i < 2 * net->max_queues; i++)
-		for (n = 0; n < ARRAY_SIZE(network_counter_names); n++)
-			ethtool_sprintf(&to, "%s_queue_%u_%s", i & 1 ? "rx" : "tx", i / 2,
-					network_counter_names[n]);
-}
-
-static void network_get_stats(struct net_device *netdev, struct ethtool_stats *stats, u64 *to)
-{
-	struct parvus_network *net = netdev_priv(netdev);
-	struct network_sum sum;
-	unsigned int i;
-
-	for (i = 0; i < net->max_queues; i++) {
-		sum = network_sum(&net->queue[i].sent);
-		memcpy(to, &sum, sizeof(sum));
-		to += ARRAY_SIZE(network_counter_names);
-		sum = network_sum(&net->queue[i].received);
-		memcpy(to, &sum, sizeof(sum));
-		to += ARRAY_SIZE(network_counter_names);
-	}
-}
-
-static void network_get_channels(struct net_device *netdev, struct ethtool_channels *channels)
-{
-	struct parvus_network *net = netdev_priv(netdev);
-
-	channels->max_combined = net->max_queues;
-	channels->combined_count = netdev->real_num_tx_queues;
-}
-
-const struct ethtool_ops parvus_network_ethtool = {
-	.get_drvinfo = network_get_drvinfo,
-	.get_link = ethtool_op_get_link,
-	.get_sset_count = network_get_sset_count,
-	.get_strings = network_get_strings,
-	.get_ethtool_stats = network_get_stats,
-	.get_channels = network_get_channels,
-	.get_ts_info = ethtool_op_get_ts_info,
-};
-
 static void network_queue_init(struct parvus_network *net, unsigned int index)
 {
 	struct parvus_network_queue *q = &net->queue[index];
@@ -779,7 +615,8 @@ static void network_queue_init(struct parvus_network *net, unsigned int index)
  * @queues: at most
  */
 struct net_device *parvus_network_alloc(struct parvus_dev *dev, size_t size, unsigned int queues,
-					const char *name)
+					const char *name, const struct parvus_link_ops *end_ops,
+					const struct net_device_ops *ops)
 {
 	netdev_features_t features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_TSO | NETIF_F_TSO_ECN |
 				     NETIF_F_TSO6;
@@ -797,11 +634,10 @@ struct net_device *parvus_network_alloc(struct parvus_dev *dev, size_t size, uns
 		return NULL;
 	}
 	net->netdev = netdev;
-	net->dev = dev;
 	net->max_queues = queues;
 	net->gives = PARVUS_NETWORK_FEATURES;
-	mutex_init(&net->lock);
-	INIT_WORK(&net->closes, network_closes);
+	parvus_link_end_init(&net->end, dev, end_ops);
+	net->end.name = netdev->name;
 	for (i = 0; i < queues; i++)
 		network_queue_init(net, i);
 	SET_NETDEV_DEV(netdev, &dev->dev);
@@ -809,6 +645,7 @@ struct net_device *parvus_network_alloc(struct parvus_dev *dev, size_t size, uns
 	netdev->features = features | NETIF_F_RXCSUM | NETIF_F_GSO_ROBUST;
 	netdev->hw_features = features;
 	netdev->vlan_features = features;
+	netdev->netdev_ops = ops;
 	netdev->ethtool_ops = &parvus_network_ethtool;
 	netdev->min_mtu = ETH_MIN_MTU;
 	netdev->max_mtu = PARVUS_NETWORK_MTU_MAX;
@@ -827,4 +664,27 @@ void parvus_network_free(struct net_device *netdev)
 			put_page(queue[i].frag.page);
 	free_netdev(netdev);
 	kvfree(queue);
+}
+
+/* parvus_network_begin - the interface is there, and so are we; frees it if it fails */
+int parvus_network_begin(struct parvus_network *net)
+{
+	int err = register_netdev(net->netdev);
+
+	if (err) {
+		dev_err(&net->end.dev->dev, "no interface %s: %d\n", netdev_name(net->netdev), err);
+		parvus_network_free(net->netdev);
+		return err;
+	}
+	parvus_link_end_begin(&net->end);
+	return 0;
+}
+
+/* parvus_network_remove - with the driver's @work, which the interface queues */
+void parvus_network_remove(struct parvus_network *net, struct work_struct *work)
+{
+	parvus_link_end_stop(&net->end);
+	unregister_netdev(net->netdev);
+	cancel_work_sync(work);
+	parvus_network_free(net->netdev);
 }

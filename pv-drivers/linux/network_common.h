@@ -51,7 +51,7 @@ struct parvus_network_queue {
 
 /**
  * struct parvus_network - an interface, at either end; netdev_priv()
- * @lock: the connection: what peer_changed() and the works do. Outside the RTNL
+ * @end: its lock is outside the RTNL
  * @takes: features that the other end may use in what we receive
  * @gives: features that the other end takes of us
  * @delay: NULL, or says how many jiffies a received packet has to wait; 0: take it
@@ -60,31 +60,30 @@ struct parvus_network_queue {
  */
 struct parvus_network {
 	struct net_device *netdev;
-	struct parvus_dev *dev;
-	struct mutex lock;
-	struct parvus_queues *link;
+	struct parvus_link_end end;
 	unsigned int queues;		/* of the link */
 	unsigned int max_queues;
 	bool connected;			/* under the RTNL */
-	bool lied;
-	bool shut;			/* under lock: until there is another other end */
-	u32 shut_at;			/* changes of the other end then */
 	u32 takes, gives;
-	struct work_struct closes;	/* the connection, after a lie */
 	unsigned long (*delay)(struct parvus_network *net, unsigned int bytes);
 	void (*changed)(struct parvus_network *net);
 	struct parvus_network_queue *queue;
 };
 
+static inline struct parvus_network *to_network(struct parvus_link_end *end)
+{
+	return container_of(end, struct parvus_network, end);
+}
+
 struct net_device *parvus_network_alloc(struct parvus_dev *dev, size_t size, unsigned int queues,
-					const char *name);
+					const char *name, const struct parvus_link_ops *end_ops,
+					const struct net_device_ops *ops);
+int parvus_network_begin(struct parvus_network *net);
 void parvus_network_free(struct net_device *netdev);
-int parvus_network_attach(struct parvus_network *net, struct parvus_queues *link);
-int parvus_network_connect(struct parvus_network *net, bool carrier);
-void parvus_network_disconnect(struct parvus_network *net);
-void parvus_network_shut(struct parvus_network *net);
-bool parvus_network_is_shut(struct parvus_network *net);
-void parvus_network_lie(struct parvus_network *net, const char *what);
+void parvus_network_remove(struct parvus_network *net, struct work_struct *work);
+int parvus_network_connect(struct parvus_link_end *end);
+int parvus_network_start(struct parvus_network *net, bool carrier);
+void parvus_network_disconnect(struct parvus_link_end *end);
 void parvus_network_kick(struct parvus_network *net);
 
 irqreturn_t parvus_network_interrupt(int irq, void *data);
@@ -95,8 +94,32 @@ void parvus_network_stats(struct net_device *netdev, struct rtnl_link_stats64 *t
 netdev_features_t parvus_network_fix_features(struct net_device *netdev,
 					      netdev_features_t features);
 void parvus_network_set_rx_mode(struct net_device *netdev);
+extern const struct ethtool_ops parvus_network_ethtool;	/* network_stats.c */
 
-extern const struct ethtool_ops parvus_network_ethtool;
+/* What both ends' interfaces do alike. */
+#define PARVUS_NETWORK_OPS						\
+	.ndo_open = parvus_network_open,				\
+	.ndo_stop = parvus_network_stop,				\
+	.ndo_start_xmit = parvus_network_xmit,				\
+	.ndo_get_stats64 = parvus_network_stats,			\
+	.ndo_set_rx_mode = parvus_network_set_rx_mode,			\
+	.ndo_set_mac_address = eth_mac_addr,				\
+	.ndo_validate_addr = eth_validate_addr,				\
+	.ndo_fix_features = parvus_network_fix_features
+
+/* Registration of a driver, at module_init() and module_exit(). */
+#define PARVUS_NETWORK_DRIVER(driver)					\
+static int __init driver##_init(void)					\
+{									\
+	return parvus_start ? parvus_register_driver(&(driver)) : 0;	\
+}									\
+module_init(driver##_init);						\
+static void __exit driver##_exit(void)					\
+{									\
+	if (parvus_start)						\
+		parvus_unregister_driver(&(driver));			\
+}									\
+module_exit(driver##_exit)
 
 /* Bytes of a packet that are not the MTU's: Ethernet header and a VLAN tag. */
 #define PARVUS_NETWORK_MTU_MAX	(PARVUS_NETWORK_PACKET - ETH_HLEN - VLAN_HLEN)

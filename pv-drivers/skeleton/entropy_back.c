@@ -4,24 +4,20 @@
  *
  * The front end is not trusted. A request is copied out of its ring, checked, and the copy is
  * used; a request that cannot be served as it stands, or a ring that cannot be, closes the
- * device for good. A front end that asks without end costs a thread that yields, no more: with
- * AUTO_MASK its events come one at a time.
+ * device. A front end that asks without end costs a thread that shares the CPU with all
+ * others, no more: so it is with whatever the link layer calls serve() for.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/parvus_link.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include "entropy_ops.h"
 
 struct entropy_back {
-	struct parvus_dev *dev;
-	struct mutex lock;		/* all of what follows */
-	struct parvus_queues *link;	/* NULL: there is none */
+	struct parvus_link_end end;
 	struct parvus_consumer requests;
 	struct parvus_producer responses;
-	bool closed;			/* for good */
 };
 
 static const struct entropy_info entropy_info = {
@@ -31,15 +27,6 @@ static const struct entropy_info entropy_info = {
 		.pool_pages = ENTROPY_POOL_PAGES,
 	},
 };
-
-/* No more of this front end. The link goes with remove(), or when the front end goes. */
-static void entropy_close(struct entropy_back *back, int err)
-{
-	dev_warn_ratelimited(&back->dev->dev, "domain %u: closed: %s (%d)\n", back->dev->peer,
-			     err == -EPROTO ? "it breaks the protocol" : "cannot connect", err);
-	back->closed = true;
-	parvus_device_set_state(back->dev, PARVUS_DEVICE_CLOSED, NULL, 0);
-}
 
 /* ---- requests ---- */
 
@@ -55,30 +42,6 @@ static void entropy_fill(const struct parvus_queue *queue, u32 offset, u32 bytes
 	}
 }
 
-/* As many requests as there are, and room for their answers. False: the front end lies. */
-static bool entropy_requests(struct entropy_back *back)
-{
-	struct parvus_queue *queue = &back->link->queue[0];
-	struct entropy_request request;
-	bool wake;
-
-	while (parvus_producer_room(&back->responses) &&
-	       parvus_consume(&back->requests, &request)) {
-		struct entropy_response response = { .id = request.id };
-
-		if (!entropy_request_ok(&request, (u64)queue->pool_pages * PAGE_SIZE))
-			return false;
-		entropy_fill(queue, request.offset, request.bytes);
-		parvus_produce(&back->responses, &response);
-	}
-	wake = parvus_release(&back->requests);
-	wake |= parvus_publish(&back->responses);
-	if (wake)
-		parvus_queue_notify(queue);
-	return !parvus_consumer_broken(&back->requests) &&
-	       !parvus_producer_broken(&back->responses);
-}
-
 /* Asleep until there is a request, and room for its answer. */
 static bool entropy_sleep(struct entropy_back *back)
 {
@@ -87,146 +50,80 @@ static bool entropy_sleep(struct entropy_back *back)
 	return parvus_producer_sleep(&back->responses, 1);
 }
 
-static void entropy_serve(struct entropy_back *back)
+static int entropy_serve(struct parvus_queue *queue, unsigned int budget)
 {
-	mutex_lock(&back->lock);
-	while (back->link && !back->closed) {
-		if (!entropy_requests(back))
-			entropy_close(back, -EPROTO);
-		else if (entropy_sleep(back))
-			break;
-		/* the device can be taken away between two rounds */
-		mutex_unlock(&back->lock);
-		cond_resched();
-		mutex_lock(&back->lock);
+	struct entropy_back *back = queue->data;
+	struct entropy_request request;
+	unsigned int done = 0;
+	bool wake;
+
+	while (done < budget && parvus_producer_room(&back->responses) &&
+	       parvus_consume(&back->requests, &request)) {
+		struct entropy_response response = { .id = request.id };
+
+		if (!entropy_request_ok(&request, (u64)queue->pool_pages * PAGE_SIZE))
+			return -EPROTO;
+		entropy_fill(queue, request.offset, request.bytes);
+		parvus_produce(&back->responses, &response);
+		done++;
 	}
-	mutex_unlock(&back->lock);
-}
-
-static irqreturn_t entropy_interrupt(int irq, void *data)
-{
-	struct parvus_queue *queue = data;
-
-	entropy_serve(dev_get_drvdata(&queue->dev->dev));
-	parvus_queue_done(queue);
-	return IRQ_HANDLED;
+	wake = parvus_release(&back->requests);
+	wake |= parvus_publish(&back->responses);
+	if (wake)
+		parvus_queue_notify(queue);
+	if (parvus_consumer_broken(&back->requests) || parvus_producer_broken(&back->responses))
+		return -EPROTO;
+	return done == budget || entropy_sleep(back) ? done : budget;
 }
 
 /* ---- connecting ---- */
 
-static int entropy_connect(struct entropy_back *back)
+static int entropy_describe(struct parvus_link_end *end, void *blob)
 {
-	struct entropy_rings rings;
-	struct parvus_queues *link;
-	int err;
+	memcpy(blob, &entropy_info, sizeof(entropy_info));
+	return 0;
+}
 
-	link = parvus_link_accept(back->dev, &entropy_info.link, PARVUS_EVENT_AUTO_MASK, 0);
-	if (IS_ERR(link))
-		return PTR_ERR(link);
-	rings = entropy_rings(link->queue[0].rings, link->queue[0].ring_bytes);
-	mutex_lock(&back->lock);
+static int entropy_connect(struct parvus_link_end *end)
+{
+	struct entropy_back *back = container_of(end, struct entropy_back, end);
+	struct parvus_queue *queue = &end->link->queue[0];
+	struct entropy_rings rings = entropy_rings(queue->rings, queue->ring_bytes);
+
 	entropy_back_rings(&rings, &back->requests, &back->responses);
-	back->link = link;
-	mutex_unlock(&back->lock);
-	err = parvus_link_start(link, NULL, entropy_interrupt, "entropy");
-	if (err)
-		return err;
-	err = parvus_device_set_state(back->dev, PARVUS_DEVICE_CONNECTED, NULL, 0);
-	if (!err)
-		entropy_serve(back);	/* what was asked before the port was bound */
-	return err;
+	queue->data = back;
+	return 0;
 }
 
-/* What was offered a moment ago may not be there any more: that is no lie. */
-static bool entropy_front_left(struct entropy_back *back)
+static void entropy_disconnect(struct parvus_link_end *end)
 {
-	struct parvus_device *record = kmalloc(sizeof(*record), GFP_KERNEL);
-	bool left;
-
-	if (!record)
-		return false;
-	left = parvus_device_read(back->dev, record) || record->front_state != PARVUS_DEVICE_READY;
-	kfree(record);
-	return left;
+	/* nothing is under way between two calls of serve() */
 }
 
-static void entropy_disconnect(struct entropy_back *back)
-{
-	struct parvus_queues *link;
-
-	mutex_lock(&back->lock);
-	link = back->link;
-	back->link = NULL;
-	mutex_unlock(&back->lock);
-	parvus_link_free(link);	/* waits for the interrupt, which takes the lock */
-}
-
-/* Nobody is connected: offer ourselves. READY follows INITIALISING. */
-static int entropy_ready(struct entropy_back *back)
-{
-	int err;
-
-	if (back->closed || back->dev->state == PARVUS_DEVICE_READY)
-		return 0;
-	err = parvus_device_set_state(back->dev, PARVUS_DEVICE_INITIALISING, NULL, 0);
-	return err ?: parvus_device_set_state(back->dev, PARVUS_DEVICE_READY, &entropy_info,
-					      sizeof(entropy_info));
-}
-
-static void entropy_peer_changed(struct parvus_dev *dev, u32 state)
-{
-	struct entropy_back *back = dev_get_drvdata(&dev->dev);
-	int err;
-
-	switch (state) {
-	case PARVUS_DEVICE_READY:
-		if (back->link || back->closed)
-			break;
-		err = entropy_connect(back);
-		if (!err)
-			break;
-		entropy_disconnect(back);
-		if (entropy_front_left(back))
-			break;	/* that is why; we are told next */
-		mutex_lock(&back->lock);
-		entropy_close(back, err);
-		mutex_unlock(&back->lock);
-		break;
-	case PARVUS_DEVICE_CONNECTED:
-		break;
-	case PARVUS_DEVICE_CLOSING:
-		entropy_disconnect(back);
-		if (!back->closed)
-			parvus_device_set_state(dev, PARVUS_DEVICE_CLOSED, NULL, 0);
-		break;
-	default:	/* CLOSED, INITIALISING: begin anew */
-		entropy_disconnect(back);
-		entropy_ready(back);
-	}
-}
+static const struct parvus_link_ops entropy_ops = {
+	.describe = entropy_describe,
+	.connect = entropy_connect,
+	.disconnect = entropy_disconnect,
+	.serve = entropy_serve,
+};
 
 static int entropy_probe(struct parvus_dev *dev)
 {
 	struct entropy_back *back = kzalloc(sizeof(*back), GFP_KERNEL);
-	int err;
 
 	if (!back)
 		return -ENOMEM;
-	back->dev = dev;
-	mutex_init(&back->lock);
-	dev_set_drvdata(&dev->dev, back);
-	err = entropy_ready(back);
-	if (err)
-		kfree(back);
-	return err;
+	parvus_link_end_init(&back->end, dev, &entropy_ops);
+	parvus_link_end_begin(&back->end);
+	return 0;
 }
 
 static void entropy_remove(struct parvus_dev *dev)
 {
-	struct entropy_back *back = dev_get_drvdata(&dev->dev);
+	struct parvus_link_end *end = dev_get_drvdata(&dev->dev);
 
-	entropy_disconnect(back);
-	kfree(back);
+	parvus_link_end_stop(end);
+	kfree(container_of(end, struct entropy_back, end));
 }
 
 static struct parvus_driver entropy_driver = {
@@ -235,7 +132,7 @@ static struct parvus_driver entropy_driver = {
 	.side = PARVUS_BACK,
 	.probe = entropy_probe,
 	.remove = entropy_remove,
-	.peer_changed = entropy_peer_changed,
+	.peer_changed = parvus_link_end_peer_changed,
 };
 
 static int __init entropy_init(void)

@@ -5,7 +5,7 @@
  * the next one is asked.
  *
  * The back end is not trusted: an answer that was not asked for, or a ring that cannot be,
- * closes the device for good. What its bytes are worth is another matter: the kernel mixes
+ * closes the device. What its bytes are worth is another matter: the kernel mixes
  * them in and counts them as nothing (quality 0).
  */
 #include <linux/hw_random.h>
@@ -20,32 +20,26 @@
 enum asking { IDLE, ASKED, ANSWERED };
 
 struct entropy_front {
-	struct parvus_dev *dev;
+	struct parvus_link_end end;
 	struct mutex lock;		/* all of what follows */
-	struct parvus_queues *link;	/* NULL: there is none */
+	struct parvus_queue *queue;	/* NULL: there is no link */
 	struct parvus_producer requests;
 	struct parvus_consumer responses;
 	enum asking asking;
 	u32 id, bytes;			/* of the request */
 	int status;			/* of the answer */
 	u8 data[ENTROPY_BYTES];
-	bool closed;			/* for good */
-	wait_queue_head_t answered;	/* or closed */
+	bool gone;
+	wait_queue_head_t answered;	/* or no answer will come */
 	struct hwrng rng;
 	bool registered;
 	char name[32];
 };
 
-/* No more of this back end. The link goes with remove(), or when the back end goes. */
-static void entropy_close(struct entropy_front *front, int err)
+/* No answer will come: the device goes, or its back end has lied. */
+static bool entropy_hopeless(const struct entropy_front *front)
 {
-	if (front->closed)
-		return;
-	dev_warn_ratelimited(&front->dev->dev, "closed: %s (%d)\n", err == -EPROTO ?
-			     "the back end breaks the protocol" : "cannot connect", err);
-	front->closed = true;
-	wake_up_all(&front->answered);
-	parvus_device_set_state(front->dev, PARVUS_DEVICE_CLOSED, NULL, 0);
+	return READ_ONCE(front->gone) || READ_ONCE(front->end.dev->refused);
 }
 
 /* ---- requests ---- */
@@ -56,12 +50,12 @@ static void entropy_send(struct entropy_front *front)
 
 	/* one request at a time: there is room, or the ring is broken */
 	if (!parvus_producer_room(&front->requests)) {
-		entropy_close(front, -EPROTO);
+		parvus_link_end_lie(&front->end, "has a wrong index");
 		return;
 	}
 	parvus_produce(&front->requests, &request);
 	if (parvus_publish(&front->requests))
-		parvus_queue_notify(&front->link->queue[0]);
+		parvus_queue_notify(front->queue);
 }
 
 /* Returns whether the back end keeps to the protocol. */
@@ -70,42 +64,38 @@ static bool entropy_take(struct entropy_front *front, const struct entropy_respo
 	if (front->asking != ASKED || !entropy_response_ok(response, front->id))
 		return false;
 	front->status = response->status;
-	memcpy(front->data, page_address(front->link->queue[0].pool[0]), front->bytes);
+	memcpy(front->data, page_address(front->queue->pool[0]), front->bytes);
 	front->asking = ANSWERED;
 	wake_up_all(&front->answered);
 	return true;
 }
 
-static void entropy_receive(struct entropy_front *front)
+static int entropy_receive(struct entropy_front *front, unsigned int budget)
 {
 	struct entropy_response response;
+	unsigned int done = 0;
 
-	do {
-		while (parvus_consume(&front->responses, &response)) {
-			if (!entropy_take(front, &response)) {
-				entropy_close(front, -EPROTO);
-				return;
-			}
-		}
-		if (parvus_release(&front->responses))
-			parvus_queue_notify(&front->link->queue[0]);
-	} while (!parvus_consumer_sleep(&front->responses) &&
-		 !parvus_consumer_broken(&front->responses));
+	while (done < budget && parvus_consume(&front->responses, &response)) {
+		if (!entropy_take(front, &response))
+			return -EPROTO;
+		done++;
+	}
+	if (parvus_release(&front->responses))
+		parvus_queue_notify(front->queue);
 	if (parvus_consumer_broken(&front->responses))
-		entropy_close(front, -EPROTO);
+		return -EPROTO;
+	return done == budget || parvus_consumer_sleep(&front->responses) ? done : budget;
 }
 
-static irqreturn_t entropy_interrupt(int irq, void *data)
+static int entropy_serve(struct parvus_queue *queue, unsigned int budget)
 {
-	struct parvus_queue *queue = data;
-	struct entropy_front *front = dev_get_drvdata(&queue->dev->dev);
+	struct entropy_front *front = queue->data;
+	int ret;
 
 	mutex_lock(&front->lock);
-	if (front->link && !front->closed)
-		entropy_receive(front);
+	ret = entropy_receive(front, budget);
 	mutex_unlock(&front->lock);
-	parvus_queue_done(queue);
-	return IRQ_HANDLED;
+	return ret;
 }
 
 /* ---- the generator ---- */
@@ -116,23 +106,23 @@ static int entropy_read(struct hwrng *rng, void *data, size_t max, bool wait)
 	int ret;
 
 	mutex_lock(&front->lock);
-	if (front->asking == IDLE && !front->closed) {
+	if (front->asking == IDLE) {
 		front->asking = ASKED;
 		front->id++;
 		front->bytes = min_t(size_t, max, ENTROPY_BYTES);
-		if (front->link)
+		if (front->queue)
 			entropy_send(front);
 	}
 	mutex_unlock(&front->lock);
 	if (wait) {
 		ret = wait_event_interruptible(front->answered,
 					       READ_ONCE(front->asking) == ANSWERED ||
-					       READ_ONCE(front->closed));
+					       entropy_hopeless(front));
 		if (ret)
 			return ret;
 	}
 	mutex_lock(&front->lock);
-	ret = front->closed ? -ENODEV : 0;
+	ret = entropy_hopeless(front) ? -ENODEV : 0;
 	if (!ret && front->asking == ANSWERED) {
 		ret = front->status ?: min_t(size_t, max, front->bytes);
 		if (ret > 0)
@@ -146,123 +136,88 @@ static int entropy_read(struct hwrng *rng, void *data, size_t max, bool wait)
 
 /* ---- connecting ---- */
 
-static int entropy_connect(struct entropy_front *front)
+static int entropy_describe(struct parvus_link_end *end, void *blob)
 {
-	struct parvus_device *record = kmalloc(sizeof(*record), GFP_KERNEL);
-	struct entropy_info info;
-	struct entropy_rings rings;
-	struct parvus_queues *link;
-	int err;
-
-	if (!record)
-		return -ENOMEM;
-	err = parvus_device_read(front->dev, record);
-	memcpy(&info, record->back_blob, sizeof(info));
-	kfree(record);
-	if (err)
-		return err;
-	if (!entropy_info_ok(&info))
+	if (!entropy_info_ok(blob))
 		return -EPROTO;
-	link = parvus_link_create(front->dev, 1, 1, ENTROPY_POOL_PAGES, PARVUS_EVENT_AUTO_MASK);
-	if (IS_ERR(link))
-		return PTR_ERR(link);
-	rings = entropy_rings(link->queue[0].rings, link->queue[0].ring_bytes);
+	end->shape = (struct parvus_link_shape) {
+		.queues = 1,
+		.ring_pages = 1,
+		.pool_pages = ENTROPY_POOL_PAGES,
+		.pool_least = ENTROPY_POOL_PAGES,
+	};
+	return 0;
+}
 
+static int entropy_connect(struct parvus_link_end *end)
+{
+	struct entropy_front *front = container_of(end, struct entropy_front, end);
+	struct parvus_queue *queue = &end->link->queue[0];
+	struct entropy_rings rings = entropy_rings(queue->rings, queue->ring_bytes);
+
+	queue->data = front;
 	mutex_lock(&front->lock);
 	entropy_front_rings(&rings, &front->requests, &front->responses);
-	front->link = link;
+	front->queue = queue;
 	if (front->asking == ASKED)	/* of a back end that did not answer */
 		entropy_send(front);
 	mutex_unlock(&front->lock);
-
-	err = parvus_link_start(link, NULL, entropy_interrupt, "entropy");
-	return err ?: parvus_link_publish(link, 0, NULL, 0);
+	return 0;
 }
 
-static void entropy_disconnect(struct entropy_front *front)
+static int entropy_connected(struct parvus_link_end *end)
 {
-	struct parvus_queues *link;
+	struct entropy_front *front = container_of(end, struct entropy_front, end);
+	int err = front->registered ? 0 : hwrng_register(&front->rng);
+
+	front->registered |= !err;
+	return err;
+}
+
+static void entropy_disconnect(struct parvus_link_end *end)
+{
+	struct entropy_front *front = container_of(end, struct entropy_front, end);
 
 	mutex_lock(&front->lock);
-	link = front->link;
-	front->link = NULL;
+	front->queue = NULL;
 	mutex_unlock(&front->lock);
-	parvus_link_free(link);	/* waits for the interrupt, which takes the lock */
+	wake_up_all(&front->answered);
 }
 
-static void entropy_set_state(struct entropy_front *front, u32 state)
-{
-	mutex_lock(&front->lock);
-	if (!front->closed && front->dev->state != state)
-		parvus_device_set_state(front->dev, state, NULL, 0);
-	mutex_unlock(&front->lock);
-}
-
-static void entropy_peer_changed(struct parvus_dev *dev, u32 state)
-{
-	struct entropy_front *front = dev_get_drvdata(&dev->dev);
-	int err;
-
-	switch (state) {
-	case PARVUS_DEVICE_READY:
-		if (front->link || front->closed)
-			break;
-		err = entropy_connect(front);
-		if (!err)
-			break;
-		entropy_disconnect(front);
-		mutex_lock(&front->lock);
-		entropy_close(front, err);
-		mutex_unlock(&front->lock);
-		break;
-	case PARVUS_DEVICE_CONNECTED:
-		if (!front->link)
-			break;	/* it was with one before us: it will begin anew */
-		entropy_set_state(front, PARVUS_DEVICE_CONNECTED);
-		if (!front->registered)
-			front->registered = !hwrng_register(&front->rng);
-		break;
-	case PARVUS_DEVICE_CLOSING:
-		entropy_disconnect(front);
-		entropy_set_state(front, PARVUS_DEVICE_CLOSED);
-		break;
-	default:	/* CLOSED, INITIALISING: begin anew */
-		entropy_disconnect(front);
-		entropy_set_state(front, PARVUS_DEVICE_INITIALISING);
-	}
-}
+static const struct parvus_link_ops entropy_ops = {
+	.describe = entropy_describe,
+	.connect = entropy_connect,
+	.connected = entropy_connected,
+	.disconnect = entropy_disconnect,
+	.serve = entropy_serve,
+};
 
 static int entropy_probe(struct parvus_dev *dev)
 {
 	struct entropy_front *front = kzalloc(sizeof(*front), GFP_KERNEL);
-	int err;
 
 	if (!front)
 		return -ENOMEM;
-	front->dev = dev;
 	mutex_init(&front->lock);
 	init_waitqueue_head(&front->answered);
 	snprintf(front->name, sizeof(front->name), "parvus-entropy.%u", dev->index);
 	front->rng.name = front->name;
 	front->rng.read = entropy_read;
-	dev_set_drvdata(&dev->dev, front);
-	err = parvus_device_set_state(dev, PARVUS_DEVICE_INITIALISING, NULL, 0);
-	if (err)
-		kfree(front);
-	return err;
+	parvus_link_end_init(&front->end, dev, &entropy_ops);
+	parvus_link_end_begin(&front->end);
+	return 0;
 }
 
 static void entropy_remove(struct parvus_dev *dev)
 {
-	struct entropy_front *front = dev_get_drvdata(&dev->dev);
+	struct parvus_link_end *end = dev_get_drvdata(&dev->dev);
+	struct entropy_front *front = container_of(end, struct entropy_front, end);
 
-	mutex_lock(&front->lock);
-	front->closed = true;	/* who waits for an answer leaves */
-	mutex_unlock(&front->lock);
+	WRITE_ONCE(front->gone, true);	/* who waits for an answer leaves */
 	wake_up_all(&front->answered);
+	parvus_link_end_stop(end);
 	if (front->registered)
 		hwrng_unregister(&front->rng);
-	entropy_disconnect(front);
 	kfree(front);
 }
 
@@ -272,7 +227,7 @@ static struct parvus_driver entropy_driver = {
 	.side = PARVUS_FRONT,
 	.probe = entropy_probe,
 	.remove = entropy_remove,
-	.peer_changed = entropy_peer_changed,
+	.peer_changed = parvus_link_end_peer_changed,
 };
 
 static int __init entropy_init(void)

@@ -138,6 +138,7 @@ static int parvus_bus_probe(struct device *d)
 
 	if (dev->claim)
 		return -EBUSY;	/* a program serves it */
+	WRITE_ONCE(dev->refused, false);
 	ret = driver->probe(dev);
 	if (ret) {
 		if (dev->state != PARVUS_DEVICE_CLOSED)
@@ -204,6 +205,35 @@ static ssize_t modalias_show(struct device *d, struct device_attribute *a, char 
 }
 static DEVICE_ATTR_RO(modalias);
 
+static ssize_t refused_show(struct device *d, struct device_attribute *a, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_parvus_dev(d)->refused));
+}
+
+/* Somebody has looked into it: the other end gets another chance. */
+static ssize_t refused_store(struct device *d, struct device_attribute *a, const char *buf, size_t n)
+{
+	struct parvus_dev *dev = to_parvus_dev(d);
+	struct parvus_driver *driver;
+	bool refused;
+
+	if (kstrtobool(buf, &refused) || refused)
+		return -EINVAL;
+	device_lock(d);
+	if (dev->refused) {
+		WRITE_ONCE(dev->refused, false);
+		driver = device_is_bound(d) ? to_parvus_driver(d->driver) : NULL;
+		if (driver && driver->peer_changed) {
+			driver->peer_changed(dev, PARVUS_DEVICE_CLOSED);
+			driver->peer_changed(dev, dev->peer_state);
+		}
+	}
+	device_unlock(d);
+	parvus_device_tell(dev->id);
+	return n;
+}
+static DEVICE_ATTR_RW(refused);
+
 static struct attribute *parvus_dev_attrs[] = {
 	&dev_attr_class.attr,
 	&dev_attr_index.attr,
@@ -212,6 +242,7 @@ static struct attribute *parvus_dev_attrs[] = {
 	&dev_attr_state.attr,
 	&dev_attr_peer_state.attr,
 	&dev_attr_modalias.attr,
+	&dev_attr_refused.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(parvus_dev);

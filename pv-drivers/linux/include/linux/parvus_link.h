@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Parvus: links for the drivers of a guest kernel (parvus/link.h): the pages, references
- * and event channels that join the two ends of a split device. A driver adds the ring
- * library (parvus/ring_ops.h) and its own entries.
+ * Parvus: links, and the ends that they join, for the drivers of a guest kernel. A link
+ * (parvus/link.h) is the pages, references and event channels between the two ends of a
+ * split device; an end is what a driver has of one device. The link layer walks the states
+ * of parvus/device.h for all drivers, at either side: it makes and accepts links, follows
+ * the other end, begins anew, lets go. A driver says what it has (describe()), takes a link
+ * (connect()) and lets go of it (disconnect()).
  *
- * Front end:	parvus_link_create(), format the rings, parvus_link_start(),
- *		parvus_link_publish(), which sets READY; then CONNECTED when the back end is
- * Back end:	when the front end is READY: parvus_link_accept(), parvus_link_start(),
- *		set CONNECTED
- * Both:	parvus_link_stop(), when no interrupt shall come any more; then
- *		parvus_link_free(). The front end's pages are given back when the other
- *		end lets go of them, later if need be.
+ * Errors are of two kinds. What goes wrong at our own end, memory above all, may pass: it
+ * is tried again, after a second at first, then ever less often. What the other end says
+ * and no honest one would, a lie, closes the device. That is final: dev->refused stays until
+ * somebody writes 0 to the device's file "refused", or binds another driver.
  */
 #ifndef _LINUX_PARVUS_LINK_H
 #define _LINUX_PARVUS_LINK_H
 
 #include <linux/interrupt.h>
+#include <linux/mutex.h>
 #include <linux/parvus.h>
+#include <linux/workqueue.h>
 #include <parvus/link.h>
 #include <parvus/ring_ops.h>
 
@@ -50,6 +52,7 @@ struct parvus_queue {
 	struct page **ring_page, **table_page;
 	unsigned int ring_pages, tables, mappings;
 	struct parvus_mapping **mapping;
+	struct work_struct serve;
 	char name[32];
 };
 
@@ -63,54 +66,109 @@ struct parvus_queues {
 	struct parvus_queue queue[];
 };
 
-/**
- * parvus_link_create - front end: make queues and offer their pages to the back end
- * @queues: 1 to PARVUS_LINK_QUEUES
- * @ring_pages: of each queue
- * @pool_pages: of each queue; less are made, but at least a quarter, if memory is short
- * @flags: of the ports, PARVUS_EVENT_AUTO_MASK
- *
- * All pages are zeroed. An error pointer if it fails.
- */
-struct parvus_queues *parvus_link_create(struct parvus_dev *dev, unsigned int queues,
-					 unsigned int ring_pages, unsigned int pool_pages,
-					 u32 flags);
+/* What a front end wants of its link; as much of the pool as there is memory for. */
+struct parvus_link_shape {
+	unsigned int queues;		/* 1 to PARVUS_LINK_QUEUES */
+	unsigned int ring_pages;	/* of each queue */
+	unsigned int pool_pages;	/* of each queue */
+	unsigned int pool_least;	/* with less it is not worth the while */
+	u64 features;			/* of those that the back end has */
+};
+
+struct parvus_link_end;
 
 /**
- * parvus_link_publish - front end: tell the back end, go READY
- * @features: those that are used
- * @extra: what follows struct parvus_link in the blob, @len bytes, or NULL
+ * struct parvus_link_ops - a driver. All but interrupt(), thread() and serve() are called
+ * with end->lock held, one at a time, and may sleep
+ * @describe: back end: fill in @blob, which is zero and begins with struct
+ *	parvus_link_info. Called without a link, and again with one: what that one uses must
+ *	go on to be good. Front end: @blob is what the back end says: check it, and fill in
+ *	end->shape; -EPROTO: it lies
+ * @connect: end->link is there: make of its queues what is needed. A front end formats the
+ *	rings, and puts into them what waits. -EPROTO: the other end lies
+ * @connected: both ends are CONNECTED; may be NULL
+ * @changed: front end, connected: @blob is what the back end says by now; may be NULL
+ * @disconnect: nothing comes any more from the link, which goes after this. Also if
+ *	connect() failed half way
+ * @closing: front end: the back end wants the device back. False: not now; then it is the
+ *	driver that calls parvus_link_end_leave(). NULL: always now
+ * @configured: back end: dev->config is new, or what it names. 1: without a link, describe()
+ *	anew; 0; negative: it is nothing for this driver. May be NULL
+ * @smaller: back end: -ENOSPC, this domain may map no more. True: describe() offers less
+ *	from now on. May be NULL
+ * @serve: do what waits in a queue, @budget entries at most. Returns how many there were;
+ *	fewer than @budget: the other end was told that we sleep; -EPROTO: it lies. Called
+ *	after an event and when the ends connect, in a thread that competes with programs for
+ *	the CPU as an equal: so an end that asks without end gets its share, and no more
+ * @interrupt: instead of serve(): hard interrupt context. parvus_queue_done() is its task
+ * @thread: of @interrupt, if it returns IRQ_WAKE_THREAD: before all programs, so for work
+ *	that the other end cannot make more of
+ * @detach: back end: of the flags in the second word of the configuration: let go politely
  */
-int parvus_link_publish(struct parvus_queues *qs, u64 features, const void *extra, size_t len);
+struct parvus_link_ops {
+	int (*describe)(struct parvus_link_end *end, void *blob);
+	int (*connect)(struct parvus_link_end *end);
+	int (*connected)(struct parvus_link_end *end);
+	int (*changed)(struct parvus_link_end *end, const void *blob);
+	void (*disconnect)(struct parvus_link_end *end);
+	bool (*closing)(struct parvus_link_end *end);
+	int (*configured)(struct parvus_link_end *end);
+	bool (*smaller)(struct parvus_link_end *end);
+	int (*serve)(struct parvus_queue *queue, unsigned int budget);
+	irq_handler_t interrupt, thread;
+	u32 detach;
+};
 
 /**
- * parvus_link_accept - back end: map what the front end, which is READY, has published
- * @limits: what our blob said; a link with more queues, pool or features is refused
- * @flags: of the ports, usually PARVUS_EVENT_AUTO_MASK
- * @interval_ns: least time between two events, or 0
- *
- * An error pointer if the front end's blob or directory is wrong (-EPROTO), or if it fails.
+ * struct parvus_link_end - our end of a device; a part of what the driver has for it
+ * @lock: of callbacks; the driver's work items take it, too
+ * @link: NULL: there is none
+ * @name: for messages and interrupts; NULL: the device's
+ * @lied: the other end has, and its link goes; what comes from it is of no use
+ * @closing: the back end wants the device back
  */
-struct parvus_queues *parvus_link_accept(struct parvus_dev *dev,
-					 const struct parvus_link_info *limits, u32 flags,
-					 u32 interval_ns);
+struct parvus_link_end {
+	struct parvus_dev *dev;
+	const struct parvus_link_ops *ops;
+	struct mutex lock;
+	struct parvus_queues *link;
+	struct parvus_link_shape shape;
+	const char *name;
+	bool lied;
+	bool closing;
 
-/**
- * parvus_link_start - request the interrupts, each with its struct parvus_queue; spread them
- * @handler: hard interrupt context; NULL as for request_threaded_irq()
- * @thread: or NULL
- */
-int parvus_link_start(struct parvus_queues *qs, irq_handler_t handler, irq_handler_t thread,
-		      const char *name);
-void parvus_link_stop(struct parvus_queues *qs);
-void parvus_link_free(struct parvus_queues *qs);	/* NULL and error pointers: nothing */
+	/* of link_state.c */
+	bool detaching, stopped;
+	unsigned int tries;
+	u8 blob[PARVUS_DEVICE_BLOB];	/* back end: as last said */
+	struct work_struct lie_work;
+	struct delayed_work retry_work;
+};
+
+/* In probe(): first init, last begin; the driver's data of @dev is @end. In remove(): stop. */
+void parvus_link_end_init(struct parvus_link_end *end, struct parvus_dev *dev,
+		     const struct parvus_link_ops *ops);
+void parvus_link_end_begin(struct parvus_link_end *end);
+void parvus_link_end_stop(struct parvus_link_end *end);	/* no callback any more */
+
+/* For struct parvus_driver. */
+void parvus_link_end_peer_changed(struct parvus_dev *dev, u32 state);
+void parvus_link_end_configured(struct parvus_dev *dev);
+
+/* The other end lies: once for each link, and the last of it. Anywhere. */
+void parvus_link_end_lie(struct parvus_link_end *end, const char *what);
+
+/* With end->lock held. */
+void parvus_link_end_renew(struct parvus_link_end *end);	/* front end: make another link */
+void parvus_link_end_leave(struct parvus_link_end *end);	/* front end: what closing() put off */
+void parvus_link_end_say(struct parvus_link_end *end);	/* back end: describe() may have changed */
 
 static inline void parvus_queue_notify(const struct parvus_queue *q)
 {
 	parvus_notify_port(q->port);
 }
 
-/* The event was served; with PARVUS_EVENT_AUTO_MASK the next one comes after this. */
+/* The event was served; the next one comes after this. */
 static inline void parvus_queue_done(const struct parvus_queue *q)
 {
 	parvus_event_done_port(q->port);
