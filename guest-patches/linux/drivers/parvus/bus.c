@@ -2,9 +2,10 @@
 /*
  * Parvus: the bus of split devices. For each device in the hypervisor's registry, each
  * end that belongs to this domain is a struct device; drivers match by class and side.
- * VIRQ_DEVICE says that something changed; one work item then asks what, makes and
- * removes devices, and tells drivers of the state of the other end, or programs that
- * have /dev/parvus/device open.
+ * VIRQ_DEVICE says that something changed; one work item then asks what, and hands it to the
+ * work item of the device, which adds it, removes it, and tells its driver of the state of
+ * the other end, or programs that have /dev/parvus/device open. So a driver that waits, for
+ * a disk that hangs, keeps nobody else waiting.
  */
 #include <linux/init.h>
 #include <linux/interrupt.h>
@@ -16,13 +17,13 @@
 #include <linux/xarray.h>
 #include "parvus_bus.h"
 
-/* Two slots per device, front at 2 * id; only the work item changes it. */
+/* Two slots per device, front at 2 * id; only the bus's work item changes it. */
 static DEFINE_XARRAY(parvus_devs);
 static DEFINE_MUTEX(parvus_devs_mutex);
 
 static void parvus_bus_scan(struct work_struct *work);
 static DECLARE_WORK(parvus_bus_work, parvus_bus_scan);
-static struct workqueue_struct *parvus_bus_queue;
+static struct workqueue_struct *parvus_bus_queue, *parvus_dev_queue;
 static bool parvus_bus_scanned;
 
 static struct bus_type parvus_bus;
@@ -270,15 +271,14 @@ void parvus_unregister_driver(struct parvus_driver *driver)
 }
 EXPORT_SYMBOL_GPL(parvus_unregister_driver);
 
-/* following the registry: all of this runs in the work item */
+/* following the registry */
 
 static unsigned long parvus_dev_key(u32 id, enum parvus_side side)
 {
 	return 2ul * id + side;
 }
 
-/* parvus_device_get - our end of a device, with a reference, or NULL */
-struct parvus_dev *parvus_device_get(u32 id, enum parvus_side side)
+static struct parvus_dev *parvus_dev_find(u32 id, enum parvus_side side)
 {
 	struct parvus_dev *dev;
 
@@ -287,6 +287,16 @@ struct parvus_dev *parvus_device_get(u32 id, enum parvus_side side)
 	if (dev)
 		get_device(&dev->dev);
 	mutex_unlock(&parvus_devs_mutex);
+	return dev;
+}
+
+/* parvus_device_get - our end of a device, which drivers have seen; with a reference, or NULL */
+struct parvus_dev *parvus_device_get(u32 id, enum parvus_side side)
+{
+	struct parvus_dev *dev = parvus_dev_find(id, side);
+
+	if (dev && !READ_ONCE(dev->added))
+		flush_work(&dev->work);
 	return dev;
 }
 
@@ -305,13 +315,16 @@ static u32 parvus_peer_changes(const struct parvus_device *r, enum parvus_side s
 	return side == PARVUS_BACK ? r->front_changes : r->back_changes;
 }
 
-static void parvus_dev_add(const struct parvus_device *r, enum parvus_side side)
+static void parvus_dev_work(struct work_struct *work);
+
+/* An end of ours that is new, with a reference, or NULL. */
+static struct parvus_dev *parvus_dev_make(const struct parvus_device *r, enum parvus_side side)
 {
 	struct parvus_dev *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	int ret;
 
 	if (!dev)
-		return;
+		return NULL;
 	dev->id = r->id;
 	dev->device_class = r->device_class;
 	dev->index = r->index;
@@ -319,9 +332,9 @@ static void parvus_dev_add(const struct parvus_device *r, enum parvus_side side)
 	dev->peer = side == PARVUS_BACK ? r->front_domain : r->back_domain;
 	dev->loop = r->front_domain == r->back_domain;
 	dev->state = side == PARVUS_BACK ? r->back_state : r->front_state;
-	dev->peer_state = parvus_peer_state(r, side);
-	dev->peer_changes = parvus_peer_changes(r, side);
-	memcpy(dev->config, r->config, sizeof(dev->config));
+	dev->news = *r;
+	spin_lock_init(&dev->news_lock);
+	INIT_WORK(&dev->work, parvus_dev_work);
 	dev->dev.bus = &parvus_bus;
 	dev->dev.release = parvus_dev_release;
 	device_initialize(&dev->dev);
@@ -331,43 +344,53 @@ static void parvus_dev_add(const struct parvus_device *r, enum parvus_side side)
 		ret = xa_err(xa_store(&parvus_devs, parvus_dev_key(r->id, side), dev, GFP_KERNEL));
 		mutex_unlock(&parvus_devs_mutex);
 	}
-	if (!ret) {
-		ret = device_add(&dev->dev);
-		if (!ret)
-			return;
-		mutex_lock(&parvus_devs_mutex);
-		xa_erase(&parvus_devs, parvus_dev_key(r->id, side));
-		mutex_unlock(&parvus_devs_mutex);
-	}
+	if (!ret)
+		return to_parvus_dev(get_device(&dev->dev));
 	pr_warn("parvus: device %u: %d\n", r->id, ret);
+	put_device(&dev->dev);
+	return NULL;
+}
+
+static void parvus_dev_add(struct parvus_dev *dev, const struct parvus_device *r)
+{
+	int ret;
+
+	dev->peer_state = parvus_peer_state(r, dev->side);
+	dev->peer_changes = parvus_peer_changes(r, dev->side);
+	memcpy(dev->config, r->config, sizeof(dev->config));
+	ret = device_add(&dev->dev);
+	if (ret) {
+		pr_warn("parvus: device %u: %d\n", dev->id, ret);
+		dev->gone = true;	/* for us: it is not tried twice */
+	}
+	WRITE_ONCE(dev->added, !ret);
+}
+
+/* Nobody finds it any more. */
+static void parvus_dev_del(struct parvus_dev *dev)
+{
+	if (dev->added) {
+		device_lock(&dev->dev);
+		dev->gone = true;
+		WRITE_ONCE(dev->peer_state, PARVUS_DEVICE_GONE);
+		device_unlock(&dev->dev);
+		device_del(&dev->dev);
+	}
 	put_device(&dev->dev);
 }
 
-static void parvus_dev_del(struct parvus_dev *dev)
-{
-	mutex_lock(&parvus_devs_mutex);
-	xa_erase(&parvus_devs, parvus_dev_key(dev->id, dev->side));
-	mutex_unlock(&parvus_devs_mutex);
-	device_lock(&dev->dev);
-	dev->gone = true;
-	WRITE_ONCE(dev->peer_state, PARVUS_DEVICE_GONE);
-	device_unlock(&dev->dev);
-	device_unregister(&dev->dev);
-}
-
-static void parvus_dev_update(struct parvus_dev *dev, const struct parvus_device *r)
+static void parvus_dev_update(struct parvus_dev *dev, const struct parvus_device *r,
+			      bool configured)
 {
 	u32 state = parvus_peer_state(r, dev->side);
 	u32 changes = parvus_peer_changes(r, dev->side) - dev->peer_changes;
 	struct parvus_driver *driver;
-	bool configured, restarted;
+	bool restarted;
 
 	device_lock(&dev->dev);
 	restarted = changes > 1 && (dev->peer_state == PARVUS_DEVICE_READY ||
 				    dev->peer_state == PARVUS_DEVICE_CONNECTED ||
 				    dev->peer_state == PARVUS_DEVICE_CLOSING);
-	/* told without a change of the other end: somebody has configured it, maybe the same */
-	configured = !changes || memcmp(dev->config, r->config, sizeof(dev->config));
 	dev->peer_changes += changes;
 	WRITE_ONCE(dev->peer_state, state);
 	memcpy(dev->config, r->config, sizeof(dev->config));
@@ -393,36 +416,74 @@ static bool parvus_dev_bound(struct parvus_dev *dev)
 	return bound;
 }
 
+static void parvus_dev_work(struct work_struct *work)
+{
+	struct parvus_dev *dev = container_of(work, struct parvus_dev, work);
+	unsigned int noio = memalloc_noio_save();	/* a disk may wait for what we do here */
+	struct parvus_device r;
+	bool configured, gone;
+
+	spin_lock(&dev->news_lock);
+	r = dev->news;
+	configured = dev->news_configured;
+	dev->news_configured = false;
+	gone = dev->news_gone;
+	spin_unlock(&dev->news_lock);
+	if (!gone && !dev->added && !dev->gone)
+		parvus_dev_add(dev, &r);
+	else if (!gone && dev->added)
+		parvus_dev_update(dev, &r, configured);
+	if (!parvus_dev_bound(dev))
+		parvus_device_tell(dev->id);
+	if (gone)
+		parvus_dev_del(dev);
+	memalloc_noio_restore(noio);
+}
+
+/* What the registry says of a device is its work item's to act on. */
+static void parvus_dev_news(struct parvus_dev *dev, const struct parvus_device *r, bool gone)
+{
+	spin_lock(&dev->news_lock);
+	/* told without a change of the other end: somebody has configured it, maybe the same */
+	if (parvus_peer_changes(r, dev->side) == parvus_peer_changes(&dev->news, dev->side) ||
+	    memcmp(dev->news.config, r->config, sizeof(r->config)))
+		dev->news_configured = true;
+	dev->news = *r;
+	dev->news_gone = gone;
+	spin_unlock(&dev->news_lock);
+	if (gone) {
+		mutex_lock(&parvus_devs_mutex);
+		xa_erase(&parvus_devs, parvus_dev_key(dev->id, dev->side));
+		mutex_unlock(&parvus_devs_mutex);
+	}
+}
+
 static void parvus_bus_look(const struct parvus_device *r)
 {
 	bool gone = r->front_state == PARVUS_DEVICE_GONE || r->back_state == PARVUS_DEVICE_GONE;
-	bool tell = false;
 	int side;
 
 	for (side = PARVUS_FRONT; side <= PARVUS_BACK; side++) {
 		u32 owner = side == PARVUS_BACK ? r->back_domain : r->front_domain;
-		struct parvus_dev *dev = parvus_device_get(r->id, side);
+		struct parvus_dev *dev = parvus_dev_find(r->id, side);
 
-		if (!dev && !gone && owner == parvus_start->domain) {
-			parvus_dev_add(r, side);
-			dev = parvus_device_get(r->id, side);
-		} else if (dev && !gone) {
-			parvus_dev_update(dev, r);
-		}
+		if (dev)
+			parvus_dev_news(dev, r, gone);
+		else if (!gone && owner == parvus_start->domain)
+			dev = parvus_dev_make(r, side);
 		if (!dev)
 			continue;
-		tell |= !parvus_dev_bound(dev);
-		if (gone)
-			parvus_dev_del(dev);
+		queue_work(parvus_dev_queue, &dev->work);
+		/* In the order of the registry, at first: so interfaces and disks get their names. */
+		if (!parvus_bus_scanned)
+			flush_work(&dev->work);
 		put_device(&dev->dev);
 	}
-	if (tell)
-		parvus_device_tell(r->id);
 }
 
 static void parvus_bus_scan(struct work_struct *work)
 {
-	unsigned int noio = memalloc_noio_save();	/* a disk may wait for what we do here */
+	unsigned int noio = memalloc_noio_save();	/* a disk may wait for this */
 	struct parvus_device *r = parvus_record_alloc();
 	u32 id = 0;
 
@@ -454,7 +515,7 @@ static void parvus_bus_scan(struct work_struct *work)
 	memalloc_noio_restore(noio);
 }
 
-/* parvus_bus_sync - the bus knows all that the registry knew when this was called */
+/* parvus_bus_sync - the bus knows all devices that the registry knew when this was called */
 void parvus_bus_sync(void)
 {
 	if (!parvus_bus_queue)
@@ -485,7 +546,9 @@ static int __init parvus_bus_start(void)
 	if (irq < 0)
 		return irq == -ENOSYS ? 0 : irq;
 	parvus_bus_queue = alloc_ordered_workqueue("parvus", WQ_MEM_RECLAIM);
-	ret = parvus_bus_queue ? 0 : -ENOMEM;
+	parvus_dev_queue = alloc_workqueue("parvus-device", WQ_UNBOUND | WQ_MEM_RECLAIM,
+					   WQ_MAX_ACTIVE);
+	ret = parvus_bus_queue && parvus_dev_queue ? 0 : -ENOMEM;
 	if (!ret)
 		ret = request_irq(irq, parvus_bus_interrupt, 0, "parvus-bus", NULL);
 	if (ret) {

@@ -15,7 +15,9 @@
 #endif
 
 #include <linux/device.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 #include <asm/parvus_call.h>
 #include <parvus/types.h>
 #include <parvus/hypercalls.h>
@@ -106,6 +108,13 @@ struct parvus_dev {
 	bool refused;			/* the peer has lied: no more of it, until a person says so */
 	void *claim;			/* the open file that serves this end */
 	u8 config[PARVUS_DEVICE_BLOB];	/* of the toolstack */
+
+	/* of bus.c */
+	struct work_struct work;	/* tells the driver the news */
+	spinlock_t news_lock;
+	struct parvus_device news;
+	bool news_configured, news_gone;
+	bool added;			/* drivers may have it */
 };
 #define to_parvus_dev(d)	container_of(d, struct parvus_dev, dev)
 
@@ -116,7 +125,9 @@ struct parvus_dev {
  * between: the driver is told CLOSED first. CLOSED and INITIALISING mean: give up rings
  * and ports of before, go to INITIALISING and begin anew. After remove() the bus sets
  * CLOSED. configured() may be called with what dev->config already said: look again at
- * what it names. The callbacks of one device never run at the same time, and may sleep.
+ * what it names. The callbacks of one device never run at the same time, and may sleep:
+ * each device has a work item of its own. Most drivers leave all of this to the link layer
+ * (linux/parvus_link.h).
  */
 struct parvus_driver {
 	struct device_driver driver;
