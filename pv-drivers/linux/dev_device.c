@@ -3,7 +3,9 @@
  * /dev/parvus/device: the device registry for programs: for the toolstack, which makes
  * devices, and for back ends that are programs. An end that a file has set to another
  * state than CLOSED is that file's until it sets CLOSED or is closed, which sets CLOSED;
- * a kernel driver does not bind to it meanwhile, nor the other way round.
+ * a kernel driver does not bind to it meanwhile, nor the other way round. An end that was
+ * set CLOSED with REFUSE, for a lie of the other one, is nobody's until somebody writes 0 to
+ * its file "refused" in /sys/bus/parvus/devices.
  */
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -83,6 +85,8 @@ static int device_set_locked(struct device_file *f, struct parvus_dev *dev,
 		return -EBUSY;
 	if (dev->gone)
 		return -ENOENT;
+	if (dev->refused && state != PARVUS_DEVICE_CLOSED)
+		return -EPERM;
 	if (!c && state != PARVUS_DEVICE_CLOSED) {
 		c = kzalloc(sizeof(*c), GFP_KERNEL);
 		if (!c)
@@ -92,6 +96,8 @@ static int device_set_locked(struct device_file *f, struct parvus_dev *dev,
 		list_add(&c->list, &f->claims);
 		dev->claim = f;
 	}
+	if (record->flags & PARVUS_DEVICE_REFUSE)
+		WRITE_ONCE(dev->refused, true);
 	ret = parvus_device_set(dev, record);
 	if (c && dev->state == PARVUS_DEVICE_CLOSED) {
 		dev->claim = NULL;
@@ -126,7 +132,7 @@ static int device_set(struct device_file *f, struct parvus_device *record)
 	struct parvus_dev *dev;
 	int ret;
 
-	if (record->flags & ~(PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK))
+	if (record->flags & ~(PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK | PARVUS_DEVICE_REFUSE))
 		return -EINVAL;
 	dev = device_end(record);
 	if (!dev) {

@@ -18,6 +18,7 @@
 #define DEVICE "/dev/parvus/device"
 #define EVENT "/dev/parvus/event"
 #define GRANT "/dev/parvus/grant"
+#define RETRY_DOUBLED 5		/* times, at most: 32 s between two tries */
 
 struct served {			/* what of a queue is not the program's */
 	uint32_t port;
@@ -32,6 +33,8 @@ struct parvus_backend {
 	struct parvus_device record;
 	uint32_t state;		/* ours */
 	bool taken, offered, connected, refused, detaching, gone;
+	unsigned int tries;	/* to connect, that failed for reasons of our own */
+	int64_t retry;		/* ms: when to try again; 0: nothing to try */
 	uint8_t blob[PARVUS_DEVICE_BLOB];
 	size_t blob_bytes;
 	unsigned int count;
@@ -56,6 +59,8 @@ static int set_state(struct parvus_backend *b, uint32_t id, uint32_t state, bool
 	struct parvus_device d = { .id = id, .flags = PARVUS_DEVICE_AS_BACK, .back_state = state };
 	int ret;
 
+	if (b->refused && state == PARVUS_DEVICE_CLOSED)
+		d.flags |= PARVUS_DEVICE_REFUSE;	/* no program that stands by gets it */
 	if (blob) {
 		d.flags |= PARVUS_DEVICE_WRITE;
 		memcpy(d.back_blob, b->blob, b->blob_bytes);
@@ -261,6 +266,17 @@ static int lie(struct parvus_backend *b, const char *format, ...)
 		       b->record.front_domain, text);
 }
 
+/* What failed with @err while a link was made: an error of our own may pass, others are lies. */
+static int cannot(struct parvus_backend *b, int err, const char *what, uint32_t which)
+{
+	switch (err) {
+	case -ENOMEM: case -ENOSPC: case -EAGAIN: case -EINTR: case -EMFILE: case -ENFILE:
+		return pv_fail(b->error, -err, "device %u: cannot %s %u: %s", b->record.id, what,
+			       which, strerror(-err));
+	}
+	return lie(b, "cannot %s %u: %s", what, which, strerror(-err));
+}
+
 /* Map @count pages of the front end at @at, or anywhere. */
 static int map_refs(struct parvus_backend *b, const uint32_t *refs, uint32_t count, bool readonly,
 		    void *at, void **mapped)
@@ -286,7 +302,7 @@ static int copy_page(struct parvus_backend *b, uint32_t ref, void *to, const cha
 	int ret = map_refs(b, &ref, 1, true, NULL, &from);
 
 	if (ret)
-		return lie(b, "cannot map the %s, reference %u: %s", what, ref, strerror(-ret));
+		return cannot(b, ret, what, ref);
 	memcpy(to, from, PAGE);
 	__asm__ volatile("" ::: "memory");	/* the copy is what is looked at from now on */
 	pv_sys.unmap(from, PAGE);
@@ -311,7 +327,7 @@ static int map_pool(struct parvus_backend *b, struct parvus_backend_queue *q,
 		i = done % PARVUS_LINK_TABLE_REFS;
 		if (!i) {
 			ret = copy_page(b, l->table_ref[done / PARVUS_LINK_TABLE_REFS], refs,
-					"table of references");
+					"map the table of references");
 			if (ret)
 				return ret;
 		}
@@ -320,7 +336,7 @@ static int map_pool(struct parvus_backend *b, struct parvus_backend_queue *q,
 			n = PARVUS_GRANT_BATCH;
 		ret = map_refs(b, refs + i, n, false, q->pool + done * PAGE, &at);
 		if (ret)
-			return lie(b, "cannot map its pool: %s", strerror(-ret));
+			return cannot(b, ret, "map its pool from page", done);
 	}
 	return 0;
 }
@@ -348,14 +364,14 @@ static int map_queue(struct parvus_backend *b, unsigned int i, const struct parv
 		return lie(b, "a queue with a pool of %u pages", l->pool_pages);
 	ret = map_refs(b, l->ring_ref, l->ring_pages, false, NULL, &q->rings);
 	if (ret)
-		return lie(b, "cannot map its rings: %s", strerror(-ret));
+		return cannot(b, ret, "map the rings of queue", i);
 	q->ring_bytes = l->ring_pages * PAGE;
 	ret = map_pool(b, q, l);
 	if (ret)
 		return ret;
 	ret = pv_sys.ioctl(b->event, PARVUS_IOC_BIND, &bind);
 	if (ret < 0)
-		return lie(b, "cannot bind to its port %u: %s", l->port, strerror(-ret));
+		return cannot(b, ret, "bind to its port", l->port);
 	b->served[i].port = bind.port;
 	b->served[i].more = true;	/* what came before we were there */
 	return 0;
@@ -379,7 +395,7 @@ static int accept_link(struct parvus_backend *b)
 	if (link.features & ~limits.features)
 		return lie(b, "features %#llx that we do not have",
 			   (unsigned long long)link.features);
-	ret = copy_page(b, link.directory, queues, "directory");
+	ret = copy_page(b, link.directory, queues, "map the directory");
 	for (i = 0; !ret && i < link.queues; i++)
 		ret = map_queue(b, i, &queues[i], &limits);
 	if (ret)
@@ -387,7 +403,7 @@ static int accept_link(struct parvus_backend *b)
 	b->connected = true;
 	ret = b->ops->connect(b, b->queue, b->count, link.features,
 			      b->record.front_blob + sizeof(link));
-	return ret ? lie(b, "refused: %s", strerror(-ret)) : 0;
+	return ret ? cannot(b, ret, "use its link of queues", b->count) : 0;
 }
 
 static void disconnect(struct parvus_backend *b)
@@ -410,11 +426,12 @@ static void disconnect(struct parvus_backend *b)
 	b->count = 0;
 }
 
-/* The front end has lied: no more of it, for as long as the device is there. */
+/* The front end has lied: no more of it, by nobody, until a person says so. */
 static int refuse(struct parvus_backend *b)
 {
 	disconnect(b);
 	b->refused = true;
+	b->retry = 0;
 	set_state(b, b->record.id, PARVUS_DEVICE_CLOSED, false);
 	return -EPROTO;
 }
@@ -473,14 +490,22 @@ static int follow(struct parvus_backend *b, bool restarted)
 	}
 	if (ret || b->record.front_state != PARVUS_DEVICE_READY || b->state != PARVUS_DEVICE_READY)
 		return ret;
+	if (b->retry > pv_now_ms())
+		return 0;
+	b->retry = 0;
 	ret = accept_link(b);
 	if (!ret)
 		ret = set_state(b, b->record.id, PARVUS_DEVICE_CONNECTED, false);
-	if (ret == -EBUSY) {	/* it has gone meanwhile: there is a change to come */
-		disconnect(b);
-		ret = 0;
+	if (!ret)
+		b->tries = 0;
+	if (!ret || ret == -EPROTO || ret == -ENOENT)
+		return ret;
+	disconnect(b);		/* READY, as we were */
+	if (ret != -EBUSY) {	/* else it has gone meanwhile: there is a change to come */
+		b->retry = pv_now_ms() + (1000ll << b->tries);
+		b->tries += b->tries < RETRY_DOUBLED;
 	}
-	return ret;
+	return 0;
 }
 
 /* Is the front end not READY any more, or again? Then there is a change to come. */
@@ -512,6 +537,21 @@ static bool reconfigured(struct parvus_backend *b, const struct parvus_device *d
 	       (!changes && !memcmp(d->config, b->record.config, sizeof(config)));
 }
 
+/* What follow() or a look at the device came to. */
+static int judge(struct parvus_backend *b, int ret)
+{
+	if (ret == -ENOENT) {	/* removed meanwhile */
+		b->gone = true;
+		disconnect(b);
+		return 0;
+	}
+	if (ret == -EPROTO && left(b))
+		disconnect(b);	/* what it offered is not there any more: no lie */
+	else if (ret == -EPROTO)
+		return refuse(b);
+	return ret && ret != -EPROTO ? fail_device(b, ret) : 0;
+}
+
 /* What has become of the device? */
 static int look(struct parvus_backend *b)
 {
@@ -531,16 +571,7 @@ static int look(struct parvus_backend *b)
 			b->ops->configured(b);
 		ret = follow(b, restarted);
 	}
-	if (ret == -ENOENT) {	/* removed meanwhile */
-		b->gone = true;
-		disconnect(b);
-		return 0;
-	}
-	if (ret == -EPROTO && left(b))
-		disconnect(b);	/* what it offered is not there any more: no lie */
-	else if (ret == -EPROTO)
-		return refuse(b);
-	return ret && ret != -EPROTO ? fail_device(b, ret) : 0;
+	return judge(b, ret);
 }
 
 static int serve(struct parvus_backend *b, unsigned int i)
@@ -589,6 +620,8 @@ int parvus_backend_run(struct parvus_backend *b, int timeout_ms)
 	unsigned int i;
 	int ret;
 
+	if (b->retry && (timeout_ms < 0 || b->retry - pv_now_ms() < timeout_ms))
+		timeout_ms = b->retry > pv_now_ms() ? (int)(b->retry - pv_now_ms()) : 0;
 	for (i = 0; i < b->count; i++)
 		if (b->served[i].more)
 			timeout_ms = 0;
@@ -599,6 +632,11 @@ int parvus_backend_run(struct parvus_backend *b, int timeout_ms)
 	if (ret > 0 && fds[0].revents) {
 		ret = drain(b);
 		ret = ret ? fail_device(b, ret) : look(b);
+		if (ret)
+			return ret;
+	}
+	if (b->retry && b->retry <= pv_now_ms()) {
+		ret = judge(b, follow(b, false));
 		if (ret)
 			return ret;
 	}

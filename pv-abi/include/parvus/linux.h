@@ -16,7 +16,9 @@
  * device   device_op for programs that serve a back end: CALL passes one. What this open
  *          file SET to another state than CLOSED becomes CLOSED when it is closed. read()
  *          gives uint32_t ids of devices that changed whose back or front end this
- *          domain is and which no kernel driver has; poll() works.
+ *          domain is and which no kernel driver has; poll() works. SET with the flag
+ *          REFUSE, to CLOSED: the other end has lied; the end is nobody's from then on
+ *          (EPERM), until 0 is written to its file "refused" in /sys/bus/parvus/devices.
  */
 #ifndef PARVUS_LINUX_H
 #define PARVUS_LINUX_H
@@ -25,6 +27,9 @@
 #include <parvus/device.h>
 #include <parvus/event.h>
 #include <parvus/grant.h>
+
+/* Of device: in flags of SET, beside those of device_op. */
+#define PARVUS_DEVICE_REFUSE	0x80000000u
 
 /* A control_op or device_op: @bytes of the op's structure at @data are copied in and out. */
 struct parvus_ioctl_call {
