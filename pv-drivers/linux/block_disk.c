@@ -217,7 +217,7 @@ static void front_close_work(struct work_struct *work)
 				 f->disk->disk_name);
 		return;
 	}
-	if (!READ_ONCE(f->end.dev->refused))	/* else nobody would answer */
+	if (READ_ONCE(f->end.link))	/* else nobody would answer */
 		blkdev_issue_flush(f->disk->part0);
 	del_gendisk(f->disk);
 	mutex_lock(&f->end.lock);

@@ -2,6 +2,7 @@
 /*
  * entropy-hostile front WHICH: be a front end that lies to the back end of an entropy device that is
  * ours, in one of the ways below; 0 if the back end has closed the device for it, and not before.
+ * honest and greedy tell no lie: one asks once, the other for 8 seconds as fast as it can.
  * entropy-hostile back WHICH: the same from the other side; takes a device that nobody serves.
  */
 #include <errno.h>
@@ -12,14 +13,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <libparvus-backend.h>
 #include <parvus/linux.h>
 #include "entropy_ops.h"
 
-enum front_lie { HONEST, BYTES, PLACE, INDEX, DIRECTORY, REFERENCE, PORT };
+enum front_lie { HONEST, GREEDY, BYTES, PLACE, INDEX, DIRECTORY, REFERENCE, PORT };
 static const char *const front_lies[] = {
-	"honest", "bytes", "place", "index", "directory", "reference", "port", NULL,
+	"honest", "greedy", "bytes", "place", "index", "directory", "reference", "port", NULL,
 };
 enum back_lie { ID, STATUS, TOO_MANY, TWICE, VERSION };
 static const char *const back_lies[] = { "id", "status", "index", "twice", "version", NULL };
@@ -114,6 +116,28 @@ static struct parvus_device our_device(void)
 	return d;
 }
 
+static int greedy(struct parvus_producer *requests, struct parvus_consumer *responses,
+		  uint32_t port)
+{
+	struct entropy_request request = { .bytes = ENTROPY_BYTES };
+	struct entropy_response response;
+	time_t end = time(NULL) + 8;
+	unsigned int answers = 0;
+
+	while (time(NULL) < end) {
+		for (; parvus_producer_room(requests); request.id++)
+			parvus_produce(requests, &request);
+		if (parvus_publish(requests) && ioctl(event_fd, PARVUS_IOC_SEND, &port))
+			fail("send an event");
+		while (parvus_consume(responses, &response))
+			answers++;
+		if (parvus_release(responses) && ioctl(event_fd, PARVUS_IOC_SEND, &port))
+			fail("send an event");
+	}
+	printf("entropy-hostile: %u answers\n", answers);
+	return answers < 1000;
+}
+
 static int front(enum front_lie lie)
 {
 	struct parvus_device d;
@@ -157,6 +181,8 @@ static int front(enum front_lie lie)
 		set(d.id, PARVUS_DEVICE_CONNECTED, NULL);
 		request.bytes = lie == BYTES ? ENTROPY_BYTES + 1 : 16;
 		request.offset = lie == PLACE ? 4096 - 15 : 0;
+		if (lie == GREEDY)
+			return greedy(&requests, &responses, port);
 		parvus_produce(&requests, &request);
 		parvus_publish(&requests);
 		if (lie == INDEX)

@@ -78,11 +78,45 @@ for lie in id status index twice version; do
 	/drv/entropy-hostile back $lie >lie.out &
 	lie_pid=$!
 	# who has no answer yet asks this one, or somebody does as soon as it is there
-	U 'for i in 1 2 3 4 5 6 7 8 9 10; do head -c 16 /dev/hwrng >/dev/null 2>&1 && break; usleep 300000; done & true'
+	U 'for i in $(seq 40); do head -c 16 /dev/hwrng >/dev/null 2>&1 && break; usleep 300000; done & true'
 	wait $lie_pid || fail "a back end with a false $lie: $(cat lie.out)"
 	parvus-device remove $id
 done
 U "rmmod entropy_front"
+
+step "a greedy front end, of the kernel and of the program, starves nobody"
+longest() { # SECONDS: the longest standstill of a program here, in hundredths of a second
+	local last now end most=0 up rest
+	read -r up rest </proc/uptime
+	last=${up%.*}${up#*.}
+	end=$((last + $1 * 100))
+	while [ $last -lt $end ]; do
+		usleep 10000
+		read -r up rest </proc/uptime
+		now=${up%.*}${up#*.}
+		[ $((now - last)) -le $most ] || most=$((now - last))
+		last=$now
+	done
+	echo $most
+}
+echo 0 >/sys/devices/system/cpu/cpu1/online	# all have to share one
+idle=$(longest 3)
+for kind in kernel program; do
+	device
+	[ $kind = kernel ] && insmod /drv/entropy_back.ko
+	[ $kind = program ] && server
+	until_true 10 '[ "$(state)" = ready ]'
+	ask u "/drv/entropy-hostile front greedy" >greedy.out &
+	asking=$!
+	until_true 20 '[ "$(cat /sys/bus/parvus/devices/$id-back/peer_state)" = connected ]'
+	most=$(longest 5)
+	wait $asking || fail "$kind: greedy: $(cat greedy.out)"
+	echo "$kind: $(cat greedy.out); the longest standstill was $most (idle: $idle)"
+	[ $most -lt $((idle * 3 + 100)) ] || fail "$kind: a program stood still for $most hundredths of a second"
+	parvus-device remove $id
+	if [ $kind = kernel ]; then rmmod entropy_back; else wait $server; fi
+done
+echo 1 >/sys/devices/system/cpu/cpu1/online
 
 step "front ends that lie, to the kernel and to the program"
 for kind in kernel program; do
