@@ -29,6 +29,7 @@ struct entropy_front {
 	u32 id, bytes;			/* of the request */
 	int status;			/* of the answer */
 	u8 data[ENTROPY_BYTES];
+	bool lied;			/* the back end has: no answer will come */
 	bool gone;
 	wait_queue_head_t answered;	/* or no answer will come */
 	struct hwrng rng;
@@ -36,10 +37,10 @@ struct entropy_front {
 	char name[32];
 };
 
-/* No answer will come: the device goes, or its back end has lied. */
+/* No answer will come. */
 static bool entropy_hopeless(const struct entropy_front *front)
 {
-	return READ_ONCE(front->gone) || READ_ONCE(front->end.dev->refused);
+	return READ_ONCE(front->gone) || READ_ONCE(front->lied);
 }
 
 /* ---- requests ---- */
@@ -94,7 +95,12 @@ static int entropy_serve(struct parvus_queue *queue, unsigned int budget)
 
 	mutex_lock(&front->lock);
 	ret = entropy_receive(front, budget);
+	if (ret < 0)
+		WRITE_ONCE(front->lied, true);
 	mutex_unlock(&front->lock);
+	/* before all else: connected() may wait for a reader, with what closes the device locked out */
+	if (ret < 0)
+		wake_up_all(&front->answered);
 	return ret;
 }
 
@@ -158,6 +164,7 @@ static int entropy_connect(struct parvus_link_end *end)
 	queue->data = front;
 	mutex_lock(&front->lock);
 	entropy_front_rings(&rings, &front->requests, &front->responses);
+	front->lied = false;
 	front->queue = queue;
 	if (front->asking == ASKED)	/* of a back end that did not answer */
 		entropy_send(front);
@@ -181,7 +188,6 @@ static void entropy_disconnect(struct parvus_link_end *end)
 	mutex_lock(&front->lock);
 	front->queue = NULL;
 	mutex_unlock(&front->lock);
-	wake_up_all(&front->answered);
 }
 
 static const struct parvus_link_ops entropy_ops = {

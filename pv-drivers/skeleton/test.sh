@@ -10,7 +10,7 @@ cp "$out/modules/entropy_back.ko" "$out/entropy-server" "$out/entropy-hostile" "
 cp "$out/modules/entropy_front.ko" "$out/entropy-hostile" "$work/u/drv" || exit 99
 (cd "$work/u" && find . | cpio -o -H newc --quiet) >"$work/root/drv/u.cpio"
 
-control "$(cat <<'END'
+TIMEOUT=${TIMEOUT:-280} control "$(cat <<'END'
 class=0x100
 cat /drv/u.cpio >>listen	# what every domain U here begins with
 index=0

@@ -12,6 +12,7 @@ fail() {
 	for f in $(ls -t /var/log/parvus/*.log | head -12); do
 		[ -r "$f" ] && echo "--- $f" && tail -5 "$f"
 	done
+	dmesg | grep -A30 "cut here" | head -40
 	dmesg | tail -5
 	exit 1
 }

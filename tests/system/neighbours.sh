@@ -7,7 +7,7 @@
 
 abi="-Ipv-abi/include -Ipv-drivers/ring -I$O/gen"
 mkdir -p "$work/root/usr/bin"
-for p in exhaust diskpeer; do
+for p in exhaust diskpeer dm; do
 	program $p "$abi"
 	cp "$O/tests/prog/$p" "$work/root/usr/bin"
 done
@@ -36,19 +36,18 @@ reads() { U "dd if=/dev/$1 of=/dev/null bs=4k count=8 iflag=direct 2>/dev/null &
 parvus network-nat start 2>/dev/null || fail "network-nat start"
 warm
 before=$(account)
-mke2fs -F /dev/ram0 >/dev/null 2>&1
-mkdir -p /f
-mount /dev/ram0 /f || fail mount
-for f in /f/a.img b.img c.img; do dd if=/dev/zero of=$f bs=1M count=4 2>/dev/null; done
-domain u 96 "disk=['/f/a.img,raw,xvda,rw','/dev/ram1,raw,xvdb,rw','vdev=xvdc,backendtype=program,target=$PWD/b.img']"
+dm create /dev/ram0 65536 || fail "dm create"
+until_true 5 '[ -b /dev/dm-0 ]'
+for f in b.img c.img; do dd if=/dev/zero of=$f bs=1M count=4 2>/dev/null; done
+domain u 96 "disk=['/dev/dm-0,raw,xvda,rw','/dev/ram1,raw,xvdb,rw','vdev=xvdc,backendtype=program,target=$PWD/b.img']"
 for d in xvda xvdb xvdc; do there $d; done
 hung=$(device 2 0)
 kernel=$(device 2 1)
 program=$(device 2 2)
 
 step "a disk that hangs, whose front end goes"
-fsfreeze --freeze /f || fail fsfreeze
-U 'dd if=/dev/zero of=/dev/xvda bs=4k count=4 oflag=direct >/dev/null 2>&1 & sleep 1; [ -z "$(jobs -p)" ] || kill -0 $(jobs -p)'
+dm suspend || fail "dm suspend"
+U 'dd if=/dev/zero of=/dev/xvda bs=4k count=4 oflag=direct >/dev/null 2>&1 & sleep 1'
 front $hung unbind
 usleep 500000
 [ "$(state $hung)" = connected ] || fail "nothing hangs: $(state $hung)"
@@ -59,7 +58,7 @@ P network-attach u bridge=parvus0
 until_true 20 'ask u "[ -d /sys/class/net/eth0 ]"'
 P block-detach u xvdd
 [ "$(state $hung)" = connected ] || fail "it hangs no more: $(state $hung)"
-fsfreeze --unfreeze /f || fail fsfreeze
+dm resume || fail "dm resume"
 until_true 20 "[ \"\$(state $hung)\" = ready ]"
 front $hung bind
 until_true 20 "connected $hung"
@@ -71,6 +70,7 @@ step "a front end without a port, which passes"
 U 'exhaust >/tmp/exhaust 2>&1 & i=0; until grep -q exhausted /tmp/exhaust || [ $i = 100 ]; do usleep 100000; i=$((i + 1)); done; cat /tmp/exhaust'
 for d in block:$kernel network:$net; do
 	echo ${d#*:}-back >/sys/bus/parvus/drivers/${d%:*}-back/unbind
+	sleep 1
 	echo ${d#*:}-back >/sys/bus/parvus/drivers/${d%:*}-back/bind
 done
 kill -9 "$(cat /run/parvus/domains/$(P domid u)/server-2)"
@@ -85,8 +85,7 @@ reads xvdb
 reads xvdc
 
 step "back ends without a port, which passes"
-U "(sleep 8; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; do
-for i in $kernel $program $net; do [ -e \$d\$i-front ] && echo \$i-front >\$d/unbind && echo \$i-front >\$d/bind; done; done) >/dev/null 2>&1 & true"
+U "(sleep 8; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; do for i in $kernel $program $net; do [ -e \$d\$i-front ] && echo \$i-front >\$d/unbind && echo \$i-front >\$d/bind; done; done) >/dev/null 2>&1 & true"
 exhaust >exhaust.out &
 exhausting=$!
 until_true 20 'grep -q exhausted exhaust.out'
@@ -123,7 +122,7 @@ reads xvdc
 
 P destroy u
 until_true 10 'gone u'
-umount /f || fail umount
+dm remove || fail "dm remove"
 balanced "$before"
 END
 )"
