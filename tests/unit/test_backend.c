@@ -25,7 +25,7 @@ enum { DEVICE_FD = 500, EVENT_FD, GRANT_FD };
 
 static struct {
 	struct parvus_device d;
-	bool there, changed, bound, pending, masked, claimed;
+	bool there, changed, bound, pending, masked, claimed, refused;
 	unsigned int sent, opened, mapped;
 	int memory;
 	uint32_t refs[PARVUS_GRANT_BATCH];	/* of the last MAP */
@@ -68,6 +68,7 @@ static void sys_close(int fd)
 		sys.bound = false;
 }
 
+static int map_error, bind_error;	/* of our own kernel, once */
 static bool leaves, revokes;	/* the front end, before we are CONNECTED, or have mapped */
 
 static void front_state(uint32_t state)
@@ -95,6 +96,10 @@ static int registry(uint32_t op, struct parvus_device *d)
 			front_state(PARVUS_DEVICE_CLOSED);
 			return -EBUSY;
 		}
+		if (d->flags & PARVUS_DEVICE_REFUSE) {
+			ck_assert_uint_eq(state, PARVUS_DEVICE_CLOSED);
+			sys.refused = true;
+		}
 		if (!sys.claimed && sys.d.back_state != PARVUS_DEVICE_CLOSED)
 			return -EBUSY;	/* another's */
 		sys.claimed = state != PARVUS_DEVICE_CLOSED;
@@ -110,8 +115,12 @@ static int registry(uint32_t op, struct parvus_device *d)
 
 static int grant_map(struct parvus_ioctl_grant *g)
 {
+	int err = map_error;
 	uint32_t i;
 
+	map_error = 0;
+	if (err)
+		return err;
 	if (revokes) {
 		revokes = false;
 		front_state(PARVUS_DEVICE_CLOSED);
@@ -141,6 +150,12 @@ static int sys_ioctl(int fd, unsigned long request, void *arg)
 	ck_assert_int_eq(fd, EVENT_FD);
 	switch (request) {
 	case PARVUS_IOC_BIND:
+		if (bind_error) {
+			int err = bind_error;
+
+			bind_error = 0;
+			return err;
+		}
 		if (bind->domain != FRONT || bind->remote_port != PORT || sys.bound)
 			return -ENOENT;
 		bind->port = OURS;
@@ -472,6 +487,35 @@ START_TEST(life)
 }
 END_TEST
 
+/* An error of our own is no lie: READY, and tried again by itself, after a while. */
+START_TEST(passing)
+{
+	static const int errors[] = { -ENOMEM, -ENOSPC, -EAGAIN, -EMFILE };
+	int *where = _i % 2 ? &bind_error : &map_error;
+
+	offered();
+	front_connect();
+	*where = errors[_i / 2];
+	ck_assert_int_eq(parvus_backend_run(b, 0), 1);
+	ck_assert_int_eq(*where, 0);
+	ck_assert_uint_eq(sys.d.back_state, PARVUS_DEVICE_READY);
+	ck_assert_uint_eq(sys.mapped, 0);
+	ck_assert(!sys.refused);
+	/* not at once, whatever the front end does */
+	front_state(PARVUS_DEVICE_INITIALISING);
+	ck_assert_int_eq(parvus_backend_run(b, 0), 1);
+	front_connect();
+	ck_assert_int_eq(parvus_backend_run(b, 0), 1);
+	ck_assert_uint_eq(sys.d.back_state, PARVUS_DEVICE_READY);
+	ck_assert_uint_eq(connects, 0);
+	usleep(1050 * 1000);
+	ck_assert_int_eq(parvus_backend_run(b, 0), 1);
+	ck_assert_uint_eq(sys.d.back_state, PARVUS_DEVICE_CONNECTED);
+	ck_assert_uint_eq(connects, 1);
+	ck_assert_uint_eq(configures, 0);
+}
+END_TEST
+
 static void (*const lies[])(void);
 
 /* Each lie closes the device for good; calls go on being harmless. */
@@ -482,6 +526,7 @@ START_TEST(lying)
 	lies[_i]();
 	ck_assert_int_eq(parvus_backend_run(b, 0), -EPROTO);
 	ck_assert_uint_eq(sys.d.back_state, PARVUS_DEVICE_CLOSED);
+	ck_assert(sys.refused);
 	ck_assert_uint_eq(sys.mapped, 0);
 	ck_assert(!sys.bound);
 	ck_assert_uint_eq(connects, disconnects);
@@ -832,6 +877,7 @@ int main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, taking);
 	tcase_add_test(c, life);
+	tcase_add_loop_test(c, passing, 0, 8);
 	tcase_add_loop_test(c, lying, 0, sizeof(lies) / sizeof(*lies));
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(d, setup, teardown);
