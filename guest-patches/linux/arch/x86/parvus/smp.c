@@ -25,6 +25,7 @@ static void parvus_bring_up(void)
 	unsigned int cpu;
 
 	cr4_init();
+	cpu_init_exception_handling();	/* with the CPU number for programs */
 	cpu_init();
 	fpu__init_cpu();
 	touch_softlockup_watchdog();
