@@ -28,8 +28,11 @@
 #define RFLAGS_FIXED		0x2
 #define RFLAGS_IF		0x200
 #define RFLAGS_RF		0x10000
-/* What a guest may choose: CF PF AF ZF SF TF DF OF RF AC ID (review rule 29). */
-#define RFLAGS_GUEST		0x250dd5
+/*
+ * What a guest may choose: CF PF AF ZF SF TF DF OF NT RF AC ID (review rule 29). NT that IRET or
+ * SYSRET loads is harmless; IRET looks at ring 0's own, which SFMASK and the gates clear.
+ */
+#define RFLAGS_GUEST		0x254dd5
 /* What a guest always runs with. */
 #define RFLAGS_RUN		(RFLAGS_FIXED | RFLAGS_IF)
 /* Cleared by SYSCALL: TF IF DF IOPL NT RF AC. */

@@ -2,7 +2,7 @@
 /*
  * Hostile return frames: non-canonical rip and rsp, selectors that do not exist or
  * belong to the hypervisor, flags that ring 3 must not have. The guest gets the
- * fault, or runs with what is allowed.
+ * fault, with the frame as it was, or runs with what is allowed. By iret and by sysret.
  */
 #include "lib/guest.h"
 
@@ -15,39 +15,68 @@ static void fresh(void)
 			    .rflags = 0x202, .rsp = USER_STACK - 64 };
 }
 
-static void go(void)
+static void go(void (*way)(void))
 {
 	user_trap.vector = 999;
-	enter_user(&f);
+	way();
 	user_sp = 0;
+}
+
+static void by_iret(void) { enter_user(&f); }
+
+/* void enter_by_sysret(u64 *frame): enter_user() by the other call */
+__asm__(".pushsection .text\n"
+	"enter_by_sysret: push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+	"mov %rsp, user_sp(%rip); mov %rdi, %rsp; mov $2, %eax; syscall\n"
+	".popsection");
+void enter_by_sysret(u64 *frame);
+_Static_assert(PARVUS_HC_sysret == 2, "the number above");
+
+static void by_sysret(void)
+{
+	static u64 frame[6];
+
+	frame[0] = f.rax;
+	frame[1] = f.rip;
+	frame[2] = f.cs;
+	frame[3] = f.rflags;
+	frame[4] = f.rsp;
+	frame[5] = f.ss;
+	enter_by_sysret(frame);
 }
 
 void test(void)
 {
-	static const u64 bad_rip[] = { 0x800000000000, 0x7ffffffff000, 0xffff7fffffffffff,
-				       0x8000000000000000, 0x4141414141414141, PARVUS_HOLE_START };
+	static void (*const ways[])(void) = { by_iret, by_sysret };
+	static const struct { u64 rip, vector; } bad_rip[] = {
+		{ 0x800000000000, 13 }, { 0x7ffffffff000, 14 }, { 0xffff7fffffffffff, 13 },
+		{ 0x8000000000000000 + USER_CODE, 13 }, { 0x4141414141414141, 13 },
+		{ PARVUS_HOLE_START, 14 }, { PARVUS_HOLE_END, 14 }, { BASE + 0x200000, 14 },
+	};
 	static const u16 bad_cs[] = { 0x80, 0x83, 0x88, 0x0, 0x3, 0x7b, 0x67, 0x90, 0x93, 0xfffb, 0x2b, 0x1b };
 	static const u16 bad_ss[] = { 0, 3, 0x88, 0x8b, 0x33, 0x23, 0x67, 0xfffb };
 
 	user_setup(code, sizeof(code));
-	fresh();
-	f.rflags = ~0ull;
-	f.rflags &= ~0x100ull;		/* but not a single step */
-	go();
-	EXPECT_EQ(user_trap.vector, 0x100);
-	EXPECT_EQ(user_trap.rax & (0x3000 | 0x4000 | 0x20000 | 0x80000 | 0x100000), 0);
-	EXPECT_EQ(user_trap.rax & 0x202, 0x202);
-	for (u64 i = 0; i < sizeof(bad_rip) / 8; i++) {
+	for (u64 w = 0; w < 2; w++) {
 		fresh();
-		f.rip = bad_rip[i];
-		go();
-		EXPECT(user_trap.vector == 14 || user_trap.vector == 13);
-		EXPECT_EQ(user_trap.cs & 3, 3);
+		f.rflags = ~0ull;
+		f.rflags &= ~0x40100ull;	/* but not a single step, and no unaligned access fails */
+		go(ways[w]);
+		EXPECT_EQ(user_trap.vector, 0x100);
+		EXPECT_EQ(user_trap.rax & 0x3fffff, 0x204ed7);	/* pushf shows no RF */
+		EXPECT_EQ(user_trap.rflags & 0x2bffff, 0x204ed7);
+		for (u64 i = 0; i < sizeof(bad_rip) / sizeof(bad_rip[0]); i++) {
+			fresh();
+			f.rip = bad_rip[i].rip;
+			go(ways[w]);
+			EXPECT(user_trap.vector == 14 || user_trap.vector == 13);
+			EXPECT_EQ(user_trap.cs & 3, 3);
+		}
 	}
 	for (u64 i = 0; i < sizeof(bad_cs) / 2; i++) {
 		fresh();
 		f.cs = bad_cs[i];
-		go();
+		go(by_iret);
 		EXPECT_EQ(user_trap.vector, 13);
 		EXPECT_EQ(user_trap.rip, USER_CODE);
 		EXPECT_EQ(user_trap.cs & 3, 3);
@@ -55,24 +84,24 @@ void test(void)
 	for (u64 i = 0; i < sizeof(bad_ss) / 2; i++) {
 		fresh();
 		f.ss = bad_ss[i];
-		go();
+		go(by_iret);
 		EXPECT_EQ(user_trap.vector, 13);
 		EXPECT_EQ(user_trap.rip, USER_CODE);
 	}
 	fresh();
 	f.rsp = 0x8000000000000000;	/* pushf there: a stack fault */
-	go();
+	go(by_iret);
 	EXPECT(user_trap.vector == 12 || user_trap.vector == 13);
 	fresh();
 	f.cs = PARVUS_USER_CS32;	/* beyond a 32-bit segment: IRET itself would fault */
 	f.rip = 0x100400000;
-	go();
+	go(by_iret);
 	EXPECT_EQ(user_trap.vector, 13);
 	EXPECT_EQ(user_trap.error, 0);
 	/* TF: a single step, reported to the guest */
 	fresh();
 	f.rflags |= 0x100;
-	go();
+	go(by_iret);
 	EXPECT_EQ(user_trap.vector, 1);
 	/* MOV SS before SYSCALL under TF: the trap may hit the entry code */
 	{
@@ -84,12 +113,12 @@ void test(void)
 		fresh();
 		f.rdi = PARVUS_USER_SS;
 		f.rflags |= 0x100;
-		go();
+		go(by_iret);
 		EXPECT(user_trap.vector == 1 || user_trap.vector == 0x100);
 	}
 	/* and all is well afterwards */
 	fresh();
 	f.rdi = PARVUS_USER_SS;
-	go();
+	go(by_iret);
 	EXPECT_EQ(user_trap.vector, 0x100);
 }
