@@ -360,8 +360,9 @@ hypercall_fast:
 	push	%rcx
 	pushq	$SEL_USER_CS
 	FIXUP	mov 24(%rax), %rcx		/* rip */
-	CANONICAL %rcx
 	push	%rcx
+	shr	$47, %rcx			/* not canonical, or high: C refuses it or not */
+	jnz	iret_slow
 	mov	%gs:PCPU_area, %r11
 	mov	AREA_user_gs_base(%r11), %rcx
 	CANONICAL %rcx
@@ -436,8 +437,10 @@ hypercall_sysret:
 	and	$RFLAGS_GUEST, %r11d
 	or	$RFLAGS_RUN, %r11d
 	FIXUP	mov 8(%rax), %rcx		/* rip */
-	CANONICAL %rcx
 	FIXUP	mov (%rax), %rax
+	mov	%rcx, %rsp
+	shr	$47, %rsp
+	jnz	sysret_slow
 	/* act */
 	mov	%rax, %gs:PCPU_scratch + 16
 	WINDOW					/* no stack from here on */

@@ -289,9 +289,9 @@ static void leave_kernel(struct pcpu *p)
 }
 
 /*
- * A frame whose selectors, or rip beyond a 32-bit segment, the hardware would refuse: a general
- * protection fault with the frame as the interrupted user context (review rule 28; Linux calls
- * it bad_iret).
+ * A frame whose selectors or rip (not canonical, or beyond a 32-bit segment) the hardware would
+ * refuse: a general protection fault with the frame as the interrupted user context (review rule
+ * 28; Linux calls it bad_iret).
  */
 static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 {
@@ -362,7 +362,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 
 	if (v->shadow.prefill_as)
 		shadow_prefill(v);
-	regs->rip = sign_extend(f[0]);
+	regs->rip = cs == VSEL_KERNEL_CS ? sign_extend(f[0]) : f[0];
 	regs->rflags = (f[2] & RFLAGS_GUEST) | RFLAGS_RUN;
 	regs->rsp = f[3];
 	regs->cs = SEL_USER_CS;
@@ -370,7 +370,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 	if (cs == VSEL_KERNEL_CS) {
 		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
 		p->n_kernel_returns++;
-	} else if ((cs == SEL_USER_CS || (cs == SEL_USER_CS32 && !(f[0] >> 32))) &&
+	} else if ((cs == SEL_USER_CS ? canonical(f[0]) : cs == SEL_USER_CS32 && !(f[0] >> 32)) &&
 		   ss == SEL_USER_SS) {
 		regs->cs = cs;
 		p->n_user_returns++;
@@ -403,7 +403,7 @@ s64 hc_sysret(struct vcpu *v, struct regs *regs)
 
 	if (!guest_va_read(v, regs->rsp, f, sizeof(f)))
 		return frame_bad_stack(v, regs, regs->rsp);
-	regs->rcx = sign_extend(f[1]);
+	regs->rcx = f[1];
 	regs->r11 = (f[3] & RFLAGS_GUEST) | RFLAGS_RUN;
 	pv_return_to(v, regs, &f[1]);
 	return (s64)f[0];

@@ -69,8 +69,11 @@ void test(void)
 			fresh();
 			f.rip = bad_rip[i].rip;
 			go(ways[w]);
-			EXPECT(user_trap.vector == 14 || user_trap.vector == 13);
-			EXPECT_EQ(user_trap.cs & 3, 3);
+			EXPECT_EQ(user_trap.vector, bad_rip[i].vector);
+			EXPECT_EQ(user_trap.error & ~1ull, bad_rip[i].vector == 13 ? 0 : 0x14);
+			EXPECT_EQ(user_trap.rip, bad_rip[i].rip);
+			EXPECT_EQ(user_trap.cs, PARVUS_USER_CS);
+			EXPECT_EQ(user_trap.rsp, USER_STACK - 64);
 		}
 	}
 	for (u64 i = 0; i < sizeof(bad_cs) / 2; i++) {
