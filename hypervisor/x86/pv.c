@@ -17,6 +17,7 @@
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/memory.h>
+#include <core/nospec.h>
 #include <core/trace.h>
 
 /* May guest memory lie there? Not in the hypervisor's hole, and canonical at both ends. */
@@ -288,6 +289,15 @@ static void leave_kernel(struct pcpu *p)
 	set_user_mode(p);
 }
 
+/* A program's stack segment: the fixed one, or writable data in a TLS entry as tls_set took it. */
+static bool user_ss(const struct vcpu *v, u64 ss)
+{
+	u64 entry = (ss >> 3) - GDT_TLS;
+
+	return ss == SEL_USER_SS ||
+	       (entry < 3 && (ss & 7) == 3 && (v->tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
+}
+
 /*
  * A frame whose selectors or rip (not canonical, or beyond a 32-bit segment) the hardware would
  * refuse: a general protection fault with the frame as the interrupted user context (review rule
@@ -298,7 +308,7 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 	struct pcpu *p = this_pcpu();
 	u64 handler = READ_ONCE(v->domain->traps[13].address), stack = READ_ONCE(p->area->sp0);
 	bool bad_cs = cs != SEL_USER_CS && cs != SEL_USER_CS32;
-	u64 error = bad_cs ? cs : ss != SEL_USER_SS ? ss : 0;
+	u64 error = bad_cs ? cs : !user_ss(v, ss) ? ss : 0;
 
 	if (!handler || !push_frame(regs, stack, true, cs | 3, ss, true, error & 0xfffc)) {
 		double_fault(v, regs, 13, true, cs | 3, ss);
@@ -371,8 +381,9 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
 		p->n_kernel_returns++;
 	} else if ((cs == SEL_USER_CS ? canonical(f[0]) : cs == SEL_USER_CS32 && !(f[0] >> 32)) &&
-		   ss == SEL_USER_SS) {
+		   user_ss(v, ss)) {
 		regs->cs = cs;
+		regs->ss = ss;
 		p->n_user_returns++;
 		leave_kernel(p);
 	} else {

@@ -45,6 +45,38 @@ static void by_sysret(void)
 	enter_by_sysret(frame);
 }
 
+/* SS from a TLS entry: writable data alone, by its index and privilege as they are. */
+static void stack_segments(void)
+{
+	static const u8 code_int80[] = { 0xcd, 0x80 };
+	static const struct { u64 tls; u16 ss; bool good; } entries[] = {
+		{ 0x00cff3000000ffff, 0x63, true }, { 0x12cff2345678ffff, 0x63, true },
+		{ 0x00cff7000000ffff, 0x63, true },	/* expand-down */
+		{ 0x00cff3000000ffff, 0x60, false }, { 0x00cff3000000ffff, 0x67, false },
+		{ 0x00cff3000000ffff, 0x6b, false },	/* empty */
+		{ 0x00cff1000000ffff, 0x63, false },	/* read-only */
+		{ 0x00cff5000000ffff, 0x63, false }, { 0, 0x63, false },
+	};
+	volatile u8 *p = va(*entry_of(root, USER_CODE, 1) & 0x000ffffffffff000ull);
+
+	for (u64 i = 0; i < sizeof(code_int80); i++)
+		p[i] = code_int80[i];
+	for (u64 i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		EXPECT_EQ(parvus_tls_set(0, entries[i].tls), 0);
+		fresh();
+		f.ss = entries[i].ss;
+		go(by_iret);
+		EXPECT_EQ(user_trap.vector, entries[i].good ? 0x80 : 13);
+		EXPECT_EQ(user_trap.error, entries[i].good ? 0 : entries[i].ss & 0xfffc);
+		EXPECT_EQ(user_trap.ss, entries[i].ss);
+	}
+	EXPECT_EQ(parvus_tls_set(3, 0x0040f50000002042), 0);
+	fresh();
+	f.ss = 0x7b;		/* the CPU number is no stack */
+	go(by_iret);
+	EXPECT_EQ(user_trap.vector, 13);
+}
+
 void test(void)
 {
 	static void (*const ways[])(void) = { by_iret, by_sysret };
@@ -124,4 +156,5 @@ void test(void)
 	f.rdi = PARVUS_USER_SS;
 	go(by_iret);
 	EXPECT_EQ(user_trap.vector, 0x100);
+	stack_segments();
 }
