@@ -87,7 +87,7 @@ enter_long32:
 	rdmsr
 	or	$0x901, %eax			/* SCE, LME, NXE */
 	wrmsr
-	mov	$0x80010033, %eax		/* PG WP NE ET MP PE */
+	mov	$0x80050033, %eax		/* PG AM WP NE ET MP PE */
 	mov	%eax, %cr0
 	lgdt	PHYS(boot_gdt_ptr)
 	ljmp	$0x10, $PHYS(long64)
