@@ -9,6 +9,7 @@
 #include <x86/pv.h>
 #include <core/guest_access.h>
 #include <core/handlers.h>
+#include <core/nospec.h>
 
 s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 {
@@ -55,23 +56,19 @@ static u64 descriptor_base(u64 d) { return (d >> 16 & 0xffffff) | (d >> 56) << 2
 /* User GS by selector: what MOV to GS would do in user mode, without touching the kernel's base. */
 static int user_selector_set(struct vcpu *v, u64 sel)
 {
-	u64 base = 0, live;
-	unsigned int entry = (unsigned int)sel >> 3;
+	u64 base = 0, live, d, entry = sel >> 3;
 
 	if (sel > 0xffff)
 		return -PARVUS_EINVAL;
-	if (sel > 3) {
-		if ((sel & 7) != 3)
+	/* any RPL will do for a descriptor of DPL 3, and these are all that are in the table */
+	if (sel > 3 && (sel & 4 || entry < GDT_USER_CS32 || entry > GDT_USER_CS)) {
+		entry -= GDT_TLS;
+		if (sel & 4 || entry >= PARVUS_TLS_ENTRIES)
 			return -PARVUS_EINVAL;
-		if (entry >= GDT_TLS && entry < GDT_TLS + 3) {
-			u64 d = v->tls[entry - GDT_TLS];
-
-			if (!(d >> 47 & 1) || (d >> 43 & 1 && !(d >> 41 & 1)))
-				return -PARVUS_EINVAL;
-			base = descriptor_base(d);
-		} else if (sel != SEL_USER_SS) {
+		d = v->tls[entry & index_mask(entry, PARVUS_TLS_ENTRIES)];
+		if (!(d >> 47 & 1) || (d >> 43 & 1 && !(d >> 41 & 1)))
 			return -PARVUS_EINVAL;
-		}
+		base = descriptor_base(d);
 	}
 	live = guest_gs_base();		/* MOV to GS changes GS base, which is ours here */
 	__asm__ volatile("mov %w0, %%gs" : : "r"((u32)sel));

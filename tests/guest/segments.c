@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * TLS entries, FS and GS bases, and the CPU number entry, as Linux uses them; they
- * survive a change of vCPU on the pCPU, and so does the hypervisor.
+ * TLS entries, FS and GS bases, the user's GS selector, and the CPU number entry, as Linux
+ * uses them; they survive a change of vCPU on the pCPU, and so does the hypervisor.
  * @vcpus 4
  */
 #include "lib/guest.h"
@@ -31,6 +31,35 @@ static u64 limit_of(u16 sel)
 	return v;
 }
 
+/* Every selector that MOV to GS takes in user mode is taken, with its base; no other. */
+static void gs_selectors(void)
+{
+	u64 sel, base, good;
+	u16 was = 0, now;
+
+	EXPECT_EQ(parvus_tls_set(0, 0x12cff3345678ffff), 0);
+	EXPECT_EQ(parvus_tls_set(1, 0x00cffb000000ffff), 0);	/* code that can be read */
+	EXPECT_EQ(parvus_tls_set(2, 0x00cff9000000ffff), 0);	/* and that cannot */
+	for (sel = 0; sel < 0x200; sel++) {
+		base = sel >> 3 == 12 ? 0x12345678 : 0;
+		good = sel < 4 || (!(sel & 4) && ((sel >> 3 >= 4 && sel >> 3 <= 6) || sel >> 3 == 12 ||
+						  sel >> 3 == 13 || sel >> 3 == 15));
+		area.user_gs_base = 0x99;
+		EXPECT_EQ(parvus_base_set(PARVUS_SEL_GS_USER, sel), good ? 0 : -PARVUS_EINVAL);
+		EXPECT_EQ(area.user_gs_base, good ? base : 0x99);
+		if (good)
+			was = (u16)sel;
+		parvus_yield();
+		__asm__ volatile("mov %%gs, %0" : "=r"(now));
+		/* whether IRET keeps the number of a null selector is the machine's affair */
+		EXPECT_EQ(was < 4 ? now & ~3u : now, was < 4 ? 0u : was);
+	}
+	EXPECT_EQ(parvus_base_set(PARVUS_SEL_GS_USER, 0x10063), -PARVUS_EINVAL);
+	EXPECT_EQ(parvus_base_set(PARVUS_SEL_GS_USER, 0), 0);
+	for (sel = 0; sel < 3; sel++)
+		EXPECT_EQ(parvus_tls_set(sel, 0), 0);
+}
+
 void test(void)
 {
 	static u64 data = 0x1122334455667788;
@@ -58,6 +87,7 @@ void test(void)
 	parvus_yield();
 	EXPECT_EQ(fs_base(), 0x12345678);
 	__asm__ volatile("mov %0, %%fs" : : "r"(0));
+	gs_selectors();
 	/* a TLS entry that goes while its selector is in use: the switch loads 0, nothing faults */
 	for (int i = 0; i < 20; i++) {
 		EXPECT_EQ(parvus_tls_set(0, 0x12cff3345678ffff), 0);
