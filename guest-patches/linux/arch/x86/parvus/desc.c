@@ -136,7 +136,9 @@ static void parvus_load_tls(struct thread_struct *t, unsigned int cpu)
 
 static void parvus_load_gs_index(unsigned int selector)
 {
-	parvus_call2(PARVUS_HC_base_set, PARVUS_SEL_GS_USER, selector);
+	/* of an entry that is gone: 0, as native_load_gs_index() does */
+	if (parvus_call2(PARVUS_HC_base_set, PARVUS_SEL_GS_USER, selector))
+		parvus_call2(PARVUS_HC_base_set, PARVUS_SEL_GS_USER, 0);
 }
 
 static void parvus_load_sp0(unsigned long sp0)
