@@ -131,6 +131,17 @@ void debug_load(struct pcpu *p, const struct vcpu *v)
 	p->debug_live = v->dr[7] != 0x400;
 }
 
+/* Of its CR4 the one bit that programs can see: their RDTSC faults (prctl(PR_SET_TSC)). */
+void tsd_load(struct pcpu *p, const struct vcpu *v)
+{
+	u64 tsd = v->guest_cr4 & CR4_TSD;
+
+	if (likely(p->tsd == tsd))
+		return;
+	p->tsd = tsd;
+	cr4_load(tsd);
+}
+
 void arch_context_save(struct vcpu *v, const struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
@@ -194,6 +205,7 @@ void arch_context_load(struct vcpu *v, struct regs *regs)
 	xcr0_want(p, v->xcr0);
 	if (p->debug_live || v->dr[7] != 0x400)
 		debug_load(p, v);
+	tsd_load(p, v);
 	shadow_load(v);
 	if (!p->kernel_mode)
 		set_user_mode(p);

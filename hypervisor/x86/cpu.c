@@ -80,11 +80,13 @@ static u64 cr4_value(void)
 	return v;
 }
 
+void cr4_load(u64 tsd) { write_cr4(cr4_value() | tsd); }
+
 void cpu_init(void)
 {
 	u32 a, b, c, d;
 
-	write_cr4(cr4_value());
+	cr4_load(0);
 	/* SCE always; NXE as the CPU has it; long mode stays */
 	wrmsr(MSR_EFER, 0x501 | (cpu_features.nx ? 0x800 : 0));
 	/* the power-on value, as Linux expects without MTRRs */

@@ -32,6 +32,7 @@
 #define CR4_PAE			(1ull << 5)
 #define CR4_MCE			(1ull << 6)
 #define CR4_DE			(1ull << 3)
+#define CR4_TSD			(1ull << 2)
 
 struct cpu_features {
 	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;
@@ -130,6 +131,7 @@ static inline bool fpu_pointers_leak(u32 b, u32 c, u32 d, u32 ebx80000008)
 /* cpu.c: find out (boot CPU), and program control registers (every CPU). */
 void cpu_detect(void);
 void cpu_init(void);
+void cr4_load(u64 tsd);	/* what every guest runs with, and TSD of this one */
 
 /* time.c: the TSC's rate */
 void time_init(void);

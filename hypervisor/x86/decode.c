@@ -95,6 +95,8 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 			i->op = INSN_XSETBV;
 		else if (m == 0xf8)
 			i->op = INSN_SWAPGS;
+		else if (m == 0xf9)
+			i->op = INSN_RDTSCP;
 		else if (i->memory || (m >> 3 & 7) == 4 || (m >> 3 & 7) == 6)
 			i->op = group7[m >> 3 & 7];
 		return;

@@ -292,9 +292,10 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 		return !hc_mmu_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0,
 				      PARVUS_SWITCH_ALL);
 	case 4:
-		if (value & ~0x1707ffull || !(value & CR4_PAE))
+		if (value & ~0x170fffull || !(value & CR4_PAE))
 			return false;
 		v->guest_cr4 = value;
+		tsd_load(this_pcpu(), v);
 		return true;
 	case 8:
 		return true;
@@ -520,8 +521,13 @@ bool emulate(struct vcpu *v, struct regs *r)
 			return false;
 		break;
 	case INSN_RDPMC:
+		pair_set(r, 0);
+		break;
+	case INSN_RDTSCP:	/* these two with TSD */
+		r->rcx = v->tsc_aux;
+		/* fall through */
 	case INSN_RDTSC:
-		pair_set(r, i.op == INSN_RDTSC ? rdtsc() : 0);
+		pair_set(r, rdtsc());
 		break;
 	case INSN_CPUID:
 		cpuid(v, r);

@@ -43,6 +43,7 @@ struct pcpu {
 	u64 timer_deadline;	/* TSC value the hardware is armed for, 0 = off */
 	struct vcpu *fpu_owner;
 	u64 xcr0;		/* what the register holds */
+	u64 tsd;		/* CR4_TSD as the register holds it */
 	bool debug_live;	/* debug registers are not at rest */
 	bool online;
 	u32 tsc_ask, tsc_answer;	/* bring-up: is its TSC in step? */

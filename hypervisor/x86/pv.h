@@ -26,6 +26,7 @@ void guest_gs_base_set(u64 v);
 u64 guest_fs_base(void);
 void guest_fs_base_set(u64 v);
 void debug_load(struct pcpu *p, const struct vcpu *v);
+void tsd_load(struct pcpu *p, const struct vcpu *v);
 noreturn void idle_forever(void);
 
 /* entry.S */

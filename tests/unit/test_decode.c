@@ -108,7 +108,7 @@ static const struct sample samples[] = {
 	{ B(0x0f, 0x01, 0xca), INSN_NONE, .size = 0 },	/* CLAC */
 	{ B(0x0f, 0x01, 0xd0), INSN_NONE, .size = 0 },	/* XGETBV */
 	{ B(0x0f, 0x01, 0xd9), INSN_NONE, .size = 0 },	/* VMMCALL */
-	{ B(0x0f, 0x01, 0xf9), INSN_NONE, .size = 0 },	/* RDTSCP */
+	{ B(0x0f, 0x01, 0xf9), INSN_RDTSCP, .size = 8, .reg = 1 },
 	{ B(0x0f, 0x01, 0xee), INSN_NONE, .size = 0 },	/* RDPKRU */
 	/* none of these */
 	{ B(0x90), INSN_NONE, .size = 0 },

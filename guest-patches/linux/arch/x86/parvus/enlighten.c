@@ -129,7 +129,13 @@ static unsigned long parvus_read_cr0(void)
 }
 
 static void parvus_write_cr0(unsigned long value) { }
-static void parvus_write_cr4(unsigned long value) { }
+
+/* Rare. The hypervisor emulates it; of all bits TSD, by prctl(PR_SET_TSC), has an effect. */
+static void parvus_write_cr4(unsigned long value)
+{
+	asm volatile("mov %0, %%cr4" : : "r" (value) : "memory");
+}
+
 static void parvus_wbinvd(void) { }
 static void parvus_io_delay(void) { }
 
