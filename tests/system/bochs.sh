@@ -21,7 +21,7 @@ boot() { # GUEST CPUS MODEL
 	leak
 }
 
-for name in hypercall_regs exceptions timer vcpus; do
+for name in hypercall_regs exceptions timer vcpus return_frames segments user_alignment user_tsc; do
 	boot $name 1 corei7_icelake_u
 	boot $name 2 corei7_icelake_u
 	boot $name 2 core2_penryn_t9600
