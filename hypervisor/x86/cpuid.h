@@ -26,8 +26,8 @@ enum {
 	B7_AVX512CD = 1u << 28, B7_SHA = 1u << 29, B7_AVX512BW = 1u << 30,
 	B7_AVX512VL = 1u << 31,
 	/* 7, ecx */
-	C7_AVX512VBMI = 1u << 1, C7_AVX512VBMI2 = 1u << 6, C7_GFNI = 1u << 8, C7_VAES = 1u << 9,
-	C7_VPCLMULQDQ = 1u << 10, C7_AVX512VNNI = 1u << 11, C7_AVX512BITALG = 1u << 12,
+	C7_AVX512VBMI = 1u << 1, C7_UMIP = 1u << 2, C7_AVX512VBMI2 = 1u << 6, C7_GFNI = 1u << 8,
+	C7_VAES = 1u << 9, C7_VPCLMULQDQ = 1u << 10, C7_AVX512VNNI = 1u << 11, C7_AVX512BITALG = 1u << 12,
 	C7_AVX512VPOPCNTDQ = 1u << 14, C7_RDPID = 1u << 22,
 	/* 7, edx */
 	D7_AVX512_4VNNIW = 1u << 2, D7_AVX512_4FMAPS = 1u << 3, D7_FSRM = 1u << 4,

@@ -104,13 +104,11 @@ static void parvus_write_gdt_entry(struct desc_struct *gdt, int entry, const voi
 		parvus_call2(PARVUS_HC_tls_set, PARVUS_TLS_CPUNODE, *(const u64 *)desc);
 }
 
-/* What the hypervisor holds for this CPU: most switches change nothing. */
-static DEFINE_PER_CPU(u64 [GDT_ENTRY_TLS_ENTRIES], parvus_tls);
-
 static void parvus_load_tls(struct thread_struct *t, unsigned int cpu)
 {
 	const u64 *wanted = (const u64 *)t->tls_array;
-	u64 *old = this_cpu_ptr(parvus_tls);
+	/* the kernel's own table says what the hypervisor holds: most switches change nothing */
+	u64 *old = (u64 *)this_cpu_ptr(&gdt_page.gdt[GDT_ENTRY_TLS_MIN]);
 	unsigned int i;
 
 	BUILD_BUG_ON(GDT_ENTRY_TLS_ENTRIES != 3);
