@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A clock of the day with an alarm, for the timers on CLOCK_REALTIME_ALARM and
+ * CLOCK_BOOTTIME_ALARM, which Linux refuses to make without one. The time is the
+ * hypervisor's, which a domain cannot set; the alarm is a timer of the kernel.
+ */
+#include <linux/hrtimer.h>
+#include <linux/init.h>
+#include <linux/platform_device.h>
+#include <linux/pm_wakeup.h>
+#include <linux/rtc.h>
+#include <asm/x86_init.h>
+#include <linux/parvus.h>
+
+static struct {
+	struct rtc_device *device;
+	struct hrtimer timer;
+	time64_t alarm;
+	bool enabled;
+} parvus_rtc;
+
+/* All calls come with the device's ops_lock held. */
+static void parvus_rtc_arm(void)
+{
+	struct timespec64 now;
+
+	hrtimer_cancel(&parvus_rtc.timer);
+	x86_platform.get_wallclock(&now);
+	if (parvus_rtc.enabled && parvus_rtc.alarm > now.tv_sec)
+		hrtimer_start(&parvus_rtc.timer, ktime_set(parvus_rtc.alarm - now.tv_sec, 0) - now.tv_nsec,
+			      HRTIMER_MODE_REL);
+}
+
+static enum hrtimer_restart parvus_rtc_fired(struct hrtimer *timer)
+{
+	rtc_update_irq(parvus_rtc.device, 1, RTC_AF | RTC_IRQF);
+	return HRTIMER_NORESTART;
+}
+
+static int parvus_rtc_read_time(struct device *dev, struct rtc_time *tm)
+{
+	struct timespec64 now;
+
+	x86_platform.get_wallclock(&now);
+	rtc_time64_to_tm(now.tv_sec, tm);
+	return 0;
+}
+
+static int parvus_rtc_read_alarm(struct device *dev, struct rtc_wkalrm *alarm)
+{
+	rtc_time64_to_tm(parvus_rtc.alarm, &alarm->time);
+	alarm->enabled = parvus_rtc.enabled;
+	return 0;
+}
+
+static int parvus_rtc_alarm_enable(struct device *dev, unsigned int enabled)
+{
+	parvus_rtc.enabled = enabled;
+	parvus_rtc_arm();
+	return 0;
+}
+
+static int parvus_rtc_set_alarm(struct device *dev, struct rtc_wkalrm *alarm)
+{
+	parvus_rtc.alarm = rtc_tm_to_time64(&alarm->time);
+	return parvus_rtc_alarm_enable(dev, alarm->enabled);
+}
+
+static const struct rtc_class_ops parvus_rtc_ops = {
+	.read_time = parvus_rtc_read_time,
+	.read_alarm = parvus_rtc_read_alarm,
+	.set_alarm = parvus_rtc_set_alarm,
+	.alarm_irq_enable = parvus_rtc_alarm_enable,
+};
+
+static int __init parvus_rtc_init(void)
+{
+	struct platform_device *pdev;
+
+	if (!parvus_start)
+		return 0;
+	pdev = platform_device_register_simple("parvus-rtc", -1, NULL, 0);
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	hrtimer_init(&parvus_rtc.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	parvus_rtc.timer.function = parvus_rtc_fired;
+	device_init_wakeup(&pdev->dev, true);
+	parvus_rtc.device = devm_rtc_allocate_device(&pdev->dev);
+	if (IS_ERR(parvus_rtc.device))
+		return PTR_ERR(parvus_rtc.device);
+	parvus_rtc.device->ops = &parvus_rtc_ops;
+	parvus_rtc.device->range_min = 0;
+	parvus_rtc.device->range_max = U32_MAX;
+	return devm_rtc_register_device(parvus_rtc.device);
+}
+device_initcall(parvus_rtc_init);
