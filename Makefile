@@ -25,6 +25,7 @@ help:
 	@echo '  test-unit, test-guest   native unit tests; micro guests'
 	@echo '  fuzz             libFuzzer on what checks a hostile peer; F=TARGET, FUZZ_SECONDS=60'
 	@echo '  test-full        the long ones too: stress, ten boots each, boot loaders, Debian'
+	@echo '  conformance      the kernel self-tests, natively and as a guest: hours, resumable; PART= MACHINES='
 	@echo '  bench            what operations cost, natively and on Parvus: a report in $(O)/bench; QUICK=1'
 	@echo '  bench-compare    A=OLD.json B=NEW.json: what became faster or slower'
 	@echo '  bench-docs       the tables of docs/performance.md, from the last run'

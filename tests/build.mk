@@ -134,6 +134,12 @@ test-unit: deps-test
 test-guest: deps-test
 	@$(MAKE) tests-built
 	@O=$(O) tests/run 'guest/*'
+# The kernel's self-tests natively and as a guest (docs/conformance.md): hours, and it goes on where
+# it was stopped. PART=... MACHINES=... choose, FRESH=1 begins anew.
+.PHONY: conformance
+conformance: deps-conformance
+	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio
+	@O=$(O) tests/conformance/run $(PART)
 # Hours of it: long stress, ten boots of each kind, Debian user space, boot loaders.
 test-full: deps-full
 	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk

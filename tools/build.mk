@@ -37,7 +37,7 @@ debian: deps-debian
 debian-disk: deps-debian
 	@tools/debian-disk $(O)/debian
 
-.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot
+.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot deps-conformance
 deps-build:
 	@tools/deps build
 deps-run:
@@ -48,6 +48,8 @@ deps-iso:
 	@tools/deps build run iso tools
 deps-debian:
 	@tools/deps debian
+deps-conformance:
+	@tools/deps build run conformance
 deps-full:
 	@tools/deps build run test tools full
 
