@@ -66,7 +66,7 @@ static int user_selector_set(struct vcpu *v, u64 sel)
 		if (sel & 4 || entry >= PARVUS_TLS_ENTRIES)
 			return -PARVUS_EINVAL;
 		d = v->tls[entry & index_mask(entry, PARVUS_TLS_ENTRIES)];
-		if (!(d >> 47 & 1) || (d >> 43 & 1 && !(d >> 41 & 1)))
+		if (!d)
 			return -PARVUS_EINVAL;
 		base = descriptor_base(d);
 	}

@@ -161,7 +161,7 @@ struct parvus_trap {
  * @value: an address, or a selector
  *
  * -EINVAL: unknown @which; an address that is not canonical; a selector that is none of those
- *          allowed, or whose TLS entry is empty or code that cannot be read
+ *          allowed, or whose entry is empty
  */
 
 /* base_set */
@@ -169,8 +169,9 @@ struct parvus_trap {
 #define PARVUS_BASE_GS_KERNEL	1u	/* GS base now, and at every entry from user mode */
 #define PARVUS_BASE_GS_USER	2u	/* same as writing area.user_gs_base */
 #define PARVUS_SEL_GS_USER	3u	/* the value is a selector: GS, and area.user_gs_base from
-					 * its descriptor. 0 to 3, PARVUS_USER_SS, or a TLS entry
-					 * with RPL 3 */
+					 * its descriptor. 0 to 3, or with any RPL PARVUS_USER_CS,
+					 * PARVUS_USER_CS32, PARVUS_USER_SS, or an entry that
+					 * tls_set set */
 
 /**
  * hypercall msr_read
