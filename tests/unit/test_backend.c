@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PAGES	1024u
@@ -790,6 +791,36 @@ START_TEST(block_broken_ring)
 }
 END_TEST
 
+/* Serving begins without a write: every byte of a file of any size, and its times, stay. */
+START_TEST(block_begins)
+{
+	static const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	char path[] = "/tmp/parvus-unit.XXXXXX";
+	uint8_t text[1025], got[1026];
+	struct stat st;
+
+	file = mkstemp(path);
+	config = (struct parvus_block_config){ .version = 1 };
+	strcpy(config.file, path);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i % 251 + 1);
+	for (size_t n = 1; n <= sizeof(text); n++) {
+		ck_assert_int_eq(ftruncate(file, 0), 0);
+		ck_assert_int_eq(pwrite(file, text, n, 0), n);
+		ck_assert_int_eq(futimens(file, old), 0);
+		ck_assert_int_eq(disk_open(&disk, &config), 0);
+		ck_assert_uint_eq(disk.info.sectors, n / 512);
+		disk_close(&disk);
+		ck_assert_int_eq(pread(file, got, sizeof(got), 0), n);
+		ck_assert_mem_eq(got, text, n);
+		ck_assert_int_eq(fstat(file, &st), 0);
+		ck_assert_int_eq(st.st_mtim.tv_sec, 1000);
+	}
+	unlink(path);
+	close(file);
+}
+END_TEST
+
 /* What was not answered is asked again, of the next server. */
 START_TEST(block_killed)
 {
@@ -886,6 +917,7 @@ int main(void)
 	tcase_add_test(d, block_readonly);
 	tcase_add_loop_test(d, block_lies, 0, 28);
 	tcase_add_test(d, block_broken_ring);
+	tcase_add_test(d, block_begins);
 	tcase_add_test(d, block_killed);
 	tcase_add_test(d, block_full);
 	tcase_add_test(d, block_limits);
