@@ -895,6 +895,8 @@ static int fake_net(enum parvus_net op, const char *name, const char *bridge, ui
 		ret = (int)(f->d.id + 100 * f->generation + 1000);
 	else if (op == PARVUS_NET_MTU)
 		f->mtu = value;
+	else if (op == PARVUS_NET_DISTRUST)
+		f->distrusts = true;
 	else if (op == PARVUS_NET_UP)
 		f->up = value;
 	else if (op == PARVUS_NET_JOIN && !there("bridge-%s", bridge))

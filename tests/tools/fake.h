@@ -58,7 +58,7 @@ struct fake_device {
 	bool stuck;			/* the front end never closes */
 	struct parvus_device d;
 	uint32_t mtu;			/* of the back end's interface */
-	bool up;
+	bool up, distrusts;
 	char bridge[16];
 };
 

@@ -11,7 +11,7 @@
  *   poweroff N, reboot, crash, kill WHY
  *   disk INDEX, vif INDEX   what is configured: "major minor flags iops bps name file", or "mac
  *                 mtu bytes_per_second interval_us name", and of the back end's interface
- *                 "mtu bridge up"
+ *                 "mtu bridge up", and "trusts" if guests' advertisements are taken
  *   front CLASS INDEX STATE, stuck CLASS INDEX, rebind CLASS INDEX
  * Without a domain ("-"): fail OP ERRNO SKIP; count (of domains, domain 0 not counted); devices,
  * loops (how many); loop FILE (how often resized); backs 0|1 (are there drivers); back ID STATE;
@@ -143,10 +143,10 @@ static int show(const struct fake_device *f)
 	if (f->d.device_class == PARVUS_CLASS_BLOCK)
 		return printf("%u %u %u %u %llu %s %s\n", b.major, b.minor, b.flags, b.iops,
 			      (unsigned long long)b.bytes_per_second, b.name, b.file) < 0;
-	return printf("%02x:%02x:%02x:%02x:%02x:%02x %u %llu %u %s\n%u %s %d\n", n.mac[0], n.mac[1],
+	return printf("%02x:%02x:%02x:%02x:%02x:%02x %u %llu %u %s\n%u %s %d%s\n", n.mac[0], n.mac[1],
 		      n.mac[2], n.mac[3], n.mac[4], n.mac[5], n.mtu,
 		      (unsigned long long)n.bytes_per_second, n.interval_us, n.name, f->mtu, f->bridge,
-		      f->up) < 0;
+		      f->up, f->distrusts ? "" : " trusts") < 0;
 }
 
 /* What is asked about no domain. */
@@ -252,7 +252,7 @@ int main(int argc, char **argv)
 
 		f->generation++;
 		f->bridge[0] = 0;
-		f->up = false;
+		f->up = f->distrusts = false;
 		return 0;
 	}
 	fake_lock();

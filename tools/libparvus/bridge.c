@@ -137,8 +137,13 @@ static int script(struct parvus_keeper *k, const struct parvus_vif *v, const cha
 static int plug(struct parvus_keeper *k, const struct parvus_vif *v, const char *name)
 {
 	const char *bridge = bridge_of(v);
-	int ret = 0;
+	int ret;
 
+	/* before it is up, and before a script may give it addresses */
+	ret = parvus_net(PARVUS_NET_DISTRUST, name, NULL, 0);
+	if (ret < 0)
+		return pv_fail(k->h->error, -ret, "vif %d: cannot close %s to advertisements: %s",
+			       v->index, name, strerror(-ret));
 	if (v->mtu)
 		ret = parvus_net(PARVUS_NET_MTU, name, NULL, v->mtu);
 	if (ret < 0)

@@ -451,6 +451,7 @@ enum parvus_net {
 	PARVUS_NET_MTU,		/* set to @value */
 	PARVUS_NET_JOIN,	/* @bridge; that it has joined before is no error */
 	PARVUS_NET_UP,		/* if @value, else down */
+	PARVUS_NET_DISTRUST,	/* take neither routes nor addresses from who speaks on it */
 };
 /** parvus_net() - do @op; 0 or what the operation gives, or a negative errno */
 PARVUS_API int parvus_net(enum parvus_net op, const char *name, const char *bridge, uint32_t value);

@@ -197,6 +197,43 @@ static int net_flags(int fd, struct ifreq *r, bool up)
 	return ioctl(fd, SIOCSIFFLAGS, r);
 }
 
+static int net_setting(const char *family, const char *name, const char *key, const char *value)
+{
+	char path[100];
+	ssize_t done;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%.15s/%s", family, name, key);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	/* a kernel without IPv6 hears no advertisements */
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	done = write(fd, value, strlen(value));
+	close(fd);
+	return done < 0 ? -1 : 0;
+}
+
+/*
+ * Guests speak on it: a router advertisement of one would give this domain a default route and
+ * addresses of the guest's choice, a redirect another way to somebody, a source route a way round.
+ */
+static int net_distrust(const char *name)
+{
+	static const struct {
+		const char *family, *key;
+	} off[] = {
+		{ "ipv6", "accept_ra" }, { "ipv6", "autoconf" }, { "ipv6", "accept_redirects" },
+		{ "ipv6", "accept_source_route" }, { "ipv4", "accept_redirects" },
+		{ "ipv4", "accept_source_route" },
+	};
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < sizeof(off) / sizeof(*off); i++)
+		ret = net_setting(off[i].family, name, off[i].key, "0");
+	return ret;
+}
+
 static int net_join(int fd, const char *name, const char *bridge, int index)
 {
 	struct ifreq r = { .ifr_ifindex = index };
@@ -238,6 +275,9 @@ static int sys_net(enum parvus_net op, const char *name, const char *bridge, uin
 			break;
 		case PARVUS_NET_UP:
 			ret = net_flags(fd, &r, value);
+			break;
+		case PARVUS_NET_DISTRUST:
+			ret = net_distrust(name);
 			break;
 		}
 	}

@@ -218,6 +218,8 @@ static int start_bridge(struct nat *n)
 
 	ret = bridge_call(SIOCBRADDBR, n->bridge);
 	if (!ret)
+		ret = parvus_net(PARVUS_NET_DISTRUST, n->bridge, NULL, 0);
+	if (!ret)
 		ret = set_address(n, SIOCSIFADDR, n->net | 1);
 	if (!ret)
 		ret = set_address(n, SIOCSIFNETMASK, MASK);
