@@ -2,7 +2,8 @@
 /*
  * From the boot loader's hand-over to the first domain. Boot options:
  *   log=com1       the log on the serial line too     loglevel=debug|info|warning
- *   debug=1        serve the debug_* hypercalls       mmu=exact  forget at every switch
+ *   debug=calls    serve the debug_* hypercalls       mmu=exact  forget at every switch
+ *   debug=1        and check the order of locks
  *   reboot=yes     reboot when the last domain asked for it
  */
 #include <boot/boot.h>
@@ -46,7 +47,7 @@ void boot_main(u32 magic, u64 info)
 	else if (boot_option_is("loglevel", "warning"))
 		log_limit = LOG_WARN;
 	reboot_allowed = boot_option_is("reboot", "yes");
-	debug_enabled = boot_option_is("debug", "1");
+	debug_enabled = boot_option_is("debug", "1") || boot_option_is("debug", "calls");
 	shadow_exact = boot_option_is("mmu", "exact");
 
 	cpu_detect();
@@ -55,6 +56,7 @@ void boot_main(u32 magic, u64 info)
 	memory_init();
 	p = pcpu_boot();
 	desc_init_cpu(p);
+	lock_checks = boot_option_is("debug", "1") ? LOCKS_CHECKED : LOCKS_FREE;
 	log_info("Parvus, ABI %u, command line: %s", PARVUS_ABI_VERSION, boot_info.cmdline);
 	acpi_init();
 	pic_disable();

@@ -24,6 +24,7 @@
 struct vcpu;
 struct regs;
 struct parvus_control_regs;
+struct spinlock;
 
 /* ---- pCPUs ---- */
 
@@ -58,6 +59,14 @@ void arch_halt(void);
 void arch_work(void);
 /** arch_stop - this pCPU does nothing any more */
 noreturn void arch_stop(void);
+
+/**
+ * arch_lock_wait - call lock_wait() (core/lock.h)
+ *
+ * It keeps all registers, and the compiler does not know that it is called: functions that take
+ * a lock would save registers for it each time.
+ */
+static inline void arch_lock_wait(struct spinlock *l, u32 ticket);
 
 /* ---- memory, and the hardware's MMU ---- */
 

@@ -17,7 +17,7 @@
 #define LINE	200u
 #define WRITE_MAX 16u		/* bytes taken by one call: what the UART's FIFO holds */
 
-static struct spinlock lock = SPINLOCK_INIT;
+static struct spinlock lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static struct domain *owner;
 static char input[INPUT];
 static u32 input_in, input_out;

@@ -26,7 +26,7 @@ struct device {
 };
 BUILD_ASSERT(sizeof(struct device) <= PAGE_SIZE);
 
-static struct spinlock device_lock = SPINLOCK_INIT;
+static struct spinlock device_lock = SPINLOCK_INIT(LOCK_DEVICE);
 static struct device *devices[PARVUS_DEVICES];
 static u32 next_id = 1;		/* never used again; 0 = all are used up */
 static u32 live;		/* without the removed ones */

@@ -23,7 +23,7 @@
 #include <parvus/event.h>
 
 struct domain *domains[MAX_DOMAINS];
-static struct spinlock domains_lock = SPINLOCK_INIT;
+static struct spinlock domains_lock = SPINLOCK_INIT(LOCK_DOMAINS);
 static u32 domains_alive;
 static u32 last_id;		/* numbers go up, so that an old one does not soon mean another domain */
 static u32 last_serial;
@@ -80,6 +80,16 @@ void domain_hold(struct domain *d)
 	spin_unlock(&domains_lock);
 }
 
+static void locks_init(struct domain *d)
+{
+	spin_init(&d->destroy_lock, LOCK_DESTROY);
+	spin_init(&d->control_lock, LOCK_CONTROL);
+	spin_init(&d->pause_lock, LOCK_PAUSE);
+	spin_init(&d->event_lock, LOCK_EVENT);
+	spin_init(&d->gfn_lock, LOCK_GFN);
+	spin_init(&d->sched.lock, LOCK_CAP);
+}
+
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
 {
 	u64 before = frames_free_count(), chunks = ROUND_UP(max_gfn, EXTENT_FRAMES) >> EXTENT_ORDER;
@@ -93,6 +103,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	d = hv_alloc(sizeof(*d));
 	if (!d)
 		return NULL;
+	locks_init(d);
 	hv_snprintf(d->name, sizeof(d->name), "%s", name);
 	d->frames_free_before = before;
 	d->vcpu_count = d->vcpus_target = vcpus;
@@ -262,7 +273,7 @@ s64 hc_shutdown(struct vcpu *v, u64 reason, u64 status)
 static void end_record(const char *name, u32 id, u32 reason, u32 status, const char *why, u64 before)
 {
 	static const char *const names[] = { "poweroff", "reboot", "suspend", "crash", "killed" };
-	static struct spinlock lock = SPINLOCK_INIT;
+	static struct spinlock lock = SPINLOCK_INIT(LOCK_RECORD);
 	char line[400], quoted[MAX_KILL_REASON];
 	size_t i;
 

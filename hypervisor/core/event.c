@@ -67,7 +67,7 @@ struct event_domain {
 };
 BUILD_ASSERT(sizeof(struct event_domain) <= PAGE_SIZE);
 
-static struct spinlock bind_lock = SPINLOCK_INIT;
+static struct spinlock bind_lock = SPINLOCK_INIT(LOCK_BIND);
 static u32 ports_total;		/* under bind_lock */
 
 static inline u64 bit_of(u32 port) { return 1ull << (port % 64); }
@@ -550,6 +550,7 @@ int event_domain_init(struct domain *d)
 
 	if (!ev)
 		return -PARVUS_ENOMEM;
+	spin_init(&ev->timer_lock, LOCK_EVENT_TIMER);
 	ev->domain = d;
 	ev->page = &ev->none;
 	memset(ev->none.mask, 0xff, sizeof(ev->none.mask));

@@ -654,6 +654,7 @@ int grant_domain_init(struct domain *d)
 	d->grants = hv_alloc(sizeof(*d->grants));
 	if (!d->grants)
 		return -PARVUS_ENOMEM;
+	spin_init(&d->grants->lock, LOCK_GRANT);
 	d->grants->shift = FIRST_SHIFT + 3;
 	return 0;
 }

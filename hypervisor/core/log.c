@@ -14,7 +14,7 @@
 
 #define GUEST_LINES	200u		/* per second, all guests together */
 
-static struct spinlock log_lock = SPINLOCK_INIT;
+static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
 static char ring[LOG_RING];
 static u64 ring_end;			/* position: bytes ever written */
 static u64 warnings;
@@ -130,7 +130,8 @@ s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 void log_panic_mode(void)
 {
 	log_to_serial = true;
-	log_lock.next = log_lock.owner = 0;
+	lock_checks = LOCKS_FREE;
+	spin_init(&log_lock, LOCK_LOG);
 }
 
 void panic(const char *fmt, ...)

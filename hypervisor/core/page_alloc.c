@@ -15,7 +15,7 @@ struct frame_info *frame_table;		/* set at boot */
 u64 frame_table_count;
 
 /* All below under this lock. */
-static struct spinlock frames_lock = SPINLOCK_INIT;
+static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);
 static u64 frames_free, frames_total;
 
 /*
@@ -205,7 +205,7 @@ void free_frames(mfn_t mfn, unsigned int order)
  * The hypervisor's own memory: whole frames cut from one extent after another, so
  * that they do not scatter over those that guests could have whole.
  */
-static struct spinlock hv_lock = SPINLOCK_INIT;
+static struct spinlock hv_lock = SPINLOCK_INIT(LOCK_MEMORY);
 static u64 hv_next, hv_end;
 
 int alloc_frames(unsigned int order, mfn_t *out)

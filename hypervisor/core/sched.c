@@ -38,7 +38,7 @@ static struct queue {
 static unsigned int cpus;
 
 /* Domains with a cap, by number. The lock comes before those of queues. */
-static struct spinlock capped_lock = SPINLOCK_INIT;
+static struct spinlock capped_lock = SPINLOCK_INIT(LOCK_CAPPED);
 static struct domain *capped[MAX_DOMAINS];
 
 #define vcpu_of(e)	container_of(e, struct vcpu, sched)
@@ -48,6 +48,7 @@ void sched_init_cpu(unsigned int cpu)
 	struct queue *q = &queues[cpu];
 
 	memset(q, 0, sizeof(*q));
+	spin_init(&q->lock, LOCK_QUEUE);
 	q->head.next = q->head.prev = &q->head;
 	if (cpu >= cpus)
 		cpus = cpu + 1;

@@ -14,6 +14,7 @@ int timer_init_cpu(unsigned int cpu)
 {
 	struct heap *h = &heaps[cpu];
 
+	spin_init(&h->lock, LOCK_TIMERS);
 	h->count = 0;
 	h->t = hv_alloc(TIMERS_PER_CPU * sizeof(struct timer *));
 	return h->t ? 0 : -PARVUS_ENOMEM;

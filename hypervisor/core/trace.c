@@ -15,7 +15,8 @@ static struct trace_ring {
 	u64 begin, end;
 	u32 busy;
 } __attribute__((aligned(64))) rings[MAX_CPUS];
-static struct spinlock lock = SPINLOCK_INIT;	/* of readers; the mask, the rings' coming and going */
+/* Of readers: the mask, and the coming and going of rings. */
+static struct spinlock lock = SPINLOCK_INIT(LOCK_TRACE);
 u32 trace_mask;
 
 void trace_write(u32 event, u32 domain, u32 vcpu, u64 a0, u64 a1)

@@ -116,6 +116,7 @@ static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root)
 	struct shadow_domain *sd = d->shadow;
 	struct aspace *as = as_at(sd, index);
 
+	spin_init(&as->lock, LOCK_ASPACE);
 	as->domain = d;
 	as->id = id;
 	as->root = root;

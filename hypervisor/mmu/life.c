@@ -15,6 +15,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 
 	if (!sd)
 		return -PARVUS_ENOMEM;
+	spin_init(&sd->lock, LOCK_SHADOW);
 	d->shadow = sd;
 	pool = min(pool, EXTENT_SIZE / sizeof(struct shadow_page) - 1);
 	sd->max = (u32)pool;

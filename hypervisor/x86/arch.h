@@ -15,6 +15,14 @@ static inline mfn_t arch_frame_of(const void *p)
 	return _mfn(((u64)p - 0xffff800000000000ull) >> PAGE_SHIFT);
 }
 
+#define KEEPS_REGISTERS		__attribute__((no_caller_saved_registers))
+static inline void arch_lock_wait(struct spinlock *l, u32 ticket)
+{
+	__asm__ inline volatile("push %%rdi; push %%rsi; lea %0, %%rdi; mov %1, %%esi\n\t"
+				"call lock_wait; pop %%rsi; pop %%rdi"
+				: : "m"(*(char *)l), "a"(ticket) : "memory", "cc");
+}
+
 static inline struct cpu *arch_this(void) { return &this_pcpu()->common; }
 static inline struct cpu *arch_cpu(unsigned int cpu) { return &pcpus[cpu]->common; }
 static inline unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }

@@ -5,6 +5,7 @@
 #include "native.h"
 #include <stdarg.h>
 #include <core/lib.h>
+#include <core/lock.h>
 #include <core/log.h>
 #include <core/sched.h>
 #include <core/timer.h>
@@ -13,6 +14,9 @@
 /* The hypervisor's memory is an array that we give back in no test. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "detect_leaks=0"; }
+
+/* The order of locks is always checked. */
+__attribute__((constructor)) static void check_locks(void) { lock_checks = LOCKS_CHECKED; }
 
 /* ---- RAM ---- */
 
@@ -225,10 +229,21 @@ MACHINE2(debugreg_set)
 MACHINE1(debugreg_get)
 MACHINE0(pred_barrier)
 
+/* ---- domains ---- */
+
+struct domain *native_domain(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
+{
+	struct domain *d = domain_create(name, max_gfn, ram, vcpus);
+
+	if (d)
+		spin_unlock(&d->control_lock);
+	return d;
+}
+
 /* ---- pCPUs ---- */
 
 struct native_cpu native_cpus[NATIVE_CPUS];
-unsigned int native_this_cpu;
+_Thread_local unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
 void (*native_on_release)(const void *at);
 

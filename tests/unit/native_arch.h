@@ -7,9 +7,13 @@
 
 extern struct cpu *native_cpu_of[NATIVE_CPUS];
 extern struct mmu_root *native_root_of[NATIVE_CPUS];
-extern unsigned int native_this_cpu;
+extern _Thread_local unsigned int native_this_cpu;	/* a thread of a test is a pCPU */
 void *native_frame_map(u64 mfn);
 u64 native_frame_of(const void *p);
+
+#define KEEPS_REGISTERS
+void lock_wait(struct spinlock *l, u32 ticket);
+static inline void arch_lock_wait(struct spinlock *l, u32 ticket) { lock_wait(l, ticket); }
 
 static inline struct cpu *arch_cpu(unsigned int cpu) { return native_cpu_of[cpu]; }
 static inline struct cpu *arch_this(void) { return arch_cpu(native_this_cpu); }

@@ -13,10 +13,9 @@ static char *text[2];
 
 static struct domain *domain_new(unsigned int n)
 {
-	struct domain *d = domain_create("d", 512, 512, 1);
+	struct domain *d = native_domain("d", 512, 512, 1);
 
 	EXPECT(d && !domain_populate(d, _gfn(0), 16), "no memory");
-	spin_unlock(&d->control_lock);
 	text[n] = guest_map(d, GPA, PAGE_SIZE, 4096);
 	console_domain_new(d);
 	return d;

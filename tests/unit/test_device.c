@@ -20,7 +20,7 @@ static struct domain *dom0, *a, *b;
 
 static struct domain *domain_new(void)
 {
-	struct domain *d = domain_create("e", 512, 512, 1);
+	struct domain *d = native_domain("e", 512, 512, 1);
 	struct parvus_event_bind *e;
 
 	EXPECT(d && !domain_populate(d, _gfn(0), 16), "no memory");

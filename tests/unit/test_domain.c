@@ -39,7 +39,7 @@ static void runs(struct domain *d)
 
 START_TEST(create_and_destroy)
 {
-	struct domain *d = domain_create("first", 1000, 1000, 3), *e;
+	struct domain *d = native_domain("first", 1000, 1000, 3), *e;
 
 	ck_assert_ptr_nonnull(d);
 	ck_assert_uint_eq(d->id, 0);
@@ -49,7 +49,7 @@ START_TEST(create_and_destroy)
 	ck_assert_uint_eq(d->vcpu_count, 3);
 	ck_assert_uint_eq(d->frames_free_before, before);
 	ck_assert_ptr_eq(d->vcpus[2]->domain, d);
-	e = domain_create("a name that is longer than the limit of thirty-two", 512, 512, 1);
+	e = native_domain("a name that is longer than the limit of thirty-two", 512, 512, 1);
 	ck_assert_ptr_nonnull(e);
 	ck_assert_uint_eq(e->id, 1);
 	ck_assert_uint_eq(strlen(e->name), MAX_DOMAIN_NAME - 1);
@@ -59,7 +59,7 @@ START_TEST(create_and_destroy)
 	ck_assert_uint_eq(domains_count(), 1);
 	ck_assert_uint_eq(native_power_offs, 0);
 	/* numbers go up, and do not come back soon */
-	d = domain_create("third", 512, 512, 1);
+	d = native_domain("third", 512, 512, 1);
 	ck_assert_uint_eq(d->id, 2);
 	ck_assert_ptr_eq(domain_get(2), d);
 	ck_assert_ptr_null(domain_get(0));
@@ -74,11 +74,11 @@ END_TEST
 
 START_TEST(bad_arguments)
 {
-	ck_assert_ptr_null(domain_create("x", 512, 512, 0));
-	ck_assert_ptr_null(domain_create("x", 512, 512, MAX_VCPUS + 1));
-	ck_assert_ptr_null(domain_create("x", 0, 0, 1));
-	ck_assert_ptr_null(domain_create("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
-	ck_assert_ptr_null(domain_create("x", ~0ull, ~0ull, 1));
+	ck_assert_ptr_null(native_domain("x", 512, 512, 0));
+	ck_assert_ptr_null(native_domain("x", 512, 512, MAX_VCPUS + 1));
+	ck_assert_ptr_null(native_domain("x", 0, 0, 1));
+	ck_assert_ptr_null(native_domain("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
+	ck_assert_ptr_null(native_domain("x", ~0ull, ~0ull, 1));
 	ck_assert_uint_eq(domains_count(), 0);
 	gone();
 }
@@ -86,7 +86,7 @@ END_TEST
 
 START_TEST(populate)
 {
-	struct domain *d = domain_create("p", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("p", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
 	u64 e, n;
 
 	/* 100 frames, a hole, an extent and a bit */
@@ -125,7 +125,7 @@ END_TEST
 /* What was added stays, is counted, and goes with the domain. */
 START_TEST(populate_fails)
 {
-	struct domain *d = domain_create("p", 30 * EXTENT_FRAMES, 30 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("p", 30 * EXTENT_FRAMES, 30 * EXTENT_FRAMES, 1);
 	u64 n, there = 0;
 
 	ck_assert_int_eq(domain_populate(d, _gfn(600), 1), 0);
@@ -136,7 +136,8 @@ START_TEST(populate_fails)
 	for (n = 0; n < 30 * EXTENT_FRAMES; n++)
 		there += !!gfn_lookup(d, _gfn(n));
 	ck_assert_uint_eq(d->frames, there);
-	ck_assert_int_eq(d->gfn_lock.next, d->gfn_lock.owner);
+	ck_assert(spin_trylock(&d->gfn_lock));
+	spin_unlock(&d->gfn_lock);
 	domain_destroy(d);
 	gone();
 }
@@ -146,7 +147,7 @@ END_TEST
 START_TEST(populate_from_pieces)
 {
 	static mfn_t held[FRAMES];
-	struct domain *d = domain_create("p", 2 * EXTENT_FRAMES, 2 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("p", 2 * EXTENT_FRAMES, 2 * EXTENT_FRAMES, 1);
 	unsigned int n = 0, i;
 
 	while (!alloc_frames(0, &held[n]))
@@ -184,7 +185,7 @@ START_TEST(create_fails)
 		for (i = 0; i < room; i++)
 			free_frames(held[n - 1 - i], 0);
 		left = frames_free_count();
-		d = domain_create("x", 512, 512, 2);
+		d = native_domain("x", 512, 512, 2);
 		if (d) {
 			made++;
 			domain_destroy(d);
@@ -208,14 +209,14 @@ START_TEST(create_without_vcpu)
 
 	for (n = 1; n <= 3; n++) {
 		native_vcpu_fail = n;
-		ck_assert_ptr_null(domain_create("x", 512, 512, 3));
+		ck_assert_ptr_null(native_domain("x", 512, 512, 3));
 		ck_assert_uint_eq(domains_count(), 0);
 		gone();
 	}
 	native_vcpu_fail = 0;
 	/* a domain that never was is no end of the last domain */
 	ck_assert_uint_eq(native_power_offs, 0);
-	d = domain_create("x", 512, 512, 3);
+	d = native_domain("x", 512, 512, 3);
 	ck_assert_ptr_nonnull(d);
 	domain_destroy(d);
 	gone();
@@ -233,7 +234,7 @@ START_TEST(too_many)
 		if (!(domains[i] = (void *)&d))
 			break;
 	full = frames_free_count();
-	ck_assert_ptr_null(domain_create("x", 512, 512, 1));
+	ck_assert_ptr_null(native_domain("x", 512, 512, 1));
 	ck_assert_uint_eq(frames_free_count(), full);
 	for (i = 0; i < MAX_DOMAINS; i++)
 		n += domains[i] == (void *)&d;
@@ -244,7 +245,7 @@ END_TEST
 /* The largest domain can be made; its memory is another matter. */
 START_TEST(largest)
 {
-	struct domain *d = domain_create("large", MAX_GUEST_MEM >> PAGE_SHIFT, MAX_GUEST_MEM >> PAGE_SHIFT, 1);
+	struct domain *d = native_domain("large", MAX_GUEST_MEM >> PAGE_SHIFT, MAX_GUEST_MEM >> PAGE_SHIFT, 1);
 
 	ck_assert_ptr_nonnull(d);
 	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_GUEST_MEM >> PAGE_SHIFT), 0);
@@ -255,7 +256,7 @@ END_TEST
 
 START_TEST(ends)
 {
-	struct domain *d = domain_create("name", 512, 512, 2);
+	struct domain *d = native_domain("name", 512, 512, 2);
 
 	runs(d);
 	domain_kill(d, "first \"reason\" %d\n", 7);
@@ -276,14 +277,14 @@ END_TEST
 
 START_TEST(powers_off)
 {
-	struct domain *d = domain_create("name", 512, 512, 1);
+	struct domain *d = native_domain("name", 512, 512, 1);
 
 	d->alive_vcpus = 1;
 	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
 	domain_kill(d, "too late");
 	domain_vcpu_gone(d);
 	ck_assert(native_logged("reason=poweroff status=3 why=\"\""));
-	d = domain_create("stopper", 512, 512, 1);
+	d = native_domain("stopper", 512, 512, 1);
 	d->alive_vcpus = 1;
 	domain_vcpu_gone(d);
 	ck_assert(native_logged("reason=killed status=255 why=\"all vCPUs stopped\""));
@@ -293,7 +294,7 @@ END_TEST
 
 START_TEST(guest_memory)
 {
-	struct domain *d = domain_create("m", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("m", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
 	u8 out[3 * PAGE_SIZE], in[3 * PAGE_SIZE];
 	unsigned int i;
 	u64 *map, *t;
@@ -340,7 +341,7 @@ END_TEST
 /* RAM without frames: none is taken until it is touched, then an extent at a time. */
 START_TEST(promises)
 {
-	struct domain *d = domain_create("p", 8 * EXTENT_FRAMES, 8 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("p", 8 * EXTENT_FRAMES, 8 * EXTENT_FRAMES, 1);
 	u8 buf[64] = { 1, 2, 3 }, in[64];
 	u64 free, e;
 
@@ -388,7 +389,7 @@ END_TEST
 /* No extent left: frames one by one; the last ones are for calls, not for touches. */
 START_TEST(promises_when_short)
 {
-	struct domain *d = domain_create("p", 2 * EXTENT_FRAMES, 2 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("p", 2 * EXTENT_FRAMES, 2 * EXTENT_FRAMES, 1);
 	static mfn_t held[FRAMES];
 	u64 n = 0, e;
 
@@ -415,7 +416,7 @@ END_TEST
 /* Domain 0's frames are where the machine's are; the device is seen, nothing else is. */
 START_TEST(machine_addresses)
 {
-	struct domain *d = domain_create("0", FRAMES, 3 * EXTENT_FRAMES, 1);
+	struct domain *d = native_domain("0", FRAMES, 3 * EXTENT_FRAMES, 1);
 	u64 n, owned = 0;
 	mfn_t taken;
 
@@ -455,16 +456,16 @@ END_TEST
 /* While there is a domain 0, an ended domain stays; with domain 0 all end, it last. */
 START_TEST(kept_for_domain_0)
 {
-	struct domain *zero = domain_create("0", FRAMES, 512, 1), *a, *b, *c;
+	struct domain *zero = native_domain("0", FRAMES, 512, 1), *a, *b, *c;
 
 	reboot_allowed = true;
 	domain_set_control(zero);
 	ck_assert_ptr_eq(control_domain(), zero);
 	zero->state = DOMAIN_RUNNING;
 	zero->alive_vcpus = 1;
-	a = domain_create("a", 512, 512, 1);
-	b = domain_create("b", 512, 512, 1);
-	c = domain_create("c", 512, 512, 1);
+	a = native_domain("a", 512, 512, 1);
+	b = native_domain("b", 512, 512, 1);
+	c = native_domain("c", 512, 512, 1);
 	ck_assert_int_eq(domain_populate(a, _gfn(0), 512), 0);
 	ck_assert_int_eq(domain_promise(b, _gfn(0), 512), 0);
 	a->state = c->state = DOMAIN_RUNNING;
@@ -499,7 +500,7 @@ static void goes_at_once(unsigned int cpu)
 
 START_TEST(killed_by_another)
 {
-	struct domain *zero = domain_create("0", FRAMES, 512, 1), *d = domain_create("d", 512, 512, 2);
+	struct domain *zero = native_domain("0", FRAMES, 512, 1), *d = native_domain("d", 512, 512, 2);
 
 	domain_set_control(zero);
 	runs(zero);
@@ -511,7 +512,7 @@ START_TEST(killed_by_another)
 	domain_kill_other(d, "has no vCPU any more");
 	ck_assert_uint_eq(native_kicks, 2);
 	/* the same in the end of domain 0, where the last vCPU takes the domain apart */
-	d = domain_create("e", 512, 512, 2);
+	d = native_domain("e", 512, 512, 2);
 	runs(leaving = d);
 	native_kicks = 0;
 	domain_shutdown(zero, PARVUS_SHUTDOWN_POWEROFF, 0);
@@ -526,12 +527,12 @@ END_TEST
 /* A domain 0 that could not be built is none. */
 START_TEST(control_not_built)
 {
-	struct domain *zero = domain_create("0", FRAMES, 512, 1), *d;
+	struct domain *zero = native_domain("0", FRAMES, 512, 1), *d;
 
 	domain_set_control(zero);
 	domain_destroy(zero);
 	ck_assert_ptr_null(control_domain());
-	d = domain_create("d", 512, 512, 1);
+	d = native_domain("d", 512, 512, 1);
 	d->state = DOMAIN_RUNNING;
 	d->alive_vcpus = 1;
 	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 0);

@@ -22,7 +22,7 @@ static u64 before;
 
 static struct domain *domain_new(void)
 {
-	struct domain *d = domain_create("e", 512, 512, 2);
+	struct domain *d = native_domain("e", 512, 512, 2);
 
 	EXPECT(d && !domain_populate(d, _gfn(0), 16), "no memory");
 	d->traps[VECTOR].address = 0x1000;
@@ -1005,6 +1005,7 @@ static void *busy(void *arg)
 	struct domain *d = shared[me];
 	unsigned int i;
 
+	native_this_cpu = 1 + (unsigned int)me;
 	for (i = 0; i < 4000; i++) {
 		u32 port = 1 + (u32)(x >> 33) % 12;
 
@@ -1068,6 +1069,7 @@ static void *ending(void *arg)
 	unsigned int i, n;
 	u32 port;
 
+	native_this_cpu = 1;
 	for (i = 0; i < 3000; i++) {
 		event_domain_destroy(d);
 		d->serial += 2;		/* as another domain's would be, and not shared[1]'s */
@@ -1084,6 +1086,7 @@ static void *making(void *arg)
 	struct domain *d = arg;
 	u32 i, port;
 
+	native_this_cpu = 2;
 	for (i = 0; !done; i++) {
 		event_alloc_unbound(shared[0], d->id, &port);
 		unbound(d, shared[0]->id);

@@ -43,7 +43,7 @@ static void number_is(struct domain *d, u16 n)
 /* Domain n runs on pCPU n; each of its frames begins with a word of its own. */
 static void domain_up(u16 n)
 {
-	struct domain *d = domain_create("g", MAX_GFN, MAX_GFN, 1);
+	struct domain *d = native_domain("g", MAX_GFN, MAX_GFN, 1);
 	u64 gfn;
 
 	ck_assert_ptr_nonnull(d);
@@ -490,7 +490,7 @@ END_TEST
 
 static struct domain *control_up(u64 max_gfn, u64 first)
 {
-	struct domain *d = doms[1] = domain_create("control", max_gfn, max_gfn, 1);
+	struct domain *d = doms[1] = native_domain("control", max_gfn, max_gfn, 1);
 
 	ck_assert_ptr_nonnull(d);
 	number_is(d, 1);

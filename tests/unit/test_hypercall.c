@@ -18,9 +18,8 @@ static void setup(void)
 {
 	native_boot(4 * EXTENT_FRAMES, 1);
 	EXPECT(!timer_init_cpu(0), "no memory");
-	d = domain_create("d", 512, 512, 1);
+	d = native_domain("d", 512, 512, 1);
 	EXPECT(d && !domain_populate(d, _gfn(0), 512), "no memory");
-	spin_unlock(&d->control_lock);
 	v = native_cpus[0].current = d->vcpus[0];
 	native_cpus[0].area = v->area;
 	shadow_start(v, _gfn(0));

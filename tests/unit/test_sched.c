@@ -1026,6 +1026,7 @@ static void *cpu_thread(void *arg)
 	struct vcpu *prev = NULL, *next;
 	u64 due = 0;
 
+	native_this_cpu = 1 + cpu;	/* the test itself is 0 */
 	while (!READ_ONCE(stop)) {
 		bool kicked = native_resched(1ull << cpu);
 

@@ -827,8 +827,8 @@ static void domain_up(u64 pool)
 	unsigned int i;
 
 	free_before = frames_free_count();
-	d = domain_create("model", GFNS, GFNS, VCPUS);
-	other = domain_create("other", 512, 512, 1);
+	d = native_domain("model", GFNS, GFNS, VCPUS);
+	other = native_domain("other", 512, 512, 1);
 	ck_assert(d && other);
 	ck_assert_int_eq(domain_populate(other, _gfn(0), 64), 0);
 	memset(grants, 0, sizeof(grants));

@@ -21,9 +21,8 @@ static void setup(void)
 		EXPECT(!timer_init_cpu(i), "no memory");
 		sched_init_cpu(i);
 	}
-	d = domain_create("d", 512, 512, 2);
+	d = native_domain("d", 512, 512, 2);
 	EXPECT(d && !domain_populate(d, _gfn(0), 512), "no memory");
-	spin_unlock(&d->control_lock);
 	v = d->vcpus[0];
 	w = d->vcpus[1];
 	v->sched.affinity = w->sched.affinity = 1;

@@ -2,7 +2,7 @@
 /*
  * A domain of Parvus as a platform of the benchmark. Words on its command line: "icount",
  * "smp" (two vCPUs), "device" (two domains: this is the front end, the other one has
- * "back"), only=NAME. With parvus-bench.elf and debug=1, stores to page tables and a
+ * "back"), only=NAME. With parvus-bench.elf and debug=calls, stores to page tables and a
  * device by port I/O are emulated, too.
  */
 #include "calls.h"

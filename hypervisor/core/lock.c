@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for a lock, and the order in which locks are taken (core/lock.h). What each CPU holds
+ * is a short list; a lock may join it if its number is higher than all there.
+ */
+#include <core/lock.h>
+#include <core/log.h>
+
+#define HELD_MAX	8u
+
+static const char *const lock_names[LOCK_RANKS] = {
+	[LOCK_NONE] = "a lock without a number",
+	[LOCK_DESTROY] = "domain.destroy_lock",
+	[LOCK_CONTROL] = "domain.control_lock",
+	[LOCK_PAUSE] = "domain.pause_lock",
+	[LOCK_TRACE] = "the lock of traces",
+	[LOCK_CONSOLE] = "the lock of consoles",
+	[LOCK_DEVICE] = "device_lock",
+	[LOCK_BIND] = "bind_lock",
+	[LOCK_EVENT] = "domain.event_lock",
+	[LOCK_EVENT_TIMER] = "the timer_lock of events",
+	[LOCK_GRANT] = "grant_domain.lock",
+	[LOCK_ASPACE] = "aspace.lock",
+	[LOCK_SHADOW] = "shadow_domain.lock",
+	[LOCK_GFN] = "domain.gfn_lock",
+	[LOCK_DOMAINS] = "domains_lock",
+	[LOCK_TIMERS] = "the lock of a heap of timers",
+	[LOCK_CAPPED] = "capped_lock",
+	[LOCK_QUEUE] = "the lock of a run queue",
+	[LOCK_CAP] = "domain.sched.lock",
+	[LOCK_MEMORY] = "hv_lock",
+	[LOCK_FRAMES] = "frames_lock",
+	[LOCK_RECORD] = "the lock of end records",
+	[LOCK_LOG] = "log_lock",
+};
+
+enum lock_checks lock_checks = LOCKS_BOOT;
+/*
+ * Of each CPU alone: the checked locks that it has taken. Unlocking leaves no trace here: a lock
+ * is still held if this CPU was the last to take it and its ticket is the one served.
+ */
+static struct held {
+	struct {
+		const struct spinlock *lock;
+		u16 ticket;
+	} of[HELD_MAX];
+	unsigned int count;
+} __attribute__((aligned(64))) held[MAX_CPUS];
+
+static bool is_served(const struct spinlock *l, u32 ticket)
+{
+	return !((__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) ^ ticket) & (LOCK_OFF_BY - 1));
+}
+
+/* Before it is taken: afterwards, a wrong order may have become a deadlock. */
+static void lock_order(const struct spinlock *l, unsigned int cpu, bool waits)
+{
+	struct held *h = &held[cpu];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < h->count; i++) {
+		const struct spinlock *other = h->of[i].lock;
+
+		if (other->holder != cpu + 1 || !is_served(other, h->of[i].ticket))
+			continue;
+		h->of[n++] = h->of[i];
+		if (waits && other->rank >= l->rank)
+			panic("lock: %s is taken with %s held", lock_names[l->rank],
+			      lock_names[other->rank]);
+	}
+	h->count = n;
+	if (n == HELD_MAX)
+		panic("lock: %s is one lock too many at once", lock_names[l->rank]);
+}
+
+static void lock_taken(struct spinlock *l, unsigned int cpu, u16 ticket)
+{
+	struct held *h = &held[cpu];
+
+	l->holder = (u8)(cpu + 1);
+	h->of[h->count].lock = l;
+	h->of[h->count++].ticket = ticket;
+}
+
+/* Held, and not to be checked any more: the ticket as the fast path has it. */
+static void lock_free(struct spinlock *l)
+{
+	l->checked = false;
+	__atomic_fetch_add(&l->next, LOCK_OFF_BY, __ATOMIC_SEQ_CST);
+}
+
+/* The tickets of those who came before and after lock_free() differ by LOCK_OFF_BY. */
+void lock_wait(struct spinlock *l, u32 ticket)
+{
+	bool check = READ_ONCE(l->checked) && lock_checks == LOCKS_CHECKED;
+
+	if (check)
+		lock_order(l, arch_this_cpu(), true);
+	while (!is_served(l, ticket))
+		cpu_relax();
+	if (check)
+		lock_taken(l, arch_this_cpu(), (u16)ticket);
+	else if (l->checked && lock_checks == LOCKS_FREE)
+		lock_free(l);
+}
+
+void spin_init(struct spinlock *l, enum lock_rank rank)
+{
+	bool checked = lock_checks != LOCKS_FREE;
+
+	*l = (struct spinlock){ .next = checked ? LOCK_OFF_BY : 0, .rank = (u8)rank, .checked = checked };
+}
+
+bool spin_trylock(struct spinlock *l)
+{
+	u16 owner = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE), free = owner;
+	bool check = READ_ONCE(l->checked) && lock_checks == LOCKS_CHECKED;
+
+	if (READ_ONCE(l->checked))
+		free = (u16)(owner + LOCK_OFF_BY);
+	if (check)
+		lock_order(l, arch_this_cpu(), false);
+	if (!__atomic_compare_exchange_n(&l->next, &free, (u16)(free + 1), false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		return false;
+	if (check)
+		lock_taken(l, arch_this_cpu(), owner);
+	return true;
+}
