@@ -94,6 +94,13 @@ void arch_roots_leave(void);
 void arch_tlb_flush_page(u64 va);
 void arch_tlb_flush_all(void);
 
+/**
+ * arch_fast_paths - may assembly serve system calls and returns by itself?
+ *
+ * Of all pCPUs, before each next runs a guest. With any lock held.
+ */
+void arch_fast_paths(bool may);
+
 extern bool arch_1g_pages;
 /* Bits of a guest entry above the physical address width: reserved (inject PF_RESERVED). */
 extern u64 arch_reserved_bits;

@@ -160,13 +160,27 @@ s64 hc_multicall(struct vcpu *v, u64 gpa, u64 count)
 	return 0;
 }
 
+/* Apart, so that who is not traced pays for one look at the mask. */
+static NOINLINE s64 call_traced(struct vcpu *v, struct regs *r)
+{
+	u64 nr = r->rax;
+	s64 ret;
+
+	trace(PARVUS_TRACE_HYPERCALL, v, nr, r->rdi);
+	ret = call(v, r, ~0ull);
+	trace(PARVUS_TRACE_RETURN, v, nr, (u64)ret);
+	return ret;
+}
+
 s64 hypercall_dispatch(struct regs *r)
 {
 	struct vcpu *v = arch_current();
 	s64 ret;
 
-	trace(PARVUS_TRACE_HYPERCALL, v, r->rax, r->rdi);
-	ret = call(v, r, ~0ull);
+	if (unlikely(READ_ONCE(trace_mask) & (PARVUS_TRACE_HYPERCALL | PARVUS_TRACE_RETURN)))
+		ret = call_traced(v, r);
+	else
+		ret = call(v, r, ~0ull);
 	domain_memory_free();
 	return ret;
 }

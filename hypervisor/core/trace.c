@@ -67,6 +67,7 @@ static int trace_set_mask(u32 mask)
 		}
 	}
 	smp_store_release(&trace_mask, mask);
+	arch_fast_paths(!(mask & (PARVUS_TRACE_SYSCALL | PARVUS_TRACE_EXIT)));
 	return 0;
 }
 
@@ -74,6 +75,7 @@ void trace_off(void)
 {
 	spin_lock(&lock);
 	atomic_xchg_u32(&trace_mask, 0);
+	arch_fast_paths(true);
 	trace_free_rings();
 	spin_unlock(&lock);
 }
@@ -104,7 +106,7 @@ int trace_read(struct parvus_control_trace *t)
 	int ret = 0;
 
 	if (t->flags & ~PARVUS_TRACE_SET || t->cpu >= arch_cpus() ||
-	    (t->flags && t->mask & ~PARVUS_TRACE_ALL))
+	    (t->flags && t->mask & ~PARVUS_TRACE_KNOWN))
 		return -PARVUS_EINVAL;
 	memset(t->record, 0, sizeof(t->record));
 	spin_lock(&lock);

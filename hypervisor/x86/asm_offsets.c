@@ -28,6 +28,7 @@ void asm_offsets(void)
 	PCPU(kernel_mode);
 	PCPU(exit_slow);
 	PCPU(has_fsgsbase);
+	PCPU(fast);
 	PCPU(exposed);
 	PCPU(work);
 	PCPU(n_crossings);

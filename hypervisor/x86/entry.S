@@ -491,7 +491,7 @@ return_slow:
 	.balign	16
 syscall_bounce:
 	WINDOW
-	cmpb	$0, %gs:PCPU_has_fsgsbase
+	cmpb	$0, %gs:PCPU_fast
 	je	bounce_slow
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rdx, %gs:PCPU_scratch + 16

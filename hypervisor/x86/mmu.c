@@ -65,3 +65,12 @@ void arch_roots_enter(void) { root_write(this_pcpu()->kernel_cr3); }
 void arch_roots_leave(void) { root_write(hv_root); }
 void arch_tlb_flush_all(void) { root_write(read_cr3()); }
 
+void arch_fast_paths(bool may)
+{
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < cpus_online; cpu++) {
+		WRITE_ONCE(pcpus[cpu]->fast, may && pcpus[cpu]->has_fsgsbase);
+		pcpu_kick(cpu, WORK_VECTORS);	/* then it writes its exit_slow anew */
+	}
+}

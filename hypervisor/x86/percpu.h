@@ -34,6 +34,7 @@ struct pcpu {
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
 	u8 exit_slow;		/* EXIT_* */
 	u8 has_fsgsbase;
+	u8 fast;		/* assembly may serve alone: there is FSGSBASE, no trace [any] */
 	/* counters bumped by entry.S for current; folded into its stats in C */
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
 	u32 apic_id;

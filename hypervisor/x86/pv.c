@@ -88,7 +88,7 @@ bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 {
 	bool pending = vcpu_has_pending(v);
 
-	p->exit_slow = pending || !p->has_fsgsbase ? EXIT_SLOW :
+	p->exit_slow = pending || !p->fast ? EXIT_SLOW :
 		       v->shadow.prefill_as ? EXIT_PREFILL : 0;
 	return pending;
 }
@@ -266,6 +266,7 @@ void syscall_from_user(struct regs *regs)
 		return;
 	}
 	p->n_syscalls++;
+	trace(PARVUS_TRACE_SYSCALL, v, regs->rax, regs->rip);
 	enter_kernel(p);
 	if (!push_frame(regs, stack, true, regs->cs, regs->ss, false, 0)) {
 		double_fault(v, regs, 8, true, regs->cs, regs->ss);
@@ -403,6 +404,7 @@ s64 hc_iret(struct vcpu *v, struct regs *regs)
 		return frame_bad_stack(v, regs, regs->rsp);
 	regs->rcx = f[1];
 	regs->r11 = f[2];
+	trace(PARVUS_TRACE_EXIT, v, f[3], f[4]);
 	pv_return_to(v, regs, &f[3]);
 	return (s64)f[0];
 }
@@ -416,6 +418,7 @@ s64 hc_sysret(struct vcpu *v, struct regs *regs)
 		return frame_bad_stack(v, regs, regs->rsp);
 	regs->rcx = f[1];
 	regs->r11 = (f[3] & RFLAGS_GUEST) | RFLAGS_RUN;
+	trace(PARVUS_TRACE_EXIT, v, f[1], f[2]);
 	pv_return_to(v, regs, &f[1]);
 	return (s64)f[0];
 }

@@ -61,7 +61,7 @@ struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 	p->apic_id = id;
 	p->stack_top = area + CPU_AREA_STACK_TOP;
 	p->frame = p->stack_top - sizeof(struct regs);
-	p->has_fsgsbase = cpu_features.fsgsbase;
+	p->has_fsgsbase = p->fast = cpu_features.fsgsbase;
 	p->kernel_mode = 1;
 	mmu_init_cpu(p);
 	p->kernel_cr3 = p->user_cr3 = hv_root;

@@ -43,6 +43,9 @@ static void interrupt(struct pcpu *p, u64 vector)
 	/* a kick says nothing by itself: the work bits do */
 }
 
+BUILD_ASSERT((u32)SHADOW_DONE == PARVUS_OUTCOME_FILLED && (u32)SHADOW_WAIT == PARVUS_OUTCOME_WAITS &&
+	     (u32)SHADOW_GUEST_FAULT == PARVUS_OUTCOME_GUEST && (u32)SHADOW_KILLED == PARVUS_OUTCOME_KILLED);
+
 /*
  * CR2 is read first: nothing before can fault, and an NMI that faulted would be our bug. The
  * work of other CPUs is served before the shadow is looked at, for it may be about this page.
@@ -60,6 +63,7 @@ static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
 	if (BENCH(store(v, regs, va, error)))
 		return;
 	r = shadow_fault(v, va, access, !p->kernel_mode, regs->rip, &guest_error);
+	trace(PARVUS_TRACE_OUTCOME, v, va, r);	/* numbered alike */
 	if (r == SHADOW_GUEST_FAULT)
 		guest_page_fault(v, regs, va, guest_error);
 	else if (r == SHADOW_WAIT)

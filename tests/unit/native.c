@@ -290,6 +290,9 @@ bool arch_frame_open(u64 mfn) { return mfn == native_open_frame; }
 bool arch_1g_pages = true;
 u64 arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << 46) - 1);
 
+bool native_fast = true;
+void arch_fast_paths(bool may) { native_fast = may; }
+
 void arch_tlb_flush_all(void)
 {
 	native_cpus[native_this_cpu].tlbs = 0;

@@ -142,6 +142,7 @@ void for_seeds(unsigned int count, void (*run)(u64 seed));
 
 int native_main(Suite *suite);
 
+extern bool native_fast;	/* arch_fast_paths() */
 /* domain_create(), for a maker who is done with it. */
 struct domain *native_domain(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
 

@@ -30,7 +30,7 @@ START_TEST(masks)
 	ck_assert_int_eq(read_at(0, 0, 0, 7), 0);	/* off, never on */
 	ck_assert(t.mask == 0 && t.records == 0 && t.from == 0 && t.end == 0);
 	ck_assert_int_eq(read_at(2, 0, 0, 0), -PARVUS_EINVAL);
-	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_ALL + 1, 0, 0), -PARVUS_EINVAL);
+	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_KNOWN + 1, 0, 0), -PARVUS_EINVAL);
 	ck_assert_int_eq(read_at(0, 0, NATIVE_CPUS, 0), -PARVUS_EINVAL);
 	trace(PARVUS_TRACE_WAKE, &vcpu, 1, 2);		/* off: nothing, and no ring to write to */
 	ck_assert_uint_eq(frames_free_count(), free);
@@ -63,6 +63,17 @@ START_TEST(masks)
 	ck_assert_uint_eq(t.end, 1);
 	trace_off();
 	ck_assert_uint_eq(frames_free_count(), free);
+	/* what assembly serves goes through C while it is traced, and not longer */
+	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_ALL, 1, 0), 0);
+	ck_assert(native_fast);
+	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_EXIT, 1, 0), 0);
+	ck_assert(!native_fast);
+	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_RETURN, 1, 0), 0);
+	ck_assert(native_fast);
+	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_SYSCALL, 1, 0), 0);
+	ck_assert(!native_fast);
+	trace_off();
+	ck_assert(native_fast);
 	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_ALL, 1, 0), 0);	/* anew */
 	ck_assert_uint_eq(t.end, 0);
 }
