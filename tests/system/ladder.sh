@@ -80,7 +80,7 @@ sys.exit(bool(bad))
 END
 
 python3 "$work/check.py" hypervisor/mmu || fail "hypervisor/mmu"
-grep -rln 'mmu/mmu\.h' hypervisor | grep -v '^hypervisor/mmu/' && fail "mmu.h is included outside of its folder"
+grep -rln --include='*.[chS]' 'mmu/mmu\.h' hypervisor | grep -v '^hypervisor/mmu/' && fail "mmu.h is included outside of its folder"
 
 seen() { # WHAT TEXT FILE SED-SCRIPT: the check of a copy changed so fails and says TEXT
 	rm -rf "$work/copy"

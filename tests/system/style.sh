@@ -6,6 +6,30 @@
 
 tools/lines || fail "the tree is over budget"
 
+# The map of ring 0 names every file, and none that is not there; its table of locks is the enum's,
+# and each number is given to one lock, at one place.
+map=hypervisor/README.md
+sed -n '/^## Files/,/^## Addresses/p' $map | grep -oE '`(core|mmu|x86|boot)/[A-Za-z0-9_.]+`' | tr -d '`' |
+	sort >"$work/named"
+(cd hypervisor && ls {core,mmu,x86,boot}/*.[chS]) | sort >"$work/there"
+diff "$work/named" "$work/there" || fail "$map: the map (<) is not the tree (>)"
+sed -nE 's/^\| ([0-9]+) \| `(LOCK_[A-Z_]+)`.*/\1 \2/p' $map >"$work/locks"
+sed -n '/^enum lock_rank/,/^};/p' hypervisor/core/lock.h | grep -oE '^\s(LOCK_[A-Z_]+)' | tr -d '\t' |
+	grep -vE 'LOCK_(NONE|RANKS)' | awk '{ print NR, $1 }' | diff "$work/locks" - ||
+	fail "$map: the table of locks (<) is not enum lock_rank (>)"
+while read -r _ lock; do
+	n=$(grep -rhoE "(SPINLOCK_INIT\(|spin_init\([^,]*, )$lock\)" hypervisor | wc -l)
+	((n == 1 || (n == 2 && ${#lock} == 8))) || fail "$lock is given to $n locks"	# LOCK_LOG: again in a panic
+done <"$work/locks"
+declared=$(grep -rhE '^\s*(static )?struct spinlock \w+( =.*)?;' hypervisor | wc -l)
+[[ $declared == $(wc -l <"$work/locks") ]] || fail "$declared locks are declared, $map knows $(wc -l <"$work/locks")"
+# What the tables of names point to is there.
+for doc in $map docs/architecture.md HACKING.md; do
+	for name in $(grep -oE '`(hypervisor|pv-abi|pv-drivers|guest-patches|tools|tests|docs)/[A-Za-z0-9_./-]+`' $doc | tr -d '`'); do
+		[[ -e $name ]] || fail "$doc names $name"
+	done
+done
+
 # A tree that is wrong in every respect, with budgets that a few lines break.
 t=$work/tree
 mkdir -p "$t"/hypervisor/{boot,mmu,x86} "$t"/guest-patches/linux "$t"/pv-drivers/linux "$t"/o/hypervisor/mmu
