@@ -193,6 +193,30 @@ START_TEST(late_comer)
 }
 END_TEST
 
+/* Rule 73: one that stops before its slice ends, and is started again at once, owes what it ran. */
+START_TEST(debt_over_stop)
+{
+	u64 end = now + 4000 * MS;
+	unsigned int i;
+
+	cpus(1);
+	sched_set_weight(&d[3], 16);
+	for (i = 0; i < 4; i++)
+		start(&v[i], 0);
+	while (now < end) {
+		struct vcpu *ran = pick(0);
+
+		now += MS;
+		if (ran != &v[3])
+			continue;
+		sched_stop(ran);
+		pick(0);
+		start(ran, 0);
+	}
+	near(v[3].stats.run_ns, 4000 * MS * 16 / (3 * 256 + 16), 10);
+}
+END_TEST
+
 static void sleep_now(unsigned int cpu)
 {
 	ck_assert(sched_block(running[cpu]));
@@ -1131,6 +1155,7 @@ int main(void)
 	tcase_add_test(c, equal_shares);
 	tcase_add_test(c, shares_by_weight);
 	tcase_add_test(c, late_comer);
+	tcase_add_test(c, debt_over_stop);
 	tcase_add_test(c, sleeper_has_bounded_credit);
 	tcase_add_test(c, credit_against_a_lone_hog);
 	tcase_add_test(c, wake_up_latency);
