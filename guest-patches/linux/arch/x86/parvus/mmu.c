@@ -17,6 +17,7 @@
 #include "parvus_arch.h"
 
 static DEFINE_PER_CPU(unsigned long, parvus_cr3);
+static DEFINE_PER_CPU(u64, parvus_batch);	/* a mask on its way to the hypervisor */
 
 static void parvus_write_cr2(unsigned long value)
 {
@@ -84,23 +85,26 @@ void parvus_flush_all(void)
 }
 
 /*
- * Several address spaces lost rights, each raised its tlb_gen. Those that run
- * somewhere are brought up to date now, the others when they run again.
+ * Several address spaces lost rights, each raised its tlb_gen. Those that run somewhere are
+ * brought up to date now, the others when they run again. Which those are the hypervisor knows:
+ * what another CPU has in loaded_mm may be freed while we look at it. A CPU that is between two
+ * may have read the generation already that it will switch with: then all is flushed, which a
+ * switch finds by itself. One that is not sees ours, since it says SWITCHING before it reads.
  */
 void parvus_flush_batch(struct cpumask *cpus)
 {
+	bool switching = false;
 	unsigned int cpu;
+	u64 *mask;
 
 	preempt_disable();
-	for_each_cpu(cpu, cpus) {
-		struct mm_struct *mm = READ_ONCE(per_cpu(cpu_tlbstate.loaded_mm, cpu));
-
-		/* Between two: the switch itself compares generations after this barrier. */
-		if (mm == LOADED_MM_SWITCHING || mm == &init_mm)
-			continue;
-		parvus_flush(mm->context.ctx_id, atomic64_read(&mm->context.tlb_gen), 0, 0, 0,
-			     PARVUS_FLUSH_AS);
-	}
+	smp_mb();	/* tlb_gen, then who is switching */
+	for_each_cpu(cpu, cpus)
+		switching |= READ_ONCE(per_cpu(cpu_tlbstate.loaded_mm, cpu)) == LOADED_MM_SWITCHING;
+	mask = this_cpu_ptr(&parvus_batch);
+	*mask = cpumask_bits(cpus)[0];
+	if (switching || parvus_call2(PARVUS_HC_mmu_flush_batch, per_cpu_ptr_to_phys(mask), 1))
+		parvus_flush_all();
 	preempt_enable();
 	cpumask_clear(cpus);
 }
