@@ -36,12 +36,17 @@ def listed(m, symbols, address):
 
 
 def sysret_is_fed(code, index):
-    """rcx of a SYSRET was sign-extended last, or is the entry that callbacks_set checked."""
+    """Since rcx was written last: sign-extended; the entry that callbacks_set checked; or refused
+    if a bit from 47 up is set."""
+    after = []
     for at in range(index - 1, 0, -1):
-        insn = code[at][1]
-        if re.search(r",%[re]?cx$|,%cl$", insn) or insn in ("pop    %rcx",):
-            return insn.startswith("sar    $0x10,%rcx") or bool(re.match(r"mov +%gs:0x[0-9a-f]+,%rcx",
-                                                                         insn))
+        insn = re.sub(" +", " ", code[at][1])
+        if re.search(r",%[re]?cx$|^pop %rcx", insn):
+            checked = ["mov %rcx,%rsp", "shr $0x2f,%rsp"]
+            return (insn == "sar $0x10,%rcx" or bool(re.match(r"mov %gs:0x[0-9a-f]+,%rcx", insn)) or
+                    any(after[n:n + 2] == checked and after[n + 2].startswith("jne")
+                        for n in range(len(after) - 2)))
+        after.insert(0, insn)
     return False
 
 
