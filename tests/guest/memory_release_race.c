@@ -5,7 +5,7 @@
  * vCPUs that are not started make the pool larger, and its sweeps longer.
  * @vcpus 32
  * @mem 31M
- * @timeout 120
+ * @timeout 400
  */
 #include "lib/grant.h"
 
