@@ -632,7 +632,9 @@ bool sched_start(struct vcpu *v)
 
 	if (ok) {
 		v->state = VCPU_STARTING;
-		v->sched.vruntime = q->min_vruntime;
+		/* what it owes from before it stopped stays (rule 73); nothing was saved up */
+		if ((s64)(v->sched.vruntime - q->min_vruntime) < 0)
+			v->sched.vruntime = q->min_vruntime;
 	}
 	spin_unlock(&q->lock);
 	return ok;
