@@ -20,7 +20,7 @@ vif() { [[ $("$guest_bin" "$1" vif "$2" 2>/dev/null | tr '\n' ' ') == $3 ]]; }
 
 mkdir -p "$PARVUS_FAKE" "$PARVUS_SCRIPT_DIR"
 "$parvus" list >/dev/null || fail list
-truncate -s 1M "$work/a.img" "$work/b.img" "$work/d.img" "$work/e.img" "$work/f.img" "$work/c.qcow2" "$work/cd.iso" "$work/it's, =strange.img"
+truncate -s 1M "$work/a.img" "$work/b.img" "$work/d.img" "$work/e.img" "$work/f.img" "$work/p.img" "$work/c.qcow2" "$work/cd.iso" "$work/it's, =strange.img"
 truncate -s 100 "$work/tiny.img"
 touch "$PARVUS_FAKE/blk-3" "$PARVUS_FAKE/bridge-br0" "$PARVUS_FAKE/bridge-br7"
 # what qemu-nbd does: an nbd device is in use until it is told to let go
@@ -30,8 +30,12 @@ echo "$*" >>"$(dirname "$0")/nbd.log"
 case $1 in
 --connect=/dev/nbd*)
 	[[ ${!#} == *broken* ]] && { echo "qemu-nbd: Failed to open: Image is not in qcow2 format" >&2; exit 1; }
-	touch "$PARVUS_FAKE/nbd-${1#--connect=/dev/nbd}" ;;
---disconnect) rm -f "$PARVUS_FAKE/nbd-${2#/dev/nbd}" ;;
+	cd "$PARVUS_FAKE" && n=${1#--connect=/dev/nbd}
+	mkdir -p "sys/block/nbd$n" "proc/$$"
+	printf '%s\0' "$0" "$@" >"proc/$$/cmdline"
+	echo $$ >"sys/block/nbd$n/pid"
+	touch "nbd-$n" ;;
+--disconnect) cd "$PARVUS_FAKE" && rm -rf "sys/block/nbd${2#/dev/nbd}" "nbd-${2#/dev/nbd}" ;;
 esac
 END
 # what a program that serves a disk does: its end is READY, until the device is gone
@@ -54,7 +58,7 @@ chmod 755 "$PARVUS_QEMU_NBD" "$PARVUS_BLOCK_SERVER" "$PARVUS_SCRIPT_DIR/vif-test
 # --- every kind, from a configuration
 cat >"$work/disks.cfg" <<END
 disk = [ '$work/a.img,raw,xvda,rw,iops=500,bps=2M', 'phy:$PARVUS_FAKE/blk-3,sdb,r', '$work/c.qcow2,qcow2,xvdc,rw',
-	'vdev=hdd,devtype=cdrom,target=$work/cd.iso', ',,xvde,,cdrom', "vdev=xvdf,backendtype=program,no-discard,target=$work/b.img",
+	'vdev=hdd,devtype=cdrom,target=$work/cd.iso', ',,xvde,,cdrom', "vdev=xvdf,backendtype=program,no-discard,target=$work/p.img",
 	"vdev=xvdg,access=ro,target=$work/it's, =strange.img" ]
 vif = [ '', 'mac=02:00:00:00:00:01,bridge=br7,rate=8Mb/s@20ms,mtu=9000,vifname=web0', 'script=vif-test,ip=10.0.0.5,devid=7' ]
 END
@@ -66,10 +70,10 @@ disk web 1 "8 3 1 0 0 xvdb "
 disk web 2 "43 0 0 0 0 xvdc "
 disk web 3 "7 * 3 0 0 xvdd "
 disk web 4 "0 0 3 0 0 xvde "
-disk web 5 "0 0 12 0 0 xvdf $work/b.img"
+disk web 5 "0 0 12 0 0 xvdf $work/p.img"
 disk web 6 "7 * 1 0 0 xvdg "
-[[ $(cat "$work/nbd.log") == "--connect=/dev/nbd0 --format=qcow2 --fork --discard=unmap -- $work/c.qcow2" ]] || fail "$(cat "$work/nbd.log")"
 id=$(P domid web)
+[[ $(cat "$work/nbd.log") == "--connect=/dev/nbd0 --format=qcow2 --description=parvus-$id-"*"-2 --fork --discard=unmap -- $work/c.qcow2" ]] || fail "$(cat "$work/nbd.log")"
 vif web 0 "00:16:3e:* 0 0 0  1500 br0 1 " || fail "vif 0: $(G web vif 0)"
 vif web 1 "02:00:00:00:00:01 9000 1000000 20000 web0 9000 br7 1 " || fail "vif 1: $(G web vif 1)"
 vif web 7 "00:16:3e:*  1500  0 " || fail "vif 7: $(G web vif 7)"
@@ -157,8 +161,9 @@ before=$("$guest_bin" - devices) servers=$(wc -l <"$work/servers")
 kill -9 "$(pids)"
 until_true eval '! kill -0 $(pids) 2>/dev/null'
 [[ $("$guest_bin" - devices) == "$before" ]] || fail "devices went with the monitor"
+bad "e.img is in use by domain web as xvdh" create "$work/web.cfg" name=db "disk=['$work/e.img,raw,xvda,r']"
 P block-attach web "$work/f.img,raw,xvdj,rw"
-bad "in use as another disk" block-attach web "$work/e.img,raw,xvdk,rw"
+bad "e.img is in use by domain web as xvdh (access=rw! shares it)" block-attach web "$work/e.img,raw,xvdk,rw"
 P block-attach web "$work/e.img,raw,xvdk,rw!"
 P block-detach web xvdk
 P cd-eject web xvdd
@@ -225,7 +230,7 @@ done
 G - fail 23 12 0	# the commit, when all devices are there
 create_bad "" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w','vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']"
 
-create_bad "is in use as another disk" "disk=['$A','$work/a.img,raw,xvdb,r']"
+create_bad "xvdb: $work/a.img is in use by domain web as xvda (access=ro! shares it)" "disk=['$A','$work/a.img,raw,xvdb,r']"
 
 # --- failures of attach: the domain goes on without
 P create -q "$work/web.cfg" "disk=['$A']"
@@ -247,7 +252,70 @@ disk user 0 "202 16 0 0 0 xvda "
 P network-list user | awk 'NR == 2 { exit $3 != '"$(P domid web)"' }' || fail "backend: $(P network-list user)"
 bad "the target is MAJOR:MINOR there" block-attach user "vdev=xvdb,backend=web,target=/dev/x"
 P destroy user
+# --- one rule for what two disks lie on, whatever they are
+P destroy web
+nothing
+S=$PARVUS_FAKE/sys
+mkdir -p "$S/dev/block" "$S/block/sda/sda3" "$PARVUS_FAKE/proc/self"
+echo 8:0 >"$S/block/sda/dev"; echo 8:3 >"$S/block/sda/sda3/dev"; echo 3 >"$S/block/sda/sda3/partition"
+ln -s ../../block/sda "$S/dev/block/8:0"; ln -s ../../block/sda/sda3 "$S/dev/block/8:3"
+touch "$PARVUS_FAKE/blk-0" "$PARVUS_FAKE/blk-1"
+P create -q "$work/web.cfg" "disk=['$A','$PARVUS_FAKE/blk-3,raw,xvdb,rw','$work/c.qcow2,qcow2,xvdc,rw','vdev=xvdd,backendtype=program,target=$work/p.img','$work/b.img,raw,xvde,r','$work/d.img,raw,xvdf,rw!']"
+taken() { # DISK WHAT BY: refused at once, and nothing is left
+	local before
+	before=$("$guest_bin" - devices) SECONDS=0
+	bad "$2 is in use by domain web as $3 (access=" create "$work/web.cfg" name=db "disk=['$work/f.img,raw,xvda,w','$1']"
+	((SECONDS < 4)) || fail "$1: refused after $SECONDS s"
+	until_true count 1
+	devices "$before" || fail "$1: left a device"
+}
+ln -s a.img "$work/link.img"
+ln "$work/a.img" "$work/hard.img"
+taken "$work/a.img,raw,xvdb,rw" "$work/a.img" xvda
+taken "$work/a.img,raw,xvdb,ro" "$work/a.img" xvda
+taken "$work/link.img,raw,xvdb,rw" "$work/link.img" xvda
+taken "$work/hard.img,raw,xvdb,rw" "$work/hard.img" xvda
+taken "vdev=xvdb,backendtype=program,target=$work/a.img" "$work/a.img" xvda
+taken "$work/a.img,qcow2,xvdb,rw" "$work/a.img" xvda
+taken "phy:$PARVUS_FAKE/blk-3,xvdb,r" "$PARVUS_FAKE/blk-3" xvdb
+taken "phy:$PARVUS_FAKE/blk-0,xvdb,w" "$PARVUS_FAKE/blk-0" xvdb
+taken "$work/c.qcow2,qcow2,xvdb,rw" "$work/c.qcow2" xvdc
+taken "$work/c.qcow2,raw,xvdb,ro" "$work/c.qcow2" xvdc
+taken "vdev=xvdb,backendtype=program,target=$work/p.img" "$work/p.img" xvdd
+taken "$work/p.img,raw,xvdb,ro" "$work/p.img" xvdd
+taken "$work/b.img,raw,xvdb,rw" "$work/b.img" xvde
+taken "$work/d.img,raw,xvdb,rw" "$work/d.img" xvdf
+P create -q "$work/web.cfg" name=db "disk=['$work/b.img,raw,xvda,r','$work/d.img,raw,xvdb,w!','phy:$PARVUS_FAKE/blk-1,xvdc,w','$PARVUS_FAKE/blk-0,raw,xvdd,ro!','$work/f.img,raw,xvde,w',',,xvdf,,cdrom']"
+bad "f.img is in use by domain db as xvde" block-attach web "$work/f.img,raw,xvdg,w"
+bad "a.img is in use by domain web as xvda" cd-insert db xvdf "$work/a.img"
+P cd-insert db xvdf "$work/b.img"
+P rename db files
+bad "f.img is in use by domain files as xvde" block-attach web "$work/f.img,raw,xvdg,w"
+G files front 2 4 3
+P block-detach files xvde
+P block-attach web "$work/f.img,raw,xvdg,w"
+P destroy files
+until_true count 1
+# what this domain does with it itself
+echo "22 1 8:1 / /mnt/data rw - ext4 /dev/sda1 rw" >"$PARVUS_FAKE/proc/self/mountinfo"
+bad "blk-1 is in use by domain 0: /dev/sda1 is mounted on /mnt/data (access=rw! shares it)" block-attach web "$PARVUS_FAKE/blk-1,raw,xvdh,w"
+P block-attach web "$PARVUS_FAKE/blk-1,raw,xvdh,w!"
+rm "$PARVUS_FAKE/proc/self/mountinfo"
+P destroy web
+nothing
+# two that want it at the same moment: one has it
+for i in 1 2 3 4 5; do
+	"$parvus" create -q "$work/web.cfg" "disk=['$A']" 2>"$work/err1" & one=$!
+	"$parvus" create -q "$work/web.cfg" name=db "disk=['$A']" 2>"$work/err2" & two=$!
+	wait $one; one=$?
+	wait $two; two=$?
+	((one + two == 1)) || fail "both or none: $one $two: $(cat "$work/err1" "$work/err2")"
+	grep -q "a.img is in use by domain .* as xvda" "$work/err1" "$work/err2" || fail "$(cat "$work/err1" "$work/err2")"
+	if ((one)); then P destroy db; else P destroy web; fi
+	nothing
+done
 # --- the end of the domain in the middle of it
+P create -q "$work/web.cfg" "disk=['$A']"
 G web front 2 0 3
 G web stuck 2 0
 "$parvus" block-detach web xvda 2>"$work/err2" &

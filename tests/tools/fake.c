@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -769,6 +770,50 @@ static bool there(const char *format, ...)
 	return !access(path, F_OK);
 }
 
+static const char *fake_tree(const char *name)
+{
+	static char path[2][256];
+	char *p = path[*name == 's'];
+
+	fake_attach(NULL);
+	snprintf(p, sizeof(path[0]), "%s/%s", me.dir, name);
+	return p;
+}
+
+static const char *fake_sysfs(void)
+{
+	return fake_tree("sys");
+}
+
+static const char *fake_procfs(void)
+{
+	return fake_tree("proc");
+}
+
+static int fake_stat(const char *path, struct stat *st)
+{
+	const char *base = strrchr(path, '/');
+	int n = numbered(path, "blk-");
+	unsigned int major, minor;
+
+	if (stat(path, st))
+		return -errno;
+	if (base && sscanf(base, "/dev-%u-%u", &major, &minor) == 2) {
+		st->st_mode = S_IFBLK | 0600;
+		st->st_rdev = makedev(major, minor);
+	}
+	if (n >= 0) {
+		st->st_mode = S_IFBLK | 0600;
+		st->st_rdev = makedev(8, (unsigned int)n);
+	}
+	return 0;
+}
+
+static bool fake_block_held(const char *path)
+{
+	return numbered(path, "blk-") >= 0 && there("held-%d", numbered(path, "blk-"));
+}
+
 static int fake_block(const char *path, bool readonly, uint32_t dev[2])
 {
 	struct stat st;
@@ -1165,7 +1210,11 @@ const struct parvus_sys pv_sys = {
 	.poll = fake_poll,
 	.read = fake_read,
 	.write = fake_write,
+	.sysfs = fake_sysfs,
+	.procfs = fake_procfs,
+	.stat = fake_stat,
 	.block = fake_block,
+	.block_held = fake_block_held,
 	.loop = fake_loop,
 	.loop_hold = fake_loop_hold,
 	.loop_resize = fake_loop_resize,

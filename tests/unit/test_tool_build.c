@@ -553,8 +553,10 @@ static struct parvus_config *full(const char *more)
 	touch("bridge-br0", 0);
 	snprintf(nbd, sizeof(nbd), "%s/qemu-nbd", dir);
 	f = fopen(nbd, "w");
-	fprintf(f, "#!/bin/sh\ncase $1 in\n--connect=/dev/nbd*) touch \"$PARVUS_FAKE/nbd-${1#--connect=/dev/nbd}\" ;;\n"
-		"--disconnect) rm -f \"$PARVUS_FAKE/nbd-${2#/dev/nbd}\" ;;\nesac\n");
+	fprintf(f, "#!/bin/sh\ncase $1 in\n--connect=/dev/nbd*) n=${1#--connect=/dev/nbd}; cd \"$PARVUS_FAKE\"\n"
+		"mkdir -p sys/block/nbd$n proc/7$n; printf '%%s\\0' \"$@\" >proc/7$n/cmdline\n"
+		"echo 7$n >sys/block/nbd$n/pid; touch nbd-$n ;;\n"
+		"--disconnect) cd \"$PARVUS_FAKE\"; n=${2#/dev/nbd}; rm -r nbd-$n sys/block/nbd$n ;;\nesac\n");
 	fclose(f);
 	chmod(nbd, 0700);
 	snprintf(all, sizeof(all), "disk=['%s/a.img,raw,xvda,w','phy:%s/blk-3,xvdb,w','%s/c.qcow2,qcow2,xvdc,w']\n"

@@ -18,9 +18,27 @@
 #define LOOP_MAJOR	7u
 #define NBD_DEVICES	16u	/* nbd.nbds_max without a parameter */
 
-#define LOCK_MS		5000	/* for another disk to let go of a file */
+#define LOCK_MS		5000	/* for somebody else to let go of a file */
 
 static const struct parvus_backing nothing = { .fd = -1, .lock = -1, .nbd = -1 };
+
+void pv_nbd_mark(uint32_t domain, uint64_t created_ns, uint32_t index, char mark[PARVUS_NBD_MARK])
+{
+	snprintf(mark, PARVUS_NBD_MARK, "parvus-%u-%llu-%u", domain,
+		 (unsigned long long)created_ns, index);
+}
+
+/* Under the lock, so that nobody gets the number between the look and the word. */
+static void nbd_stop(struct parvus *h, struct parvus_backing *b)
+{
+	char path[24], said[100], option[] = "--disconnect", *name = strdup(h->qemu_nbd);
+	char *args[] = { name, option, path, NULL };
+
+	snprintf(path, sizeof(path), "/dev/nbd%d", b->nbd);
+	if (name)
+		parvus_program(args, NULL, said, sizeof(said));
+	free(name);
+}
 
 /* Somebody else may take the same number between our look and qemu-nbd's. */
 static int nbd_lock(struct parvus *h)
@@ -40,8 +58,8 @@ static int nbd_lock(struct parvus *h)
 static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t minor,
 		     struct parvus_backing *b)
 {
-	char connect[40], format[40], path[24], said[300];
-	char *args[10], *name = strdup(h->qemu_nbd), *target = strdup(d->target);
+	char connect[40], format[40], path[24], said[300], mark[PARVUS_NBD_MARK + 16];
+	char *args[12], *name = strdup(h->qemu_nbd), *target = strdup(d->target);
 	uint32_t dev[2];
 	int n = 0, status;
 
@@ -57,6 +75,8 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	args[n++] = name;
 	args[n++] = connect;
 	args[n++] = format;
+	snprintf(mark, sizeof(mark), "--description=%s", b->mark);
+	args[n++] = mark;
 	args[n++] = (char *)"--fork";
 	if (d->readonly)
 		args[n++] = (char *)"--read-only";
@@ -80,13 +100,15 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	for (n = 0; n < 500 && !pv_sys.nbd_ready(minor); n++)
 		usleep(10000);
 	if (!pv_sys.nbd_ready(minor)) {
-		parvus_disk_close(h, b);
+		nbd_stop(h, b);
+		*b = nothing;
 		return pv_fail(h->error, EIO, "%s: qemu-nbd does not serve it on %s", d->target,
 			       path);
 	}
 	status = pv_sys.block(path, d->readonly, dev);
 	if (status < 0) {
-		parvus_disk_close(h, b);
+		nbd_stop(h, b);
+		*b = nothing;
 		return pv_fail(h->error, -status, "%s: %s", path, strerror(-status));
 	}
 	b->major = dev[0];
@@ -117,10 +139,7 @@ static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus
 	return ret;
 }
 
-/*
- * Two that write to one file ruin it. A disk that was just removed may have writes under way: its
- * monitor keeps the lock until they are done.
- */
+/* claim.c knows the users on this machine; a lock is seen on others, where the file system has it. */
 static int lock_file(const struct parvus_disk *d, int fd, unsigned int ms)
 {
 	unsigned int waited;
@@ -156,7 +175,7 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
 		close(fd);
 		return pv_fail(h->error, EBUSY,
-			       "%s is in use as another disk (access=%s! shares it)", d->target,
+			       "%s is locked by another machine or program (access=%s! shares it)", d->target,
 			       d->readonly ? "ro" : "rw");
 	}
 	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
@@ -173,12 +192,14 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 	return 0;
 }
 
-int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, struct parvus_backing *b)
+int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, const char *mark,
+		     struct parvus_backing *b)
 {
 	uint32_t dev[2];
 	int ret;
 
 	*b = nothing;
+	snprintf(b->mark, sizeof(b->mark), "%s", mark);
 	if (!d->target)
 		return 0;
 	if (d->program) {
@@ -234,14 +255,12 @@ void parvus_disk_close(struct parvus *h, struct parvus_backing *b)
 	if (b->lock >= 0)
 		close(b->lock);
 	if (b->nbd >= 0) {
-		char path[24], said[100], option[] = "--disconnect", *name = strdup(h->qemu_nbd);
-		char *args[] = { name, option, path, NULL };
+		int lock = nbd_lock(h);
 		unsigned int i;
 
-		snprintf(path, sizeof(path), "/dev/nbd%d", b->nbd);
-		if (name)
-			parvus_program(args, NULL, said, sizeof(said));
-		free(name);
+		nbd_stop(h, b);
+		if (lock >= 0)
+			close(lock);
 		/* the process writes out what it has before it lets the image go */
 		for (i = 0; i < 500 && pv_sys.nbd_used((uint32_t)b->nbd); i++)
 			usleep(10000);

@@ -196,7 +196,7 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 
 	if (!s)
 		return -EINVAL;
-	if (!disk || !disk->cdrom || s->remote || disk->program || strcmp(disk->format, "raw"))
+	if (!disk || !disk->cdrom || s->back || disk->program || strcmp(disk->format, "raw"))
 		return pv_fail(k->h->error, EINVAL,
 			       "the disk is no CD drive whose medium can be changed");
 	text = target && *target ? strdup(target) : NULL;
@@ -204,10 +204,13 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 		return pv_fail(k->h->error, ENOMEM, "no memory");
 	before = disk->target;
 	disk->target = text;
-	ret = parvus_disk_open(k->h, disk, &new);
+	ret = pv_slot_claim(k, s, disk);
+	if (!ret)
+		ret = parvus_disk_open(k->h, disk, s->backing.mark, &new);
 	if (ret) {
 		disk->target = before;
 		free(text);
+		pv_keeper_save(k);
 		return ret;
 	}
 	old = s->backing;
@@ -220,6 +223,7 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 		disk->target = before;
 		parvus_disk_close(k->h, &new);
 		free(text);
+		pv_keeper_save(k);
 		*k->h->error = why;
 		return ret;
 	}

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <time.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <parvus/block.h>
 #include <parvus/linux.h>
 #include <parvus/network.h>
@@ -33,9 +34,15 @@ struct parvus_sys {
 	ssize_t (*read)(int fd, void *data, size_t bytes);
 	ssize_t (*write)(int fd, const void *data, size_t bytes);
 
+	/* Where sysfs and procfs are, and what stat() says. */
+	const char *(*sysfs)(void);
+	const char *(*procfs)(void);
+	int (*stat)(const char *path, struct stat *st);
+
 	/* Disks of this domain. @dev: major and minor of a block device that can be opened. */
 	int (*block)(const char *path, bool readonly,
 		     uint32_t dev[2]);	/* -ENOTBLK: something else */
+	bool (*block_held)(const char *path);	/* does the kernel use it for itself? */
 	/* A loop device that goes with its last user; returns a descriptor, which is one. */
 	int (*loop)(int file, const char *name, bool readonly, uint32_t dev[2]);
 	int (*loop_hold)(uint32_t minor);
@@ -80,6 +87,21 @@ int pv_name_free(struct parvus *h, const char *name, uint32_t except);
 
 /* The lock of who keeps a domain's devices, with its number in it. Returns a descriptor. */
 int pv_state_lock(struct parvus *h, uint32_t domain);
+
+/* Does a keeper work on the domain? */
+bool pv_state_served(struct parvus *h, uint32_t domain);
+
+/* claim.c. The lock under which disks are looked for and written down. Returns a descriptor. */
+int pv_claim_lock(struct parvus *h);
+/*
+ * 0, or -EBUSY with the user in the text: somebody else uses what @d, a disk of @domain with its
+ * back end in @back, lies on. @leaving: the user is letting go of it.
+ */
+int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
+		   const struct parvus_disk *d, bool *leaving);
+
+/* backing.c: the mark of a qemu-nbd, by which it is known again. */
+void pv_nbd_mark(uint32_t domain, uint64_t created_ns, uint32_t index, char mark[PARVUS_NBD_MARK]);
 
 /* A whole file of at most @max bytes; one byte more, zero, is allocated. */
 int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **data, size_t *bytes);

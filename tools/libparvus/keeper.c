@@ -163,16 +163,17 @@ static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 	if (!s)
 		return;
 	s->id = r->id;
-	s->remote = r->back_domain != 0;
+	s->back = r->back_domain;
 	/* it was to be detached: go on with that */
 	if (pv_detaching(r->device_class, r->config, true)) {
 		s->wait = WAIT_CLOSED;
 		s->until_ms = pv_now_ms() + CLOSE_MS;
 	}
-	if (s->remote || r->device_class != PARVUS_CLASS_BLOCK)
+	if (s->back || r->device_class != PARVUS_CLASS_BLOCK)
 		return;
 	parvus_disk_adopt(r, disk, &s->backing);
 	s->backing.nbd = saved_nbd(k, r->index);
+	pv_nbd_mark(k->state.domain, k->state.created_ns, r->index, s->backing.mark);
 	if (disk && disk->program)
 		pv_server_adopt(k, s);
 }

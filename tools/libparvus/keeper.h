@@ -19,7 +19,7 @@ enum wait {
 struct slot {
 	bool used;
 	uint32_t device_class, index, id;
-	bool remote;			/* its back end is not in this domain */
+	uint32_t back;			/* the domain of its back end; 0 = this one */
 	struct parvus_backing backing;
 	enum wait wait;
 	int64_t until_ms;
@@ -70,6 +70,8 @@ struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slo
 struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
 /* Make the device of an entry of the configuration. */
 int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
+/* The disk becomes the domain's, and is written down, or its user is told. */
+int pv_slot_claim(struct parvus_keeper *k, const struct slot *s, const struct parvus_disk *disk);
 /* Do what there is to do for it. An error: it was given up. */
 int pv_slot_look(struct parvus_keeper *k, struct slot *s);
 /* Tell who asked; NULL = it is done. */

@@ -412,21 +412,27 @@ PARVUS_API void parvus_vif_free(struct parvus_vif *v);
  * @fd: a loop device, which is there as long as this or the back end has it open; else -1
  * @major: of the block device; 0 and 0 = none
  * @nbd: number of the nbd device that qemu-nbd serves; -1 = none
- * @lock: the file, locked against other disks; -1 = none
+ * @mark: what tells that qemu-nbd from others, when numbers have come back
+ * @lock: the file, locked against other machines and programs; -1 = none
  */
+#define PARVUS_NBD_MARK 64
 struct parvus_backing {
 	int fd, lock;
 	uint32_t major, minor;
 	int nbd;
+	char mark[PARVUS_NBD_MARK];
 };
 
 /**
  * parvus_disk_open() - get the block device of a disk
  *
- * A block device as it is; a raw file by a loop device; other formats by qemu-nbd. A raw file is
- * for one disk that writes, or for any number that read; who had it may take 5 s to let go.
+ * @mark: for a qemu-nbd: nothing else has it
+ *
+ * A block device as it is; a raw file by a loop device; other formats by qemu-nbd. Whether another
+ * disk uses it is asked by who makes the device, a keeper; here a raw file is locked (flock) against
+ * other machines and programs that lock, which have 5 s to let go.
  */
-PARVUS_API int parvus_disk_open(struct parvus *h, const struct parvus_disk *d,
+PARVUS_API int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, const char *mark,
 				struct parvus_backing *b);
 /**
  * parvus_disk_adopt() - hold the loop device that a device names in its configuration

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define BACK_MS		20000	/* for a back end to come */
+#define LEAVE_MS	15000	/* for who has a disk to let go of it */
 #define UNBOUND_MS	10000	/* for a back end to let go */
 
 void pv_slot_answer(struct parvus_keeper *k, struct slot *s, const char *error)
@@ -101,7 +102,7 @@ void pv_slot_let_go(struct parvus_keeper *k, struct slot *s)
 	struct parvus_error before = *k->h->error;
 	struct parvus_vif *v = pv_slot_vif(k, s);
 
-	if (s->id && !s->remote)
+	if (s->id && !s->back)
 		wait_unbound(s->id);
 	pv_server_stop(k, s);
 	if (v && s->ifindex)
@@ -144,16 +145,46 @@ static int remote_disk(struct parvus_keeper *k, const struct parvus_disk *disk,
 	return 0;
 }
 
+/*
+ * What is written down counts for others from then on, before anything slow is done. A user who is
+ * letting go may have writes under way.
+ */
+int pv_slot_claim(struct parvus_keeper *k, const struct slot *s, const struct parvus_disk *disk)
+{
+	int64_t until = pv_now_ms() + LEAVE_MS;
+	bool leaving;
+	int ret;
+
+	for (;;) {
+		int lock = pv_claim_lock(k->h);
+
+		if (lock < 0)
+			return lock;
+		ret = pv_claim_check(k->h, k->state.domain, s->back, disk, &leaving);
+		if (!ret)
+			ret = parvus_keeper_save(k);
+		close(lock);
+		if (ret != -EBUSY || !leaving || pv_now_ms() >= until)
+			return ret;
+		usleep(20000);
+	}
+}
+
 /* What a disk lies on, and what the registry is to know of it. */
 static int prepare_disk(struct parvus_keeper *k, struct slot *s, const struct parvus_disk *disk,
 			struct parvus_device *device)
 {
+	char mark[PARVUS_NBD_MARK];
 	int ret;
 
-	if (s->remote) {
+	ret = pv_slot_claim(k, s, disk);
+	if (ret) {
+		pv_fail(k->h->error, -ret, "%s: %s", disk->vdev, k->h->error->text);
+	} else if (s->back) {
 		ret = remote_disk(k, disk, &s->backing);
 	} else {
-		ret = parvus_disk_open(k->h, disk, &s->backing);
+		pv_nbd_mark(k->state.domain, k->state.created_ns, s->index, mark);
+		ret = parvus_disk_open(k->h, disk, mark, &s->backing);
 		if (ret)
 			pv_fail(k->h->error, -ret, "%s: %s", disk->vdev, k->h->error->text);
 		/* it outlives us: the next keeper has to know at once */
@@ -174,9 +205,9 @@ static int prepare_vif(struct parvus_keeper *k, struct slot *s, const struct par
 	int ret = 0;
 
 	pv_vif_interface(k, v, name);
-	if (!s->remote)
+	if (!s->back)
 		ret = pv_vif_check(k, v);
-	if (!ret && !s->remote && parvus_net(PARVUS_NET_INDEX, name, NULL, 0) > 0)
+	if (!ret && !s->back && parvus_net(PARVUS_NET_INDEX, name, NULL, 0) > 0)
 		ret = pv_fail(k->h->error, EEXIST, "vif %d: there is an interface %s already",
 			      v->index, name);
 	if (!ret)
@@ -190,25 +221,23 @@ static int make(struct parvus_keeper *k, struct slot *s)
 	const struct parvus_disk *disk = pv_slot_disk(k, s);
 	const struct parvus_vif *v = pv_slot_vif(k, s);
 	struct parvus_device device = { 0 };
-	uint32_t back;
 	int ret;
 
-	ret = back_domain(k, disk ? disk->backend : v->backend, &back);
+	ret = back_domain(k, disk ? disk->backend : v->backend, &s->back);
 	if (ret)
 		return ret;
-	s->remote = back != 0;
 	ret = disk ? prepare_disk(k, s, disk, &device) : prepare_vif(k, s, v, &device);
 	if (ret)
 		return ret;
 	device.front_domain = k->state.domain;
-	device.back_domain = back;
+	device.back_domain = s->back;
 	ret = parvus_device_create(k->h, &device);
 	if (ret)
 		return ret;
 	s->id = device.id;
 	s->wait = WAIT_BACK;
 	s->until_ms = pv_now_ms() + BACK_MS;
-	if (!disk || !disk->program || s->remote)
+	if (!disk || !disk->program || s->back)
 		return 0;
 	ret = pv_server_start(k, s);
 	if (ret) {
@@ -281,7 +310,7 @@ static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvu
 			      "%s: the program cannot serve it (see the monitor's log)",
 			      slot_name(s, name));
 	if (!ret && back &&
-	    (s->remote || s->device_class != PARVUS_CLASS_NETWORK || s->ifindex)) {
+	    (s->back || s->device_class != PARVUS_CLASS_NETWORK || s->ifindex)) {
 		s->wait = WAIT_NONE;
 		pv_slot_answer(k, s, NULL);
 		return 0;
@@ -367,7 +396,7 @@ int pv_slot_look(struct parvus_keeper *k, struct slot *s)
 	if (s->pidfd < 0 && s->restart_ms && pv_now_ms() >= s->restart_ms)
 		server_again(k, s);
 	/* each costs some system calls, and consoles come by here, too */
-	if (v && !s->remote && (k->news || s->wait == WAIT_BACK))
+	if (v && !s->back && (k->news || s->wait == WAIT_BACK))
 		plugged = pv_vif_look(k, v, s);
 	if (s->wait == WAIT_NONE)
 		return 0;

@@ -345,7 +345,7 @@ fail:
 }
 
 /* Does a monitor work on it, still? */
-static bool served(struct parvus *h, uint32_t domain)
+bool pv_state_served(struct parvus *h, uint32_t domain)
 {
 	char path[300];
 	bool locked;
@@ -370,6 +370,7 @@ static void sweep_one(struct parvus *h, uint32_t domain)
 		for (i = 0; i < s.ndevices; i++) {
 			struct parvus_backing b = { .fd = -1, .lock = -1, .nbd = s.devices[i].nbd };
 
+			pv_nbd_mark(domain, s.created_ns, s.devices[i].index, b.mark);
 			parvus_disk_close(h, &b);
 		}
 		parvus_state_free(&s);
@@ -397,7 +398,7 @@ static void sweep(struct parvus *h)
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || *end ||
 		    n >= PARVUS_DOMAIN_SELF)
 			continue;
-		if (parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT && !served(h, (uint32_t)n))
+		if (parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT && !pv_state_served(h, (uint32_t)n))
 			sweep_one(h, (uint32_t)n);
 	}
 	if (d)

@@ -98,6 +98,36 @@ static int sys_block(const char *path, bool readonly, uint32_t dev[2])
 	return 0;
 }
 
+static const char *sys_sysfs(void)
+{
+	return "/sys";
+}
+
+static const char *sys_procfs(void)
+{
+	return "/proc";
+}
+
+static int sys_stat(const char *path, struct stat *st)
+{
+	return stat(path, st) ? -errno : 0;
+}
+
+/* The back end for disks does not claim its devices, file systems, swap, dm and others do. */
+static bool sys_block_held(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return errno == EBUSY;
+	close(fd);
+	return false;
+}
+
 static int loop_open(uint32_t minor, int flags)
 {
 	char path[32];
@@ -312,7 +342,11 @@ const struct parvus_sys pv_sys = {
 	.poll = sys_poll,
 	.read = sys_read,
 	.write = sys_write,
+	.sysfs = sys_sysfs,
+	.procfs = sys_procfs,
+	.stat = sys_stat,
 	.block = sys_block,
+	.block_held = sys_block_held,
 	.loop = sys_loop,
 	.loop_hold = sys_loop_hold,
 	.loop_resize = sys_loop_resize,
