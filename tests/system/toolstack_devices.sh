@@ -314,6 +314,19 @@ for i in 1 2 3 4 5; do
 	if ((one)); then P destroy db; else P destroy web; fi
 	nothing
 done
+# an nbd device whose number another program has by now is left alone
+P create -q "$work/web.cfg" "disk=['$work/c.qcow2,qcow2,xvda,r']"
+kill -9 "$(pids)"
+until_true eval '! kill -0 $(pids) 2>/dev/null'
+printf 'qemu-nbd\0--description=parvus-9-1-0\0' >"$PARVUS_FAKE/proc/$(cat "$S/block/nbd0/pid")/cmdline"
+P destroy web
+P create -q "$work/web.cfg"	# sweeps
+P destroy web
+clean
+[[ -e $PARVUS_FAKE/nbd-0 ]] || fail "another's nbd device was disconnected"
+"$PARVUS_QEMU_NBD" --disconnect /dev/nbd0
+nothing
+
 # --- the end of the domain in the middle of it
 P create -q "$work/web.cfg" "disk=['$A']"
 G web front 2 0 3

@@ -2,7 +2,7 @@
 /*
  * The one rule of who may use what a disk lies on (tools/libparvus/claim.c), with a /sys and a
  * /proc that are made up: whole devices, partitions, loop devices, volumes, arrays, images; what
- * is mounted, swap or held in this domain, and disks in the registry.
+ * is mounted, swap or held in this domain, and disks in the registry. And which qemu-nbd is ours.
  */
 #include "fake.h"
 
@@ -291,6 +291,49 @@ START_TEST(disks)
 }
 END_TEST
 
+/* A device of which another program has the number by now is left alone. */
+START_TEST(nbd)
+{
+	struct parvus_backing b = { .fd = -1, .lock = -1, .nbd = 3 };
+	char qemu[100], said[100];
+
+	snprintf(qemu, sizeof(qemu), "%s/qemu-nbd", dir);
+	snprintf(said, sizeof(said), "%s/said", dir);
+	put("qemu-nbd", "#!/bin/sh\necho \"$*\" >>\"$(dirname \"$0\")/said\"\n"
+	    "rm -r \"$(dirname \"$0\")/sys/block/nbd3\"\n");
+	chmod(qemu, 0755);
+	parvus_close(h);
+	ck_assert_int_eq(parvus_open(&h, &(struct parvus_options){ .run_dir = dir,
+						.qemu_nbd = qemu }, &e), 0);
+	put("nbd-3", "");
+	put("proc/77/cmdline", "");
+	for (int i = 0; i < 5; i++) {
+		FILE *f;
+		char path[200];
+
+		b = (struct parvus_backing){ .fd = -1, .lock = -1, .nbd = 3 };
+		pv_nbd_mark(5, 1000, i == 0 ? 1 : 0, b.mark);
+		if (i == 1)
+			pv_nbd_mark(5, 1001, 0, b.mark);
+		if (i == 2)
+			b.mark[0] = 0;
+		if (i != 3)
+			put("sys/block/nbd3/pid", "77\n");
+		snprintf(path, sizeof(path), "%s/proc/77/cmdline", dir);
+		f = fopen(path, "w");
+		fprintf(f, "qemu-nbd%c--description=parvus-5-1000-0%c--%c/x.qcow2%c", 0, 0, 0, 0);
+		fclose(f);
+		if (i == 3) {
+			snprintf(path, sizeof(path), "rm -r %s/sys/block/nbd3", dir);
+			ck_assert_int_eq(system(path), 0);
+		}
+		parvus_disk_close(h, &b);
+		ck_assert_int_eq(b.nbd, -1);
+		ck_assert_msg((access(said, F_OK) == 0) == (i == 4), "case %d", i);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("claim");
@@ -306,6 +349,7 @@ int main(void)
 	tcase_add_test(t, swap);
 	tcase_add_test(t, held);
 	tcase_add_test(t, disks);
+	tcase_add_test(t, nbd);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -28,6 +28,46 @@ void pv_nbd_mark(uint32_t domain, uint64_t created_ns, uint32_t index, char mark
 		 (unsigned long long)created_ns, index);
 }
 
+/* Is an argument of this program "--description=@mark"? */
+static bool marked(const char *pid, const char *mark)
+{
+	char path[300], args[8192], wanted[PARVUS_NBD_MARK + 16];
+	size_t n, at;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%u/cmdline", pv_sys.procfs(),
+		 (unsigned int)strtoul(pid, NULL, 10));
+	snprintf(wanted, sizeof(wanted), "--description=%s", mark);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	n = fread(args, 1, sizeof(args) - 1, f);
+	fclose(f);
+	args[n] = 0;
+	for (at = 0; at < n; at += strlen(args + at) + 1)
+		if (!strcmp(args + at, wanted))
+			return true;
+	return false;
+}
+
+/* Numbers come back: is the program that serves this nbd device now the one we started? */
+static bool nbd_ours(const struct parvus_backing *b)
+{
+	char path[300], pid[24] = "";
+	FILE *f;
+
+	if (!b->mark[0])
+		return false;
+	snprintf(path, sizeof(path), "%s/block/nbd%d/pid", pv_sys.sysfs(), b->nbd);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(pid, sizeof(pid), f))
+		pid[0] = 0;
+	fclose(f);
+	return pid[0] && marked(pid, b->mark);
+}
+
 /* Under the lock, so that nobody gets the number between the look and the word. */
 static void nbd_stop(struct parvus *h, struct parvus_backing *b)
 {
@@ -35,7 +75,7 @@ static void nbd_stop(struct parvus *h, struct parvus_backing *b)
 	char *args[] = { name, option, path, NULL };
 
 	snprintf(path, sizeof(path), "/dev/nbd%d", b->nbd);
-	if (name)
+	if (name && nbd_ours(b))
 		parvus_program(args, NULL, said, sizeof(said));
 	free(name);
 }
@@ -262,7 +302,7 @@ void parvus_disk_close(struct parvus *h, struct parvus_backing *b)
 		if (lock >= 0)
 			close(lock);
 		/* the process writes out what it has before it lets the image go */
-		for (i = 0; i < 500 && pv_sys.nbd_used((uint32_t)b->nbd); i++)
+		for (i = 0; i < 500 && nbd_ours(b); i++)
 			usleep(10000);
 	}
 	*b = nothing;
