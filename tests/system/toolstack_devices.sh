@@ -45,7 +45,7 @@ cat >"$PARVUS_BLOCK_SERVER" <<'END'
 here=$(dirname "$0")
 echo $$ >>"$here/servers"
 [[ -e $here/server-fails ]] && exit 3
-"$PARVUS_FAKE_GUEST" - back "$2" 2
+[[ -e $here/server-waits ]] || "$PARVUS_FAKE_GUEST" - back "$2" 2
 while "$PARVUS_FAKE_GUEST" - there "$2"; do sleep 0.05; done
 END
 cat >"$PARVUS_SCRIPT_DIR/vif-test" <<'END'
@@ -337,6 +337,85 @@ sleep 0.3
 G web poweroff 0
 wait $detach && fail "detached from a domain that has ended"
 nothing
+
+# --- the end of the domain while a disk is attached: it is in no configuration
+P create -q "$work/web.cfg" "disk=['$A']"
+id=$(P domid web)
+touch "$work/server-waits"
+"$parvus" block-attach web "vdev=xvdb,backendtype=program,target=$work/p.img" 2>"$work/err2" &
+attach=$!
+until_true devices 2
+G web reboot
+wait $attach && fail "attached to a domain that has ended"
+grep -q 'the domain has ended' "$work/err2" || fail "$(cat "$work/err2")"
+rm "$work/server-waits"
+until_true eval '[[ $("$parvus" domid web 2>/dev/null) -gt '"$id"' ]]'
+until_true state web "-b----"
+devices 1 || fail "half attached: $(P block-list web)"
+[[ $(P list -l web | grep -c xvdb) == 0 ]] || fail "half attached: $(P list -l web)"
+# a monitor that was killed before it had made the device: forgotten, too
+kill -9 "$(pids)"
+until_true eval '! kill -0 $(pids) 2>/dev/null'
+state_file=$PARVUS_RUN_DIR/domains/$(P domid web)/state
+sed -i 's/^devices 1$/devices 2\nblock 4 id 0 nbd -/; s|^disk = \[|&\n\t"'"$work/b.img"',raw,xvde,rw",|' "$state_file"
+bytes=$(sed -n '/^config /,/^end$/p' "$state_file" | sed '1d;$d' | wc -c)
+sed -i "s/^config .*/config $bytes/" "$state_file"
+P block-attach web "$work/f.img,raw,xvdf,rw"
+[[ $(P list -l web | grep -c 'xvde') == 0 ]] || fail "what was not made is kept: $(P list -l web)"
+disk web 5 "7 * 0 0 0 xvdf "
+
+# --- a restart that fails: the domain stays listed with the reason, and it is tried again
+waits() { # TEXT: listed with that reason, under the number it had
+	until_true eval "P list -v web | grep -q '; cannot restart: $1'"
+	[[ $(P domid web) == "$id" ]] || fail "another domain: $(P list)"
+	state web "---s--" || fail "not shut down: $(P list)"
+}
+again() { # it runs, as another domain
+	until_true eval '[[ $("$parvus" domid web 2>/dev/null) -gt '"$id"' ]]'
+	until_true state web "-b----"
+	P list -v web | grep -q 'cannot restart' && fail "an old reason: $(P list -v web)"
+	id=$(P domid web)
+}
+id=$(P domid web)
+mv "$work/f.img" "$work/away.img"
+G web reboot
+waits "xvdf: cannot open $work/f.img: No such file"
+P list --json web | grep -q '"restart_error":' || fail "list --json"
+until_true eval "[[ \$(grep -c 'again in' '$PARVUS_LOG_DIR'/monitor-web.log) == 3 ]]"
+[[ $(grep -o 'again in [0-9]* s' "$PARVUS_LOG_DIR/monitor-web.log" | tr '\n' ' ') == "again in 1 s again in 2 s again in 4 s " ]] || fail "$(cat "$PARVUS_LOG_DIR/monitor-web.log")"
+mv "$work/away.img" "$work/f.img"
+again
+# by somebody who took its disk meanwhile
+mv "$work/f.img" "$work/away.img"
+G web reboot
+waits "xvdf: cannot open"
+P create -q "$work/web.cfg" name=db "disk=['$A']"
+mv "$work/away.img" "$work/f.img"
+waits "xvda: $work/a.img is in use by domain db as xvda"
+P destroy db
+again
+# no kernel, no bridge
+P network-attach web bridge=br7
+rm "$PARVUS_FAKE/bridge-br7"
+G web reboot
+waits "vif 0: there is no bridge br7"
+mv "$work/kernel" "$work/kernel.away"
+touch "$PARVUS_FAKE/bridge-br7"
+waits "cannot open $work/kernel"
+mv "$work/kernel.away" "$work/kernel"
+again
+# what fails when the old domain is gone is tried again, too
+G - fail 32 12 0
+G web reboot
+again
+grep -q 'cannot restart: .*make a device.*again in 1 s' "$PARVUS_LOG_DIR/monitor-web.log" || fail "$(tail -3 "$PARVUS_LOG_DIR/monitor-web.log")"
+# destroyed while it waits
+mv "$work/f.img" "$work/away.img"
+G web reboot
+waits "xvdf: cannot open"
+P destroy web
+nothing
+mv "$work/away.img" "$work/f.img"
 
 # --- SIGKILL at any moment of create: all of it, or nothing
 for i in $(seq 0 4 44); do

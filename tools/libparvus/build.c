@@ -290,54 +290,75 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 	return 0;
 }
 
-int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_build *b)
-{
+/* What a domain is made of, as far as it is there before the domain. */
+struct parts {
 	struct parvus_control_machine m;
-	struct parvus_image *image = NULL;
-	struct job j = { .h = h, .b = b };
-	void *ramdisk = NULL;
-	size_t ramdisk_bytes = 0, i;
-	bool made = false;
+	struct parvus_image *image;
+	void *ramdisk;
+	size_t ramdisk_bytes;
+};
+
+static void parts_free(struct parts *p)
+{
+	free(p->ramdisk);
+	parvus_image_free(p->image);
+}
+
+/* After a failure, too, they are to be freed. */
+static int parts_load(struct parvus *h, const struct parvus_config *c, size_t extra_bytes,
+		      struct parts *p)
+{
 	int ret;
 
-	b->domain = PARVUS_DOMAIN_SELF;
-	ret = parvus_image_load(h->error, c->kernel, &image);
-	if (ret)
-		return ret;
-	if (c->ramdisk) {
-		ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &ramdisk,
-				   &ramdisk_bytes);
-		if (ret)
-			goto out;
-	}
-	ret = parvus_machine(h, &m);
-	if (ret)
-		goto out;
-	if (image->features_required & ~m.features[0]) {
+	memset(p, 0, sizeof(*p));
+	ret = parvus_image_load(h->error, c->kernel, &p->image);
+	if (!ret && c->ramdisk)
+		ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &p->ramdisk,
+				   &p->ramdisk_bytes);
+	if (!ret)
+		ret = parvus_machine(h, &p->m);
+	if (!ret && p->image->features_required & ~p->m.features[0])
 		ret = pv_fail(h->error, ENOTSUP,
 			      "%s: needs features that this hypervisor does not offer here",
 			      c->kernel);
-		goto out;
-	}
-	ret = fits(h, c, image, round_up(ramdisk_bytes, 4) + b->extra_bytes);
+	return ret ? ret : fits(h, c, p->image, round_up(p->ramdisk_bytes, 4) + extra_bytes);
+}
+
+int pv_build_check(struct parvus *h, const struct parvus_config *c)
+{
+	struct parts p;
+	int ret;
+
+	ret = parts_load(h, c, 0, &p);
+	parts_free(&p);
+	return ret;
+}
+
+int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_build *b)
+{
+	struct job j = { .h = h, .b = b };
+	struct parts p;
+	size_t i;
+	int ret;
+
+	b->domain = PARVUS_DOMAIN_SELF;
+	ret = parts_load(h, c, b->extra_bytes, &p);
 	if (ret)
 		goto out;
-	j.total = ramdisk_bytes + b->extra_bytes;
-	for (i = 0; i < image->nsegments; i++)
-		j.total += image->segments[i].bytes;
-	ret = reserve(h, c, &m, b);
+	j.total = p.ramdisk_bytes + b->extra_bytes;
+	for (i = 0; i < p.image->nsegments; i++)
+		j.total += p.image->segments[i].bytes;
+	ret = reserve(h, c, &p.m, b);
 	if (ret)
 		goto out;
-	made = true;
-	ret = fill(&j, c, image, &m, ramdisk, ramdisk_bytes);
-out:
-	if (ret && made) {
+	ret = fill(&j, c, p.image, &p.m, p.ramdisk, p.ramdisk_bytes);
+	if (ret) {
 		struct parvus_error why = *h->error;
 
 		parvus_domain_destroy(h, b->domain);
 		*h->error = why;
 	}
-	free(ramdisk);
-	parvus_image_free(image);
+out:
+	parts_free(&p);
 	return ret;
 }

@@ -91,6 +91,9 @@ int pv_state_lock(struct parvus *h, uint32_t domain);
 /* Does a keeper work on the domain? */
 bool pv_state_served(struct parvus *h, uint32_t domain);
 
+/* Is there what parvus_build() needs? */
+int pv_build_check(struct parvus *h, const struct parvus_config *c);
+
 /* claim.c. The lock under which disks are looked for and written down. Returns a descriptor. */
 int pv_claim_lock(struct parvus *h);
 /*

@@ -59,6 +59,21 @@ int parvus_keeper_open(struct parvus *h, uint32_t domain, const struct parvus_ke
 	return 0;
 }
 
+/* Somebody waits for its back end, which has not come. */
+static bool attaching(const struct slot *s)
+{
+	return s->wait == WAIT_BACK && s->request >= 0;
+}
+
+/* What was not attached in the end is in no configuration, so that no restart brings it. */
+static void take_back(struct parvus_keeper *k, struct slot *s, const char *why)
+{
+	parvus_device_remove(k->h, s->id);
+	pv_slot_let_go(k, s);
+	pv_slot_forget(k, s->device_class, s->index);
+	pv_slot_answer(k, s, why);
+}
+
 void parvus_keeper_close(struct parvus_keeper *k)
 {
 	size_t i;
@@ -70,6 +85,10 @@ void parvus_keeper_close(struct parvus_keeper *k)
 
 		if (!s->used)
 			continue;
+		if (attaching(s)) {
+			take_back(k, s, "the monitor ends");
+			continue;
+		}
 		pv_slot_answer(k, s, "the monitor ends");
 		/* its nbd device and program go on, for the next keeper */
 		if (s->pidfd >= 0)
@@ -178,6 +197,24 @@ static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 		pv_server_adopt(k, s);
 }
 
+/* What a keeper that was killed was about to attach, and had not made: nobody was told that it is. */
+static void forget_unmade(struct parvus_keeper *k)
+{
+	const struct parvus_state before = k->state;	/* the configuration in it is not looked at */
+	size_t i;
+
+	for (i = 0; i < before.ndevices; i++) {
+		const struct parvus_state_device *d = &before.devices[i];
+		struct parvus_backing b = { .fd = -1, .lock = -1, .nbd = d->nbd };
+
+		if (d->id || pv_slot_find(k, d->device_class, d->index))
+			continue;
+		pv_nbd_mark(before.domain, before.created_ns, d->index, b.mark);
+		parvus_disk_close(k->h, &b);
+		pv_slot_forget(k, d->device_class, d->index);
+	}
+}
+
 static int adopt_all(struct parvus_keeper *k)
 {
 	struct parvus_device r;
@@ -191,6 +228,7 @@ static int adopt_all(struct parvus_keeper *k)
 		     r.device_class == PARVUS_CLASS_NETWORK))
 			adopt(k, &r);
 	}
+	forget_unmade(k);
 	return 0;
 }
 
@@ -213,6 +251,10 @@ void parvus_keeper_end(struct parvus_keeper *k)
 
 		if (!s->used)
 			continue;
+		if (attaching(s)) {
+			take_back(k, s, "the domain has ended");
+			continue;
+		}
 		pv_slot_answer(k, s, "the domain has ended");
 		/* of a domain that failed to come; if it is gone, so is the device */
 		if (s->id)
@@ -250,6 +292,41 @@ int parvus_create(struct parvus *h, const struct parvus_config *c, struct parvus
 	parvus_state_remove(h, b->domain);
 	parvus_domain_destroy(h, b->domain);
 	*h->error = why;
+	return ret;
+}
+
+static int disk_ready(struct parvus_keeper *k, const struct parvus_disk *d)
+{
+	uint32_t back;
+	bool leaving;
+	int ret;
+
+	ret = pv_slot_back(k, d->backend, &back);
+	if (!ret && !back && d->target && access(d->target, d->readonly ? R_OK : R_OK | W_OK))
+		ret = pv_fail(k->h->error, errno, "cannot open %s: %s", d->target,
+			      strerror(errno));
+	if (!ret)
+		ret = pv_claim_check(k->h, k->state.domain, back, d, &leaving);
+	if (ret)
+		return pv_fail(k->h->error, -ret, "%s: %s", d->vdev, k->h->error->text);
+	return d->program && !back ? pv_server_check(k, d) : 0;
+}
+
+int parvus_create_check(struct parvus *h, const struct parvus_config *c, uint32_t domain)
+{
+	struct parvus_keeper k = { .h = h, .state.domain = domain };
+	uint32_t back;
+	int ret;
+	size_t i;
+
+	ret = pv_build_check(h, c);
+	for (i = 0; !ret && i < c->ndisks; i++)
+		ret = disk_ready(&k, &c->disks[i]);
+	for (i = 0; !ret && i < c->nvifs; i++) {
+		ret = pv_slot_back(&k, c->vifs[i].backend, &back);
+		if (!ret && !back)
+			ret = pv_vif_check(&k, &c->vifs[i]);
+	}
 	return ret;
 }
 

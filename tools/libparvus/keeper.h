@@ -68,6 +68,8 @@ struct slot *pv_slot_add(struct parvus_keeper *k, uint32_t device_class, uint32_
 /* What the configuration says of it; NULL = nothing, or it is of the other class. */
 struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s);
 struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
+/* The number of the domain of that name, where a back end is to be; 0 = this one, or no name. */
+int pv_slot_back(struct parvus_keeper *k, const char *name, uint32_t *domain);
 /* Make the device of an entry of the configuration. */
 int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
 /* The disk becomes the domain's, and is written down, or its user is told. */

@@ -527,6 +527,10 @@ PARVUS_API int parvus_state_save(struct parvus *h, const struct parvus_state *s)
  */
 PARVUS_API int parvus_state_start(struct parvus *h, const struct parvus_config *c,
 				  const struct parvus_build *b);
+/** parvus_restart_failed() - keep beside the state why the domain could not be made again */
+PARVUS_API void parvus_restart_failed(struct parvus *h, uint32_t domain, const char *why);
+/** parvus_restart_why() - what was kept; false: nothing */
+PARVUS_API bool parvus_restart_why(struct parvus *h, uint32_t domain, char *why, size_t bytes);
 /** parvus_state_remove() - remove the folder of a domain */
 PARVUS_API void parvus_state_remove(struct parvus *h, uint32_t domain);
 
@@ -558,6 +562,14 @@ PARVUS_API int parvus_create(struct parvus *h, const struct parvus_config *c,
 			     struct parvus_build *b,
 			     const struct parvus_keeper_ops *ops,
 			     struct parvus_keeper **keeper);
+/**
+ * parvus_create_check() - would parvus_create() find what it needs: files, disks, bridges?
+ * @domain: disks of this one, which is to be made again, do not count as used
+ *
+ * Nothing is made or changed. Memory is not looked at.
+ */
+PARVUS_API int parvus_create_check(struct parvus *h, const struct parvus_config *c,
+				   uint32_t domain);
 /**
  * parvus_keeper_open() - become the keeper of a domain that has a state
  *

@@ -112,7 +112,7 @@ void pv_slot_let_go(struct parvus_keeper *k, struct slot *s)
 	*k->h->error = before;
 }
 
-static int back_domain(struct parvus_keeper *k, const char *name, uint32_t *domain)
+int pv_slot_back(struct parvus_keeper *k, const char *name, uint32_t *domain)
 {
 	struct parvus_control_info i;
 	int ret;
@@ -223,7 +223,7 @@ static int make(struct parvus_keeper *k, struct slot *s)
 	struct parvus_device device = { 0 };
 	int ret;
 
-	ret = back_domain(k, disk ? disk->backend : v->backend, &s->back);
+	ret = pv_slot_back(k, disk ? disk->backend : v->backend, &s->back);
 	if (ret)
 		return ret;
 	ret = disk ? prepare_disk(k, s, disk, &device) : prepare_vif(k, s, v, &device);

@@ -309,7 +309,7 @@ int parvus_folder(const char *path)
 void parvus_state_remove(struct parvus *h, uint32_t domain)
 {
 	static const char *const files[] = { "state", "state.new", "pid", "console.sock",
-					     "control.sock", NULL };
+					     "control.sock", "restart", NULL };
 	char path[300];
 	size_t i;
 
@@ -321,6 +321,34 @@ void parvus_state_remove(struct parvus *h, uint32_t domain)
 		unlink(path);
 	}
 	rmdir(path);
+}
+
+void parvus_restart_failed(struct parvus *h, uint32_t domain, const char *why)
+{
+	char path[300];
+	FILE *f;
+
+	f = parvus_run_path(h, domain, "restart", path, sizeof(path)) ? NULL : fopen(path, "we");
+	if (!f)
+		return;
+	fprintf(f, "%s\n", why);
+	fclose(f);
+}
+
+bool parvus_restart_why(struct parvus *h, uint32_t domain, char *why, size_t bytes)
+{
+	char path[300];
+	bool ok;
+	FILE *f;
+
+	f = parvus_run_path(h, domain, "restart", path, sizeof(path)) ? NULL : fopen(path, "re");
+	if (!f)
+		return false;
+	ok = fgets(why, (int)bytes, f);
+	fclose(f);
+	if (ok)
+		why[strcspn(why, "\n")] = 0;
+	return ok;
 }
 
 int pv_state_lock(struct parvus *h, uint32_t domain)

@@ -3,6 +3,9 @@
  * parvus-monitor: the end of the domain, and what on_poweroff, on_reboot and on_crash say then. A
  * domain that ends soon after its start again and again is restarted ever more slowly.
  *
+ * What a restart needs is looked for while the old domain is still there: if a disk, a bridge or the
+ * kernel is missing, it stays, list -v says why, and it is tried again, after 1, 2, 4, up to 60 s.
+ *
  * The state file says when that was begun: a monitor that takes over goes on with it.
  */
 #include "monitor.h"
@@ -16,6 +19,7 @@
 
 #define QUICK_NS	10000000000ull	/* a domain that ended sooner is restarted slowly */
 #define DELAY_MAX	60000		/* ms */
+#define TRIES_AWAY	10u		/* to make a domain that nobody can see any more */
 
 /* The domain is gone, or goes: so does its folder. */
 static void release(struct monitor *m)
@@ -77,17 +81,43 @@ static enum parvus_action action_of(const struct monitor *m, const struct parvus
 	return c->on_crash;
 }
 
+/* A restart has failed: again after 1, 2, 4, ... seconds. */
+static void try_later(struct monitor *m)
+{
+	int64_t delay = m->failed > 6 ? DELAY_MAX : 1000ll << m->failed;
+
+	delay = delay < DELAY_MAX ? delay : DELAY_MAX;
+	m->failed++;
+	m->restart = true;
+	m->restart_ms = now_ms() + delay;
+	say(m, "cannot restart: %s; again in %lld s", m->error.text, (long long)delay / 1000);
+}
+
+/* It failed when the old domain was gone. False: give up. */
+static bool try_away(struct monitor *m)
+{
+	if (m->away && m->failed >= TRIES_AWAY) {
+		say(m, "cannot restart: %s", m->error.text);
+		return false;
+	}
+	if (!m->away)
+		m->failed = 0;
+	m->away = true;
+	try_later(m);
+	return true;
+}
+
 /* Build it again from its configuration. False: give up. */
 static bool begin_again(struct monitor *m)
 {
 	uint32_t quick_ends = m->state->quick_ends;
 	struct parvus_keeper *old = m->keeper;
 	struct parvus_build b = { 0 };
+	struct parvus_error why;
 
 	if (parvus_create(m->h, m->state->config, &b, &m->ops, &m->keeper)) {
 		m->keeper = old;
-		say(m, "cannot restart: %s", m->error.text);
-		return false;
+		return try_away(m);
 	}
 	parvus_keeper_close(old);
 	m->domain = b.domain;
@@ -96,14 +126,17 @@ static bool begin_again(struct monitor *m)
 	if (!console_start(m) && !requests_start(m)) {
 		m->state->quick_ends = quick_ends;
 		if (!parvus_keeper_save(m->keeper) && !parvus_domain_commit(m->h, b.domain, true)) {
+			m->failed = 0;
+			m->away = false;
 			say(m, "restarted");
 			return true;
 		}
 	}
-	say(m, "cannot restart: %s", m->error.text);
+	why = m->error;
 	release(m);
 	parvus_domain_destroy(m->h, b.domain);
-	return false;
+	m->error = why;
+	return try_away(m);
 }
 
 /* When to make it again: the first time at once, then after 1, 2, 4, ... seconds. */
@@ -178,8 +211,15 @@ bool restart(struct monitor *m)
 	char kept[PARVUS_NAME_MAX];
 	bool rename_it;
 
+	if (m->away)
+		return begin_again(m);
 	if (parvus_domain_info(m->h, m->domain, &i) || i.state != PARVUS_DOMAIN_SHUTDOWN)
 		return false;	/* destroyed while it waited */
+	if (parvus_create_check(m->h, m->state->config, m->domain)) {
+		parvus_restart_failed(m->h, m->domain, m->error.text);
+		try_later(m);
+		return true;
+	}
 	rename_it = action_of(m, &i) == PARVUS_ACTION_RENAME_RESTART;
 	release(m);
 	if (rename_it) {
@@ -207,6 +247,8 @@ bool look(struct monitor *m)
 		say(m, "%s", m->error.text);
 		return false;
 	}
+	if (m->away)
+		return true;
 	ret = parvus_domain_info(m->h, m->domain, &i);
 	if (ret && ret != -ENOENT)
 		say(m, "%s", m->error.text);

@@ -150,8 +150,9 @@ static void clean_up(struct monitor *m)
 
 	if (!m->keeper)
 		return;
-	if (parvus_domain_info(m->h, m->domain, &i) || i.state == PARVUS_DOMAIN_DYING ||
-	    i.created_ns != m->state->created_ns) {
+	/* its folder went with the old domain; the number may be another's by now */
+	if (!m->away && (parvus_domain_info(m->h, m->domain, &i) || i.state == PARVUS_DOMAIN_DYING ||
+			 i.created_ns != m->state->created_ns)) {
 		requests_stop(m);
 		parvus_keeper_end(m->keeper);
 		console_stop(m);

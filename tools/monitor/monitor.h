@@ -50,6 +50,8 @@ struct monitor {
 	bool ended;			/* its end was seen */
 	bool restart;			/* it is to be made again */
 	int64_t restart_ms;		/* when */
+	unsigned int failed;		/* restarts that failed, in a row */
+	bool away;			/* the old domain is gone, the new one not made yet */
 };
 
 /* ---- log.c --------------------------------------------------------------------------------- */

@@ -32,12 +32,24 @@ static int chosen(struct tool *t, struct parvus_control_info **list, size_t *n)
 	return 0;
 }
 
+/* Why and how it ended, and why it was not made again. */
+static void print_end(struct tool *t, struct parvus_control_info *d)
+{
+	char why[256];
+
+	printf("%s %u%s%s", parvus_reason_text(d->reason), d->status, d->why[0] ? ": " : "",
+	       plain(d->why));
+	if (parvus_restart_why(t->h, d->domain, why, sizeof(why)))
+		printf("; cannot restart: %s", plain(why));
+}
+
 int cmd_list(struct tool *t)
 {
 	struct parvus_control_machine m;
 	struct parvus_control_info *list;
 	struct json_object *all;
 	bool verbose = false, full = false;
+	char why[256];
 	size_t i, n;
 	int c;
 
@@ -58,6 +70,9 @@ int cmd_list(struct tool *t)
 		for (i = 0; i < n; i++) {
 			struct json_object *o = domain_json(&list[i], &m);
 
+			if (list[i].state == PARVUS_DOMAIN_SHUTDOWN &&
+			    parvus_restart_why(t->h, list[i].domain, why, sizeof(why)))
+				add_text(o, "restart_error", why);
 			if (full) {
 				add_config(t, o, list[i].domain);
 				add_devices(t, o, list[i].domain);
@@ -82,8 +97,7 @@ int cmd_list(struct tool *t)
 			if (d->state != PARVUS_DOMAIN_SHUTDOWN)
 				printf(d->flags & PARVUS_INFO_NO_MEMORY ? "waits for memory" : "-");
 			else
-				printf("%s %u%s%s", parvus_reason_text(d->reason), d->status,
-				       d->why[0] ? ": " : "", plain(d->why));
+				print_end(t, d);
 		}
 		printf("\n");
 	}
