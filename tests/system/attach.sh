@@ -55,6 +55,26 @@ U '[ "$(tail -1 /a/n)" = "$(cat /count)" ] && [ "$(wc -l </a/n)" = "$(cat /count
 U 'mount | grep " /a " && echo more >>/a/f && sync'
 [ "$(P block-list u | awk '$1 == "xvda" { print $4, $5 }')" = "connected connected" ] || fail "$(P block-list u)"
 
+step "what somebody uses already: refused, and named"
+bad 1 "$PWD/a.img is in use by domain u as xvda (access=rw! shares it)" block-attach u "$PWD/a.img,raw,xvdh,rw"
+bad 1 "/dev/ram0 is in use by domain u as xvdb" block-attach u "/dev/ram0,raw,xvdh,ro"
+for l in /sys/block/loop*; do
+	[ "$(cat $l/loop/backing_file 2>/dev/null)" = "$PWD/a.img" ] && loop=/dev/${l##*/}
+done
+bad 1 "$loop is in use by domain u as xvda" block-attach u "$loop,raw,xvdh,rw"
+image m.img 8388608
+mke2fs -F m.img >/dev/null 2>&1
+mke2fs -F /dev/ram1 >/dev/null 2>&1
+mkdir m r
+mount -o loop m.img m && mount /dev/ram1 r || fail "mount"
+bad 1 "m.img is in use by domain 0: /dev/loop" block-attach u "$PWD/m.img,raw,xvdh,rw"
+bad 1 "/dev/ram1 is in use by domain 0: /dev/ram1 is mounted on $PWD/r (access=rw! shares it)" block-attach u /dev/ram1,raw,xvdh,rw
+umount m && umount r || fail "umount"
+P block-attach u "$PWD/m.img,raw,xvdh,rw"
+there xvdh
+P block-detach u xvdh
+not_there xvdh
+
 step "media, sizes, limits"
 size xvdd 16384
 P cd-eject u xvdd

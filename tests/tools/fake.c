@@ -811,7 +811,10 @@ static int fake_stat(const char *path, struct stat *st)
 
 static bool fake_block_held(const char *path)
 {
-	return numbered(path, "blk-") >= 0 && there("held-%d", numbered(path, "blk-"));
+	int loop = numbered(path, "loop");
+
+	return (numbered(path, "blk-") >= 0 && there("held-%d", numbered(path, "blk-"))) ||
+	       (loop >= 0 && there("held-loop%d", loop));
 }
 
 static int fake_block(const char *path, bool readonly, uint32_t dev[2])

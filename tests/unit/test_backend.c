@@ -912,6 +912,7 @@ int main(void)
 	tcase_add_loop_test(c, lying, 0, sizeof(lies) / sizeof(*lies));
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(d, setup, teardown);
+	tcase_set_timeout(d, 60);
 	tcase_add_loop_test(d, block_data, 0, 2);
 	tcase_add_test(d, block_ranges);
 	tcase_add_test(d, block_readonly);

@@ -238,6 +238,9 @@ START_TEST(held)
 	is_free("dev-9-0", "rw");
 	put("held-1", "");
 	in_use("blk-1", "ro", "by domain 0, whose kernel does not say for what");
+	put("held-loop0", "");
+	in_use("a.img", "ro", "by domain 0, whose kernel does not say for what");
+	is_free("b.img", "rw");
 }
 END_TEST
 

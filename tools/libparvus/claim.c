@@ -344,6 +344,31 @@ static int look_holders(const struct claim *c)
 	return ret;
 }
 
+/* Does the kernel use the disk, or a loop device of it, whose mount we do not see? */
+static bool kernel_has(const struct claim *c)
+{
+	char path[300], text[32];
+	bool has = pv_sys.block_held(c->disk->target);
+	struct node n, file;
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/block", pv_sys.sysfs());
+	d = opendir(path);
+	while (d && !has && (e = readdir(d))) {
+		if (strncmp(e->d_name, "loop", 4) ||
+		    !sysfs_line(text, sizeof(text), "block/%s/dev", e->d_name) ||
+		    !number_node(text, &n))
+			continue;
+		file = unlooped(n);
+		snprintf(path, sizeof(path), "/dev/%s", e->d_name);
+		has = !same(&n, &file) && same(&file, &c->ground.all[0]) && pv_sys.block_held(path);
+	}
+	if (d)
+		closedir(d);
+	return has;
+}
+
 /* What the kernel of this domain does with it. */
 static int look_here(const struct claim *c)
 {
@@ -355,7 +380,7 @@ static int look_here(const struct claim *c)
 		ret = look_swaps(c);
 	if (!ret)
 		ret = look_holders(c);
-	if (!ret && !quiet && pv_sys.block_held(c->disk->target))
+	if (!ret && !quiet && kernel_has(c))
 		ret = used(c, "by domain 0, whose kernel does not say for what");
 	return ret;
 }
