@@ -8,6 +8,7 @@
 
 #define HV_BASE		0xffff800000000000
 #define PHYS(x)		((x) - HV_BASE)
+#define BOOT_STACK	16384
 #define MB1_FLAGS	0x00010003	/* page-aligned modules, memory map, address fields */
 
 	.section .boot.header, "a"
@@ -99,7 +100,7 @@ long64:
 	jmp	*%rax
 
 boot_high:
-	movabs	$boot_stack_top, %rsp
+	movabs	$boot_stack + BOOT_STACK, %rsp
 	xor	%ebx, %ebx
 	push	%rbx
 	mov	%ebp, %edi
@@ -153,8 +154,6 @@ boot_gdt_ptr:	.word	31
 boot_l4:	.skip	4096
 boot_l3:	.skip	4096
 boot_l2:	.skip	4 * 4096
-	.globl	boot_stack_top
-boot_stack:	.skip	16384
-boot_stack_top:
+boot_stack:	.skip	BOOT_STACK
 
 	.section .note.GNU-stack, "", @progbits

@@ -189,8 +189,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	si.initrd_size = initrd.size;
 	si.ram_size = d->frames << PAGE_SHIFT;
 	si.max_gfn = d->max_gfn;
-	si.tsc_khz = tsc_khz;
-	si.wall_sec = wall_sec;
+	si.tsc_khz = found_clock.tsc_khz;
+	si.wall_sec = found_clock.wall_sec;
 	si.generation_id[0] = d->generation_id[0];
 	si.generation_id[1] = d->generation_id[1];
 	si.rsdp = b->control ? acpi_rsdp : 0;

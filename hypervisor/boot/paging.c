@@ -9,8 +9,7 @@
 #include <core/lib.h>
 #include <core/log.h>
 
-static u64 boot_free;		/* next free physical address for boot_alloc */
-static u64 boot_limit;
+static struct { u64 next, end; } room;	/* of boot_alloc(): physical addresses */
 
 /* [start, end) must be kept: if it ends above @at and begins before *kept, it is *kept. */
 static void keep(struct boot_piece *kept, u64 at, u64 start, u64 end)
@@ -36,7 +35,7 @@ bool boot_free_next(struct boot_piece *p, u64 high)
 			return false;
 		keep(&kept, at, virt_to_phys(image_start), virt_to_phys(image_end));
 		keep(&kept, at, boot_info.info_start, boot_info.info_end);
-		keep(&kept, at, hv_root, boot_free);	/* what boot_alloc gave */
+		keep(&kept, at, hv_root, room.next);	/* what boot_alloc gave */
 		for (i = 0; i < boot_info.modules; i++)
 			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);
 		for (i = 0; i < boot_info.ranges; i++)	/* maps of firmware overlap */
@@ -66,16 +65,16 @@ static void find_boot_memory(u64 bytes)
 			best = p;
 	if (!best.end)
 		panic("boot: no free memory below 4 GiB");
-	boot_limit = best.end;
-	boot_free = best.start;
+	room.end = best.end;
+	room.next = best.start;
 	if (best.end - best.start > bytes + MIB(2))
-		boot_free = ROUND_DOWN(boot_limit - bytes, MIB(2));
+		room.next = ROUND_DOWN(room.end - bytes, MIB(2));
 
 	for (i = 0; i < boot_info.modules; i++)
 		modules += ROUND_UP(boot_info.module[i].end - boot_info.module[i].start, PAGE_SIZE);
 	modules = ROUND_UP(modules, MIB(2));
-	at = boot_free - modules;
-	for (i = 0; i < boot_info.modules && modules <= boot_free - best.start; i++) {
+	at = room.next - modules;
+	for (i = 0; i < boot_info.modules && modules <= room.next - best.start; i++) {
 		struct boot_piece *m = &boot_info.module[i];
 		u64 size = m->end - m->start;
 
@@ -89,12 +88,12 @@ void *boot_alloc(u64 bytes, u64 align)
 {
 	void *p;
 
-	boot_free = ROUND_UP(boot_free, align);
+	room.next = ROUND_UP(room.next, align);
 	bytes = ROUND_UP(bytes, PAGE_SIZE);
-	if (boot_free + bytes > boot_limit)
+	if (room.next + bytes > room.end)
 		panic("boot: out of memory (%lu KiB wanted)", (unsigned long)(bytes >> 10));
-	p = phys_to_virt(boot_free);
-	boot_free += bytes;
+	p = phys_to_virt(room.next);
+	room.next += bytes;
 	memset(p, 0, bytes);
 	return p;
 }
@@ -180,7 +179,7 @@ void memory_init(void)
 		       n < boot_info.range[i].end >> PAGE_SHIFT; n++)
 			frame_table[n].type = FRAME_HYPERVISOR;
 	}
-	boot_limit = 0;		/* from here on boot_alloc is closed */
+	room.end = 0;		/* from here on boot_alloc is closed */
 	while (boot_free_next(&p, GIB(512)))
 		frames_add(_mfn(p.start >> PAGE_SHIFT), (p.end - p.start) >> PAGE_SHIFT);
 	log_info("memory: %lu MiB free of %lu MiB", (unsigned long)(frames_free_count() >> 8),

@@ -17,10 +17,12 @@
 #define LINE	200u
 #define WRITE_MAX 16u		/* bytes taken by one call: what the UART's FIFO holds */
 
-static struct spinlock lock = SPINLOCK_INIT(LOCK_CONSOLE);
-static struct domain *owner;
-static char input[INPUT];
-static u32 input_in, input_out;
+static struct {
+	struct spinlock lock;	/* of all of it, and of lines[] */
+	struct domain *owner;	/* of the serial line; NULL: the next one that comes */
+	char input[INPUT];
+	u32 in, out;		/* positions in it, ever growing */
+} console = { .lock = SPINLOCK_INIT(LOCK_CONSOLE) };
 
 /* Collected lines of domains without the serial line. */
 static struct {
@@ -30,11 +32,11 @@ static struct {
 
 void console_domain_new(struct domain *d)
 {
-	spin_lock(&lock);
-	if (!owner)
-		owner = d;
+	spin_lock(&console.lock);
+	if (!console.owner)
+		console.owner = d;
 	lines[d->id % MAX_DOMAINS].len = 0;
-	spin_unlock(&lock);
+	spin_unlock(&console.lock);
 }
 
 static void console_line_out(struct domain *d)
@@ -48,12 +50,12 @@ static void console_line_out(struct domain *d)
 
 void console_domain_gone(struct domain *d)
 {
-	spin_lock(&lock);
-	if (owner == d)
-		owner = NULL;
+	spin_lock(&console.lock);
+	if (console.owner == d)
+		console.owner = NULL;
 	else
 		console_line_out(d);
-	spin_unlock(&lock);
+	spin_unlock(&console.lock);
 }
 
 s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
@@ -65,9 +67,9 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 
 	if (guest_read(d, gpa, buf, len))
 		return -PARVUS_EFAULT;
-	spin_lock(&lock);
+	spin_lock(&console.lock);
 	for (i = 0; i < len; i++) {
-		if (owner == d) {
+		if (console.owner == d) {
 			arch_console_put(buf[i]);
 			continue;
 		}
@@ -76,7 +78,7 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 		if (buf[i] >= ' ')
 			lines[slot].text[lines[slot].len++] = buf[i];
 	}
-	spin_unlock(&lock);
+	spin_unlock(&console.lock);
 	return (s64)len;
 }
 
@@ -86,17 +88,17 @@ s64 hc_console_read(struct vcpu *v, u64 gpa, u64 length)
 	char buf[256];
 	u64 n = 0, len = min(length, sizeof(buf));
 
-	spin_lock(&lock);
-	while (owner == d && n < len && input_out + (u32)n != input_in) {
-		buf[n] = input[(input_out + (u32)n) % INPUT];
+	spin_lock(&console.lock);
+	while (console.owner == d && n < len && console.out + (u32)n != console.in) {
+		buf[n] = console.input[(console.out + (u32)n) % INPUT];
 		n++;
 	}
 	/* a bad buffer loses nothing */
 	if (n && guest_write(d, gpa, buf, n))
 		n = (u64)-PARVUS_EFAULT;
 	else
-		input_out += (u32)n;
-	spin_unlock(&lock);
+		console.out += (u32)n;
+	spin_unlock(&console.lock);
 	return (s64)n;
 }
 
@@ -105,15 +107,15 @@ void console_input(void)
 	struct domain *d;
 	int c;
 
-	spin_lock(&lock);
+	spin_lock(&console.lock);
 	while ((c = arch_console_get()) >= 0)
-		if (input_in - input_out < INPUT)
-			input[input_in++ % INPUT] = (char)c;
-	d = owner;
+		if (console.in - console.out < INPUT)
+			console.input[console.in++ % INPUT] = (char)c;
+	d = console.owner;
 	/* under the lock: the owner cannot be destroyed meanwhile */
 	if (d && d->vcpus[0] && READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address))
 		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
 	if (d)
 		event_send_virq(d, PARVUS_VIRQ_CONSOLE);
-	spin_unlock(&lock);
+	spin_unlock(&console.lock);
 }

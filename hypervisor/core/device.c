@@ -26,11 +26,13 @@ struct device {
 };
 BUILD_ASSERT(sizeof(struct device) <= PAGE_SIZE);
 
-static struct spinlock device_lock = SPINLOCK_INIT(LOCK_DEVICE);
 static struct device *devices[PARVUS_DEVICES];
-static u32 next_id = 1;		/* never used again; 0 = all are used up */
-static u32 live;		/* without the removed ones */
-static u32 cursor[MAX_DOMAINS];	/* per domain: where CHANGED goes on, for fairness */
+static struct {
+	struct spinlock lock;	/* of all of it, and of devices[] */
+	u32 next_id;		/* never used again; 0 = all are used up */
+	u32 live;		/* without the removed ones */
+	u32 cursor[MAX_DOMAINS];	/* per domain: where CHANGED goes on, for fairness */
+} registry = { .lock = SPINLOCK_INIT(LOCK_DEVICE), .next_id = 1 };
 
 static void slot_free(u32 i)
 {
@@ -95,7 +97,7 @@ static void device_remove(u32 i)
 
 	e->removed = true;
 	e->d.front_state = e->d.back_state = PARVUS_DEVICE_GONE;
-	WRITE_ONCE(live, live - 1);
+	WRITE_ONCE(registry.live, registry.live - 1);
 	ends_changed(e);
 	if (!e->end[FRONT] && !e->end[BACK])
 		slot_free(i);
@@ -131,7 +133,7 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 			return -PARVUS_EEXIST;
 		fronts++;
 	}
-	if (fronts >= PARVUS_DEVICES_DOMAIN || !next_id)
+	if (fronts >= PARVUS_DEVICES_DOMAIN || !registry.next_id)
 		return -PARVUS_ENOSPC;
 	i = slot_find();
 	if (i == PARVUS_DEVICES)
@@ -143,14 +145,14 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 	e->end[BACK] = back;
 	e->d.size = sizeof(e->d);
 	e->d.version = 1;
-	e->d.id = next_id++;
+	e->d.id = registry.next_id++;
 	e->d.device_class = r->device_class;
 	e->d.index = r->index;
 	e->d.front_domain = front->id;
 	e->d.back_domain = back->id;
 	memcpy(e->d.config, r->config, sizeof(r->config));
 	devices[i] = e;
-	WRITE_ONCE(live, live + 1);
+	WRITE_ONCE(registry.live, registry.live + 1);
 	ends_changed(e);
 	*r = e->d;
 	return 0;
@@ -220,14 +222,14 @@ static s64 device_changed(struct domain *d, u64 gpa)
 	u32 i = slot_after(d, 0, missed_removal);
 
 	if (i == PARVUS_DEVICES)
-		i = slot_after(d, cursor[d->id % MAX_DOMAINS], missed);
+		i = slot_after(d, registry.cursor[d->id % MAX_DOMAINS], missed);
 	if (i == PARVUS_DEVICES)
 		i = slot_after(d, 0, missed);
 	if (i == PARVUS_DEVICES)
 		return -PARVUS_ENOENT;
 	if (guest_write(d, gpa, &devices[i]->d, sizeof(struct parvus_device)))
 		return -PARVUS_EFAULT;
-	cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
+	registry.cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
 	changes_seen(i, d);
 	return 0;
 }
@@ -262,14 +264,14 @@ static s64 device_op_create(struct domain *d, u64 gpa, struct parvus_device *r)
 	front = domain_get(r->front_domain == PARVUS_DOMAIN_SELF ? d->id : r->front_domain);
 	back = domain_get(r->back_domain == PARVUS_DOMAIN_SELF ? d->id : r->back_domain);
 	if (front && back) {
-		spin_lock(&device_lock);
+		spin_lock(&registry.lock);
 		/* nothing is made that the caller cannot be told of */
 		ret = guest_write(d, gpa, r, sizeof(*r));
 		if (!ret)
 			ret = device_create(r, front, back);
 		if (!ret)
 			ret = guest_write(d, gpa, r, sizeof(*r));
-		spin_unlock(&device_lock);
+		spin_unlock(&registry.lock);
 	}
 	domain_put(front);
 	domain_put(back);
@@ -294,9 +296,9 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 		return -PARVUS_EINVAL;
 	if (op == PARVUS_DEVICE_CREATE)
 		return device_op_create(d, gpa, &r);
-	spin_lock(&device_lock);
+	spin_lock(&registry.lock);
 	ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : device_op_on(d, op, gpa, &r);
-	spin_unlock(&device_lock);
+	spin_unlock(&registry.lock);
 	return ret;
 }
 
@@ -305,7 +307,7 @@ void device_domain_gone(struct domain *d)
 	struct device *e;
 	u32 i;
 
-	spin_lock(&device_lock);
+	spin_lock(&registry.lock);
 	for (i = 0; i < PARVUS_DEVICES; i++) {
 		e = devices[i];
 		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
@@ -328,18 +330,18 @@ void device_domain_gone(struct domain *d)
 				device_remove(i);
 		}
 	}
-	spin_unlock(&device_lock);
+	spin_unlock(&registry.lock);
 }
 
-u32 device_count(void) { return READ_ONCE(live); }
+u32 device_count(void) { return READ_ONCE(registry.live); }
 
 u32 device_fronts(const struct domain *d)
 {
 	u32 i, n = 0;
 
-	spin_lock(&device_lock);
+	spin_lock(&registry.lock);
 	for (i = 0; i < PARVUS_DEVICES; i++)
 		n += devices[i] && !devices[i]->removed && devices[i]->end[FRONT] == d;
-	spin_unlock(&device_lock);
+	spin_unlock(&registry.lock);
 	return n;
 }

@@ -23,14 +23,16 @@
 #include <parvus/event.h>
 
 struct domain *domains[MAX_DOMAINS];
-static struct spinlock domains_lock = SPINLOCK_INIT(LOCK_DOMAINS);
-static u32 domains_alive;
-static u32 last_id;		/* numbers go up, so that an old one does not soon mean another domain */
-static u32 last_serial;
-static struct domain *control;	/* domain 0, if there is one */
-static bool control_over;	/* it has ended: nothing is kept for it */
 bool reboot_allowed;
-static bool control_alone;	/* all others were told, and nobody holds one of them for that */
+static struct {
+	struct spinlock lock;	/* of all of it, of domains[], and of references */
+	u32 alive;
+	u32 last_id;		/* they go up: an old one does not soon mean another domain */
+	u32 last_serial;
+	struct domain *control;	/* domain 0, if there is one */
+	bool control_over;	/* it has ended: nothing is kept for it */
+	bool control_alone;	/* all others were told, and nobody holds one of them for that */
+} census = { .lock = SPINLOCK_INIT(LOCK_DOMAINS) };
 
 #define ANY		0xffffffffu
 /* As many as Xen has, but every slot has as many: the search for one goes on beyond the last. */
@@ -40,25 +42,28 @@ static struct domain *domain_get_slot(unsigned int slot, u32 id)
 {
 	struct domain *d;
 
-	spin_lock(&domains_lock);
+	spin_lock(&census.lock);
 	d = domains[slot];
 	if (d && (id == ANY || d->id == id))
 		d->refs++;
 	else
 		d = NULL;
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	return d;
 }
 
-struct domain *domain_get(u32 id) { return id < DOMAIN_IDS ? domain_get_slot(id % MAX_DOMAINS, id) : NULL; }
+struct domain *domain_get(u32 id)
+{
+	return id < DOMAIN_IDS ? domain_get_slot(id % MAX_DOMAINS, id) : NULL;
+}
 
 void domain_unref(struct domain *d)
 {
 	bool last;
 
-	spin_lock(&domains_lock);
+	spin_lock(&census.lock);
 	last = !--d->refs;
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	if (last) {
 		grant_domain_free(d);
 		hv_free(d, sizeof(*d));
@@ -75,9 +80,9 @@ struct domain *domain_next(struct domain *d, unsigned int *slot)
 
 void domain_hold(struct domain *d)
 {
-	spin_lock(&domains_lock);
+	spin_lock(&census.lock);
 	d->refs++;
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 }
 
 static void locks_init(struct domain *d)
@@ -97,8 +102,8 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	struct domain *d;
 	unsigned int i;
 
-	if (!vcpus || vcpus > MAX_VCPUS || !ram || max_gfn < ram || ram > MAX_GUEST_MEM >> PAGE_SHIFT ||
-	    max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
+	if (!vcpus || vcpus > MAX_VCPUS || !ram || ram > MAX_GUEST_MEM >> PAGE_SHIFT ||
+	    max_gfn < ram || max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return NULL;
 	d = hv_alloc(sizeof(*d));
 	if (!d)
@@ -125,18 +130,19 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 			goto fail;
 	}
 	spin_lock(&d->control_lock);
-	spin_lock(&domains_lock);
-	for (i = 0; i < MAX_DOMAINS && domains[(last_id + i) % DOMAIN_IDS % MAX_DOMAINS]; i++)
-		;
+	spin_lock(&census.lock);
+	for (i = 0; i < MAX_DOMAINS; i++)
+		if (!domains[(census.last_id + i) % DOMAIN_IDS % MAX_DOMAINS])
+			break;
 	if (i < MAX_DOMAINS) {
-		d->id = (u16)((last_id + i) % DOMAIN_IDS);
-		d->serial = ++last_serial;
-		last_id = d->id + 1u;
+		d->id = (u16)((census.last_id + i) % DOMAIN_IDS);
+		d->serial = ++census.last_serial;
+		census.last_id = d->id + 1u;
 		d->refs = 1;
 		domains[d->id % MAX_DOMAINS] = d;
-		domains_alive++;
+		census.alive++;
 	}
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	if (i < MAX_DOMAINS)
 		return d;
 fail:
@@ -270,7 +276,8 @@ s64 hc_shutdown(struct vcpu *v, u64 reason, u64 status)
 }
 
 /* The record that a runner reads: one line, the reason quoted, its quotes turned to apostrophes. */
-static void end_record(const char *name, u32 id, u32 reason, u32 status, const char *why, u64 before)
+static void end_record(const char *name, u32 id, u32 reason, u32 status, const char *why,
+		       u64 before)
 {
 	static const char *const names[] = { "poweroff", "reboot", "suspend", "crash", "killed" };
 	static struct spinlock lock = SPINLOCK_INIT(LOCK_RECORD);
@@ -284,9 +291,10 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 	/* one at a time: the last line has the last number */
 	spin_lock(&lock);
 	hv_snprintf(line, sizeof(line),
-		    "parvus: end domain=%u name=%s reason=%s status=%u why=\"%s\" free_frames=%lu of=%lu\n",
-		    id, name, reason < ARRAY_SIZE(names) ? names[reason] : "unknown", status, quoted,
-		    (unsigned long)frames_free_count(), (unsigned long)before);
+		    "parvus: end domain=%u name=%s reason=%s status=%u why=\"%s\" "
+		    "free_frames=%lu of=%lu\n",
+		    id, name, reason < ARRAY_SIZE(names) ? names[reason] : "unknown", status,
+		    quoted, (unsigned long)frames_free_count(), (unsigned long)before);
 	log_raw(line);
 	spin_unlock(&lock);
 }
@@ -324,17 +332,17 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 		return false;
 	memcpy(name, d->name, sizeof(name));
 	memcpy(why, d->kill_reason, sizeof(why));
-	spin_lock(&domains_lock);
+	spin_lock(&census.lock);
 	domains[id % MAX_DOMAINS] = NULL;
-	if (control == d)	/* it could not be built */
-		control = NULL;
-	spin_unlock(&domains_lock);
+	if (census.control == d)	/* it could not be built */
+		census.control = NULL;
+	spin_unlock(&census.lock);
 	domain_put(d);
 	domain_memory_free();
 	end_record(name, id, reason, status, why, before);
-	spin_lock(&domains_lock);
-	domains_alive--;	/* after its record: the last one switches the machine off */
-	spin_unlock(&domains_lock);
+	spin_lock(&census.lock);
+	census.alive--;	/* after its record: the last one switches the machine off */
+	spin_unlock(&census.lock);
 	return true;
 }
 
@@ -363,11 +371,11 @@ bool domain_state_change(struct domain *d, enum domain_state from, enum domain_s
 {
 	bool ok;
 
-	spin_lock(&domains_lock);
+	spin_lock(&census.lock);
 	ok = d->state == from;
 	if (ok)
 		WRITE_ONCE(d->state, to);
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	if (ok)
 		domain_changed(d);
 	return ok;
@@ -378,12 +386,12 @@ static void control_finish(void)
 {
 	struct domain *d = NULL;
 
-	spin_lock(&domains_lock);
-	if (control_alone && control && domains_alive == 1) {
-		d = control;
-		control = NULL;
+	spin_lock(&census.lock);
+	if (census.control_alone && census.control && census.alive == 1) {
+		d = census.control;
+		census.control = NULL;
 	}
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	if (d)
 		domain_destroy(d);
 }
@@ -413,14 +421,14 @@ static void control_ends(void)
 	struct domain *d;
 	unsigned int i;
 
-	spin_lock(&domains_lock);
-	control_over = true;
+	spin_lock(&census.lock);
+	census.control_over = true;
 	for (i = 0; i < MAX_DOMAINS; i++)
 		if (domains[i] && domains[i]->state != DOMAIN_RUNNING) {
 			WRITE_ONCE(domains[i]->state, DOMAIN_DYING);
 			ours[i / 64] |= 1ull << (i % 64);
 		}
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	for_each_domain(d, i) {
 		if (d->control)
 			continue;
@@ -431,9 +439,9 @@ static void control_ends(void)
 			domain_kill_other(d, "domain 0 ended");
 		}
 	}
-	spin_lock(&domains_lock);
-	control_alone = true;
-	spin_unlock(&domains_lock);
+	spin_lock(&census.lock);
+	census.control_alone = true;
+	spin_unlock(&census.lock);
 	control_finish();
 }
 
@@ -450,13 +458,13 @@ void domain_vcpu_gone(struct domain *d)
 		control_ends();
 		return;
 	}
-	spin_lock(&domains_lock);
-	keep = control && !control_over;
+	spin_lock(&census.lock);
+	keep = census.control && !census.control_over;
 	if (keep) {
 		d->refs++;	/* from now on domain 0 may destroy it */
 		WRITE_ONCE(d->state, DOMAIN_SHUTDOWN);
 	}
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	if (keep) {
 		device_domain_gone(d);
 		domain_changed(d);
@@ -470,24 +478,24 @@ void domain_vcpu_gone(struct domain *d)
 void domain_set_control(struct domain *d)
 {
 	d->control = true;
-	control = d;
+	census.control = d;
 }
 
-struct domain *control_domain(void) { return READ_ONCE(control); }
+struct domain *control_domain(void) { return READ_ONCE(census.control); }
 
 void domain_changed(struct domain *d)
 {
 	struct domain *zero;
 
 	atomic_inc_u32(&d->changes);
-	spin_lock(&domains_lock);
-	zero = control;
+	spin_lock(&census.lock);
+	zero = census.control;
 	if (zero)
 		zero->refs++;
-	spin_unlock(&domains_lock);
+	spin_unlock(&census.lock);
 	if (zero && zero != d)
 		event_send_virq(zero, PARVUS_VIRQ_DOMAIN);
 	domain_put(zero);
 }
 
-unsigned int domains_count(void) { return READ_ONCE(domains_alive); }
+unsigned int domains_count(void) { return READ_ONCE(census.alive); }

@@ -84,7 +84,7 @@ struct grant_domain {
 };
 BUILD_ASSERT(sizeof(struct grant_domain) <= PAGE_SIZE);
 
-static u64 offers_total, mappings_total, ghosts;
+static struct { u64 offers, mappings, ghosts; } total;	/* of all domains; atomic */
 
 /* ---- tables ---- */
 
@@ -167,7 +167,7 @@ static void frame_unoffer(mfn_t mfn)
 	u64 word = atomic_add_u64(&frame_info(mfn)->word, -FRAME_OFFER);
 
 	if ((word & FRAME_GHOST) && !(word & FRAME_OFFERS)) {
-		atomic_add_u64(&ghosts, -1ull);
+		atomic_add_u64(&total.ghosts, -1ull);
 		free_frames(mfn, 0);
 	}
 }
@@ -177,11 +177,11 @@ bool grant_ghost(mfn_t mfn)
 	struct frame_info *f = frame_info(mfn);
 
 	/* from the mark on, the last user may free it at any time */
-	atomic_inc_u64(&ghosts);
+	atomic_inc_u64(&total.ghosts);
 	f->owner = DOMAIN_NONE;
 	if (atomic_or_u64(&f->word, FRAME_GHOST) & FRAME_OFFERS)
 		return true;
-	atomic_add_u64(&ghosts, -1ull);
+	atomic_add_u64(&total.ghosts, -1ull);
 	return false;
 }
 
@@ -253,7 +253,7 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	s->o.mfn = (u32)mfn_x(gfn_entry_mfn(e));
 	WRITE_ONCE(s->o.to, serial);
 	smp_store_release(&s->o.state, OFFER_STANDS | (readonly ? OFFER_READONLY : 0));
-	atomic_inc_u64(&offers_total);
+	atomic_inc_u64(&total.offers);
 	*ref = n;
 out:
 	spin_unlock(&g->lock);
@@ -275,7 +275,7 @@ static int grant_revoke(struct domain *d, u32 ref)
 		if (!(s & OFFER_USERS) && atomic_cmpxchg_u32(&o->state, s, 0)) {
 			frame_unoffer(_mfn(o->mfn));
 			slot_put(&g->offers, ref);
-			atomic_add_u64(&offers_total, -1ull);
+			atomic_add_u64(&total.offers, -1ull);
 			ret = 0;
 		}
 	}
@@ -295,9 +295,15 @@ static struct domain *peer_get(struct domain **peer, u32 id)
 /* ---- mappings: under the lock ---- */
 
 /* Spread: frames that a peer has 2 MiB apart are not to meet in one list. */
-static u32 *bucket_of(struct grant_domain *g, u32 gfn) { return &g->bucket[gfn * 0x9e3779b1u >> g->shift]; }
+static u32 *bucket_of(struct grant_domain *g, u32 gfn)
+{
+	return &g->bucket[gfn * 0x9e3779b1u >> g->shift];
+}
 
-static size_t bucket_bytes(const struct grant_domain *g) { return g->bucket ? sizeof(u32) << (32 - g->shift) : 0; }
+static size_t bucket_bytes(const struct grant_domain *g)
+{
+	return g->bucket ? sizeof(u32) << (32 - g->shift) : 0;
+}
 
 /* The first lists, or more when those there are get long; without memory it stays as it is. */
 static void buckets_grow(struct grant_domain *g)
@@ -431,7 +437,7 @@ static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant
 	s->next = *bucket_of(g, (u32)gfn);
 	*bucket_of(g, (u32)gfn) = n;
 	entry_update(d, s->m.gfn, s->m.mfn);
-	atomic_inc_u64(&mappings_total);
+	atomic_inc_u64(&total.mappings);
 	r->handle = n;
 	r->gfn = gfn;
 unlock:
@@ -482,7 +488,7 @@ static void unmap_end(struct domain *d, u32 handle)
 	s->m.owner = NULL;
 	slot_put(&g->mappings, handle);
 	spin_unlock(&g->lock);
-	atomic_add_u64(&mappings_total, -1ull);
+	atomic_add_u64(&total.mappings, -1ull);
 	offer_drop(o);
 	domain_put(owner);
 }
@@ -644,7 +650,9 @@ s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 		return -PARVUS_E2BIG;
 	count = min(count, (u64)CHUNK);
 	op &= index_mask(op, ARRAY_SIZE(layout));
-	return op == PARVUS_GRANT_UNMAP ? grant_unmap(v, gpa, count) : grant_each(d, op, gpa, count);
+	if (op == PARVUS_GRANT_UNMAP)
+		return grant_unmap(v, gpa, count);
+	return grant_each(d, op, gpa, count);
 }
 
 /* ---- life ---- */
@@ -690,8 +698,8 @@ bool grant_domain_destroy(struct domain *d)
 		else if (s)
 			frame_unoffer(_mfn(o->mfn));
 	}
-	atomic_add_u64(&mappings_total, -(u64)g->mappings.used);
-	atomic_add_u64(&offers_total, -(u64)g->offers.used);
+	atomic_add_u64(&total.mappings, -(u64)g->mappings.used);
+	atomic_add_u64(&total.offers, -(u64)g->offers.used);
 	g->mappings.used = g->offers.used = 0;
 	return mapped;
 }
@@ -718,6 +726,6 @@ u64 grant_pages(const struct domain *d)
 
 u32 grant_offers(const struct domain *d) { return READ_ONCE(d->grants->offers.used); }
 u32 grant_mappings(const struct domain *d) { return READ_ONCE(d->grants->mappings.used); }
-u64 grant_offers_total(void) { return READ_ONCE(offers_total); }
-u64 grant_mappings_total(void) { return READ_ONCE(mappings_total); }
-u64 grant_ghost_frames(void) { return READ_ONCE(ghosts); }
+u64 grant_offers_total(void) { return READ_ONCE(total.offers); }
+u64 grant_mappings_total(void) { return READ_ONCE(total.mappings); }
+u64 grant_ghost_frames(void) { return READ_ONCE(total.ghosts); }

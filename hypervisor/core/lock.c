@@ -15,7 +15,7 @@ static const char *const lock_names[LOCK_RANKS] = {
 	[LOCK_PAUSE] = "domain.pause_lock",
 	[LOCK_TRACE] = "the lock of traces",
 	[LOCK_CONSOLE] = "the lock of consoles",
-	[LOCK_DEVICE] = "device_lock",
+	[LOCK_DEVICE] = "registry.lock",
 	[LOCK_BIND] = "bind_lock",
 	[LOCK_EVENT] = "domain.event_lock",
 	[LOCK_EVENT_TIMER] = "the timer_lock of events",
@@ -23,15 +23,15 @@ static const char *const lock_names[LOCK_RANKS] = {
 	[LOCK_ASPACE] = "aspace.lock",
 	[LOCK_SHADOW] = "shadow_domain.lock",
 	[LOCK_GFN] = "domain.gfn_lock",
-	[LOCK_DOMAINS] = "domains_lock",
+	[LOCK_DOMAINS] = "census.lock",
 	[LOCK_TIMERS] = "the lock of a heap of timers",
-	[LOCK_CAPPED] = "capped_lock",
+	[LOCK_CAPPED] = "capped.lock",
 	[LOCK_QUEUE] = "the lock of a run queue",
 	[LOCK_CAP] = "domain.sched.lock",
-	[LOCK_MEMORY] = "hv_lock",
-	[LOCK_FRAMES] = "frames_lock",
+	[LOCK_MEMORY] = "hv.lock",
+	[LOCK_FRAMES] = "ram.lock",
 	[LOCK_RECORD] = "the lock of end records",
-	[LOCK_LOG] = "log_lock",
+	[LOCK_LOG] = "the lock of the log",
 };
 
 enum lock_checks lock_checks = LOCKS_BOOT;
@@ -108,7 +108,8 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
 {
 	bool checked = lock_checks != LOCKS_FREE;
 
-	*l = (struct spinlock){ .next = checked ? LOCK_OFF_BY : 0, .rank = (u8)rank, .checked = checked };
+	*l = (struct spinlock){ .next = checked ? LOCK_OFF_BY : 0, .rank = (u8)rank,
+				.checked = checked };
 }
 
 bool spin_trylock(struct spinlock *l)

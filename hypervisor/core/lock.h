@@ -29,13 +29,13 @@ enum lock_rank {
 	LOCK_ASPACE,		/* aspace.lock */
 	LOCK_SHADOW,		/* shadow_domain.lock */
 	LOCK_GFN,		/* domain.gfn_lock */
-	LOCK_DOMAINS,		/* domain.c: domains_lock */
+	LOCK_DOMAINS,		/* domain.c: census.lock */
 	LOCK_TIMERS,		/* timer.c: a heap */
-	LOCK_CAPPED,		/* sched.c: capped_lock */
+	LOCK_CAPPED,		/* sched.c: capped.lock */
 	LOCK_QUEUE,		/* sched.c: a run queue */
 	LOCK_CAP,		/* domain.sched.lock */
-	LOCK_MEMORY,		/* page_alloc.c: hv_lock */
-	LOCK_FRAMES,		/* page_alloc.c: frames_lock */
+	LOCK_MEMORY,		/* page_alloc.c: hv.lock */
+	LOCK_FRAMES,		/* page_alloc.c: ram.lock */
 	LOCK_RECORD,		/* domain.c: end_record() */
 	LOCK_LOG,		/* log.c */
 	LOCK_RANKS

@@ -14,21 +14,23 @@
 
 #define GUEST_LINES	200u		/* per second, all guests together */
 
-static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
 static char ring[LOG_RING];
-static u64 ring_end;			/* position: bytes ever written */
-static u64 warnings;
-static u64 guest_second;
-static u32 guest_lines;
+static struct {
+	struct spinlock lock;	/* of the ring and its end, and for whole lines */
+	u64 end;		/* position in the ring: bytes ever written */
+	u64 warnings;		/* ever; atomic */
+	u64 guest_second;	/* the running second of guests' lines, */
+	u32 guest_lines;	/* and how many it had: atomic, and a guess where two CPUs meet */
+} state = { .lock = SPINLOCK_INIT(LOCK_LOG) };
 bool log_to_serial;
 enum log_level log_limit = LOG_INFO;
 
-u64 log_warnings(void) { return READ_ONCE(warnings); }
+u64 log_warnings(void) { return READ_ONCE(state.warnings); }
 
 static void log_emit(const char *s)
 {
 	for (; *s; s++) {
-		ring[ring_end++ % LOG_RING] = *s;
+		ring[state.end++ % LOG_RING] = *s;
 		arch_debug_put(*s);
 		if (log_to_serial)
 			arch_console_put(*s);
@@ -43,7 +45,7 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 	int n;
 
 	if (level <= LOG_WARN)
-		atomic_inc_u64(&warnings);
+		atomic_inc_u64(&state.warnings);
 	if (level > log_limit)
 		return;
 	if (c && c->current)
@@ -55,9 +57,9 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 	n = (int)strlen(line);
 	line[n] = '\n';
 	line[n + 1] = 0;
-	spin_lock(&log_lock);
+	spin_lock(&state.lock);
 	log_emit(line);
-	spin_unlock(&log_lock);
+	spin_unlock(&state.lock);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -74,11 +76,11 @@ void log_guest(const char *fmt, ...)
 	va_list ap;
 	u64 second = arch_now_ns() / 1000000000u;
 
-	if (second != READ_ONCE(guest_second)) {
-		WRITE_ONCE(guest_second, second);
-		WRITE_ONCE(guest_lines, 0);
+	if (second != READ_ONCE(state.guest_second)) {
+		WRITE_ONCE(state.guest_second, second);
+		WRITE_ONCE(state.guest_lines, 0);
 	}
-	if (atomic_inc_u32(&guest_lines) > GUEST_LINES)
+	if (atomic_inc_u32(&state.guest_lines) > GUEST_LINES)
 		return;
 	va_start(ap, fmt);
 	log_va(LOG_INFO, fmt, ap);
@@ -87,9 +89,9 @@ void log_guest(const char *fmt, ...)
 
 void log_raw(const char *s)
 {
-	spin_lock(&log_lock);
+	spin_lock(&state.lock);
 	log_emit(s);
-	spin_unlock(&log_lock);
+	spin_unlock(&state.lock);
 }
 
 u32 log_read(u64 *from, char *out, u32 size, u64 *end)
@@ -97,14 +99,14 @@ u32 log_read(u64 *from, char *out, u32 size, u64 *end)
 	u64 at, oldest;
 	u32 n;
 
-	spin_lock(&log_lock);
-	oldest = ring_end > LOG_RING ? ring_end - LOG_RING : 0;
-	at = *from < oldest ? oldest : min(*from, ring_end);
+	spin_lock(&state.lock);
+	oldest = state.end > LOG_RING ? state.end - LOG_RING : 0;
+	at = *from < oldest ? oldest : min(*from, state.end);
 	*from = at;
-	*end = ring_end;
-	for (n = 0; n < size && at < ring_end; n++)
+	*end = state.end;
+	for (n = 0; n < size && at < state.end; n++)
 		out[n] = ring[at++ % LOG_RING];
-	spin_unlock(&log_lock);
+	spin_unlock(&state.lock);
 	return n;
 }
 
@@ -131,7 +133,7 @@ void log_panic_mode(void)
 {
 	log_to_serial = true;
 	lock_checks = LOCKS_FREE;
-	spin_init(&log_lock, LOCK_LOG);
+	spin_init(&state.lock, LOCK_LOG);
 }
 
 void panic(const char *fmt, ...)

@@ -14,17 +14,18 @@
 struct frame_info *frame_table;		/* set at boot */
 u64 frame_table_count;
 
-/* All below under this lock. */
-static struct spinlock frames_lock = SPINLOCK_INIT(LOCK_FRAMES);
-static u64 frames_free, frames_total;
-
 /*
  * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" (32 bits
  * cover 16 TiB) and word for "previous".
  */
 #define FRAME_EXTENT	1u	/* flags: first frame of a free extent */
 
-static u32 single_head, extent_head;
+static struct {
+	struct spinlock lock;	/* of all of it, and of frame_table[] for free frames */
+	u64 free, total;	/* frames */
+	u32 singles, extents;	/* heads of the lists of what is free */
+	u16 *chunk_free;	/* free singles per chunk */
+} ram = { .lock = SPINLOCK_INIT(LOCK_FRAMES) };
 
 static void list_add(u32 *head, u64 n)
 {
@@ -49,8 +50,6 @@ static void list_del(u32 *head, u64 n)
 		frame_table[f->count - 1].word = f->word;
 }
 
-static u16 *chunk_free;		/* free singles per chunk */
-
 static void set_type(u64 n, enum frame_type type)
 {
 	frame_table[n] = (struct frame_info){ .type = (u8)type, .owner = DOMAIN_NONE };
@@ -63,7 +62,7 @@ static void add_extent(u64 n)
 	for (i = 0; i < EXTENT_FRAMES; i++)
 		set_type(n + i, FRAME_FREE);
 	frame_table[n].flags = FRAME_EXTENT;
-	list_add(&extent_head, n);
+	list_add(&ram.extents, n);
 }
 
 static void add_single(u64 n)
@@ -71,12 +70,12 @@ static void add_single(u64 n)
 	u64 chunk = n / EXTENT_FRAMES, first = chunk * EXTENT_FRAMES, i;
 
 	set_type(n, FRAME_FREE);
-	list_add(&single_head, n);
-	if (++chunk_free[chunk] < EXTENT_FRAMES)
+	list_add(&ram.singles, n);
+	if (++ram.chunk_free[chunk] < EXTENT_FRAMES)
 		return;
 	for (i = 0; i < EXTENT_FRAMES; i++)
-		list_del(&single_head, first + i);
-	chunk_free[chunk] = 0;
+		list_del(&ram.singles, first + i);
+	ram.chunk_free[chunk] = 0;
 	add_extent(first);
 }
 
@@ -84,20 +83,20 @@ void frames_add(mfn_t mfn, u64 count)
 {
 	u64 n = mfn_x(mfn), end = min(n + count, frame_table_count);
 
-	spin_lock(&frames_lock);
-	if (!chunk_free) {
+	spin_lock(&ram.lock);
+	if (!ram.chunk_free) {
 		/* the first frames given pay for the chunk counters */
 		u64 bytes = (frame_table_count / EXTENT_FRAMES + 1) * sizeof(u16);
 		u64 pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
 
 		BUG_ON(n + pages > end);
-		chunk_free = frame_map(_mfn(n));
-		memset(chunk_free, 0, pages << PAGE_SHIFT);
+		ram.chunk_free = frame_map(_mfn(n));
+		memset(ram.chunk_free, 0, pages << PAGE_SHIFT);
 		for (; pages; pages--)
 			frame_table[n++].type = FRAME_HYPERVISOR;
 	}
-	frames_total += end - n;
-	frames_free += end - n;
+	ram.total += end - n;
+	ram.free += end - n;
 	while (n < end) {
 		if (!(n % EXTENT_FRAMES) && n + EXTENT_FRAMES <= end) {
 			add_extent(n);
@@ -106,20 +105,20 @@ void frames_add(mfn_t mfn, u64 count)
 			add_single(n++);
 		}
 	}
-	spin_unlock(&frames_lock);
+	spin_unlock(&ram.lock);
 }
 
 static void split_extent(u64 n)
 {
 	u64 i;
 
-	list_del(&extent_head, n);
+	list_del(&ram.extents, n);
 	frame_table[n].flags = 0;
 	for (i = EXTENT_FRAMES; i-- > 0;) {
 		set_type(n + i, FRAME_FREE);
-		list_add(&single_head, n + i);
+		list_add(&ram.singles, n + i);
 	}
-	chunk_free[n / EXTENT_FRAMES] = EXTENT_FRAMES;
+	ram.chunk_free[n / EXTENT_FRAMES] = EXTENT_FRAMES;
 }
 
 /* A free extent, or a single frame, is the hypervisor's. */
@@ -128,30 +127,30 @@ static void free_take(u64 n, unsigned int order)
 	u64 i;
 
 	if (order) {
-		list_del(&extent_head, n);
+		list_del(&ram.extents, n);
 	} else {
-		list_del(&single_head, n);
-		chunk_free[n / EXTENT_FRAMES]--;
+		list_del(&ram.singles, n);
+		ram.chunk_free[n / EXTENT_FRAMES]--;
 	}
 	for (i = 0; i < 1ull << order; i++)
 		set_type(n + i, FRAME_HYPERVISOR);
-	frames_free -= 1ull << order;
+	ram.free -= 1ull << order;
 }
 
 static int free_take_any(unsigned int order, mfn_t *out)
 {
-	u32 *head = order ? &extent_head : &single_head;
+	u32 *head = order ? &ram.extents : &ram.singles;
 	int ret = -PARVUS_ENOMEM;
 
-	spin_lock(&frames_lock);
-	if (!order && !single_head && extent_head)
-		split_extent(extent_head - 1);
+	spin_lock(&ram.lock);
+	if (!order && !ram.singles && ram.extents)
+		split_extent(ram.extents - 1);
 	if (*head) {
 		*out = _mfn(*head - 1);
 		free_take(*head - 1, order);
 		ret = 0;
 	}
-	spin_unlock(&frames_lock);
+	spin_unlock(&ram.lock);
 	return ret;
 }
 
@@ -165,9 +164,9 @@ void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsi
 		struct frame_info *f = &frame_table[n];
 		u64 chunk = ROUND_DOWN(n, EXTENT_FRAMES);
 
-		spin_lock(&frames_lock);
+		spin_lock(&ram.lock);
 		if (f->type != FRAME_FREE) {
-			spin_unlock(&frames_lock);
+			spin_unlock(&ram.lock);
 			n++;
 			continue;
 		}
@@ -179,7 +178,7 @@ void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsi
 				split_extent(chunk);
 		}
 		free_take(n, order);
-		spin_unlock(&frames_lock);
+		spin_unlock(&ram.lock);
 		got(arg, _mfn(n), order);
 		n += 1ull << order;
 	}
@@ -190,23 +189,25 @@ void free_frames(mfn_t mfn, unsigned int order)
 	u64 n = mfn_x(mfn);
 
 	BUG_ON(n >= frame_table_count || frame_table[n].type == FRAME_FREE);
-	spin_lock(&frames_lock);
+	spin_lock(&ram.lock);
 	if (order == EXTENT_ORDER) {
 		add_extent(n);
-		frames_free += EXTENT_FRAMES;
+		ram.free += EXTENT_FRAMES;
 	} else {
 		add_single(n);
-		frames_free++;
+		ram.free++;
 	}
-	spin_unlock(&frames_lock);
+	spin_unlock(&ram.lock);
 }
 
 /*
  * The hypervisor's own memory: whole frames cut from one extent after another, so
  * that they do not scatter over those that guests could have whole.
  */
-static struct spinlock hv_lock = SPINLOCK_INIT(LOCK_MEMORY);
-static u64 hv_next, hv_end;
+static struct {
+	struct spinlock lock;
+	u64 next, end;		/* frames of the extent that single ones are taken from */
+} hv = { .lock = SPINLOCK_INIT(LOCK_MEMORY) };
 
 int alloc_frames(unsigned int order, mfn_t *out)
 {
@@ -215,12 +216,12 @@ int alloc_frames(unsigned int order, mfn_t *out)
 	if (likely(!ret) || order)
 		return ret;
 	/* the very last are in the hypervisor's extent */
-	spin_lock(&hv_lock);
-	if (hv_next < hv_end) {
-		*out = _mfn(hv_next++);
+	spin_lock(&hv.lock);
+	if (hv.next < hv.end) {
+		*out = _mfn(hv.next++);
 		ret = 0;
 	}
-	spin_unlock(&hv_lock);
+	spin_unlock(&hv.lock);
 	return ret;
 }
 
@@ -232,28 +233,28 @@ void *hv_alloc(size_t bytes)
 
 	if (!frames || frames > EXTENT_FRAMES)
 		return NULL;
-	spin_lock(&hv_lock);
-	if (frames == 1 && hv_next == hv_end) {
+	spin_lock(&hv.lock);
+	if (frames == 1 && hv.next == hv.end) {
 		if (free_take_any(0, &mfn))
 			goto fail;
 	} else {
-		if (hv_end - hv_next < frames) {
-			for (; hv_next < hv_end; hv_next++)
-				free_frames(_mfn(hv_next), 0);
+		if (hv.end - hv.next < frames) {
+			for (; hv.next < hv.end; hv.next++)
+				free_frames(_mfn(hv.next), 0);
 			if (free_take_any(EXTENT_ORDER, &mfn))
 				goto fail;
-			hv_next = mfn_x(mfn);
-			hv_end = hv_next + EXTENT_FRAMES;
+			hv.next = mfn_x(mfn);
+			hv.end = hv.next + EXTENT_FRAMES;
 		}
-		mfn = _mfn(hv_next);
-		hv_next += frames;
+		mfn = _mfn(hv.next);
+		hv.next += frames;
 	}
-	spin_unlock(&hv_lock);
+	spin_unlock(&hv.lock);
 	p = frame_map(mfn);
 	memset(p, 0, frames << PAGE_SHIFT);
 	return p;
 fail:
-	spin_unlock(&hv_lock);
+	spin_unlock(&hv.lock);
 	return NULL;
 }
 
@@ -268,5 +269,5 @@ void hv_free(void *p, size_t bytes)
 }
 
 /* Frames that hv_alloc holds but has not given out count as free: leak tests compare. */
-u64 frames_free_count(void) { return READ_ONCE(frames_free) + hv_end - hv_next; }
-u64 frames_total_count(void) { return frames_total; }
+u64 frames_free_count(void) { return READ_ONCE(ram.free) + hv.end - hv.next; }
+u64 frames_total_count(void) { return ram.total; }

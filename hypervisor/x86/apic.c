@@ -29,20 +29,23 @@
 
 struct firmware firmware = { .lapic = 0xfee00000 };
 
-static volatile u32 *apic;	/* NULL: x2APIC */
-static volatile u32 *ioapic;
-static u64 tsc_per_tick_fp;	/* TSC ticks per APIC timer tick, 32.32 */
+/* Set at boot. */
+static struct {
+	volatile u32 *local;	/* NULL: x2APIC */
+	volatile u32 *io;
+	u64 tsc_per_tick;	/* TSC ticks per APIC timer tick, 32.32 */
+} apic;
 
 /* @reg: the offset in the page; an MSR of x2APIC has 16 of these. */
 static u32 apic_read(u32 reg)
 {
-	return apic ? apic[reg / 4] : (u32)rdmsr(0x800 + (reg >> 4));
+	return apic.local ? apic.local[reg / 4] : (u32)rdmsr(0x800 + (reg >> 4));
 }
 
 static void apic_write(u32 reg, u32 v)
 {
-	if (apic)
-		apic[reg / 4] = v;
+	if (apic.local)
+		apic.local[reg / 4] = v;
 	else
 		wrmsr(0x800 + (reg >> 4), v);
 }
@@ -60,11 +63,11 @@ u32 apic_id(void)
 {
 	u32 a, b, c, d;
 
-	if (!apic && !cpu_features.x2apic) {
+	if (!apic.local && !cpu_features.x2apic) {
 		cpuid_count(1, 0, &a, &b, &c, &d);
 		return b >> 24;
 	}
-	return apic ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
+	return apic.local ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
 }
 
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }
@@ -83,8 +86,8 @@ void apic_init_cpu(void)
 		wrmsr(MSR_APIC_BASE, base | 3u << 10);
 	} else {
 		wrmsr(MSR_APIC_BASE, base | 1u << 11);
-		if (!apic)
-			apic = mmio_map(firmware.lapic, PAGE_SIZE);
+		if (!apic.local)
+			apic.local = mmio_map(firmware.lapic, PAGE_SIZE);
 	}
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SVR, 0x100 | HV_VECTOR_SPURIOUS);
@@ -100,7 +103,7 @@ void apic_init_cpu(void)
 /* @low: the lower half of the command register: vector, delivery mode, assert. */
 void apic_send(u32 dest, u32 low)
 {
-	if (!apic) {
+	if (!apic.local) {
 		/* this WRMSR may overtake earlier stores (SDM vol. 3, 11.12.3) */
 		__asm__ volatile("mfence; lfence" : : : "memory");
 		wrmsr(0x830, (u64)dest << 32 | low);
@@ -140,7 +143,7 @@ u32 apic_timer_stop_count(void)
 
 void apic_timer_set_rate(u64 tsc, u32 ticks)
 {
-	tsc_per_tick_fp = ticks ? mul_div(tsc, 1ull << 32, ticks) : 1ull << 32;
+	apic.tsc_per_tick = ticks ? mul_div(tsc, 1ull << 32, ticks) : 1ull << 32;
 }
 
 /*
@@ -166,7 +169,7 @@ void apic_timer_arm(u64 deadline)
 	now = rdtsc();
 	/* far deadlines: fire early, look again, arm again */
 	ticks = deadline > now ? min(deadline - now, 0xfffffffull) : 0;
-	ticks = min(mul_div(ticks, 1ull << 32, tsc_per_tick_fp) + 1, 0xffffffffull);
+	ticks = min(mul_div(ticks, 1ull << 32, apic.tsc_per_tick) + 1, 0xffffffffull);
 	apic_write(APIC_INITIAL, (u32)ticks);
 }
 
@@ -179,16 +182,16 @@ void ioapic_route(unsigned int irq, u8 vector)
 
 	if (!firmware.ioapics)
 		return;
-	if (!ioapic)
-		ioapic = mmio_map(firmware.ioapic[0], PAGE_SIZE);
+	if (!apic.io)
+		apic.io = mmio_map(firmware.ioapic[0], PAGE_SIZE);
 	if ((flags & 3) == 3)
 		low |= 1u << 13;
 	if ((flags >> 2 & 3) == 3)
 		low |= 1u << 15;
-	ioapic[0] = 0x11 + 2 * pin;
-	ioapic[4] = pcpus[0]->apic_id << 24;
-	ioapic[0] = 0x10 + 2 * pin;
-	ioapic[4] = low;
+	apic.io[0] = 0x11 + 2 * pin;
+	apic.io[4] = pcpus[0]->apic_id << 24;
+	apic.io[0] = 0x10 + 2 * pin;
+	apic.io[4] = low;
 }
 
 /* The 8259s are silenced for good. */

@@ -135,8 +135,7 @@ void cr4_load(u64 tsd);	/* what every guest runs with, and TSD of this one */
 
 /* time.c: the TSC's rate */
 void time_init(void);
-extern u64 tsc_khz;
-extern u64 wall_sec;
+extern struct arch_clock found_clock;	/* at boot, by one CPU */
 
 /* What the firmware's tables say; boot/acpi.c writes it once. */
 #define MAX_IOAPICS	8u
@@ -164,7 +163,6 @@ void apic_timer_start_count(void);
 u32 apic_timer_stop_count(void);
 void apic_timer_set_rate(u64 tsc, u32 ticks);
 void pic_disable(void);
-extern bool tsc_stable;
 void ioapic_route(unsigned int irq, u8 vector);
 
 /* serial.c */

@@ -81,7 +81,7 @@ struct pcpu *pcpu_boot(void)
 
 static void delay_us(u64 us)
 {
-	u64 end = rdtsc() + us * tsc_khz / 1000;
+	u64 end = rdtsc() + us * found_clock.tsc_khz / 1000;
 
 	while (rdtsc() < end)
 		cpu_relax();
@@ -184,9 +184,9 @@ void smp_init(u64 pa)
 		}
 		sched_init_cpu(cpus_online++);
 		if (!tsc_in_step(p)) {
-			if (tsc_stable)
+			if (found_clock.stable)
 				log_info("smp: the TSC of CPU %u is not in step", p->cpu);
-			tsc_stable = false;
+			found_clock.stable = false;
 		}
 	}
 	log_info("smp: %u CPUs", cpus_online);

@@ -10,8 +10,7 @@
 #include <core/log.h>
 #include <core/arch.h>
 
-u64 tsc_khz, wall_sec;
-bool tsc_stable = true;
+struct arch_clock found_clock = { .stable = true };
 /* ns = (tsc - base) << shift (or >> -shift) * mult >> 32, as in pvclock; set once at boot */
 static struct { u64 base; u32 mult; s8 shift; } rate;
 
@@ -46,13 +45,9 @@ u64 arch_now_ns(void)
 	return (u64)(((unsigned __int128)t * rate.mult) >> 32);
 }
 
-void arch_timer_arm(u64 ns) { apic_timer_arm(ns ? tsc_at(rate.base, ns, tsc_khz) : 0); }
+void arch_timer_arm(u64 ns) { apic_timer_arm(ns ? tsc_at(rate.base, ns, found_clock.tsc_khz) : 0); }
 
-struct arch_clock arch_clock(void)
-{
-	return (struct arch_clock){ .tsc_khz = tsc_khz, .wall_sec = wall_sec,
-				    .stable = tsc_stable };
-}
+struct arch_clock arch_clock(void) { return found_clock; }
 
 /* Only at boot: two accesses that belong together, and there is no lock for them. */
 static u8 cmos(u8 reg)
@@ -126,11 +121,11 @@ void time_init(void)
 	}
 	if (!best)
 		panic("time: no PIT to measure the TSC with");
-	tsc_khz = best * PIT_HZ / WINDOW_TICKS / 1000;
+	found_clock.tsc_khz = best * PIT_HZ / WINDOW_TICKS / 1000;
 	apic_timer_set_rate(best, ticks);
 
 	/* mult in [2^31, 2^32): pvclock's form */
-	f = tsc_khz * 1000;
+	f = found_clock.tsc_khz * 1000;
 	while (f > 2000000000ull) {
 		f >>= 1;
 		rate.shift--;
@@ -141,8 +136,8 @@ void time_init(void)
 	}
 	rate.mult = (u32)((1000000000ull << 32) / f);
 	rate.base = rdtsc();
-	wall_sec = cmos_time();
-	log_info("time: TSC %lu kHz%s", (unsigned long)tsc_khz,
+	found_clock.wall_sec = cmos_time();
+	log_info("time: TSC %lu kHz%s", (unsigned long)found_clock.tsc_khz,
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
 
@@ -150,7 +145,7 @@ void time_init(void)
 void arch_generation(u64 id[2])
 {
 	id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
-	id[1] = (rdtsc() ^ wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
+	id[1] = (rdtsc() ^ found_clock.wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
 }
 
 /*
@@ -173,7 +168,7 @@ void arch_clock_fill(void *record)
 	r->system_time = 0;
 	r->mult = rate.mult;
 	r->shift = rate.shift;
-	r->flags = tsc_stable ? 1 : 0;
+	r->flags = found_clock.stable ? 1 : 0;
 	barrier();
 	WRITE_ONCE(r->version, (r->version | 1) + 1);
 }
