@@ -38,8 +38,8 @@ static struct queue {
 static unsigned int cpus;
 
 /* Domains with a cap, by number. The lock comes before those of queues. */
-static struct spinlock capped_lock = SPINLOCK_INIT(LOCK_CAPPED);
-static struct domain *capped[MAX_DOMAINS];
+static struct { struct spinlock lock; struct domain *of[MAX_DOMAINS]; } capped = {
+	.lock = SPINLOCK_INIT(LOCK_CAPPED) };
 
 #define vcpu_of(e)	container_of(e, struct vcpu, sched)
 
@@ -67,13 +67,13 @@ static struct queue *lock_queue_of(struct vcpu *v)
 	}
 }
 
-static bool queue_busy(const struct queue *q) { return READ_ONCE(q->running) || READ_ONCE(q->count); }
+static bool busy(const struct queue *q) { return READ_ONCE(q->running) || READ_ONCE(q->count); }
 
 static void queue_insert(struct queue *q, struct vcpu *v)
 {
 	struct sched_entity *e = &v->sched, *at = q->head.prev;
 
-	if (!queue_busy(q))	/* its time stood still: that of who comes is as good */
+	if (!busy(q))	/* its time stood still: that of who comes is as good */
 		q->min_vruntime = e->vruntime;
 	/* from the back: most come with the largest virtual run time */
 	while (at != &q->head && (s64)(at->vruntime - e->vruntime) > 0)
@@ -126,12 +126,12 @@ static unsigned int place(struct vcpu *v)
 {
 	unsigned int i, best = v->sched.cpu;
 
-	if (allowed(v, best) && !queue_busy(&queues[best]))
+	if (allowed(v, best) && !busy(&queues[best]))
 		return best;
 	for (i = 0; i < cpus; i++) {
 		if (!allowed(v, i))
 			continue;
-		if (!queue_busy(&queues[i]))
+		if (!busy(&queues[i]))
 			return i;
 		if (!allowed(v, best))
 			best = i;
@@ -139,7 +139,7 @@ static unsigned int place(struct vcpu *v)
 	return best;
 }
 
-static u64 weighted_by(u64 weight, u64 ns) { return ns * WEIGHT_ONE / (weight ? weight : WEIGHT_ONE); }
+static u64 weighted_by(u64 weight, u64 ns) { return ns * WEIGHT_ONE / (weight ?: WEIGHT_ONE); }
 static u64 weighted(const struct vcpu *v, u64 ns) { return weighted_by(v->sched.weight, ns); }
 
 /*
@@ -156,19 +156,19 @@ static u64 floor_now(const struct queue *q, u64 now)
 	return (s64)(at - floor) > 0 ? at : floor;
 }
 
-/* Bring the virtual run time of one who comes to a queue within reach of it, or of the other queues. */
+/* Bring the virtual run time of a vCPU that comes to a queue within reach of it, or of others. */
 static void align(struct queue *q, struct vcpu *v, u64 credit, u64 now)
 {
 	u64 floor = 0, lead = weighted(v, 4 * SLICE_NS);
-	bool any = queue_busy(q);
+	bool any = busy(q);
 	unsigned int i;
 
 	if (any)	/* and the same for who comes next, when it is not alone there any more */
 		floor = q->min_vruntime = floor_now(q, now);
-	for (i = 0; i < cpus && !queue_busy(q); i++) {
+	for (i = 0; i < cpus && !busy(q); i++) {
 		u64 f = floor_now(&queues[i], now);
 
-		if (queue_busy(&queues[i]) && (!any || (s64)(floor - f) > 0)) {
+		if (busy(&queues[i]) && (!any || (s64)(floor - f) > 0)) {
 			floor = f;
 			any = true;
 		}
@@ -179,7 +179,7 @@ static void align(struct queue *q, struct vcpu *v, u64 credit, u64 now)
 		v->sched.vruntime = floor + lead;
 }
 
-/* From @q, which is locked, to the queue of @cpu, which is so then. In between v is the caller's. */
+/* From @q, which is locked, to the queue of @cpu, which is then. In between v is the caller's. */
 static struct queue *move(struct queue *q, struct vcpu *v, unsigned int cpu)
 {
 	WRITE_ONCE(v->sched.cpu, cpu);
@@ -208,6 +208,13 @@ static unsigned int settle(struct queue *q, struct vcpu *v, unsigned int cpu, u6
 		cpu = MAX_CPUS;
 	spin_unlock(&q->lock);
 	return cpu;
+}
+
+/* Whom settle() and let_go() name. */
+static void kick(unsigned int cpu)
+{
+	if (cpu != MAX_CPUS)
+		pcpu_kick(cpu, WORK_RESCHED);
 }
 
 /* If it is held and need not be any more. As settle(). */
@@ -290,19 +297,15 @@ static void release(struct domain *d, u64 now, bool was_paused)
 		if (d->vcpus[i]->state != VCPU_STOPPED && (s64)(least - at) > 0)
 			least = at;
 	}
-
 	smp_mb();	/* the bar that the caller lifted, then what is held */
 	for (i = 0; i < d->vcpu_count; i++) {
 		struct queue *q = lock_queue_of(d->vcpus[i]);
 		s64 ahead = (s64)(d->vcpus[i]->sched.vruntime - least);
-		unsigned int cpu;
 
 		ahead = ahead < 0 ? 0 : min(ahead, (s64)SLICE_NS);
 		if (d->vcpus[i]->sched.held && was_paused)
 			d->vcpus[i]->sched.ready = now;	/* a pause is no stolen time */
-		cpu = let_go(q, d->vcpus[i], SLICE_NS - (u64)ahead, now);
-		if (cpu != MAX_CPUS)
-			pcpu_kick(cpu, WORK_RESCHED);
+		kick(let_go(q, d->vcpus[i], SLICE_NS - (u64)ahead, now));
 	}
 }
 
@@ -311,10 +314,10 @@ static void caps_back(unsigned int cpu, u64 now)
 	struct queue *q = &queues[cpu];
 	unsigned int i;
 
-	spin_lock(&capped_lock);
+	spin_lock(&capped.lock);
 	q->back = 0;
 	for (i = 0; i < MAX_DOMAINS; i++) {
-		struct domain *d = capped[i];
+		struct domain *d = capped.of[i];
 		u64 left;
 
 		if (!d || !READ_ONCE(d->sched.out) || READ_ONCE(d->sched.cpu) != cpu)
@@ -331,12 +334,12 @@ static void caps_back(unsigned int cpu, u64 now)
 		if (left)
 			release(d, now, false);
 	}
-	spin_unlock(&capped_lock);
+	spin_unlock(&capped.lock);
 }
 
 void sched_set_cap(struct domain *d, u32 percent, u64 now)
 {
-	spin_lock(&capped_lock);
+	spin_lock(&capped.lock);
 	spin_lock(&d->sched.lock);
 	if (!d->sched.cap)
 		d->sched.period = now;
@@ -344,17 +347,17 @@ void sched_set_cap(struct domain *d, u32 percent, u64 now)
 	WRITE_ONCE(d->sched.cap, percent);
 	WRITE_ONCE(d->sched.out, false);
 	spin_unlock(&d->sched.lock);
-	capped[d->id % MAX_DOMAINS] = percent ? d : NULL;
+	capped.of[d->id % MAX_DOMAINS] = percent ? d : NULL;
 	release(d, now, false);
-	spin_unlock(&capped_lock);
+	spin_unlock(&capped.lock);
 }
 
 void sched_domain_gone(struct domain *d)
 {
-	spin_lock(&capped_lock);
-	if (capped[d->id % MAX_DOMAINS] == d)
-		capped[d->id % MAX_DOMAINS] = NULL;
-	spin_unlock(&capped_lock);
+	spin_lock(&capped.lock);
+	if (capped.of[d->id % MAX_DOMAINS] == d)
+		capped.of[d->id % MAX_DOMAINS] = NULL;
+	spin_unlock(&capped.lock);
 }
 
 /* ---- running ---- */
@@ -445,7 +448,7 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 	if (prev) {
 		charge(q, prev, now);
 		prev->sched.ready = now;
-		/* where it may not be any more, it stays RUNNING until sched_left() finds it a place */
+		/* else it stays RUNNING until sched_left() finds it a place */
 		if (prev->state == VCPU_RUNNING && allowed(prev, cpu))
 			enqueue(q, prev);
 	}
@@ -519,7 +522,7 @@ bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now)
 		u64 ran = now - running->sched.run_start;
 		s64 lead = (s64)(running->sched.vruntime - q->head.next->vruntime);
 
-		yes |= lead > (s64)(SLICE_NS / 4) && (ran >= SLICE_NS || lead > (s64)(SLICE_NS / 2));
+		yes |= lead > (s64)(SLICE_NS / (ran >= SLICE_NS ? 4 : 2));
 		yes |= ran >= SLICE_NS && lead > 0;
 	}
 	spin_unlock(&q->lock);
@@ -572,7 +575,7 @@ static void balance(unsigned int cpu, u64 now)
 
 			if (i == cpu || !allowed(v, i))
 				continue;
-			if (!queue_busy(&queues[i]))
+			if (!busy(&queues[i]))
 				ahead = INT64_MAX;
 			if (ahead > most) {
 				most = ahead;
@@ -585,9 +588,7 @@ static void balance(unsigned int cpu, u64 now)
 		return;
 	}
 	queue_take(q, v);
-	best = settle(q, v, best, BEHIND, now);
-	if (best != MAX_CPUS)
-		pcpu_kick(best, WORK_RESCHED);
+	kick(settle(q, v, best, BEHIND, now));
 }
 
 void sched_tick(unsigned int cpu, u64 now)
@@ -703,7 +704,8 @@ void sched_set_weight(struct domain *d, u64 weight)
 		if (queued)
 			queue_take(q, v);
 		if (ahead > 0 && ahead < (s64)(1ull << 40))
-			v->sched.vruntime = q->min_vruntime + (u64)ahead * v->sched.weight / max(weight, 1ull);
+			v->sched.vruntime = q->min_vruntime +
+					    (u64)ahead * v->sched.weight / max(weight, 1ull);
 		v->sched.weight = weight;
 		if (queued)
 			queue_insert(q, v);
@@ -713,7 +715,6 @@ void sched_set_weight(struct domain *d, u64 weight)
 
 int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 {
-	unsigned int cpu;
 	struct queue *q;
 
 	if (!(mask & ~0ull >> (64 - cpus)))
@@ -727,9 +728,7 @@ int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 		return 0;
 	}
 	queue_take(q, v);
-	cpu = settle(q, v, MAX_CPUS, BEHIND, now);
-	if (cpu != MAX_CPUS)
-		pcpu_kick(cpu, WORK_RESCHED);
+	kick(settle(q, v, MAX_CPUS, BEHIND, now));
 	return 0;
 }
 

@@ -488,22 +488,13 @@ bool emulate(struct vcpu *v, struct regs *r)
 		if (guest_debugreg_set(v, debug_register(&i), *reg(r, i.reg)))
 			return false;
 		break;
-	case INSN_CLTS:
-	case INSN_LMSW:
-	case INSN_WBINVD:
-	case INSN_LGDT:	/* tables are the hypervisor's; registered by hypercall */
-	case INSN_LIDT:
-	case INSN_LLDT:
-	case INSN_LTR:
+	case INSN_CLTS ... INSN_LTR:	/* tables are the hypervisor's; registered by hypercall */
 		break;
-	case INSN_SMSW:
-	case INSN_SLDT:
-	case INSN_STR:
+	case INSN_SMSW ... INSN_STR:
 		if (!store_word(v, r, &i))
 			return false;
 		break;
-	case INSN_SGDT:
-	case INSN_SIDT:
+	case INSN_SGDT ... INSN_SIDT:
 		if (!store_no_table(v, r, &i))
 			return false;
 		break;

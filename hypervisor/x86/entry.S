@@ -8,7 +8,7 @@
  * pCPU's struct pcpu. Interrupts are off throughout.
  *
  * Above each label stands what the registers hold there and what may be changed.
- * "Exposed" is the flag of core/arch_mmu.h: another CPU that takes a translation
+ * "Exposed" is the flag of core/arch.h: another CPU that takes a translation
  * away waits for an exposed CPU, and not for one that runs C. Hence each way in
  * clears it before C, and each way out sets it before it looks at pcpu.work.
  *
@@ -41,123 +41,7 @@
 #include <x86/cpu_area.h>
 #include <x86/desc.h>
 #include <x86/vectors.h>
-
-/*
- * Start and end of a fragile window. It makes no symbol, but a record in the section .windows,
- * which is not loaded: first and last address, and the name in 16 bytes. Tests land NMIs there.
- */
-.macro WINDOW
-8880:
-.endm
-.macro WINDOW_END name:req
-8881:	.pushsection .windows, "", @progbits
-	.quad	8880b, 8881b
-8882:	.ascii	"\name"
-	.fill	16 - (. - 8882b)
-	.popsection
-.endm
-
-/*
- * An instruction that may fault on guest memory. The fault is taken on this very stack, and
- * retried when the software TLB had the entry; else the way on is guest_access_failed.
- */
-.macro FIXUP insn:vararg
-9990:	\insn
-	.pushsection .ex_table, "a"
-	.quad	9990b, guest_access_failed
-	.popsection
-.endm
-
-.macro PUSH_CALLER_SAVED
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
-.endm
-
-.macro PUSH_REGS
-	PUSH_CALLER_SAVED
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-.endm
-
-/*
- * The hardware's frame of an entry by SYSCALL, for struct regs. In: rcx = rip, r11 = rflags,
- * scratch[0] = rsp, all of the guest. Changed: rsp.
- */
-.macro PUSH_SYSCALL_FRAME cs:req
-	mov	%gs:PCPU_stack_top, %rsp
-	movb	$0, %gs:PCPU_exposed
-	pushq	$SEL_USER_SS
-	pushq	%gs:PCPU_scratch
-	push	%r11
-	pushq	$\cs
-	push	%rcx
-.endm
-
-/*
- * The rest of struct regs for a system call, and C. In: all registers are the guest's, but for
- * rsp. The function is called with struct regs in rdi, and rsp = struct regs when it is back.
- */
-.macro SYSCALL_TO_C function:req
-	PUSH_SYSCALL_FRAME SEL_USER_CS
-	pushq	$0
-	pushq	$VECTOR_SYSCALL
-	PUSH_REGS
-	mov	%rsp, %rdi
-	call	\function
-.endm
-
-.macro POP_CALLER_SAVED
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
-.endm
-
-.macro POP_REGS
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
-	POP_CALLER_SAVED
-.endm
-
-/* To the guest, by the frame at the stack's top. */
-.macro IRET_GUEST window:req
-	WINDOW
-	swapgs
-9990:	iretq
-	WINDOW_END \window
-	.pushsection .ex_table, "a"
-	.quad	9990b, return_refused
-	.popsection
-.endm
-
-/*
- * Sign-extend an address that the guest chose from bit 47. SYSRET and IRET with another one
- * fault in ring 0, SYSRET with the guest's stack even; WRGSBASE faults, too.
- */
-.macro CANONICAL reg:req
-	shl	$16, \reg
-	sar	$16, \reg
-.endm
+#include <x86/entry_macros.S>
 
 	.section .text.entry, "ax"
 
@@ -321,7 +205,7 @@ hypercall_prefill:
  * rax is 1 or 2 in guest kernel mode: iret or sysret. rcx = rip after SYSCALL, scratch[0] =
  * the guest's rsp; all else is the guest's.
  * exit_slow is set when the return needs C: a vector waits, the entry of the
- * last page fault is to be filled, or the CPU has no FSGSBASE.
+ * last page fault is to be filled, it is traced, or the CPU has no FSGSBASE.
  * Still exposed: the frame is read by guest address, and no work is served on the way. What
  * cannot be done here goes to return_slow with rax, rcx and rsp as they came.
  */
