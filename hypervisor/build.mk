@@ -4,16 +4,18 @@
 HV_O      := $(O)/hypervisor
 HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fvisibility=hidden \
-	-fno-strict-aliasing -fno-common -fms-extensions -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-common -fms-extensions -fno-omit-frame-pointer \
+	-fno-asynchronous-unwind-tables \
 	-ffile-prefix-map=$(CURDIR)/= \
 	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
 	-Ihypervisor -Ipv-abi/include -I$(O)/gen -I$(HV_O)
 # mmu/shadow.c includes the other files of its folder: one unit.
-HV_C      := $(sort hypervisor/mmu/shadow.c $(wildcard $(addprefix hypervisor/,core/*.c x86/*.c boot/*.c)))
+HV_C      := $(sort hypervisor/mmu/shadow.c $(wildcard hypervisor/core/*.c hypervisor/x86/*.c \
+	hypervisor/boot/*.c))
 HV_C      := $(filter-out %/asm_offsets.c,$(HV_C))
 HV_OBJS   := $(patsubst hypervisor/%.c,$(HV_O)/%.o,$(HV_C)) $(HV_O)/x86/entry.o
-HV_LINK    = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
-	-Wl,--no-warn-rwx-segments,-T,hypervisor/x86/hypervisor.lds
+HV_LINK    = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack,--no-warn-rwx-segments,-T,hypervisor/x86/hypervisor.lds
 
 # BENCH=1: with the baselines of the benchmark (tools/bench/hypervisor.c), parvus-bench.elf.
 # Never to be run for real.
@@ -26,7 +28,8 @@ hypervisor: $(O)/parvus.elf $(O)/parvus-pvh.elf $(if $(BENCH),$(O)/parvus-bench.
 $(HV_O)/asm-offsets.h: hypervisor/x86/asm_offsets.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(HV_CFLAGS) -MMD -MP -MT $@ -MF $(@:.h=.d) -S -o $(@:.h=.s) $<
-	@awk '/^->/ { sub(/^->/, ""); sub(/\$$/, "", $$2); print "#define " $$1 " " $$2 }' $(@:.h=.s) >$@
+	@awk '/^->/ { sub(/^->/, ""); sub(/\$$/, "", $$2); print "#define " $$1 " " $$2 }' \
+		$(@:.h=.s) >$@
 
 $(HV_O)/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
@@ -50,6 +53,7 @@ $(HV_O)/boot/boot-pvh.o: hypervisor/boot/boot.S $(HV_O)/asm-offsets.h
 	@mkdir -p $(@D)
 	@$(CC) $(HV_CFLAGS) -DBOOT_PVH -MMD -MP -c -o $@ $<
 
+HV_LINKED_BY := hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
 # Link, take the symbols, link again with their table for backtraces.
 define hv_link
 	@echo "  LD      $@"
@@ -63,13 +67,13 @@ define hv_link
 	@mv $@.tmp $@
 endef
 
-$(O)/parvus.elf: $(HV_OBJS) $(HV_O)/boot/boot.o hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
+$(O)/parvus.elf: $(HV_OBJS) $(HV_O)/boot/boot.o $(HV_LINKED_BY)
 	$(call hv_link,$(HV_OBJS) $(HV_O)/boot/boot.o)
 
-$(O)/parvus-pvh.elf: $(HV_OBJS) $(HV_O)/boot/boot-pvh.o hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
+$(O)/parvus-pvh.elf: $(HV_OBJS) $(HV_O)/boot/boot-pvh.o $(HV_LINKED_BY)
 	$(call hv_link,$(HV_OBJS) $(HV_O)/boot/boot-pvh.o)
 
-$(O)/parvus-bench.elf: $(HV_BENCH_OBJS) $(HV_O)/boot/boot.o hypervisor/x86/hypervisor.lds hypervisor/x86/symbols.awk
+$(O)/parvus-bench.elf: $(HV_BENCH_OBJS) $(HV_O)/boot/boot.o $(HV_LINKED_BY)
 	$(call hv_link,$(HV_BENCH_OBJS) $(HV_O)/boot/boot.o)
 
 -include $(HV_BENCH:.o=.d) $(HV_OBJS:.o=.d) $(HV_O)/asm-offsets.d

@@ -14,7 +14,7 @@
 #define barrier()		__asm__ __volatile__("" ::: "memory")
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#ifdef HV_NATIVE	/* a unit test looks at what a published structure holds by then (rule 76) */
+#ifdef HV_NATIVE	/* a unit test looks at what has been published by then (rule 76) */
 extern void (*native_on_release)(const void *at);
 #define smp_store_release(p, v) ({ \
 	if (native_on_release) \
@@ -37,8 +37,14 @@ static inline u64 atomic_and_u64(u64 *p, u64 n)
 {
 	return __atomic_fetch_and(p, n, __ATOMIC_SEQ_CST);
 }
-static inline u32 atomic_xchg_u32(u32 *p, u32 n) { return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST); }
-static inline u64 atomic_xchg_u64(u64 *p, u64 n) { return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST); }
+static inline u32 atomic_xchg_u32(u32 *p, u32 n)
+{
+	return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST);
+}
+static inline u64 atomic_xchg_u64(u64 *p, u64 n)
+{
+	return __atomic_exchange_n(p, n, __ATOMIC_SEQ_CST);
+}
 
 /* True if *p was @old and is now @new. */
 static inline bool atomic_cmpxchg_u64(u64 *p, u64 old, u64 new)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The console of domains (console.c): the first one owns the serial line, others write to the log. */
+/* The console of domains (console.c): the first owns the serial line, others write to the log. */
 #ifndef CORE_CONSOLE_H
 #define CORE_CONSOLE_H
 

@@ -188,7 +188,10 @@ static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 	return 0;
 }
 
-static int control_info(union control *c) { return control_info_fill(domain_named(c->info.domain), &c->info); }
+static int control_info(union control *c)
+{
+	return control_info_fill(domain_named(c->info.domain), &c->info);
+}
 
 static int control_next(union control *c)
 {
@@ -492,8 +495,8 @@ static const struct {
 	int (*plain)(union control *c);
 	int (*on)(struct domain *d, union control *c);	/* under its lock */
 } ops[PARVUS_CONTROL_OPS] = {
-#define PLAIN(op, type, fn, flags)	[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, fn, NULL }
-#define ON(op, type, fn, flags)		[PARVUS_CONTROL_##op] = { sizeof(struct type), flags, NULL, fn }
+#define PLAIN(op, type, fn, flags) [PARVUS_CONTROL_##op] = { sizeof(struct type), flags, fn, NULL }
+#define ON(op, type, fn, flags) [PARVUS_CONTROL_##op] = { sizeof(struct type), flags, NULL, fn }
 	PLAIN(MACHINE, parvus_control_machine, control_machine, OUT),
 	PLAIN(CREATE, parvus_control_create, control_create, OUT),
 	PLAIN(INFO, parvus_control_info, control_info, OUT),

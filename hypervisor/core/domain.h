@@ -28,7 +28,7 @@ struct sched_domain {
 	u64 back;
 	struct spinlock lock;	/* of what follows */
 	u64 period;		/* start of the period, ns */
-	s64 used;		/* run in it by all vCPUs, ns; below 0: not used in the one before */
+	s64 used;		/* by all vCPUs, ns; below 0: not used in the one before */
 };
 
 struct domain {
@@ -148,7 +148,7 @@ void domain_set_control(struct domain *d);
 struct domain *control_domain(void);
 /* The first vCPU begins at @entry with @root and rsi = @info; it is not kicked. */
 int domain_start(struct domain *d, u64 entry, u64 root, u64 info);
-extern bool reboot_allowed;	/* reboot=yes on the command line: if the last domain asked for it */
+extern bool reboot_allowed;	/* reboot=yes was given: if the last domain asks for it */
 /* What control INFO shows changed: domain 0 gets PARVUS_VIRQ_DOMAIN. */
 void domain_changed(struct domain *d);
 

@@ -49,7 +49,8 @@ BUILD_ASSERT(sizeof(struct port) == 32);
 #define PORTS_PER_PAGE	(u32)(PAGE_SIZE / sizeof(struct port))
 #define WORDS		PARVUS_EVENT_WORDS
 #define MAX_VIRQS	8u	/* a power of two */
-BUILD_ASSERT(PARVUS_VIRQS <= MAX_VIRQS && MAX_VCPUS <= 256 && PARVUS_EVENT_PORTS <= 65536 && WORDS <= 64);
+BUILD_ASSERT(PARVUS_VIRQS <= MAX_VIRQS && MAX_VCPUS <= 256);
+BUILD_ASSERT(PARVUS_EVENT_PORTS <= 65536 && WORDS <= 64);
 
 struct event_domain {
 	struct domain *domain;
@@ -93,7 +94,8 @@ static inline int port_find(struct event_domain *ev, u64 n, struct port **p)
 /* ---- delivery ---- */
 
 /* The port is pending: unless it is masked, raise the vector on its vCPU. */
-static void port_raise(struct event_domain *ev, struct parvus_event_page *page, struct port *p, u32 port)
+static void port_raise(struct event_domain *ev, struct parvus_event_page *page, struct port *p,
+		       u32 port)
 {
 	u64 *mask = &page->mask[port / 64], bit = bit_of(port);
 	struct domain *d = ev->domain;
@@ -149,7 +151,7 @@ static u64 deferred_send(struct event_domain *ev, u64 now, bool all)
 				first = now + 1;
 				continue;
 			}
-			/* what is deferred from here on, before it is pending, is delivered by it */
+			/* what is deferred from here on, before it is pending, it delivers */
 			if (atomic_and_u64(&ev->deferred[w], ~bit_of(port)) & bit_of(port))
 				port_set_pending(ev, p, port);
 			sent++;
@@ -259,7 +261,8 @@ static void port_close(struct event_domain *ev, u32 port)
  * Make a port of @p's kind and settings. @n: port of @remote, or source. Which ports of
  * another domain are in use, and for whom, is not our business: one error for all.
  */
-static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, struct port *p, u32 *port)
+static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, struct port *p,
+		     u32 *port)
 {
 	struct event_domain *rev = remote ? remote->events : NULL;
 	u32 virq = n & (MAX_VIRQS - 1);
@@ -428,7 +431,8 @@ static s64 event_unmask(struct domain *d, u64 n)
 		atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
 		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
 			if (p->interval_ns)
-				__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns, __ATOMIC_SEQ_CST);
+				__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns,
+						 __ATOMIC_SEQ_CST);
 			port_raise(ev, ev->page, p, port);
 		}
 	}
@@ -486,7 +490,7 @@ static s64 event_set(struct domain *d, u64 gpa)
 		__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
 		if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
 			atomic_or_u64(pending, bit);
-		/* who raised the vector on the old vCPU set the bit before: the new one has to know */
+		/* a raise on the old vCPU set the bit before: the new one has to know */
 		if (READ_ONCE(*pending) & bit)
 			port_raise(ev, ev->page, p, port);
 	}

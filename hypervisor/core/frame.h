@@ -23,7 +23,7 @@ struct frame_info {
 	u16 owner;		/* domain number, or DOMAIN_NONE */
 	u8 type;		/* enum frame_type */
 	u8 flags;
-	u64 word;		/* FREE: link; GUEST: below; SHADOW: index of its struct shadow_page */
+	u64 word;		/* FREE: link; GUEST: below; SHADOW: index of its shadow_page */
 };
 BUILD_ASSERT(sizeof(struct frame_info) == 16);
 

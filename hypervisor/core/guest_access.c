@@ -56,7 +56,7 @@ static int guest_memory(struct domain *d, u64 gpa, void *buf, size_t len, bool w
 		guest_access_begin();
 		e = gfn_lookup(d, _gfn(gpa >> PAGE_SHIFT));
 		if (unlikely(e == GFN_DEMAND && !write)) {
-			memset(at, 0, n);	/* nobody has touched it, and this does not either */
+			memset(at, 0, n);	/* untouched, and a read does not touch it */
 		} else if (unlikely(!gfn_is_ram(e) || (write && !(e & GFN_WRITABLE)))) {
 			guest_access_end();
 			return -PARVUS_EFAULT;

@@ -8,7 +8,7 @@
 /* 0, -PARVUS_EFAULT. */
 int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
-/* @n bytes that lie within one frame on both sides. 0, -PARVUS_EFAULT, or -PARVUS_ENOMEM (no frame to touch). */
+/* @n bytes within one frame on both sides. 0, -PARVUS_EFAULT or -PARVUS_ENOMEM (none to touch). */
 int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
 /*
  * Between these two a pCPU may use a pointer to a frame that it found in a gfn table: a

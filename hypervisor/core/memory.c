@@ -37,7 +37,8 @@ static void ram_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn, unsigned in
 	for (i = 0; i < 1ull << order; i++)
 		*frame_info(_mfn(mfn_x(mfn) + i)) = (struct frame_info){
 			.type = FRAME_GUEST, .owner = d->id, .word = gfn + i };
-	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | (order ? GFN_EXTENT : 0));
+	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE |
+			  (order ? GFN_EXTENT : 0));
 	d->touched += 1ull << order;
 }
 
@@ -168,8 +169,8 @@ u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 	if (likely(!(e & GFN_DEMAND)))
 		return e;
 	chunk = slot = &d->gfn_chunks[gfn >> EXTENT_ORDER];
-	if (READ_ONCE(*chunk) != GFN_DEMAND || frames_free_count() < EXTENT_FRAMES + FRAMES_RESERVE ||
-	    alloc_frames(order, &mfn)) {
+	if (READ_ONCE(*chunk) != GFN_DEMAND ||
+	    frames_free_count() < EXTENT_FRAMES + FRAMES_RESERVE || alloc_frames(order, &mfn)) {
 		order = 0;
 		if (frames_free_count() <= keep || alloc_frames(order, &mfn))
 			return GFN_DEMAND;

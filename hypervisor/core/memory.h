@@ -51,7 +51,8 @@ static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
 {
 	if (unlikely(n >= d->max_gfn))
 		return 0;
-	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]), n & (EXTENT_FRAMES - 1));
+	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]),
+			       n & (EXTENT_FRAMES - 1));
 }
 
 /* What the table does not name is the machine's own for domain 0, and nothing for others. */

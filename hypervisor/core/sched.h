@@ -21,7 +21,7 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now);
 void sched_pick_none(unsigned int cpu, u64 now);
 /* Is there somebody to whom the running vCPU should yield now, or may it not run on? */
 bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now);
-/* When to look again: the end of the slice, of a cap, of its period. @running may be NULL; 0 = never. */
+/* When to look again: end of the slice, of a cap, of its period; 0 = never. @running or NULL. */
 u64 sched_slice_end(unsigned int cpu, struct vcpu *running, u64 now);
 /* With every timer interrupt: capped domains whose period begins, balance between queues. */
 void sched_tick(unsigned int cpu, u64 now);

@@ -178,7 +178,8 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 	o = v->domain->vcpus[vcpu];
 	if (guest_read(v->domain, gpa, &c, sizeof(c)))
 		return -PARVUS_EFAULT;
-	if (c.size != sizeof(c) || c.version != 1 || !all_zero(c.reserved, ARRAY_SIZE(c.reserved)) ||
+	if (c.size != sizeof(c) || c.version != 1 ||
+	    !all_zero(c.reserved, ARRAY_SIZE(c.reserved)) ||
 	    !canonical(c.rip) || !canonical(c.gs_base) || (c.root & (PAGE_SIZE - 1)))
 		return -PARVUS_EINVAL;
 	if (!gfn_is_writable_ram(gfn_lookup(v->domain, _gfn(c.root >> PAGE_SHIFT))))

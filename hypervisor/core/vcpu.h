@@ -97,7 +97,7 @@ void vcpu_wake(struct vcpu *v);
 
 static inline bool vcpu_has_pending(const struct vcpu *v)
 {
-	/* as they are now, in any order: READ_ONCE() of each would keep them from being OR's operands */
+	/* as they are now, in any order: after READ_ONCE() they would be no operands of OR */
 	barrier();
 	return v->vectors[0] | v->vectors[1] | v->vectors[2] | v->vectors[3];
 }
@@ -107,7 +107,7 @@ void vcpu_destroy(struct vcpu *v);
 /* As at a fresh start in virtual kernel mode, virtual IF = 0, in an anonymous address space. */
 void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa);
 
-/* A mask of vCPUs: @words words at @gpa. 0 or a negative errno: one that does not exist is refused. */
+/* A mask of vCPUs: @words words at @gpa. 0 or a negative errno; none that does not exist. */
 int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask);
 
 /* An address that the hardware takes: bits 47 to 63 are equal. */

@@ -76,7 +76,7 @@ static void fpu_load(struct vcpu *v)
 {
 	static const u32 anything;
 
-	/* the last domain's FOP, FIP and FDP would stay: put our own there (no exception is left) */
+	/* the last domain's FOP, FIP and FDP would stay: put our own there */
 	if (cpu_features.fpu_leak)
 		__asm__ volatile("fnclex; emms; fildl %0" : : "m"(anything));
 	if (cpu_features.xsave)

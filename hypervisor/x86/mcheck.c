@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Machine checks (Intel SDM vol. 3, chapter 16). The hardware names a frame whose contents are lost:
- * the domain that owns it ends, with the reason; the others go on. What hits the hypervisor
+ * Machine checks (Intel SDM vol. 3, chapter 16). The hardware names a frame whose contents are
+ * lost: the domain that owns it ends, with the reason; the others go on. What hits the hypervisor
  * itself, or names nobody, or has destroyed the processor's state, is a panic with a record.
  *
  * One that arrives in ring 0 may hold any lock, so it only notes the address there, and the way
@@ -43,7 +43,7 @@ void mcheck_init(void)
 	}
 }
 
-/* Read the banks and clear them; takes no lock. The lost frame's address + 1, or 0 if there is none to tell. */
+/* Read the banks and clear them; no lock. The lost frame's address + 1; 0: none is told. */
 static u64 banks_read(const struct regs *regs, bool *resumable)
 {
 	u64 status, lost = 0, banks = cpu_features.mca ? rdmsr(MSR_MCG_CAP) & 0xff : 0;
@@ -83,7 +83,8 @@ static void frame_lost(u64 pa)
 		log_warn("machine check: lost memory at %lx, which nobody uses", (unsigned long)pa);
 		return;
 	}
-	hv_snprintf(why, sizeof(why), "machine check: its memory at %lx is lost", (unsigned long)pa);
+	hv_snprintf(why, sizeof(why), "machine check: its memory at %lx is lost",
+		    (unsigned long)pa);
 	domain_kill_other(d, why);
 	domain_put(d);
 }

@@ -296,7 +296,8 @@ static bool user_ss(const struct vcpu *v, u64 ss)
 	u64 entry = (ss >> 3) - GDT_TLS;
 
 	return ss == SEL_USER_SS ||
-	       (entry < 3 && (ss & 7) == 3 && (v->tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
+	       (entry < 3 && (ss & 7) == 3 &&
+		(v->tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
 }
 
 /*

@@ -43,8 +43,10 @@ static void interrupt(struct pcpu *p, u64 vector)
 	/* a kick says nothing by itself: the work bits do */
 }
 
-BUILD_ASSERT((u32)SHADOW_DONE == PARVUS_OUTCOME_FILLED && (u32)SHADOW_WAIT == PARVUS_OUTCOME_WAITS &&
-	     (u32)SHADOW_GUEST_FAULT == PARVUS_OUTCOME_GUEST && (u32)SHADOW_KILLED == PARVUS_OUTCOME_KILLED);
+BUILD_ASSERT((u32)SHADOW_DONE == PARVUS_OUTCOME_FILLED);
+BUILD_ASSERT((u32)SHADOW_WAIT == PARVUS_OUTCOME_WAITS);
+BUILD_ASSERT((u32)SHADOW_GUEST_FAULT == PARVUS_OUTCOME_GUEST);
+BUILD_ASSERT((u32)SHADOW_KILLED == PARVUS_OUTCOME_KILLED);
 
 /*
  * CR2 is read first: nothing before can fault, and an NMI that faulted would be our bug. The
