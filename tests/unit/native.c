@@ -168,7 +168,8 @@ void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 
 void arch_context_load(struct vcpu *v, struct regs *regs)
 {
-	EXPECT(arch_current() == v && arch_this()->area == v->area, "not the current one is loaded");
+	EXPECT(arch_current() == v && arch_this()->area == v->area,
+	       "not the current one is loaded");
 	native_loads++;
 	*regs = v->regs;
 	shadow_load(v);
@@ -210,9 +211,13 @@ static s64 called(const char *name, u64 first, u64 second, const void *regs)
 }
 
 #define MACHINE_REGS(name) \
-	s64 hc_##name(UNUSED struct vcpu *v, struct regs *regs) { return called(#name, 0, 0, regs); }
+	s64 hc_##name(UNUSED struct vcpu *v, struct regs *regs) \
+	{ \
+		return called(#name, 0, 0, regs); \
+	}
 #define MACHINE0(name) s64 hc_##name(UNUSED struct vcpu *v) { return called(#name, 0, 0, NULL); }
-#define MACHINE1(name) s64 hc_##name(UNUSED struct vcpu *v, u64 a) { return called(#name, a, 0, NULL); }
+#define MACHINE1(name) \
+	s64 hc_##name(UNUSED struct vcpu *v, u64 a) { return called(#name, a, 0, NULL); }
 #define MACHINE2(name) \
 	s64 hc_##name(UNUSED struct vcpu *v, u64 a, u64 b) { return called(#name, a, b, NULL); }
 
@@ -426,7 +431,9 @@ static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 		return false;
 	*mfn = ((e & 0x000ffffffffff000ull) >> PAGE_SHIFT) +
 	       ((a.va & (level_size(w.level) - 1)) >> PAGE_SHIFT);
-	t = (struct tlb_entry){ a.va & PAGE_MASK, level_size(w.level), *mfn, a.user, w.write, w.nx };
+	t = (struct tlb_entry){
+		a.va & PAGE_MASK, level_size(w.level), *mfn, a.user, w.write, w.nx
+	};
 	c->tlb[c->tlbs < TLB_MAX ? c->tlbs++ : below(TLB_MAX)] = t;
 	return true;
 }

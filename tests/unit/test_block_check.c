@@ -30,9 +30,13 @@ static struct block_check disk(void)
 
 static struct parvus_block_request write_request(void)
 {
-	return (struct parvus_block_request) {
-		.op = PARVUS_BLOCK_WRITE, .segments = 2, .sector = 2032, .sectors = 16,
-		.segment = { { .offset = 4096, .bytes = 4096 }, { .offset = POOL - 4096, .bytes = 4096 } },
+	return (struct parvus_block_request){
+		.op = PARVUS_BLOCK_WRITE,
+		.segments = 2,
+		.sector = 2032,
+		.sectors = 16,
+		.segment = { { .offset = 4096, .bytes = 4096 },
+			     { .offset = POOL - 4096, .bytes = 4096 } },
 	};
 }
 

@@ -142,7 +142,8 @@ START_TEST(mutations)
 
 		memcpy(copy, a.bytes, a.size);
 		for (i = below(6) + 1; i; i--)
-			copy[below(a.size)] = chance(2) ? "0123456789abcdefF"[below(17)] : (u8)random_u64();
+			copy[below(a.size)] =
+				chance(2) ? "0123456789abcdefF"[below(17)] : (u8)random_u64();
 		for (i = 0; i < ARRAY_SIZE(names); i++) {
 			u64 k;
 
@@ -276,7 +277,8 @@ START_TEST(random_lines)
 		ret = line(s, &d, &e);
 		EXPECT(ret >= -1 && ret <= 1, "%d: %s", ret, s);
 		EXPECT(ret != -1 || (e && *e), "no message: %s", s);
-		EXPECT(ret != 1 || (d.name[0] && d.kernel[0] && d.vcpus && d.mem >= MIB(2)), "%s", s);
+		EXPECT(ret != 1 || (d.name[0] && d.kernel[0] && d.vcpus && d.mem >= MIB(2)), "%s",
+		       s);
 	}
 }
 END_TEST

@@ -134,7 +134,8 @@ START_TEST(all)
 		ck_assert_msg(i.size == s->size, "sample %zu: size %u", k, i.size);
 		ck_assert_msg(i.reg == s->reg, "sample %zu: reg %u", k, i.reg);
 		ck_assert_msg(i.special == s->special, "sample %zu: special %u", k, i.special);
-		ck_assert_msg(i.imm_port == s->imm_port && i.port == s->port, "sample %zu: port", k);
+		ck_assert_msg(i.imm_port == s->imm_port && i.port == s->port, "sample %zu: port",
+			      k);
 		ck_assert_msg(i.rep == s->rep && !i.memory, "sample %zu: rep, memory", k);
 		/* cut short it is nothing, and more bytes behind it change nothing */
 		for (len = 0; len < s->len; len++)
@@ -200,13 +201,15 @@ START_TEST(memory)
 		const struct operand *o = &operands[k];
 		struct insn i = decode(o->bytes, o->len);
 
-		ck_assert_msg(i.op == o->op && i.length == o->len, "operand %zu: op %u, length %u", k,
-			      i.op, i.length);
+		ck_assert_msg(i.op == o->op && i.length == o->len, "operand %zu: op %u, length %u",
+			      k, i.op, i.length);
 		ck_assert_msg(i.memory && i.base == o->base && i.index == o->index &&
 			      i.disp == o->disp && i.rip_relative == o->rip,
 			      "operand %zu: base %d index %d disp %d", k, i.base, i.index, i.disp);
-		ck_assert_msg(i.index < 0 || i.scale == o->scale, "operand %zu: scale %u", k, i.scale);
-		ck_assert_msg(i.segment_fs == o->fs && i.segment_gs == o->gs, "operand %zu: segment", k);
+		ck_assert_msg(i.index < 0 || i.scale == o->scale, "operand %zu: scale %u", k,
+			      i.scale);
+		ck_assert_msg(i.segment_fs == o->fs && i.segment_gs == o->gs,
+			      "operand %zu: segment", k);
 		for (len = 0; len < o->len; len++)
 			ck_assert_msg(decode(o->bytes, len).op == INSN_NONE, "operand %zu cut", k);
 	}

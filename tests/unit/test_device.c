@@ -27,7 +27,9 @@ static struct domain *domain_new(void)
 	/* port 1 says when PARVUS_VIRQ_DEVICE came */
 	OK(hc_event_op(d->vcpus[0], PARVUS_EVENT_REGISTER, 0x1000));
 	e = guest_map(d, GPA, sizeof(*e), 64);
-	*e = (struct parvus_event_bind){ .size = sizeof(*e), .version = 1, .kind = PARVUS_EVENT_VIRQ,
+	*e = (struct parvus_event_bind){ .size = sizeof(*e),
+					 .version = 1,
+					 .kind = PARVUS_EVENT_VIRQ,
 					 .virq = PARVUS_VIRQ_DEVICE };
 	OK(hc_event_op(d->vcpus[0], PARVUS_EVENT_BIND, GPA));
 	return d;
@@ -324,7 +326,8 @@ START_TEST(oneself)
 	ck_assert_uint_eq(changed(dom0, NULL), 0);
 	told(dom0);
 	OK(set(dom0, id, PARVUS_DEVICE_INITIALISING, PARVUS_DEVICE_WRITE, 1));
-	OK(set(dom0, id, PARVUS_DEVICE_INITIALISING, PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK, 2));
+	OK(set(dom0, id, PARVUS_DEVICE_INITIALISING, PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK,
+	       2));
 	OK(set(dom0, id, PARVUS_DEVICE_READY, 0, 0));
 	ck_assert(told(dom0));
 	ck_assert_uint_eq(changed(dom0, &r), id);
@@ -362,7 +365,9 @@ START_TEST(limits)
 	ck_assert_uint_eq(with - frames_free_count(), PARVUS_DEVICES);
 	/* the last are still there to be seen, none of the living was lost */
 	for (n = 0; changed(b, &r); n++)
-		EXPECT(r.front_state == PARVUS_DEVICE_GONE ? r.id > first - 1000 : r.device_class == 1, "id %u", r.id);
+		EXPECT(r.front_state == PARVUS_DEVICE_GONE ? r.id > first - 1000 :
+							     r.device_class == 1,
+		       "id %u", r.id);
 	ck_assert_uint_eq(n, PARVUS_DEVICES);
 	ck_assert_uint_eq(device_count(), PARVUS_DEVICES_DOMAIN);
 }
@@ -514,8 +519,8 @@ static void m_step(void)
 		index = (u32)below(3);
 		want = who ? -PARVUS_EPERM : 0;
 		for (y = m; y < m + DEVICES; y++)
-			if (!want && y->used && !y->removed && y->end[0] == front && y->class == class &&
-			    y->index == index)
+			if (!want && y->used && !y->removed && y->end[0] == front &&
+			    y->class == class && y->index == index)
 				want = -PARVUS_EEXIST;
 		for (y = m; y < m + DEVICES && y->used; y++)
 			;
@@ -530,7 +535,8 @@ static void m_step(void)
 		}
 		return;
 	case 1:
-		ret = op(d[who], chance(2) ? PARVUS_DEVICE_REMOVE : PARVUS_DEVICE_CONFIGURE, x->id, &r);
+		ret = op(d[who], chance(2) ? PARVUS_DEVICE_REMOVE : PARVUS_DEVICE_CONFIGURE, x->id,
+			 &r);
 		want = who ? -PARVUS_EPERM : x->used && !x->removed ? 0 : -PARVUS_ENOENT;
 		EXPECT(ret == want, "remove: %ld, not %ld", ret, want);
 		if (!ret && op(d[0], PARVUS_DEVICE_READ, x->id, &r))
@@ -567,7 +573,9 @@ static void m_step(void)
 		for (y = m; y < m + DEVICES; y++) {
 			if (!n || !y->used || y->id != n)
 				continue;
-			EXPECT((y->changed[0] && y->end[0] == who) || (y->changed[1] && y->end[1] == who), "id %u", n);
+			EXPECT((y->changed[0] && y->end[0] == who) ||
+				       (y->changed[1] && y->end[1] == who),
+			       "id %u", n);
 			EXPECT(y->removed || !gone, "id %u before %u that are gone", n, gone);
 			EXPECT(r.front_state == (y->removed ? 5 : y->state[0]) &&
 			       r.back_state == (y->removed ? 5 : y->state[1]), "states of %u", n);
@@ -583,7 +591,8 @@ static void m_step(void)
 			to = r.id;
 		}
 		for (y = m; y < m + DEVICES; y++)
-			n -= y->used && !y->removed && (!who || y->end[0] == who || y->end[1] == who);
+			n -= y->used && !y->removed &&
+			     (!who || y->end[0] == who || y->end[1] == who);
 		EXPECT(!n, "the list of %d has %d too many", who, n);
 		return;
 	case 7:
@@ -610,7 +619,8 @@ static void model_run(u64 seed)
 		m_step();
 		for (live = 0, j = 0; j < DEVICES; j++)
 			live += m[j].used && !m[j].removed;
-		EXPECT(device_count() == live, "seed %lu step %u: %u live, not %u", seed, i, device_count(), live);
+		EXPECT(device_count() == live, "seed %lu step %u: %u live, not %u", seed, i,
+		       device_count(), live);
 		for (live = 0, j = 0; j < DEVICES; j++)
 			live += m[j].used;
 		EXPECT(used - frames_free_count() == live, "seed %lu step %u: frames", seed, i);

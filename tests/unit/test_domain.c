@@ -77,7 +77,8 @@ START_TEST(bad_arguments)
 	ck_assert_ptr_null(native_domain("x", 512, 512, 0));
 	ck_assert_ptr_null(native_domain("x", 512, 512, MAX_VCPUS + 1));
 	ck_assert_ptr_null(native_domain("x", 0, 0, 1));
-	ck_assert_ptr_null(native_domain("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
+	ck_assert_ptr_null(native_domain("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1,
+					 (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
 	ck_assert_ptr_null(native_domain("x", ~0ull, ~0ull, 1));
 	ck_assert_uint_eq(domains_count(), 0);
 	gone();
@@ -94,7 +95,8 @@ START_TEST(populate)
 	ck_assert_int_eq(domain_populate(d, _gfn(EXTENT_FRAMES), EXTENT_FRAMES + 5), 0);
 	ck_assert_uint_eq(d->frames, 100 + EXTENT_FRAMES + 5);
 	for (n = 0; n < 4 * EXTENT_FRAMES; n++) {
-		bool there = (n >= 10 && n < 110) || (n >= EXTENT_FRAMES && n < 2 * EXTENT_FRAMES + 5);
+		bool there =
+			(n >= 10 && n < 110) || (n >= EXTENT_FRAMES && n < 2 * EXTENT_FRAMES + 5);
 		struct frame_info *f;
 
 		e = gfn_lookup(d, _gfn(n));
@@ -102,9 +104,11 @@ START_TEST(populate)
 		if (!e)
 			continue;
 		EXPECT((e & 15) == (GFN_PRESENT | GFN_WRITABLE |
-				    (n >= EXTENT_FRAMES && n < 2 * EXTENT_FRAMES ? GFN_EXTENT : 0)), "gfn %lu", n);
+				    (n >= EXTENT_FRAMES && n < 2 * EXTENT_FRAMES ? GFN_EXTENT : 0)),
+		       "gfn %lu", n);
 		f = frame_info(gfn_entry_mfn(e));
-		EXPECT(f->type == FRAME_GUEST && f->owner == d->id && f->word == n && !f->count, "gfn %lu", n);
+		EXPECT(f->type == FRAME_GUEST && f->owner == d->id && f->word == n && !f->count,
+		       "gfn %lu", n);
 		/* zeroed: the frames were stale */
 		EXPECT(!*(u64 *)frame_map(gfn_entry_mfn(e)), "gfn %lu is not zero", n);
 	}
@@ -245,7 +249,8 @@ END_TEST
 /* The largest domain can be made; its memory is another matter. */
 START_TEST(largest)
 {
-	struct domain *d = native_domain("large", MAX_GUEST_MEM >> PAGE_SHIFT, MAX_GUEST_MEM >> PAGE_SHIFT, 1);
+	struct domain *d =
+		native_domain("large", MAX_GUEST_MEM >> PAGE_SHIFT, MAX_GUEST_MEM >> PAGE_SHIFT, 1);
 
 	ck_assert_ptr_nonnull(d);
 	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_GUEST_MEM >> PAGE_SHIFT), 0);
@@ -347,7 +352,7 @@ START_TEST(promises)
 
 	ck_assert_int_eq(domain_promise(d, _gfn(0), 4 * EXTENT_FRAMES), 0);
 	free = frames_free_count();
-	ck_assert_int_eq(domain_promise(d, _gfn(5 * EXTENT_FRAMES + 3), 10), 0);	/* one table */
+	ck_assert_int_eq(domain_promise(d, _gfn(5 * EXTENT_FRAMES + 3), 10), 0); /* one table */
 	ck_assert_uint_eq(free - frames_free_count(), 1);
 	ck_assert_uint_eq(d->frames, 4 * EXTENT_FRAMES + 10);
 	ck_assert_uint_eq(d->touched, 0);
@@ -368,7 +373,8 @@ START_TEST(promises)
 	/* writing takes an extent, or a frame where there is a table */
 	ck_assert_int_eq(guest_write(d, 600 * PAGE_SIZE, buf, 64), 0);
 	ck_assert_uint_eq(d->touched, EXTENT_FRAMES);
-	ck_assert_uint_eq(gfn_lookup(d, _gfn(601)) & (GFN_PRESENT | GFN_EXTENT), GFN_PRESENT | GFN_EXTENT);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(601)) & (GFN_PRESENT | GFN_EXTENT),
+			  GFN_PRESENT | GFN_EXTENT);
 	ck_assert_uint_eq(gfn_lookup(d, _gfn(1024)), GFN_DEMAND);
 	ck_assert_int_eq(guest_write(d, (5 * EXTENT_FRAMES + 4) * PAGE_SIZE, buf, 64), 0);
 	ck_assert_uint_eq(d->touched, EXTENT_FRAMES + 1);
@@ -431,8 +437,10 @@ START_TEST(machine_addresses)
 		if (!e)
 			continue;
 		owned++;
-		EXPECT(gfn_is_writable_ram(e) && mfn_x(gfn_entry_mfn(e)) == n, "gfn %lu: %lx", n, e);
-		EXPECT(frame_info(_mfn(n))->owner == d->id && frame_info(_mfn(n))->word == n, "gfn %lu", n);
+		EXPECT(gfn_is_writable_ram(e) && mfn_x(gfn_entry_mfn(e)) == n, "gfn %lu: %lx", n,
+		       e);
+		EXPECT(frame_info(_mfn(n))->owner == d->id && frame_info(_mfn(n))->word == n,
+		       "gfn %lu", n);
 	}
 	ck_assert_uint_eq(owned, d->frames);
 	ck_assert_uint_eq(owned, d->touched);
@@ -500,7 +508,8 @@ static void goes_at_once(unsigned int cpu)
 
 START_TEST(killed_by_another)
 {
-	struct domain *zero = native_domain("0", FRAMES, 512, 1), *d = native_domain("d", 512, 512, 2);
+	struct domain *zero = native_domain("0", FRAMES, 512, 1),
+		      *d = native_domain("d", 512, 512, 2);
 
 	domain_set_control(zero);
 	runs(zero);

@@ -84,7 +84,10 @@ static s64 bind(struct domain *d, u32 kind, u32 domain, u32 n, u32 flags)
 	ret = op(d, PARVUS_EVENT_BIND, BIND_GPA);
 	return ret ? ret : b->port;
 }
-static s64 unbound(struct domain *d, u32 domain) { return bind(d, PARVUS_EVENT_UNBOUND, domain, 0, 0); }
+static s64 unbound(struct domain *d, u32 domain)
+{
+	return bind(d, PARVUS_EVENT_UNBOUND, domain, 0, 0);
+}
 static s64 join(struct domain *d, u32 domain, s64 port)
 {
 	return bind(d, PARVUS_EVENT_INTERDOMAIN, domain, (u32)port, 0);
@@ -126,7 +129,9 @@ static u64 selector(struct domain *d, unsigned int vcpu)
 }
 static bool raised(struct domain *d, unsigned int vcpu)
 {
-	return atomic_and_u64(&d->vcpus[vcpu]->vectors[VECTOR / 64], ~(1ull << VECTOR % 64)) >> VECTOR % 64 & 1;
+	return atomic_and_u64(&d->vcpus[vcpu]->vectors[VECTOR / 64], ~(1ull << VECTOR % 64)) >>
+		       VECTOR % 64 &
+	       1;
 }
 
 START_TEST(traced)
@@ -167,7 +172,8 @@ START_TEST(bad_arguments)
 		BAD(op(d, o, 1), PARVUS_ENOENT);
 		BAD(op(d, o, PARVUS_EVENT_PORTS - 1), PARVUS_ENOENT);
 	}
-	for (o = PARVUS_EVENT_BIND; o <= PARVUS_EVENT_SET; o = o == PARVUS_EVENT_BIND ? PARVUS_EVENT_STATUS : o + 1) {
+	for (o = PARVUS_EVENT_BIND; o <= PARVUS_EVENT_SET;
+	     o = o == PARVUS_EVENT_BIND ? PARVUS_EVENT_STATUS : o + 1) {
 		BAD(op(d, o, 16 * PAGE_SIZE - 8), PARVUS_EFAULT);
 		BAD(op(d, o, ~0ull - 8), PARVUS_EFAULT);
 		b = record(d);
@@ -783,15 +789,18 @@ static void m_check(u64 seed, unsigned int step)
 		u32 used = 0;
 
 		if (x->registered) {
-			EXPECT(page_of(d)->pending[0] == x->pending, "seed %lu step %u: d%u pending %lx, not %lx",
-			       seed, step, i, page_of(d)->pending[0], x->pending);
-			EXPECT(page_of(d)->mask[0] == x->mask, "seed %lu step %u: d%u mask %lx, not %lx", seed,
-			       step, i, page_of(d)->mask[0], x->mask);
+			EXPECT(page_of(d)->pending[0] == x->pending,
+			       "seed %lu step %u: d%u pending %lx, not %lx", seed, step, i,
+			       page_of(d)->pending[0], x->pending);
+			EXPECT(page_of(d)->mask[0] == x->mask,
+			       "seed %lu step %u: d%u mask %lx, not %lx", seed, step, i,
+			       page_of(d)->mask[0], x->mask);
 		}
 		for (n = 0; n < 2; n++) {
 			EXPECT(d->vcpus[n]->area->event_selector == x->selector[n],
 			       "seed %lu step %u: d%u selector %u", seed, step, i, n);
-			EXPECT((d->vcpus[n]->vectors[VECTOR / 64] >> VECTOR % 64 & 1) == x->raised[n],
+			EXPECT((d->vcpus[n]->vectors[VECTOR / 64] >> VECTOR % 64 & 1) ==
+				       x->raised[n],
 			       "seed %lu step %u: d%u vector %u", seed, step, i, n);
 		}
 		for (n = 1; n < PORTS; n++) {
@@ -800,11 +809,14 @@ static void m_check(u64 seed, unsigned int step)
 
 			used += !!p->kind;
 			EXPECT(s.kind == p->kind && s.domain == p->domain && s.vcpu == p->vcpu &&
-			       s.flags == p->flags && s.interval_ns == p->interval &&
-			       (p->kind == PARVUS_EVENT_VIRQ ? s.virq : s.remote_port) == p->other,
-			       "seed %lu step %u: d%u port %u: kind %u, not %u", seed, step, i, n, s.kind, p->kind);
+				       s.flags == p->flags && s.interval_ns == p->interval &&
+				       (p->kind == PARVUS_EVENT_VIRQ ? s.virq : s.remote_port) ==
+					       p->other,
+			       "seed %lu step %u: d%u port %u: kind %u, not %u", seed, step, i, n,
+			       s.kind, p->kind);
 		}
-		EXPECT(event_ports_used(d) == used, "seed %lu step %u: d%u uses %u", seed, step, i, used);
+		EXPECT(event_ports_used(d) == used, "seed %lu step %u: d%u uses %u", seed, step, i,
+		       used);
 	}
 }
 
@@ -887,8 +899,11 @@ static void m_step(void)
 	case 4 ... 7:
 	case 14 ... 17:
 		ret = send(x->d, n);
-		EXPECT(ret == (p->kind == PARVUS_EVENT_INTERDOMAIN ? 0 : p->kind == PARVUS_EVENT_UNBOUND ?
-			       -PARVUS_EAGAIN : p->kind ? -PARVUS_EINVAL : -PARVUS_ENOENT), "send: %ld", ret);
+		EXPECT(ret == (p->kind == PARVUS_EVENT_INTERDOMAIN ? 0 :
+			       p->kind == PARVUS_EVENT_UNBOUND	   ? -PARVUS_EAGAIN :
+			       p->kind				   ? -PARVUS_EINVAL :
+								     -PARVUS_ENOENT),
+		       "send: %ld", ret);
 		if (!ret)
 			m_signal(m_of(p->domain), p->other);
 		return;
@@ -1054,7 +1069,8 @@ START_TEST(at_once)
 			EXPECT(r.kind == s.kind && r.remote_port == n && s.domain == shared[!i]->id,
 			       "port %u of %lu", n, i);
 			joined++;
-			EXPECT(!send(shared[i], n) && take(shared[!i], s.remote_port), "send %u", n);
+			EXPECT(!send(shared[i], n) && take(shared[!i], s.remote_port), "send %u",
+			       n);
 		}
 	ck_assert_uint_eq(joined % 2, 0);
 }

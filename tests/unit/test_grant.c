@@ -23,14 +23,20 @@
 #define MAX_GFN	2048u
 #define BUF	8u		/* gfns 8..15 take the records */
 #define TABLE	16u		/* gfns 16.. are page tables */
-#define GFN0	(24 * EXTENT_FRAMES)	/* beyond the memory of the machine: where domain 0 has its own */
+#define GFN0 (24 * EXTENT_FRAMES) /* beyond the memory of the machine: where domain 0 has its own */
 
 static struct domain *doms[DOMAINS];
 static u64 base[DOMAINS];	/* first gfn of its memory */
 static u64 before;
 
-static u8 *page(struct domain *d, u64 gfn) { return frame_map(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn)))); }
-static u64 mfn_at(struct domain *d, u64 gfn) { return mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn)))); }
+static u8 *page(struct domain *d, u64 gfn)
+{
+	return frame_map(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn))));
+}
+static u64 mfn_at(struct domain *d, u64 gfn)
+{
+	return mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(gfn))));
+}
 
 /* As if all other numbers had been used since the last domain of this one. */
 static void number_is(struct domain *d, u16 n)
@@ -109,7 +115,9 @@ static s64 call(unsigned int n, u64 op, void *records, size_t size, u64 count)
 
 static int offer(unsigned int n, u64 gfn, unsigned int to, u32 flags, u32 *ref)
 {
-	struct parvus_grant_offer r = { .gfn = gfn, .domain = to, .flags = flags, .ref = 77, .status = 99 };
+	struct parvus_grant_offer r = {
+		.gfn = gfn, .domain = to, .flags = flags, .ref = 77, .status = 99
+	};
 
 	EXPECT(call(n, PARVUS_GRANT_OFFER, &r, sizeof(r), 1) == 1, "offer");
 	*ref = r.ref;
@@ -147,7 +155,9 @@ static int unmap(unsigned int n, u32 handle, u64 va)
 
 static struct parvus_grant_end own(u64 gfn, u32 offset)
 {
-	return (struct parvus_grant_end){ .domain = PARVUS_DOMAIN_SELF, .gfn = gfn, .offset = offset };
+	return (struct parvus_grant_end){ .domain = PARVUS_DOMAIN_SELF,
+					  .gfn = gfn,
+					  .offset = offset };
 }
 
 static struct parvus_grant_end theirs(u32 domain, u32 ref, u32 offset)
@@ -155,7 +165,8 @@ static struct parvus_grant_end theirs(u32 domain, u32 ref, u32 offset)
 	return (struct parvus_grant_end){ .domain = domain, .ref = ref, .offset = offset };
 }
 
-static int copy(unsigned int n, struct parvus_grant_end from, struct parvus_grant_end to, u32 length)
+static int copy(unsigned int n, struct parvus_grant_end from, struct parvus_grant_end to,
+		u32 length)
 {
 	struct parvus_grant_copy r = { .from = from, .to = to, .length = length, .status = 99 };
 
@@ -208,7 +219,8 @@ static s64 touch(unsigned int n, u64 va, bool write)
 			break;
 		}
 		native_unexpose(n);
-		switch (shadow_fault(doms[n]->vcpus[0], va, write ? PF_WRITE : 0, false, random_u64(), &e)) {
+		switch (shadow_fault(doms[n]->vcpus[0], va, write ? PF_WRITE : 0, false,
+				     random_u64(), &e)) {
 		case SHADOW_GUEST_FAULT:
 			got = -1;
 			break;
@@ -296,12 +308,13 @@ START_TEST(mapping)
 	OK(offer(0, 100, 1, 0, &ref));
 	OK(map(1, 0, ref, 0, HOLE, &h));
 	BAD(map(1, 0, ref, 0, HOLE, &none), PARVUS_EEXIST);
-	OK(map(1, 0, ref, 0, HOLE + 1024, &h2));	/* twice is no harm; a chunk without a table */
+	OK(map(1, 0, ref, 0, HOLE + 1024, &h2)); /* twice is no harm; a chunk without a table */
 	OK(map(1, 0, ro, RO, HOLE + 1, &none));
 	ck_assert_uint_eq(grant_mappings(doms[1]), 3);
 	ck_assert_uint_eq(grant_mappings_total(), 3);
 	ck_assert_uint_eq(mfn_at(doms[1], HOLE), mfn_at(doms[0], 100));
-	ck_assert_uint_eq(gfn_lookup(doms[1], _gfn(HOLE)) & 0xfff, GFN_PRESENT | GFN_WRITABLE | GFN_FOREIGN);
+	ck_assert_uint_eq(gfn_lookup(doms[1], _gfn(HOLE)) & 0xfff,
+			  GFN_PRESENT | GFN_WRITABLE | GFN_FOREIGN);
 	ck_assert_uint_eq(gfn_lookup(doms[1], _gfn(HOLE + 1)) & 0xfff, GFN_PRESENT | GFN_FOREIGN);
 	/* what is mapped is no memory of the mapper */
 	BAD(offer(1, HOLE, 2, 0, &none), PARVUS_EFAULT);
@@ -541,7 +554,8 @@ START_TEST(control)
 	ck_assert_int_eq(touch(1, 0x400000, false), (s64)mfn);
 	BAD(revoke(0, rw), PARVUS_EBUSY);
 	OK(unmap(1, h[3], 0));
-	ck_assert_int_eq(touch(1, 0x400000, false), -1);	/* a fault, as of a device that is not there */
+	ck_assert_int_eq(touch(1, 0x400000, false),
+			 -1); /* a fault, as of a device that is not there */
 	OK(revoke(0, rw));
 	BAD(map(2, 0, ro, RO, HOLE, &none), PARVUS_ENOENT);
 	/* where it has something else; beyond its table */
@@ -584,8 +598,8 @@ static u32 map_many(u32 first, u32 count, u64 gfn)
 		for (i = 0; i < part; i++) {
 			if (m[i].status == -PARVUS_ENOSPC)
 				return n + i;
-			EXPECT(!m[i].status && m[i].handle == first + n + i, "map %u: %d, handle %u",
-			       n + i, m[i].status, m[i].handle);
+			EXPECT(!m[i].status && m[i].handle == first + n + i,
+			       "map %u: %d, handle %u", n + i, m[i].status, m[i].handle);
 		}
 	}
 	return n;
@@ -610,7 +624,8 @@ static void unmap_many(u32 first, u32 count)
 START_TEST(many_mappings)
 {
 	bool control = _i;
-	u32 max = control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX, lists = control ? 64 : 8, ref, i;
+	u32 max = control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX, lists = control ? 64 : 8, ref,
+	    i;
 	struct domain *d;
 	u64 cost;
 
@@ -646,7 +661,8 @@ END_TEST
 START_TEST(owner_dies)
 {
 	u32 rw, ro, single, unused, h[3];
-	u64 mfn = mfn_at(doms[0], 100), smfn = mfn_at(doms[0], 550), free_frames, serial = doms[0]->serial;
+	u64 mfn = mfn_at(doms[0], 100), smfn = mfn_at(doms[0], 550), free_frames,
+	    serial = doms[0]->serial;
 
 	OK(offer(0, 100, 1, 0, &rw));
 	OK(offer(0, 100, 2, RO, &ro));		/* the same frame to two */
@@ -799,14 +815,16 @@ START_TEST(releases)
 		x[i] = (struct parvus_memory_extent){ .gfn = 1024 + 2 * i, .frames = 1 };
 	x[20].gfn = HOLE;
 	OK(guest_write(d, BUF << PAGE_SHIFT, x, sizeof(x)));
-#define OP(op, n, count) hc_memory_op(d->vcpus[0], op, (BUF << PAGE_SHIFT) + (n) * sizeof(x[0]), count)
+#define OP(op, n, count) \
+	hc_memory_op(d->vcpus[0], op, (BUF << PAGE_SHIFT) + (n) * sizeof(x[0]), count)
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 0, 40), 16);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 16, 24), 4);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 20, 20), -PARVUS_EFAULT);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 0, 0), 0);
 	ck_assert_int_eq(OP(PARVUS_MEMORY_RELEASE, 0, PARVUS_MEMORY_BATCH + 1), -PARVUS_E2BIG);
 	ck_assert_int_eq(OP(77, 0, 1), -PARVUS_ENOSYS);
-	ck_assert_int_eq(hc_memory_op(d->vcpus[0], PARVUS_MEMORY_RELEASE, HOLE << PAGE_SHIFT, 1), -PARVUS_EFAULT);
+	ck_assert_int_eq(hc_memory_op(d->vcpus[0], PARVUS_MEMORY_RELEASE, HOLE << PAGE_SHIFT, 1),
+			 -PARVUS_EFAULT);
 	all_gone();
 }
 END_TEST
@@ -913,7 +931,9 @@ static void random_map(unsigned int n)
 	if (c == REFS)
 		return;
 	want = !doms[owner] || !o->live || o->to_serial != doms[n]->serial ? -PARVUS_ENOENT :
-	       o->readonly && !flags ? -PARVUS_EPERM : gfn_lookup(doms[n], _gfn(gfn)) ? -PARVUS_EEXIST : 0;
+	       o->readonly && !flags					   ? -PARVUS_EPERM :
+	       gfn_lookup(doms[n], _gfn(gfn))				   ? -PARVUS_EEXIST :
+									     0;
 	got = map(n, owner, ref, flags, gfn, &h);
 	CHECK(got == want, "map: %d, not %d", got, want);
 	if (got)
@@ -960,7 +980,8 @@ static void random_copy(unsigned int n)
 
 	CHECK(got == want, "copy: %d, not %d", got, want);
 	if (!got)
-		CHECK(!memcmp(page(doms[n], 30) + at, page(doms[owner], o->gfn) + at, length), "copy");
+		CHECK(!memcmp(page(doms[n], 30) + at, page(doms[owner], o->gfn) + at, length),
+		      "copy");
 }
 
 static void random_release(unsigned int n)
@@ -993,7 +1014,8 @@ static void random_touch(unsigned int n)
 	if (!m->live && !m_is_mapped(n, gfn))
 		CHECK(got == -2, "gfn %lx is not mapped, access gives %ld", gfn, (long)got);
 	else if (m->live)
-		CHECK(got == (write && m->readonly ? -1 : (s64)m->mfn), "access gives %ld", (long)got);
+		CHECK(got == (write && m->readonly ? -1 : (s64)m->mfn), "access gives %ld",
+		      (long)got);
 	doms[n]->ended = 0;
 }
 
@@ -1014,7 +1036,8 @@ static void check(void)
 				continue;
 			c++;
 			CHECK(mfn_at(doms[n], m->gfn) == m->mfn, "gfn %lx", m->gfn);
-			CHECK(frame_info(_mfn(m->mfn))->type == FRAME_GUEST, "mfn %lx went", m->mfn);
+			CHECK(frame_info(_mfn(m->mfn))->type == FRAME_GUEST, "mfn %lx went",
+			      m->mfn);
 			CHECK(*(u64 *)frame_map(_mfn(m->mfn)) == m->tag, "mfn %lx", m->mfn);
 		}
 		CHECK(grant_mappings(doms[n]) == c, "%u mappings", grant_mappings(doms[n]));

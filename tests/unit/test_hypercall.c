@@ -64,15 +64,18 @@ START_TEST(arguments)
 		ck_assert_uint_eq(v->stats.hypercalls[calls[i].nr], 1);
 	}
 	/* four, and the fifth and sixth: only with each in its place are these served or refused so */
-	ck_assert_int_eq(call(PARVUS_HC_area_register, PARVUS_VCPU_SELF, 0x3000, PARVUS_VCPU_AREA_SIZE,
-			      PARVUS_VCPU_AREA_VERSION), 0);
+	ck_assert_int_eq(call(PARVUS_HC_area_register, PARVUS_VCPU_SELF, 0x3000,
+			      PARVUS_VCPU_AREA_SIZE, PARVUS_VCPU_AREA_VERSION),
+			 0);
 	ck_assert_ptr_eq(native_cpus[0].area, v->area);
 	ck_assert_ptr_ne(v->area, v->area_none);
 	for (i = 0; i < 7; i++) {
 		/* mmu_switch: root is aligned, kernel_view 0, gen_gpa 8-aligned RAM, flags known */
 		struct regs r = { .rax = PARVUS_HC_mmu_switch, .rdi = 1, .rsi = 0x4000, .r10 = 1,
 				  .r8 = 0x5000 };
-		s64 want[] = { 0, 0, -PARVUS_EINVAL, -PARVUS_EINVAL, 0, -PARVUS_EFAULT, -PARVUS_EINVAL };
+		s64 want[] = {
+			0, 0, -PARVUS_EINVAL, -PARVUS_EINVAL, 0, -PARVUS_EFAULT, -PARVUS_EINVAL
+		};
 		u64 *const bad[] = { NULL, &r.rdi, &r.rsi, &r.rdx, &r.r10, &r.r8, &r.r9 };
 
 		if (i)
@@ -135,7 +138,9 @@ START_TEST(multicall)
 		if (nr == PARVUS_HC_shutdown)
 			continue;
 		native_called = "none";
-		*m = (struct parvus_multicall){ .nr = nr, .result = 1234567, .args = { 0x1001, 0x1002 } };
+		*m = (struct parvus_multicall){ .nr = nr,
+						.result = 1234567,
+						.args = { 0x1001, 0x1002 } };
 		ck_assert_int_eq(call(PARVUS_HC_multicall, GPA, 1, 0, 0), 0);
 		ck_assert_int_ne(m->result, 1234567);
 		if (refused_in_list(nr))
@@ -144,7 +149,8 @@ START_TEST(multicall)
 			ck_assert_msg(v->stats.hypercalls[nr] == before + !refused_in_list(nr),
 				      "call %lu in a list", (unsigned long)nr);
 		if (nr == PARVUS_HC_tls_set)
-			ck_assert(native_args[0] == 0x1001 && native_args[1] == 0x1002 && m->result == 77);
+			ck_assert(native_args[0] == 0x1001 && native_args[1] == 0x1002 &&
+				  m->result == 77);
 		if (nr >= PARVUS_HC_COUNT)
 			ck_assert_int_eq(m->result, -PARVUS_ENOSYS);
 		if (nr <= PARVUS_HC_sysret && nr)
@@ -155,7 +161,8 @@ START_TEST(multicall)
 		m[nr] = (struct parvus_multicall){ .nr = PARVUS_HC_debugreg_get, .args = { nr } };
 	ck_assert_int_eq(call(PARVUS_HC_multicall, GPA, 19, 0, 0), 0);
 	ck_assert(m[18].result == 77 && m[19].result == 0 && native_args[0] == 18);
-	ck_assert_int_eq(call(PARVUS_HC_multicall, GPA, PARVUS_MULTICALL_MAX + 1, 0, 0), -PARVUS_E2BIG);
+	ck_assert_int_eq(call(PARVUS_HC_multicall, GPA, PARVUS_MULTICALL_MAX + 1, 0, 0),
+			 -PARVUS_E2BIG);
 	ck_assert_int_eq(call(PARVUS_HC_multicall, 512 * PAGE_SIZE, 1, 0, 0), -PARVUS_EFAULT);
 }
 END_TEST

@@ -270,7 +270,8 @@ START_TEST(claims)
 	ck_assert_uint_eq(claimed_frames, EXTENT_FRAMES + 10);
 	ck_assert_uint_eq(frames_free_count(), free - EXTENT_FRAMES - 10);
 	for (n = EXTENT_FRAMES; n < 3 * EXTENT_FRAMES; n++)
-		EXPECT((frame_table[n].type == FRAME_FREE) == (n < EXTENT_FRAMES + 5 || n >= 2 * EXTENT_FRAMES + 15),
+		EXPECT((frame_table[n].type == FRAME_FREE) ==
+			       (n < EXTENT_FRAMES + 5 || n >= 2 * EXTENT_FRAMES + 15),
 		       "frame %lu", n);
 	/* a second time there is nothing; nor beyond the end */
 	claim_frames(_mfn(EXTENT_FRAMES + 5), EXTENT_FRAMES + 10, claimed, NULL);

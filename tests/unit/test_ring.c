@@ -86,7 +86,8 @@ static int64_t get(void)
 	return parvus_consume(&c, &v) ? (int64_t)v : -1;
 }
 
-static const uint32_t froms[] = { 0, 1, 5, 0x7ffffffe, 0x80000000, 0xfffffff9, 0xfffffffe, 0xffffffff };
+static const uint32_t froms[] = { 0,	      1,	  5,	      0x7ffffffe,
+				  0x80000000, 0xfffffff9, 0xfffffffe, 0xffffffff };
 #define FROMS ((int)(sizeof(froms) / sizeof(froms[0])))
 
 START_TEST(sizes)
@@ -200,8 +201,9 @@ START_TEST(passing)
 
 	for (n = 0; n < 40; n++)
 		for (w = -50; w < 50; w++)
-			EXPECT(parvus_ring_passed(before, before + (uint32_t)n, before + (uint32_t)w) ==
-			       (w > 0 && w <= n), "before %u, %d more, wake %d", before, n, w);
+			EXPECT(parvus_ring_passed(before, before + (uint32_t)n,
+						  before + (uint32_t)w) == (w > 0 && w <= n),
+			       "before %u, %d more, wake %d", before, n, w);
 }
 END_TEST
 
@@ -347,7 +349,8 @@ START_TEST(lies_to_a_producer)
 				continue;
 			/* for good, and nothing waits for it */
 			ring->consumed = from + 1;
-			EXPECT(!parvus_producer_room(&p) && !parvus_producer_room_for(&p, 8), "room");
+			EXPECT(!parvus_producer_room(&p) && !parvus_producer_room_for(&p, 8),
+			       "room");
 			EXPECT(!parvus_producer_sleep(&p, 1), "sleep");
 			EXPECT(!parvus_produce_bytes(&p, &said, 1), "bytes");
 			EXPECT(parvus_producer_broken(&p), "mended");
@@ -377,7 +380,8 @@ START_TEST(lies_to_a_consumer)
 			for (; i < 3; i++)
 				EXPECT(get() == i, "what was seen is there");
 			looks = 0;
-			EXPECT(parvus_consumer_ready(&c) == (sane ? (uint32_t)d - 3 : 0), "d %d", d);
+			EXPECT(parvus_consumer_ready(&c) == (sane ? (uint32_t)d - 3 : 0), "d %d",
+			       d);
 			EXPECT(looks == 1, "it looked %u times", looks);
 			EXPECT(!parvus_consumer_broken(&c) == sane, "d %d", d);
 			if (sane)
@@ -422,7 +426,8 @@ END_TEST
 START_TEST(both_ends)
 {
 	static const uint32_t sizes[] = { 1, 4, 12, 64 };
-	uint32_t count = 1u << _i % 5, size = sizes[_i / 5], sent = 0, seen = 0, told = 0, freed = 0;
+	uint32_t count = 1u << _i % 5, size = sizes[_i / 5], sent = 0, seen = 0, told = 0,
+		 freed = 0;
 	unsigned char e[64], want[64];
 	unsigned int i, n;
 
@@ -431,7 +436,8 @@ START_TEST(both_ends)
 	for (i = 0; i < 20000; i++) {
 		switch (rnd() % 6) {
 		case 0:
-			EXPECT(parvus_producer_room_for(&p, count) == count - (sent - freed), "room");
+			EXPECT(parvus_producer_room_for(&p, count) == count - (sent - freed),
+			       "room");
 			for (n = rnd() % (count + 1); n && parvus_producer_room(&p); n--, sent++) {
 				memset(e, (int)(sent * 7), size);
 				e[0] = (unsigned char)sent;

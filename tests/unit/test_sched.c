@@ -106,8 +106,10 @@ static struct vcpu *pick(unsigned int cpu)
 			kick(sched_left(cpu, prev, now));
 	}
 	if (next) {
-		EXPECT(next->sched.affinity >> cpu & 1, "vcpu %u is picked outside its mask", next->id);
-		EXPECT(!next->domain->sched.paused || next->domain->ended, "vcpu %u runs paused", next->id);
+		EXPECT(next->sched.affinity >> cpu & 1, "vcpu %u is picked outside its mask",
+		       next->id);
+		EXPECT(!next->domain->sched.paused || next->domain->ended, "vcpu %u runs paused",
+		       next->id);
 		EXPECT(next->state == VCPU_RUNNING && next->on_cpu && next->sched.cpu == cpu,
 		       "vcpu %u is picked, state %u", next->id, next->state);
 	}
@@ -130,7 +132,8 @@ static void run(unsigned int ncpus, u64 ns)
 		pcpu_kick(cpu, WORK_RESCHED);
 	for (; now < end; now += step)
 		for (cpu = 0; cpu < ncpus; cpu++) {
-			bool kicked = native_resched(1ull << cpu), due = timer[cpu] && timer[cpu] <= now;
+			bool kicked = native_resched(1ull << cpu),
+			     due = timer[cpu] && timer[cpu] <= now;
 
 			if (due)
 				sched_tick(cpu, now);
@@ -363,7 +366,8 @@ START_TEST(steals)
 	ck_assert_ptr_ne(running[1], &v[1]);
 	run(2, 3000 * MS);
 	/* all run; together they had both pCPUs all the time */
-	near(v[0].stats.run_ns + v[1].stats.run_ns + v[2].stats.run_ns + v[3].stats.run_ns, 6000 * MS, 1);
+	near(v[0].stats.run_ns + v[1].stats.run_ns + v[2].stats.run_ns + v[3].stats.run_ns,
+	     6000 * MS, 1);
 	for (i = 0; i < 4; i++)
 		ck_assert_uint_gt(v[i].stats.run_ns, 500 * MS);
 }
@@ -861,8 +865,9 @@ START_TEST(figures)
 	ck_assert_uint_eq(c.busy_ns, 13 * MS);
 	ck_assert_uint_eq(v[0].stats.run_ns + v[1].stats.run_ns, 13 * MS);
 	/* each ns since the start is run or stolen, of both */
-	ck_assert_uint_eq(v[0].stats.run_ns + v[0].sched.steal_ns + v[1].stats.run_ns + v[1].sched.steal_ns +
-			  (now - v[running[0] == &v[0]].sched.ready), 30 * MS);
+	ck_assert_uint_eq(v[0].stats.run_ns + v[0].sched.steal_ns + v[1].stats.run_ns +
+				  v[1].sched.steal_ns + (now - v[running[0] == &v[0]].sched.ready),
+			  30 * MS);
 }
 END_TEST
 
@@ -960,8 +965,10 @@ static void random_run(u64 seed)
 				running[cpu] = sched_pick(cpu, prev, now);
 				leaving[cpu] = prev != running[cpu] ? prev : NULL;
 				x = running[cpu];
-				EXPECT(!x || (x->sched.affinity >> cpu & 1 && !x->domain->sched.paused),
-				       "seed %lu step %u: may not run here", (unsigned long)seed, n);
+				EXPECT(!x || (x->sched.affinity >> cpu & 1 &&
+					      !x->domain->sched.paused),
+				       "seed %lu step %u: may not run here", (unsigned long)seed,
+				       n);
 			}
 		}
 		for (cpu = 0; cpu < 3; cpu++)
@@ -1061,15 +1068,16 @@ static void *cpu_thread(void *arg)
 		sched_tick(cpu, clock_ns());
 		if (prev && n % 7 == 0)
 			sched_block(prev);
-		if (!prev || prev->state != VCPU_RUNNING || sched_should_preempt(cpu, prev, clock_ns())) {
+		if (!prev || prev->state != VCPU_RUNNING ||
+		    sched_should_preempt(cpu, prev, clock_ns())) {
 			next = sched_pick(cpu, prev, clock_ns());
 			if (prev && prev != next) {
 				EXPECT(atomic_xchg_u32(&owners[prev - v], 0) == cpu + 1, "owner");
 				kick(sched_left(cpu, prev, clock_ns()));
 			}
 			if (next && next != prev)
-				EXPECT(!atomic_xchg_u32(&owners[next - v], cpu + 1), "vcpu %ld runs twice",
-				       next - v);
+				EXPECT(!atomic_xchg_u32(&owners[next - v], cpu + 1),
+				       "vcpu %ld runs twice", next - v);
 			prev = next;
 		}
 		due = sched_slice_end(cpu, prev, clock_ns());
@@ -1109,7 +1117,8 @@ START_TEST(threads)
 			}
 			for (i = 0; i < dom->vcpu_count; i++) {
 				kick(sched_wake(dom->vcpus[i], clock_ns()));
-				EXPECT(!READ_ONCE(owners[dom->vcpus[i] - v]) && !dom->vcpus[i]->sched.queued,
+				EXPECT(!READ_ONCE(owners[dom->vcpus[i] - v]) &&
+					       !dom->vcpus[i]->sched.queued,
 				       "runs or is queued though paused");
 			}
 			EXPECT(!domain_any_running(dom), "runs again");
@@ -1141,8 +1150,9 @@ START_TEST(threads)
 	for (i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
 	for (i = 0; i < 8; i++)
-		ck_assert_msg(v[i].stats.run_ns > 0, "vcpu %u ran no more, state %u, cpu %u, queued %d", i,
-			      v[i].state, v[i].sched.cpu, v[i].sched.queued);
+		ck_assert_msg(v[i].stats.run_ns > 0,
+			      "vcpu %u ran no more, state %u, cpu %u, queued %d", i, v[i].state,
+			      v[i].sched.cpu, v[i].sched.queued);
 }
 END_TEST
 

@@ -29,7 +29,7 @@
 #define TABLES		480u		/* gfns 0..479 are for page tables */
 #define GEN_GFN		500u		/* the page with the tlb_gen of each address space */
 #define BUF_GFN		501u		/* records of hypercalls */
-#define GFNS		4096u		/* 0..511 single, 512..2047 extents, 2048..2559 single, rest a hole */
+#define GFNS 4096u /* 0..511 single, 512..2047 extents, 2048..2559 single, rest a hole */
 #define GRANTS		16u		/* frames of the other domain, mapped from here on: */
 #define GRANT_GFN	3072u
 
@@ -51,8 +51,9 @@ static bool hostile;		/* no promise to such a guest; others are to be safe from 
 
 /* Low addresses differ per address space; high ones, from slot 272 on, are shared. */
 static const u64 regions[] = {
-	0x400000, 0x600000, 0x40000000, 0x8000000000, 0x7fffffe00000,
-	0xffff880000000000, 0xffff880000200000, 0xffff8880c0000000, 0xffffffff80000000, 0xffffffffffe00000,
+	0x400000,	    0x600000,		0x40000000,	    0x8000000000,
+	0x7fffffe00000,	    0xffff880000000000, 0xffff880000200000, 0xffff8880c0000000,
+	0xffffffff80000000, 0xffffffffffe00000,
 };
 #define LOW_REGIONS	5u
 #define REGIONS		ARRAY_SIZE(regions)
@@ -154,7 +155,8 @@ static struct view old_views[REGIONS][PAGES];
 
 static void remember(unsigned int s)
 {
-	unsigned int r, p, first = s == SPACES ? LOW_REGIONS : 0, end = s == SPACES ? REGIONS : LOW_REGIONS;
+	unsigned int r, p, first = s == SPACES ? LOW_REGIONS : 0,
+			   end = s == SPACES ? REGIONS : LOW_REGIONS;
 	u64 root = spaces[s == SPACES ? 0 : s].root;
 
 	for (r = first; r < end; r++)
@@ -175,14 +177,16 @@ static void check_owner(const char *who, u64 va, u64 mfn, bool write)
 	u64 e = mfn == going ? going_entry : 0;
 	unsigned int k;
 
-	CHECK(f && f->type == FRAME_GUEST, "%s: va %lx is mfn %lx, which is nobody's", who, va, mfn);
+	CHECK(f && f->type == FRAME_GUEST, "%s: va %lx is mfn %lx, which is nobody's", who, va,
+	      mfn);
 	if (f->owner == d->id)
 		return;
 	for (k = 0; k < GRANTS; k++)
 		if (mfn_of(GRANT_GFN + k) == mfn)
 			e |= gfn_lookup(d, _gfn(GRANT_GFN + k));
 	CHECK(e & GFN_PRESENT, "%s: va %lx is mfn %lx, not the guest's", who, va, mfn);
-	CHECK(!write || e & GFN_WRITABLE, "%s: va %lx writes to mfn %lx, granted for reading", who, va, mfn);
+	CHECK(!write || e & GFN_WRITABLE, "%s: va %lx writes to mfn %lx, granted for reading", who,
+	      va, mfn);
 }
 
 static bool view_gives(const struct view *v, struct access a, int fault, u64 mfn)
@@ -240,10 +244,12 @@ static void guest_access(unsigned int i, unsigned int r, unsigned int p, struct 
 		return;
 	}
 	now = look(spaces[runs[i]].root, a.va);
-	CHECK(view_gives(&now, a, fault, mfn) || (loose && view_gives(&old_views[r][p], a, fault, mfn)),
-	      "vcpu %u space %u va %lx %s%s%s: fault %d mfn %lx, the tables say fault %d mfn %lx", i, runs[i],
-	      a.va, a.user ? "user " : "kernel ", a.write ? "write" : "", a.fetch ? "fetch" : "",
-	      fault, mfn, fault_of(&now, a), now.present ? mfn_of(now.gfn) : 0);
+	CHECK(view_gives(&now, a, fault, mfn) ||
+		      (loose && view_gives(&old_views[r][p], a, fault, mfn)),
+	      "vcpu %u space %u va %lx %s%s%s: fault %d mfn %lx, the tables say fault %d mfn %lx",
+	      i, runs[i], a.va, a.user ? "user " : "kernel ", a.write ? "write" : "",
+	      a.fetch ? "fetch" : "", fault, mfn, fault_of(&now, a),
+	      now.present ? mfn_of(now.gfn) : 0);
 	if (fault < 0 && !loose) {
 		CHECK(now.leaf & A, "va %lx was accessed and is not marked", a.va);
 		CHECK(!a.write || now.leaf & D, "va %lx was written and is not marked", a.va);
@@ -284,8 +290,8 @@ static void before_serve(unsigned int cpu)
 }
 
 /* A right that a TLB or a table has must be one of the guest's. */
-static void check_right(const char *who, unsigned int cpu, unsigned int i, u64 va, bool user, u64 mfn,
-			bool w, bool nx)
+static void check_right(const char *who, unsigned int cpu, unsigned int i, u64 va, bool user,
+			u64 mfn, bool w, bool nx)
 {
 	struct view v;
 
@@ -301,12 +307,14 @@ static void check_right(const char *who, unsigned int cpu, unsigned int i, u64 v
 	CHECK(v.leaf & A, "%s of cpu %u: va %lx, A is clear", who, cpu, va);
 	CHECK(!w || (v.w && v.leaf & D), "%s of cpu %u: va %lx is writable", who, cpu, va);
 	CHECK(nx || !v.nx, "%s of cpu %u: va %lx is executable", who, cpu, va);
-	CHECK(nx || user || (s64)va < 0, "%s of cpu %u: low va %lx is executable in kernel mode", who, cpu, va);
-	CHECK(!user || ((s64)va >= 0 && v.u), "%s of cpu %u: va %lx is seen by user mode", who, cpu, va);
+	CHECK(nx || user || (s64)va < 0, "%s of cpu %u: low va %lx is executable in kernel mode",
+	      who, cpu, va);
+	CHECK(!user || ((s64)va >= 0 && v.u), "%s of cpu %u: va %lx is seen by user mode", who, cpu,
+	      va);
 }
 
-static void check_table(unsigned int cpu, unsigned int i, u64 *t, int level, u64 va, bool user, bool nx,
-			bool w)
+static void check_table(unsigned int cpu, unsigned int i, u64 *t, int level, u64 va, bool user,
+			bool nx, bool w)
 {
 	unsigned int n;
 
@@ -332,8 +340,10 @@ static void check_table(unsigned int cpu, unsigned int i, u64 *t, int level, u64
 					    ((e & ADDR) >> 12) + k, ew, enx);
 			continue;
 		}
-		CHECK(frame_info(_mfn((e & ADDR) >> 12))->type == FRAME_SHADOW, "va %lx: not a shadow page", at);
-		check_table(cpu, i, frame_map(_mfn((e & ADDR) >> 12)), level - 1, at, user, enx, ew);
+		CHECK(frame_info(_mfn((e & ADDR) >> 12))->type == FRAME_SHADOW,
+		      "va %lx: not a shadow page", at);
+		check_table(cpu, i, frame_map(_mfn((e & ADDR) >> 12)), level - 1, at, user, enx,
+			    ew);
 	}
 }
 
@@ -368,7 +378,9 @@ static void check_all(bool tables)
 
 static u64 random_data_gfn(void)
 {
-	u64 gfn = chance(6) ? GRANT_GFN + below(GRANTS) : chance(8) ? 2048 + below(512) : 512 + below(1536);
+	u64 gfn = chance(6) ? GRANT_GFN + below(GRANTS) :
+		  chance(8) ? 2048 + below(512) :
+			      512 + below(1536);
 
 	return gfn_lookup(d, _gfn(gfn)) ? gfn : 512 + below(1536);
 }
@@ -407,7 +419,9 @@ static void lost(u64 start, u64 bytes);
 static void lost_leaf(u64 e, u64 base, int level)
 {
 	if (level > 1 && e & PS && chance(2))
-		lost(base + below(MIB(8) < SIZE(level) ? MIB(8) >> 12 : SIZE(level) >> 12) * PAGE_SIZE, PAGE_SIZE);
+		lost(base + below(MIB(8) < SIZE(level) ? MIB(8) >> 12 : SIZE(level) >> 12) *
+				     PAGE_SIZE,
+		     PAGE_SIZE);
 	else
 		lost(base, SIZE(level));
 }
@@ -459,7 +473,8 @@ static void lost_table(u64 e, u64 base)
 /* One change of the tables below @root. */
 static void change(u64 root, unsigned int r)
 {
-	u64 va = regions[r] + pages[some_page()] * PAGE_SIZE, *e, flags = random_flags(r >= LOW_REGIONS);
+	u64 va = regions[r] + pages[some_page()] * PAGE_SIZE, *e,
+	    flags = random_flags(r >= LOW_REGIONS);
 	int level = chance(24) ? 3 : chance(10) ? 2 : 1;
 	u64 base = va & ~(SIZE(level) - 1);
 
@@ -569,8 +584,10 @@ static void flush_kernel(unsigned int i)
 	else if (chance(4))
 		ok(CALL(i, hc_mmu_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL)), "flush");
 	else
-		ok(CALL(i, hc_mmu_flush(v, 0, 0, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_KERNEL |
-					(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))), "flush");
+		ok(CALL(i, hc_mmu_flush(v, 0, 0, flush_start, flush_end, PAGE_SIZE,
+					PARVUS_FLUSH_KERNEL |
+						(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))),
+		   "flush");
 }
 
 /* The low half of address space @s: by its id, and wherever it runs under id 0. */
@@ -595,16 +612,20 @@ static void flush_space(unsigned int i, unsigned int s)
 	if (!users && chance(2))
 		return;			/* tlb_gen alone does it, at the next switch */
 	if (chance(6))
-		ok(CALL(i, shadow_flush_batch(v, users | (chance(2) ? 1ull << below(VCPUS) : 0))), "batch");
+		ok(CALL(i, shadow_flush_batch(v, users | (chance(2) ? 1ull << below(VCPUS) : 0))),
+		   "batch");
 	else if (chance(6) && runs[i] == s)
-		ok(CALL(i, hc_mmu_flush(v, 77, gen, flush_start, flush_end, PAGE_SIZE, PARVUS_FLUSH_CURRENT)),
+		ok(CALL(i, hc_mmu_flush(v, 77, gen, flush_start, flush_end, PAGE_SIZE,
+					PARVUS_FLUSH_CURRENT)),
 		   "flush");
 	else if (chance(5))
 		ok(CALL(i, hc_mmu_flush(v, id, gen, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
 	else
-		ok(CALL(i, hc_mmu_flush(v, id, gen, flush_start, flush_end, chance(2) ? EXTENT_SIZE : 0,
+		ok(CALL(i, hc_mmu_flush(v, id, gen, flush_start, flush_end,
+					chance(2) ? EXTENT_SIZE : 0,
 					PARVUS_FLUSH_RANGE |
-					(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))), "flush");
+						(freed_count ? PARVUS_FLUSH_FREED_TABLES : 0))),
+		   "flush");
 }
 
 static void change_and_flush(void)
@@ -617,7 +638,8 @@ static void change_and_flush(void)
 	remember(s);
 	flush_needed = false;
 	freed_count = 0;
-	r = (unsigned int)(kernel ? LOW_REGIONS + below(REGIONS - LOW_REGIONS) : below(LOW_REGIONS));
+	r = (unsigned int)(kernel ? LOW_REGIONS + below(REGIONS - LOW_REGIONS) :
+				    below(LOW_REGIONS));
 	for (n = below(4) + 1; n; n--) {
 		change(spaces[kernel ? 0 : s].root, r);
 		if (chance(4))
@@ -679,8 +701,9 @@ static void switch_space(unsigned int i)
 	bool anon = seed & 2 && chance(8);
 
 	/* a vCPU that changes is not seen by flushes of others half-way: one thread */
-	ok(CALL(i, hc_mmu_switch(d->vcpus[i], anon ? 0 : spaces[s].id, spaces[s].root << 12, 0, *gen_of(s),
-				 chance(8) ? 0 : gen_gpa(s), chance(4) ? below(4) : 0)), "switch");
+	ok(CALL(i, hc_mmu_switch(d->vcpus[i], anon ? 0 : spaces[s].id, spaces[s].root << 12, 0,
+				 *gen_of(s), chance(8) ? 0 : gen_gpa(s), chance(4) ? below(4) : 0)),
+	   "switch");
 	runs[i] = s;
 	anonymous[i] = anon;
 }
@@ -692,7 +715,8 @@ static void put_away(unsigned int i)
 	native_unexpose(cpu);
 	native_this_cpu = cpu;
 	shadow_unload(d->vcpus[i]);
-	CHECK(!native_cpus[cpu].tlbs && !native_cpus[cpu].walks, "the TLB of cpu %u after unload", cpu);
+	CHECK(!native_cpus[cpu].tlbs && !native_cpus[cpu].walks, "the TLB of cpu %u after unload",
+	      cpu);
 	native_cpus[cpu].current = NULL;
 	cpu_of[i] = -1;
 }
@@ -727,7 +751,8 @@ static bool in_tables(u64 gfn)
 	for (s = 0; s < SPACES; s++)
 		for (r = 0; r < REGIONS; r++)
 			for (p = 0; spaces[s].live && p < PAGES; p++) {
-				struct view v = look(spaces[s].root, regions[r] + pages[p] * PAGE_SIZE);
+				struct view v =
+					look(spaces[s].root, regions[r] + pages[p] * PAGE_SIZE);
 
 				if (v.present && v.gfn == gfn)
 					return true;
@@ -858,7 +883,8 @@ static void domain_down(void)
 	domain_destroy(seed & 4 ? other : d);
 	domain_destroy(seed & 4 ? d : other);
 	CHECK(native_warnings() == 0, "%s", native_log);
-	CHECK(frames_free_count() == free_before, "%lu frames, %lu before", frames_free_count(), free_before);
+	CHECK(frames_free_count() == free_before, "%lu frames, %lu before", frames_free_count(),
+	      free_before);
 }
 
 static u64 stats(size_t offset)
@@ -1030,9 +1056,11 @@ static void call_anything(unsigned int i)
 	switch (below(8)) {
 	case 0:
 	case 1:
-		(void)CALL(i, hc_mmu_switch(v, any_id(), chance(10) ? random_u64() : any_gfn() << 12, 0,
-					    chance(2) ? below(8) : random_u64(),
-					    chance(4) ? 0 : any_gfn() << 12 | (below(512) * 8), below(5)));
+		(void)CALL(i,
+			   hc_mmu_switch(v, any_id(), chance(10) ? random_u64() : any_gfn() << 12,
+					 0, chance(2) ? below(8) : random_u64(),
+					 chance(4) ? 0 : any_gfn() << 12 | (below(512) * 8),
+					 below(5)));
 		runs[i] = (unsigned int)below(SPACES);
 		break;
 	case 2:
@@ -1046,7 +1074,8 @@ static void call_anything(unsigned int i)
 		age(i);
 		break;
 	default:
-		(void)CALL(i, hc_mmu_flush(v, any_id(), below(16), start, end, chance(4) ? random_u64() : 0,
+		(void)CALL(i, hc_mmu_flush(v, any_id(), below(16), start, end,
+					   chance(4) ? random_u64() : 0,
 					   chance(8) ? random_u64() : below(8)));
 	}
 }
@@ -1447,14 +1476,16 @@ START_TEST(overtaken)
 	for (i = 0; i < 2; i++) {
 		race_gfn = i ? GRANT_GFN : 2100;
 		map(va, race_gfn, P | W | A | D);
-		ck_assert_int_eq(CALL(1, shadow_fault(d->vcpus[1], va, PF_WRITE, false, 0x1000, &e)),
+		ck_assert_int_eq(CALL(1,
+				      shadow_fault(d->vcpus[1], va, PF_WRITE, false, 0x1000, &e)),
 				 SHADOW_DONE);
 		native_this_cpu = 1;
 		ck_assert(native_access(1, a, &mfn));
 		ck_assert_uint_eq(mfn, mfn_of(race_gfn));
 		native_unexpose(2);
 		*entry_for(spaces[0].root, va, 1, false) = 0;
-		ok(CALL(0, hc_mmu_flush(d->vcpus[0], 0, 0, va, va + PAGE_SIZE, PAGE_SIZE, PARVUS_FLUSH_KERNEL)),
+		ok(CALL(0, hc_mmu_flush(d->vcpus[0], 0, 0, va, va + PAGE_SIZE, PAGE_SIZE,
+					PARVUS_FLUSH_KERNEL)),
 		   "flush");
 		ck_assert_uint_eq(races, i + 1);
 	}
@@ -1476,7 +1507,8 @@ static void flush_hook(UNUSED unsigned int cpu)
 		return;
 	depth++;
 	ok(CALL(2, hc_mmu_switch(v, 50, root, 0, 0, 0, 0)), "switch");
-	ck_assert_int_eq(CALL(2, shadow_fault(v, 0x400000, PF_WRITE, true, 0x1000, &e)), SHADOW_DONE);
+	ck_assert_int_eq(CALL(2, shadow_fault(v, 0x400000, PF_WRITE, true, 0x1000, &e)),
+			 SHADOW_DONE);
 	ok(CALL(2, hc_mmu_switch(v, 51, root, 0, 0, 0, 0)), "switch");
 	*entry_for(spaces[0].root, 0x400000, 1, false) = 0;
 	ok(CALL(2, hc_mmu_flush(v, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL)), "flush");

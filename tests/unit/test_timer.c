@@ -252,7 +252,8 @@ START_TEST(deadline_saturates)
 	for (i = 0; i < ARRAY_SIZE(khz); i++)
 		for (j = 0; j < ARRAY_SIZE(ns); j++)
 			for (k = 0; k < ARRAY_SIZE(base); k++) {
-				unsigned __int128 want = (unsigned __int128)ns[j] * khz[i] / 1000000;
+				unsigned __int128 want =
+					(unsigned __int128)ns[j] * khz[i] / 1000000;
 
 				want += (unsigned __int128)base[k] + 1;
 				if (want > ~0ull)

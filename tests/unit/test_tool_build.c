@@ -55,7 +55,9 @@ static void make_kernel(uint64_t paddr, uint64_t features)
 		.p_filesz = TEXT, .p_memsz = TEXT + 0x2000 };
 	k.ph[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = offsetof(__typeof__(k), head),
 		.p_filesz = sizeof(k) - offsetof(__typeof__(k), head) };
-	k.head = (Elf64_Nhdr){ .n_namesz = 7, .n_descsz = sizeof(k.note), .n_type = PARVUS_NOTE_ENTRY };
+	k.head = (Elf64_Nhdr){ .n_namesz = 7,
+			       .n_descsz = sizeof(k.note),
+			       .n_type = PARVUS_NOTE_ENTRY };
 	memcpy(k.name, "Parvus", 7);
 	k.note.size = sizeof(k.note);
 	k.note.abi_version = 1;
@@ -123,8 +125,9 @@ static void bad(const char *more, int code, const char *want)
 START_TEST(layout)
 {
 	static const char extra[] = "070701 more";
-	struct parvus_config *c = config("cmdline='console=hvc0 x'\nvcpus=2\nmaxvcpus=3\nmaxmem=16\n"
-					 "cpu_weight=99\ncap=150\ncpus=['1']\n");
+	struct parvus_config *c =
+		config("cmdline='console=hvc0 x'\nvcpus=2\nmaxvcpus=3\nmaxmem=16\n"
+		       "cpu_weight=99\ncap=150\ncpus=['1']\n");
 	struct parvus_build b = { .extra = extra, .extra_bytes = sizeof(extra) };
 	uint64_t top = (8u << 20) - (10004 + sizeof(extra)), si_gpa;
 	struct parvus_start_info si;
@@ -224,10 +227,11 @@ END_TEST
 /* Each operation fails in turn: the text is about it, and nothing is left. */
 START_TEST(failures)
 {
-	static const uint32_t ops[] = { PARVUS_CONTROL_MACHINE, PARVUS_CONTROL_CREATE,
-		PARVUS_CONTROL_POPULATE, PARVUS_CONTROL_COPY, PARVUS_CONTROL_OFFER,
-		PARVUS_CONTROL_PORT, PARVUS_CONTROL_START, PARVUS_CONTROL_PIN, PARVUS_CONTROL_MEMORY,
-		PARVUS_CONTROL_NEXT };
+	static const uint32_t ops[] = { PARVUS_CONTROL_MACHINE,	 PARVUS_CONTROL_CREATE,
+					PARVUS_CONTROL_POPULATE, PARVUS_CONTROL_COPY,
+					PARVUS_CONTROL_OFFER,	 PARVUS_CONTROL_PORT,
+					PARVUS_CONTROL_START,	 PARVUS_CONTROL_PIN,
+					PARVUS_CONTROL_MEMORY,	 PARVUS_CONTROL_NEXT };
 	size_t i, skip;
 
 	for (i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
@@ -352,10 +356,12 @@ START_TEST(console)
 	d = fake_find(b.domain);
 	p = fake_console(d);
 	ck_assert_ptr_nonnull(p);
-	ck_assert_int_lt(parvus_console_open(h, b.domain, b.console_ref + 1, b.console_port, &c), 0);
+	ck_assert_int_lt(parvus_console_open(h, b.domain, b.console_ref + 1, b.console_port, &c),
+			 0);
 	ck_assert_ptr_null(c);
 	ck_assert_int_eq(parvus_console_open(h, b.domain, b.console_ref, b.console_port, &c), 0);
-	ck_assert_int_eq(parvus_console_open(h, b.domain, b.console_ref, b.console_port, &second), -EBUSY);
+	ck_assert_int_eq(parvus_console_open(h, b.domain, b.console_ref, b.console_port, &second),
+			 -EBUSY);
 	ck_assert_int_eq(parvus_console_read(c, data, sizeof(data)), 0);
 	/* across the end of the ring, in pieces, with indices that wrap */
 	for (n = 0; n < 5000; n++)
@@ -459,7 +465,8 @@ START_TEST(core)
 	ck_assert_uint_eq(ph[0].p_type, PT_NOTE);
 	/* one vCPU was started */
 	ck_assert_uint_eq(ph[0].p_filesz, 20 + sizeof(status));
-	ck_assert_int_eq(pread(fd, &status, sizeof(status), (off_t)ph[0].p_offset + 20), sizeof(status));
+	ck_assert_int_eq(pread(fd, &status, sizeof(status), (off_t)ph[0].p_offset + 20),
+			 sizeof(status));
 	ck_assert_uint_eq(status.pr_pid, 1);
 	ck_assert_uint_eq(status.pr_reg[16], d->start.entry);
 	ck_assert_uint_eq(status.pr_reg[13], d->start.start_info);
@@ -553,14 +560,18 @@ static struct parvus_config *full(const char *more)
 	touch("bridge-br0", 0);
 	snprintf(nbd, sizeof(nbd), "%s/qemu-nbd", dir);
 	f = fopen(nbd, "w");
-	fprintf(f, "#!/bin/sh\ncase $1 in\n--connect=/dev/nbd*) n=${1#--connect=/dev/nbd}; cd \"$PARVUS_FAKE\"\n"
-		"mkdir -p sys/block/nbd$n proc/7$n; printf '%%s\\0' \"$@\" >proc/7$n/cmdline\n"
-		"echo 7$n >sys/block/nbd$n/pid; touch nbd-$n ;;\n"
-		"--disconnect) cd \"$PARVUS_FAKE\"; n=${2#/dev/nbd}; rm -r nbd-$n sys/block/nbd$n ;;\nesac\n");
+	fprintf(f, "#!/bin/sh\ncase $1 in\n--connect=/dev/nbd*) n=${1#--connect=/dev/nbd}\n"
+		   "cd \"$PARVUS_FAKE\"; mkdir -p sys/block/nbd$n proc/7$n\n"
+		   "printf '%%s\\0' \"$@\" >proc/7$n/cmdline\n"
+		   "echo 7$n >sys/block/nbd$n/pid; touch nbd-$n ;;\n"
+		   "--disconnect) cd \"$PARVUS_FAKE\"; n=${2#/dev/nbd}\n"
+		   "rm -r nbd-$n sys/block/nbd$n ;;\nesac\n");
 	fclose(f);
 	chmod(nbd, 0700);
-	snprintf(all, sizeof(all), "disk=['%s/a.img,raw,xvda,w','phy:%s/blk-3,xvdb,w','%s/c.qcow2,qcow2,xvdc,w']\n"
-		 "vif=['bridge=br0','bridge=br0']\n%s", dir, dir, dir, more);
+	snprintf(all, sizeof(all),
+		 "disk=['%s/a.img,raw,xvda,w','phy:%s/blk-3,xvdb,w','%s/c.qcow2,qcow2,xvdc,w']\n"
+		 "vif=['bridge=br0','bridge=br0']\n%s",
+		 dir, dir, dir, more);
 	return config(all);
 }
 

@@ -173,8 +173,10 @@ START_TEST(values_bad)
 		{ BASE "on_reboot=1", "f:3: on_reboot:" },
 		{ BASE "overcommit=2", "overcommit: a number from 0 to 1" },
 		{ BASE "type='hvm'", "f:3: type: \"pv\" is expected" },
-		{ BASE "disk='/x,raw,xvda,w'", "f:3: disk: a list of texts is expected, not a text" },
-		{ BASE "disk=['/x,,xvda', 5]", "f:3: disk: a list of texts is expected; entry 2 is a number" },
+		{ BASE "disk='/x,raw,xvda,w'",
+		  "f:3: disk: a list of texts is expected, not a text" },
+		{ BASE "disk=['/x,,xvda', 5]",
+		  "f:3: disk: a list of texts is expected; entry 2 is a number" },
 		{ BASE "vif=5", "f:3: vif: a list of texts is expected" },
 	};
 	size_t i;
@@ -222,7 +224,8 @@ START_TEST(overrides)
 {
 	char *const good[] = { "name=web", "memory = 64", "vcpus=2;cpus='0-1'", "extra=a=b c",
 			       "disk=['/x,raw,xvda,w']", "memory=0x80" };
-	char *const wrong[] = { "memory=lots" }, *const broken[] = { "disk=['a'" }, *const none[] = { "web" };
+	char *const wrong[] = { "memory=lots" }, *const broken[] = { "disk=['a'" },
+		    *const none[] = { "web" };
 	struct parvus_config *c;
 	int ret = parvus_config_parse(&e, "f", BASE, strlen(BASE), good, 6, &c);
 
@@ -243,9 +246,10 @@ END_TEST
 
 START_TEST(text_again)
 {
-	struct parvus_config *c = parse(BASE "cmdline=\"a \\\"q\\\" \\\\ \\n x\"\nvcpus=2\ncpus=['0','1-2']\n"
-					"disk=['phy:/dev/x,xvda,w','/a,qcow2,xvdb,ro']\nvif=['bridge=b']\n"
-					"on_crash='preserve'\ncap=50");
+	struct parvus_config *c =
+		parse(BASE "cmdline=\"a \\\"q\\\" \\\\ \\n x\"\nvcpus=2\ncpus=['0','1-2']\n"
+			   "disk=['phy:/dev/x,xvda,w','/a,qcow2,xvdb,ro']\nvif=['bridge=b']\n"
+			   "on_crash='preserve'\ncap=50");
 	struct parvus_config *d;
 	char *a, *b;
 
@@ -312,7 +316,8 @@ START_TEST(disks)
 	pv_disk_free(&d);
 	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		memset(&d, 0, sizeof(d));
-		ck_assert_msg(pv_disk_parse(&e, "disk", wrong[i], &d) == -EINVAL, "accepted: %s", wrong[i]);
+		ck_assert_msg(pv_disk_parse(&e, "disk", wrong[i], &d) == -EINVAL, "accepted: %s",
+			      wrong[i]);
 		pv_disk_free(&d);
 	}
 }
@@ -342,7 +347,8 @@ START_TEST(vifs)
 	pv_vif_free(&v);
 	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		memset(&v, 0, sizeof(v));
-		ck_assert_msg(pv_vif_parse(&e, "vif", wrong[i], &v) == -EINVAL, "accepted: %s", wrong[i]);
+		ck_assert_msg(pv_vif_parse(&e, "vif", wrong[i], &v) == -EINVAL, "accepted: %s",
+			      wrong[i]);
 		pv_vif_free(&v);
 	}
 }
@@ -381,8 +387,12 @@ START_TEST(rates)
 		uint64_t bytes;
 		uint32_t us;
 	} cases[] = {
-		{ "8Mb/s", 1000000, 0 }, { "250KB/s@20ms", 250000, 20000 }, { "1GB/s@1s", 1000000000, 1000000 },
-		{ "9b/s", 2, 0 }, { "1B/s@500us", 1, 500 }, { "999999999GB/s", 999999999000000000ull, 0 },
+		{ "8Mb/s", 1000000, 0 },
+		{ "250KB/s@20ms", 250000, 20000 },
+		{ "1GB/s@1s", 1000000000, 1000000 },
+		{ "9b/s", 2, 0 },
+		{ "1B/s@500us", 1, 500 },
+		{ "999999999GB/s", 999999999000000000ull, 0 },
 		{ "1Kb/s@10s", 125, 10000000 },
 	};
 	struct parvus_network_config n;
@@ -410,7 +420,8 @@ END_TEST
 /* One that is chosen: the same for the same name and number, another one for others. */
 START_TEST(macs)
 {
-	struct parvus_config *c = parse(BASE "vif=['', 'devid=0', 'mac=02:00:00:00:00:09']"), *again;
+	struct parvus_config *c = parse(BASE "vif=['', 'devid=0', 'mac=02:00:00:00:00:09']"),
+			     *again;
 	struct parvus_vif v;
 	char *text;
 
@@ -423,8 +434,9 @@ START_TEST(macs)
 	/* a restart under another name keeps it */
 	ck_assert_int_eq(parvus_config_text(&e, c, &text), 0);
 	*strstr(text, "name = \"a\"") = '#';
-	ck_assert_int_eq(parvus_config_parse(&e, "f", text, strlen(text), (char *const[]){ (char *)"name=other" },
-					     1, &again), 0);
+	ck_assert_int_eq(parvus_config_parse(&e, "f", text, strlen(text),
+					     (char *const[]){ (char *)"name=other" }, 1, &again),
+			 0);
 	ck_assert_mem_eq(again->vifs[0].mac, c->vifs[0].mac, 6);
 	ck_assert_int_eq(again->vifs[0].index, 1);
 	free(text);
@@ -442,7 +454,8 @@ END_TEST
 /* What a disk is in the registry, and that its text is one that gives it again. */
 START_TEST(disk_device)
 {
-	static const char spec[] = "vdev=sdc,access=ro!,devtype=cdrom,backendtype=program,no-discard,"
+	static const char spec[] =
+		"vdev=sdc,access=ro!,devtype=cdrom,backendtype=program,no-discard,"
 		"queues=4,iops=7,bps=3k,target=/a,b=c";
 	struct parvus_backing b = { .fd = -1, .major = 8, .minor = 17, .lock = -1, .nbd = -1 };
 	struct parvus_disk d, again;
@@ -456,8 +469,8 @@ START_TEST(disk_device)
 	ck_assert_uint_eq(device.device_class, PARVUS_CLASS_BLOCK);
 	ck_assert_uint_eq(device.index, 2);
 	ck_assert_uint_eq(c.version, 1);
-	ck_assert_uint_eq(c.flags, PARVUS_BLOCK_READONLY | PARVUS_BLOCK_CDROM | PARVUS_BLOCK_PROGRAM |
-			  PARVUS_BLOCK_NO_DISCARD);
+	ck_assert_uint_eq(c.flags, PARVUS_BLOCK_READONLY | PARVUS_BLOCK_CDROM |
+					   PARVUS_BLOCK_PROGRAM | PARVUS_BLOCK_NO_DISCARD);
 	ck_assert_uint_eq(c.major, 8);
 	ck_assert_uint_eq(c.minor, 17);
 	ck_assert_uint_eq(c.queues, 4);
@@ -472,7 +485,8 @@ START_TEST(disk_device)
 	ck_assert_int_eq(parvus_disk_text(&e, &again), 0);
 	ck_assert_str_eq(d.spec, again.spec);
 	ck_assert_str_eq(again.target, "/a,b=c");
-	ck_assert(again.shared && again.cdrom && again.readonly && again.program && again.no_discard);
+	ck_assert(again.shared && again.cdrom && again.readonly && again.program &&
+		  again.no_discard);
 	ck_assert_uint_eq(again.bps, 3072);
 	parvus_disk_free(&d);
 	parvus_disk_free(&again);
@@ -512,9 +526,11 @@ END_TEST
 /* Any text at all: no crash, no leak, an answer. The sanitizers are the judges. */
 START_TEST(mutations)
 {
-	static const char seed[] = BASE "memory = 64 ; vcpus=2 # c\ncpus=['0-3,^1', \"2\"]\n"
-		"disk = [ 'phy:/dev/x,xvda,w', 'vdev=sda,format=vhd,target=/a', ]\n"
-		"vif=['mac=00:16:3e:00:00:01,rate=10Mb/s']\nextra += \"\\x41\\n\"\non_crash='restart'\n";
+	static const char seed[] =
+		BASE "memory = 64 ; vcpus=2 # c\ncpus=['0-3,^1', \"2\"]\n"
+		     "disk = [ 'phy:/dev/x,xvda,w', 'vdev=sda,format=vhd,target=/a', ]\n"
+		     "vif=['mac=00:16:3e:00:00:01,rate=10Mb/s']\nextra += "
+		     "\"\\x41\\n\"\non_crash='restart'\n";
 	static const char bytes[] = "\"'[]=,;#\\\n \t09axX+-^:\0\xff";
 	uint32_t random = 12345;
 	unsigned int round, n;
@@ -562,7 +578,9 @@ START_TEST(no_hypervisor)
 	/* nobody wants the text: a failure is a failure all the same */
 	ck_assert_int_eq(parvus_config_load(NULL, path, NULL, 0, &c), -ENOENT);
 	ck_assert_int_eq(parvus_config_parse(NULL, "f", "=", 1, NULL, 0, &c), -EINVAL);
-	ck_assert_int_eq(parvus_config_parse(NULL, "f", BASE "cpus='x'", sizeof(BASE) + 7, NULL, 0, &c), -EINVAL);
+	ck_assert_int_eq(parvus_config_parse(NULL, "f", BASE "cpus='x'", sizeof(BASE) + 7, NULL, 0,
+					     &c),
+			 -EINVAL);
 }
 END_TEST
 

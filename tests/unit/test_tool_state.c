@@ -82,7 +82,8 @@ static const char *with(const char *from, const char *to)
 	const char *at = strstr(example, from);
 
 	ck_assert_ptr_nonnull(at);
-	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - example), example, to, at + strlen(from));
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - example), example, to,
+		 at + strlen(from));
 	return text;
 }
 
@@ -146,7 +147,8 @@ START_TEST(versions)
 	bad(with("parvus-state 1\n", "parvus-state 01\n"), EINVAL, "not the state of a monitor");
 	bad(with("parvus-state 1\n", "parvus-state one\n"), EINVAL, "not the state of a monitor");
 	/* the files of monitors before there were versions */
-	bad("created_ns=5000\nconsole_ref=8\nconsole_port=5\n", EINVAL, "not the state of a monitor");
+	bad("created_ns=5000\nconsole_ref=8\nconsole_port=5\n", EINVAL,
+	    "not the state of a monitor");
 }
 END_TEST
 
@@ -216,7 +218,8 @@ START_TEST(document)
 
 		next = strchr(line, '\n') + 1;
 		snprintf(indented, sizeof(indented), "\n    %.*s\n", (int)(next - line - 1), line);
-		ck_assert_msg(strstr(text, indented) != NULL, "not in docs/monitor-state.md:%s", indented);
+		ck_assert_msg(strstr(text, indented) != NULL, "not in docs/monitor-state.md:%s",
+			      indented);
 	}
 	free(copy);
 	free(text);

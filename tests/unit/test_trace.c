@@ -34,7 +34,8 @@ START_TEST(masks)
 	ck_assert_int_eq(read_at(0, 0, NATIVE_CPUS, 0), -PARVUS_EINVAL);
 	trace(PARVUS_TRACE_WAKE, &vcpu, 1, 2);		/* off: nothing, and no ring to write to */
 	ck_assert_uint_eq(frames_free_count(), free);
-	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_WAKE | PARVUS_TRACE_DOMAIN, 0, 0), 0);
+	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_WAKE | PARVUS_TRACE_DOMAIN, 0, 0),
+			 0);
 	ck_assert_uint_eq(frames_free_count(), free - NATIVE_CPUS * 16);
 	ck_assert_uint_eq(t.mask, PARVUS_TRACE_WAKE | PARVUS_TRACE_DOMAIN);
 	trace(PARVUS_TRACE_WAKE, &vcpu, 5, 6);
@@ -108,7 +109,7 @@ START_TEST(no_memory)
 	u64 free;
 
 	native_boot(4096, 3072);
-	ck_assert_ptr_nonnull(hv_alloc((512 - 40) * PAGE_SIZE));	/* room for two rings and a half */
+	ck_assert_ptr_nonnull(hv_alloc((512 - 40) * PAGE_SIZE)); /* room for two rings and a half */
 	free = frames_free_count();
 	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_ALL, 0, 0), -PARVUS_ENOMEM);
 	ck_assert_uint_eq(t.mask, 0);
@@ -143,7 +144,8 @@ START_TEST(concurrent)
 		EXPECT(t.from >= from && t.from + t.records <= t.end, "positions");
 		jumps += t.from != from;
 		for (u64 n = 0; n < t.records; n++)
-			EXPECT(t.record[n].arg[0] == t.from + n && t.record[n].arg[1] == ~(t.from + n),
+			EXPECT(t.record[n].arg[0] == t.from + n &&
+				       t.record[n].arg[1] == ~(t.from + n),
 			       "record %lu is torn or another", t.from + n);
 		got += t.records;
 		/* at times far behind: where the writer is at work */
