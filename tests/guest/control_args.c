@@ -26,14 +26,16 @@ static const u32 sizes[PARVUS_CONTROL_OPS] = {
 /* Do they begin with the domain's number, and may that be domain 0's? */
 static bool names_domain(u64 op)
 {
-	return op != PARVUS_CONTROL_MACHINE && op != PARVUS_CONTROL_CREATE && op != PARVUS_CONTROL_NEXT &&
-	       op != PARVUS_CONTROL_LOG && op != PARVUS_CONTROL_TRACE && op != PARVUS_CONTROL_CPU;
+	return op != PARVUS_CONTROL_MACHINE && op != PARVUS_CONTROL_CREATE &&
+	       op != PARVUS_CONTROL_NEXT && op != PARVUS_CONTROL_LOG &&
+	       op != PARVUS_CONTROL_TRACE && op != PARVUS_CONTROL_CPU;
 }
 
 static bool domain0_allowed(u64 op)
 {
-	return op == PARVUS_CONTROL_INFO || op == PARVUS_CONTROL_RENAME || op == PARVUS_CONTROL_SCHED ||
-	       op == PARVUS_CONTROL_VCPU || op == PARVUS_CONTROL_PIN || op == PARVUS_CONTROL_VCPUS;
+	return op == PARVUS_CONTROL_INFO || op == PARVUS_CONTROL_RENAME ||
+	       op == PARVUS_CONTROL_SCHED || op == PARVUS_CONTROL_VCPU ||
+	       op == PARVUS_CONTROL_PIN || op == PARVUS_CONTROL_VCPUS;
 }
 
 static void headers(void)

@@ -63,7 +63,8 @@ static void one_life(void)
 	EXPECT_EQ(child_unpause(id), -(s64)PARVUS_EBUSY);
 	EXPECT_EQ(child_op(PARVUS_CONTROL_PAUSE, id, 0), -(s64)PARVUS_EBUSY);
 	EXPECT_EQ(child_begin(id, BASE + 0x4000, 0), -(s64)PARVUS_EBUSY);
-	EXPECT_EQ(child_op(PARVUS_CONTROL_REQUEST, id, PARVUS_REQUEST_POWEROFF), -(s64)PARVUS_EBUSY);
+	EXPECT_EQ(child_op(PARVUS_CONTROL_REQUEST, id, PARVUS_REQUEST_POWEROFF),
+		  -(s64)PARVUS_EBUSY);
 	frames_free = machine()->frames_free;
 	EXPECT_EQ(child_destroy(id), 0);
 	EXPECT(machine()->frames_free > frames_free);

@@ -35,7 +35,9 @@ static u64 dr(u64 n)
 
 void test(void)
 {
-	static const u8 code[] = { 0x48, 0x89, 0x3f, 0x90, 0x0f, 0x05 };	/* mov %rdi, (%rdi); nop; syscall */
+	static const u8 code[] = {
+		0x48, 0x89, 0x3f, 0x90, 0x0f, 0x05
+	}; /* mov %rdi, (%rdi); nop; syscall */
 
 	on_trap = handler;
 	EXPECT_EQ(parvus_debugreg_set(0, (u64)&watched), 0);

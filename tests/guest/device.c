@@ -97,11 +97,13 @@ static void front(void)
 			port = event_unbound(0);
 			EXPECT(port > 0);
 			EXPECT_EQ(set_state(id, mine = PARVUS_DEVICE_READY, port), 0);
-		} else if (record.back_state == PARVUS_DEVICE_CONNECTED && mine == PARVUS_DEVICE_READY) {
+		} else if (record.back_state == PARVUS_DEVICE_CONNECTED &&
+			   mine == PARVUS_DEVICE_READY) {
 			EXPECT_EQ(set_state(id, mine = PARVUS_DEVICE_CONNECTED, 0), 0);
 			event_wait(port, event_count[port] - !!event_count[port]);
 			EXPECT_EQ(event_send(port), 0);
-		} else if (record.back_state == PARVUS_DEVICE_CLOSING && mine == PARVUS_DEVICE_CONNECTED) {
+		} else if (record.back_state == PARVUS_DEVICE_CLOSING &&
+			   mine == PARVUS_DEVICE_CONNECTED) {
 			EXPECT_EQ(event_close(port), 0);
 			event_count[port] = 0;
 			EXPECT_EQ(set_state(id, mine = PARVUS_DEVICE_CLOSED, 0), 0);

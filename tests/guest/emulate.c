@@ -4,7 +4,11 @@
 
 static volatile u64 hits;
 static void handler(struct frame *f) { (void)f; hits++; }
-static void bad_msr(void *arg) { (void)arg; __asm__ volatile("rdmsr" : : "c"(0x12345678) : "eax", "edx"); }
+static void bad_msr(void *arg)
+{
+	(void)arg;
+	__asm__ volatile("rdmsr" : : "c"(0x12345678) : "eax", "edx");
+}
 static void bad_cr4(void *arg) { (void)arg; __asm__ volatile("mov %0, %%cr4" : : "r"(~0ull)); }
 static void bad_cr0(void *arg) { (void)arg; __asm__ volatile("mov %0, %%cr0" : : "r"(0ull)); }
 

@@ -58,7 +58,8 @@ static void victim(void)
 			EXPECT_EQ(event_count[i], 0);
 	EXPECT_EQ(event_status(WAITING).kind, PARVUS_EVENT_UNBOUND);
 	EXPECT_EQ(event_status(PLUG).remote_port, SOCKET);
-	print("victim: %lu sent, %lu without a peer, %lu received\n", sent, nobody, event_count[GIVEN]);
+	print("victim: %lu sent, %lu without a peer, %lu received\n", sent, nobody,
+	      event_count[GIVEN]);
 }
 
 /* The other vCPU: the page and the areas are ours to ruin; closing is allowed as well. */
@@ -70,7 +71,8 @@ void secondary_main(u64 arg)
 	while (!stop) {
 		u64 x = stop ? 0 : random() * 2685821657736338717ull;
 
-		((volatile u64 *)&event_page)[x % (sizeof(event_page) / 8)] = x >> 3 & 1 ? ~0ull : x;
+		((volatile u64 *)&event_page)[x % (sizeof(event_page) / 8)] =
+			x >> 3 & 1 ? ~0ull : x;
 		a->event_selector = x;
 		if (x % 16 == 0)
 			parvus_event_op(PARVUS_EVENT_CLOSE, x >> 8 & 15);
@@ -124,7 +126,8 @@ static void attacker(void)
 			x = random();
 			parvus_event_op(PARVUS_EVENT_SEND, x & 31);
 			if (x % 8 == 0)
-				event_set((s64)(x >> 8 & 15), x >> 12 & 1, x >> 13 & 1, (u32)(x >> 20 & 0xffff));
+				event_set((s64)(x >> 8 & 15), x >> 12 & 1, x >> 13 & 1,
+					  (u32)(x >> 20 & 0xffff));
 			if (x % 32 == 1)
 				event_unbound(0);
 			if (x % 16 == 2)

@@ -5,8 +5,14 @@
  */
 #include "lib/event.h"
 
-static bool pending(s64 port) { return ((volatile u64 *)event_page.pending)[port / 64] >> port % 64 & 1; }
-static bool masked(s64 port) { return ((volatile u64 *)event_page.mask)[port / 64] >> port % 64 & 1; }
+static bool pending(s64 port)
+{
+	return ((volatile u64 *)event_page.pending)[port / 64] >> port % 64 & 1;
+}
+static bool masked(s64 port)
+{
+	return ((volatile u64 *)event_page.mask)[port / 64] >> port % 64 & 1;
+}
 
 static void delivery(s64 p, s64 q)
 {

@@ -6,7 +6,11 @@
 #include "lib/guest.h"
 
 static void ud(void *arg) { (void)arg; __asm__ volatile("ud2"); }
-static void de(void *arg) { (void)arg; __asm__ volatile("xor %%eax, %%eax; div %%eax" : : : "eax", "edx"); }
+static void de(void *arg)
+{
+	(void)arg;
+	__asm__ volatile("xor %%eax, %%eax; div %%eax" : : : "eax", "edx");
+}
 static void bp(void *arg) { (void)arg; __asm__ volatile("int3"); }
 static void rd(void *arg) { (void)*(volatile u64 *)arg; }
 static void wr(void *arg) { *(volatile u64 *)arg = 1; }

@@ -52,7 +52,9 @@ static void map_all(u32 id, u32 *handle)
 	for (u32 n = 0, part; n < OFFERS && !failures; n += part) {
 		part = OFFERS - n < PARVUS_GRANT_BATCH ? OFFERS - n : PARVUS_GRANT_BATCH;
 		for (u32 i = 0; i < part; i++)
-			maps[i] = (struct parvus_grant_map){ .domain = id, .ref = n + i + 1, .status = 1 };
+			maps[i] = (struct parvus_grant_map){ .domain = id,
+							     .ref = n + i + 1,
+							     .status = 1 };
 		all(PARVUS_GRANT_MAP, pa(maps), sizeof(maps[0]), part);
 		for (u32 i = 0; i < part; i++) {
 			EXPECT_EQ(maps[i].status, 0);
@@ -66,7 +68,8 @@ static void unmap_all(u32 *handle, u32 count)
 	for (u32 n = 0, part; n < count && !failures; n += part) {
 		part = count - n < PARVUS_GRANT_BATCH ? count - n : PARVUS_GRANT_BATCH;
 		for (u32 i = 0; i < part; i++)
-			unmaps[i] = (struct parvus_grant_unmap){ .handle = handle[n + i], .status = 1 };
+			unmaps[i] =
+				(struct parvus_grant_unmap){ .handle = handle[n + i], .status = 1 };
 		all(PARVUS_GRANT_UNMAP, pa(unmaps), sizeof(unmaps[0]), part);
 		for (u32 i = 0; i < part; i++)
 			EXPECT_EQ(unmaps[i].status, 0);

@@ -35,14 +35,17 @@ static void owner(void)
 
 	for (u32 n = 1; n < PARVUS_GRANT_MAX; n += PARVUS_GRANT_BATCH) {
 		for (u32 i = 0; i < PARVUS_GRANT_BATCH; i++)
-			offers[i] = (struct parvus_grant_offer){ .gfn = gpa / PAGE, .domain = 1, .status = 1 };
+			offers[i] = (struct parvus_grant_offer){ .gfn = gpa / PAGE,
+								 .domain = 1,
+								 .status = 1 };
 		EXPECT(batch(PARVUS_GRANT_OFFER, offers, sizeof(offers[0])) > 1);
 		for (u32 i = 0; i < PARVUS_GRANT_BATCH; i++) {
 			bool last = n + i >= PARVUS_GRANT_MAX;
 
 			if (offers[i].status != (last ? -PARVUS_ENOSPC : 0) ||
 			    offers[i].ref != (last ? 0 : n + i + 1)) {
-				print("FAILED: offer %u: %x, ref %u\n", n + i, offers[i].status, offers[i].ref);
+				print("FAILED: offer %u: %x, ref %u\n", n + i, offers[i].status,
+				      offers[i].ref);
 				failures++;
 				return;
 			}
@@ -63,8 +66,10 @@ static void mapper(void)
 	wait_for(1);
 	/* 255 of them, and once more where they are already */
 	for (u32 i = 0; i < PARVUS_GRANT_BATCH; i++)
-		maps[i] = (struct parvus_grant_map){ .ref = 16000, .flags = i & 1 ? RO : 0,
-						     .gfn = HOLE / PAGE + (i + 1) % PARVUS_GRANT_BATCH };
+		maps[i] = (struct parvus_grant_map){ .ref = 16000,
+						     .flags = i & 1 ? RO : 0,
+						     .gfn = HOLE / PAGE +
+							    (i + 1) % PARVUS_GRANT_BATCH };
 	EXPECT(batch(PARVUS_GRANT_MAP, maps, sizeof(maps[0])) > 1);
 	BAD(maps[PARVUS_GRANT_BATCH - 1].status, PARVUS_EEXIST);	/* the shared page */
 	for (u32 i = 0; i < PARVUS_GRANT_BATCH - 1; i++) {
@@ -75,7 +80,8 @@ static void mapper(void)
 	BAD(grant_map(0, 4711, 0, HOLE + PAGE, &none), PARVUS_EPERM);
 	for (u32 i = 0; i < PARVUS_GRANT_BATCH; i++)
 		unmaps[i] = (struct parvus_grant_unmap){ .handle = maps[i].handle,
-							 .va = i % 3 ? (u64)va(maps[i].gfn * PAGE) : 0 };
+							 .va = i % 3 ? (u64)va(maps[i].gfn * PAGE) :
+								       0 };
 	batch(PARVUS_GRANT_UNMAP, unmaps, sizeof(unmaps[0]));
 	for (u32 i = 0; i < PARVUS_GRANT_BATCH - 1; i++)
 		EXPECT_EQ(unmaps[i].status, 0);

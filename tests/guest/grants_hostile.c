@@ -35,7 +35,10 @@ static u64 next(u64 *s)
 	return *s >> 33;
 }
 
-static u32 some(u64 *s, u32 n) { return next(s) % 16 ? (u32)(next(s) % n) : (u32)(next(s) * 0x9e3779b9); }
+static u32 some(u64 *s, u32 n)
+{
+	return next(s) % 16 ? (u32)(next(s) % n) : (u32)(next(s) * 0x9e3779b9);
+}
 
 static struct parvus_grant_end some_end(u64 *s)
 {
@@ -83,7 +86,8 @@ static void storm(unsigned int who)
 			if (who)
 				continue;
 			r->unmap.handle = some(&s, 40);
-			r->unmap.va = next(&s) % 2 ? (u64)va(HOLE) + next(&s) % 40 * PAGE : next(&s) << 30;
+			r->unmap.va = next(&s) % 2 ? (u64)va(HOLE) + next(&s) % 40 * PAGE :
+						     next(&s) << 30;
 			break;
 		case PARVUS_GRANT_COPY:
 			r->copy.from = some_end(&s);
@@ -101,9 +105,11 @@ static void storm(unsigned int who)
 		if (next(&s) % 64 == 0)
 			r->word[next(&s) % 8] = next(&s) << 32 | next(&s);
 		EXPECT_EQ(parvus_grant_op(op, pa(r), 1), 1);
-		status = op == PARVUS_GRANT_OFFER ? r->offer.status : op == PARVUS_GRANT_REVOKE ? r->revoke.status :
-			 op == PARVUS_GRANT_MAP ? r->map.status : op == PARVUS_GRANT_UNMAP ? r->unmap.status :
-			 r->copy.status;
+		status = op == PARVUS_GRANT_OFFER  ? r->offer.status :
+			 op == PARVUS_GRANT_REVOKE ? r->revoke.status :
+			 op == PARVUS_GRANT_MAP	   ? r->map.status :
+			 op == PARVUS_GRANT_UNMAP  ? r->unmap.status :
+						     r->copy.status;
 		if (status > 0 || status < -38) {
 			print("FAILED: operation %u: status %x\n", op, (u32)status);
 			failures++;
@@ -179,5 +185,6 @@ void test(void)
 		EXPECT(good[1][op] > 0 || op == PARVUS_GRANT_UNMAP);
 	}
 	all_done();
-	print("d%u: %lu %lu %lu %lu %lu\n", ME, good[0][0], good[0][1], good[0][2], good[0][3], good[0][4]);
+	print("d%u: %lu %lu %lu %lu %lu\n", ME, good[0][0], good[0][1], good[0][2], good[0][3],
+	      good[0][4]);
 }

@@ -128,7 +128,7 @@ static void mmu(void)
 	BAD(parvus_mmu_flush(0, 0, 0, 4096, 3, 0), PARVUS_EINVAL);
 	BAD(parvus_mmu_flush(5, 0, 0, 4096, 4096, PARVUS_FLUSH_KERNEL), PARVUS_EINVAL);
 	EXPECT_EQ(parvus_mmu_flush(0, 0, 4096, 4096, 4096, 0), 0);
-	EXPECT_EQ(parvus_mmu_flush(777, 1, 0, 4096, 4096, 0), 0);	/* unknown ids hold nothing */
+	EXPECT_EQ(parvus_mmu_flush(777, 1, 0, 4096, 4096, 0), 0); /* unknown ids hold nothing */
 	EXPECT_EQ(parvus_mmu_release(777), 0);
 	EXPECT_EQ(parvus_mmu_release(0), 0);
 	EXPECT_EQ(parvus_mmu_age(777), 0);
@@ -217,11 +217,13 @@ static void buffers(void)
 static void events(void)
 {
 	for (u64 op = PARVUS_EVENT_REGISTER; op <= PARVUS_EVENT_SET; op++) {
-		bool port = op == PARVUS_EVENT_CLOSE || op == PARVUS_EVENT_SEND || op == PARVUS_EVENT_UNMASK;
+		bool port = op == PARVUS_EVENT_CLOSE || op == PARVUS_EVENT_SEND ||
+			    op == PARVUS_EVENT_UNMASK;
 
 		BAD(parvus_event_op(op, ~0ull), port ? PARVUS_EINVAL : PARVUS_EFAULT);
 		BAD(parvus_event_op(op, NOWHERE), port ? PARVUS_EINVAL : PARVUS_EFAULT);
-		BAD(parvus_event_op(op, start_info->ram_size - 8), port ? PARVUS_EINVAL : PARVUS_EFAULT);
+		BAD(parvus_event_op(op, start_info->ram_size - 8),
+		    port ? PARVUS_EINVAL : PARVUS_EFAULT);
 		if (port) {
 			BAD(parvus_event_op(op, 0), PARVUS_EINVAL);
 			BAD(parvus_event_op(op, PARVUS_EVENT_PORTS), PARVUS_EINVAL);
@@ -246,7 +248,8 @@ static void devices(void)
 
 		BAD(parvus_device_op(op, NOWHERE), control ? PARVUS_EPERM : PARVUS_EFAULT);
 		BAD(parvus_device_op(op, ~0ull), control ? PARVUS_EPERM : PARVUS_EFAULT);
-		BAD(parvus_device_op(op, start_info->ram_size - 8), control ? PARVUS_EPERM : PARVUS_EFAULT);
+		BAD(parvus_device_op(op, start_info->ram_size - 8),
+		    control ? PARVUS_EPERM : PARVUS_EFAULT);
 		for (u32 i = 0; i < sizeof(struct parvus_device); i++)
 			buf[i] = 0;
 		BAD(parvus_device_op(op, pa(buf)), control ? PARVUS_EPERM : PARVUS_EINVAL);

@@ -9,7 +9,8 @@ void test(void)
 {
 	static const u64 bad[] = { PARVUS_HC_COUNT, PARVUS_HC_COUNT + 1, 0x7fffffff, 0x80000000,
 				   0xffffffff, 0x100000000, 0x8000000000000000, ~0ull };
-	static const u64 reserved[] = { PARVUS_HC_lock_wait, PARVUS_HC_lock_kick, PARVUS_HC_ldt_set };
+	static const u64 reserved[] = { PARVUS_HC_lock_wait, PARVUS_HC_lock_kick,
+					PARVUS_HC_ldt_set };
 
 	for (u64 i = 0; i < sizeof(bad) / 8; i++)
 		EXPECT_EQ(hypercall(bad[i], 0, 0, 0, 0, 0, 0), -PARVUS_ENOSYS);

@@ -92,7 +92,7 @@ void test(void)
 	for (u64 w = 0; w < 2; w++) {
 		fresh();
 		f.rflags = ~0ull;
-		f.rflags &= ~0x40100ull;	/* but not a single step, and no unaligned access fails */
+		f.rflags &= ~0x40100ull; /* but not a single step, and no unaligned access fails */
 		go(ways[w]);
 		EXPECT_EQ(user_trap.vector, 0x100);
 		EXPECT_EQ(user_trap.rax & 0x3fffff, 0x204ed7);	/* pushf shows no RF */

@@ -123,7 +123,8 @@ static void back(void)
 			dawdle();
 		}
 		tell();
-		if (served < TOTAL && (full ? parvus_producer_sleep(&p, 1) : parvus_consumer_sleep(&c)))
+		if (served < TOTAL &&
+		    (full ? parvus_producer_sleep(&p, 1) : parvus_consumer_sleep(&c)))
 			sleep_since(events);
 	}
 	EXPECT(!parvus_producer_broken(&p) && !parvus_consumer_broken(&c));

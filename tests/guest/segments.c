@@ -41,8 +41,9 @@ static void gs_selectors(void)
 	EXPECT_EQ(parvus_tls_set(1, 0x00cff1000000ffff), 0);	/* read-only */
 	for (sel = 0; sel < 0x200; sel++) {
 		base = sel >> 3 == 12 ? 0x12345678 : 0;
-		good = sel < 4 || (!(sel & 4) && ((sel >> 3 >= 4 && sel >> 3 <= 6) || sel >> 3 == 12 ||
-						  sel >> 3 == 13 || sel >> 3 == 15));
+		good = sel < 4 ||
+		       (!(sel & 4) && ((sel >> 3 >= 4 && sel >> 3 <= 6) || sel >> 3 == 12 ||
+				       sel >> 3 == 13 || sel >> 3 == 15));
 		area.user_gs_base = 0x99;
 		EXPECT_EQ(parvus_base_set(PARVUS_SEL_GS_USER, sel), good ? 0 : -PARVUS_EINVAL);
 		EXPECT_EQ(area.user_gs_base, good ? base : 0x99);

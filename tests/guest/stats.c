@@ -31,5 +31,6 @@ void test(void)
 	EXPECT_EQ(info.warnings, 0);
 	EXPECT(info.frames_free < info.frames_total);
 	EXPECT_EQ(parvus_debug_hash(pa(code), 2), 0);
-	EXPECT_EQ(area.ret[0], (((0xcbf29ce484222325ull ^ 0x0f) * 0x100000001b3ull) ^ 0x05) * 0x100000001b3ull);
+	EXPECT_EQ(area.ret[0],
+		  (((0xcbf29ce484222325ull ^ 0x0f) * 0x100000001b3ull) ^ 0x05) * 0x100000001b3ull);
 }

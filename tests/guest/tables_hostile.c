@@ -12,8 +12,8 @@ static void rd(void *arg) { (void)*(volatile u64 *)arg; }
 
 void test(void)
 {
-	static const u64 frames[] = { 0xfee00000, 0xfec00000, 0x40000000, 0x000ffffffffff000 & ~(3ull << 46),
-				      0x100000000 };
+	static const u64 frames[] = { 0xfee00000, 0xfec00000, 0x40000000,
+				      0x000ffffffffff000 & ~(3ull << 46), 0x100000000 };
 	volatile u64 *l4 = &root[AT >> 39 & 511], *e, saved;
 
 	for (u64 i = 0; i < sizeof(frames) / 8; i++) {

@@ -8,7 +8,7 @@
 static const u8 code_syscall[] = { 0x48, 0x89, 0xf8,			/* mov %rdi, %rax */
 				   0xbb, 0x44, 0x33, 0x22, 0x11,	/* mov $0x11223344, %ebx */
 				   0x0f, 0x05 };			/* syscall */
-static const u8 code_read[] = { 0x48, 0x8b, 0x07, 0x0f, 0x05 };		/* mov (%rdi), %rax; syscall */
+static const u8 code_read[] = { 0x48, 0x8b, 0x07, 0x0f, 0x05 }; /* mov (%rdi), %rax; syscall */
 static const u8 code_cli[] = { 0xfa };
 static const u8 code_int80[] = { 0xcd, 0x80 };
 static const u8 code_int21[] = { 0xcd, 0x21 };

@@ -17,7 +17,8 @@ void secondary_main(u64 arg)
 	for (u64 last = 0, n = 0; n < 200; n++) {
 		u64 now;
 
-		while (now = __atomic_load_n(&ping, __ATOMIC_SEQ_CST), (now & 3) != arg || now == last)
+		while (now = __atomic_load_n(&ping, __ATOMIC_SEQ_CST),
+		       (now & 3) != arg || now == last)
 			parvus_yield();
 		last = now;
 		parvus_vector_raise(0, 0x60);

@@ -44,14 +44,16 @@ __asm__(".pushsection .text\n"
 	"child_touch:\n"
 	"	movabs $0xffffffff80000000, %rbx\n	add %rbx, %rsi\n	add $0x8000, %rbx\n"
 	"1:	mov %rbx, (%rbx)\n	add $4096, %rbx\n	cmp %rsi, %rbx\n	jb 1b\n"
-	"2:	mov $26, %eax\n	xor %edi, %edi\n	xor %esi, %esi\n	syscall\n	jmp 2b\n"
+	"2:	mov $26, %eax\n	xor %edi, %edi\n	xor %esi, %esi\n	syscall\n	"
+	"jmp 2b\n"
 	"child_block:\n"
 	"	mov $25, %eax\n	syscall\n	jmp child_block\n"
 	"child_fault:\n"
 	"	ud2\n"
 	"child_end:\n"
 	".popsection\n");
-extern char child_poweroff[], child_spin[], child_touch[], child_block[], child_fault[], child_end[];
+extern char child_poweroff[], child_spin[], child_touch[], child_block[], child_fault[],
+	child_end[];
 
 static inline s64 child_destroy(u32 id)
 {
@@ -155,7 +157,8 @@ static inline s64 child_new(const char *name, u64 frames, const char *code, u64 
 	for (u64 i = 0; i < 512; i++)
 		table[i] = i << 21 | P | W | U | PS;
 	EXPECT_EQ(child_copy((u32)id, 0x3000, table, 4096), 0);
-	EXPECT_EQ(child_copy((u32)id, 0x4000, child_poweroff, (u64)(child_end - child_poweroff)), 0);
+	EXPECT_EQ(child_copy((u32)id, 0x4000, child_poweroff, (u64)(child_end - child_poweroff)),
+		  0);
 	EXPECT_EQ(child_begin((u32)id, BASE + 0x4000 + (u64)(code - child_poweroff), arg), 0);
 	return id;
 }

@@ -34,7 +34,10 @@ static inline s64 event_bind_to(u32 kind, u32 domain, u32 n, u32 vcpu, u32 flags
 	ret = parvus_event_op(PARVUS_EVENT_BIND, pa(b));
 	return ret ? ret : (s64)*(volatile u32 *)&b->port;
 }
-static inline s64 event_unbound(u32 domain) { return event_bind_to(PARVUS_EVENT_UNBOUND, domain, 0, 0, 0, 0); }
+static inline s64 event_unbound(u32 domain)
+{
+	return event_bind_to(PARVUS_EVENT_UNBOUND, domain, 0, 0, 0, 0);
+}
 static inline s64 event_join(u32 domain, u64 port)
 {
 	return event_bind_to(PARVUS_EVENT_INTERDOMAIN, domain, (u32)port, 0, 0, 0);
@@ -75,7 +78,8 @@ static inline void event_serve(struct parvus_vcpu_area *a)
 			   ~__atomic_load_n(&event_page.mask[w], __ATOMIC_SEQ_CST);
 
 		for (; bits; bits &= bits - 1) {
-			__atomic_fetch_and(&event_page.pending[w], ~(bits & -bits), __ATOMIC_SEQ_CST);
+			__atomic_fetch_and(&event_page.pending[w], ~(bits & -bits),
+					   __ATOMIC_SEQ_CST);
 			event_count[w * 64 + (u32)__builtin_ctzll(bits)]++;
 		}
 	}

@@ -71,7 +71,8 @@ void trap(struct frame *f)
 		on_trap(f);
 		return;
 	}
-	print("unexpected trap %lu error %lx rip %lx cr2 %lx\n", f->vector, f->error, f->rip, area.cr2);
+	print("unexpected trap %lu error %lx rip %lx cr2 %lx\n", f->vector, f->error, f->rip,
+	      area.cr2);
 	end(1);
 }
 

@@ -94,5 +94,6 @@ void test(void)
 
 		longest = late > longest ? late : longest;
 	}
-	print("load: ran %lu stolen %lu late %lu of %lu\n", run_ns() - ran, area.steal_ns - stolen, longest, n);
+	print("load: ran %lu stolen %lu late %lu of %lu\n", run_ns() - ran, area.steal_ns - stolen,
+	      longest, n);
 }

@@ -35,7 +35,8 @@ static void handler(struct frame *f)
 			leave_user(f);
 		return;
 	}
-	print("unexpected trap %lu error %lx rip %lx cr2 %lx\n", f->vector, f->error, f->rip, area.cr2);
+	print("unexpected trap %lu error %lx rip %lx cr2 %lx\n", f->vector, f->error, f->rip,
+	      area.cr2);
 	end(1);
 }
 

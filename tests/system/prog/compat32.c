@@ -7,7 +7,10 @@ static int sys(int nr, int a, int b, int c, int d)
 {
 	int ret;
 
-	__asm__ volatile("int $0x80" : "=a"(ret) : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d) : "memory");
+	__asm__ volatile("int $0x80"
+			 : "=a"(ret)
+			 : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d)
+			 : "memory");
 	return ret;
 }
 
@@ -34,8 +37,14 @@ static int dies(void (*fn)(void))
 	return status == 4 || status == 11 || status == 7;
 }
 
-static void sysenter(void) { __asm__ volatile("mov $20, %%eax; mov %%esp, %%ebp; sysenter" : : : "eax", "memory"); }
-static void syscall32(void) { __asm__ volatile("mov $20, %%eax; syscall" : : : "eax", "ecx", "memory"); }
+static void sysenter(void)
+{
+	__asm__ volatile("mov $20, %%eax; mov %%esp, %%ebp; sysenter" : : : "eax", "memory");
+}
+static void syscall32(void)
+{
+	__asm__ volatile("mov $20, %%eax; syscall" : : : "eax", "ecx", "memory");
+}
 static void cli(void) { __asm__ volatile("cli"); }
 
 void _start(void)

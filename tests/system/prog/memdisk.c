@@ -41,7 +41,8 @@ int main(int argc, char **argv)
 	for (done = 0; done < bytes; done += PIECE) {
 		uint64_t n = bytes - done < PIECE ? bytes - done : PIECE;
 
-		if (memcmp(p + done, zero, n) && pwrite(file, p + done, n, (off_t)done) != (ssize_t)n) {
+		if (memcmp(p + done, zero, n) &&
+		    pwrite(file, p + done, n, (off_t)done) != (ssize_t)n) {
 			perror("memdisk: write");
 			return 1;
 		}

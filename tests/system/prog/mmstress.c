@@ -124,7 +124,8 @@ int main(int argc, char **argv)
 
 			pthread_barrier_init(&start, NULL, 3);
 			for (k = 0; k < 3; k++)
-				pthread_create(&t[k], NULL, thread, (void *)(uintptr_t)(i * 10 + k));
+				pthread_create(&t[k], NULL, thread,
+					       (void *)(uintptr_t)(i * 10 + k));
 			for (k = 0; k < 3; k++)
 				pthread_join(t[k], NULL);
 			_exit(failed);

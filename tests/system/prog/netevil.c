@@ -115,8 +115,8 @@ static void *map(uint32_t *refs, uint32_t count, int offer, uint32_t flags)
 
 	if (ioctl(grant, offer ? PARVUS_IOC_GRANT_OFFER : PARVUS_IOC_GRANT_MAP, &g))
 		die("grant");
-	p = mmap(NULL, count * 4096ul, flags ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, grant,
-		 g.offset);
+	p = mmap(NULL, count * 4096ul, flags ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED,
+		 grant, g.offset);
 	if (p == MAP_FAILED)
 		die("mmap");
 	maps[mapped].at = p;

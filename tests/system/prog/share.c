@@ -131,7 +131,8 @@ static void map(uint32_t domain)
 		usleep(10000);
 	}
 	check("MAP", i < 3000);
-	check("short mmap", map_pages(offset, PAGES - 1, PROT_READ) == MAP_FAILED && errno == EINVAL);
+	check("short mmap",
+	      map_pages(offset, PAGES - 1, PROT_READ) == MAP_FAILED && errno == EINVAL);
 	p = map_pages(offset, PAGES, PROT_READ | PROT_WRITE);
 	check("mmap", p != MAP_FAILED);
 	check("second mmap", map_pages(offset, PAGES, PROT_READ) == MAP_FAILED && errno == EBUSY);
@@ -141,7 +142,8 @@ static void map(uint32_t domain)
 			check("content", p[i * WORDS + j] == i * 12345 + j);
 
 	check("part of munmap", munmap((void *)p, 4096) == -1 && errno == EINVAL);
-	check("growth", mremap((void *)p, PAGES * 4096, PAGES * 8192, MREMAP_MAYMOVE) == MAP_FAILED);
+	check("growth",
+	      mremap((void *)p, PAGES * 4096, PAGES * 8192, MREMAP_MAYMOVE) == MAP_FAILED);
 	check("fork", dies(reads, p));
 	q = mmap(NULL, PAGES * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	p = mremap((void *)p, PAGES * 4096, PAGES * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, q);

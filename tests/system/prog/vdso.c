@@ -101,8 +101,8 @@ static void try(const char *name)
 	char is[32] = "";
 	int i, status;
 
-	if (!f || fputs(name, f) < 0 || fflush(f) || fseek(f, 0, SEEK_SET) || !fgets(is, sizeof(is), f) ||
-	    strncmp(is, name, strlen(name)))
+	if (!f || fputs(name, f) < 0 || fflush(f) || fseek(f, 0, SEEK_SET) ||
+	    !fgets(is, sizeof(is), f) || strncmp(is, name, strlen(name)))
 		fail("not chosen", name);
 	fclose(f);
 	if (now() < *last)
@@ -121,7 +121,8 @@ static void try(const char *name)
 		fail("not the rate of the log", name);
 	*last = now();
 	printf("vdso: %s: %lld us of the log, %lld to %lld of the clock\n", name,
-	       (long long)(second.log - first.log) / 1000, (long long)(second.before - first.after) / 1000,
+	       (long long)(second.log - first.log) / 1000,
+	       (long long)(second.before - first.after) / 1000,
 	       (long long)(second.after - first.before) / 1000);
 }
 
