@@ -82,7 +82,8 @@ static void *offer(uint32_t domain, uint32_t count, uint32_t *refs)
 
 	if (ioctl(grant_fd, PARVUS_IOC_GRANT_OFFER, &g))
 		fail("offer pages");
-	at = mmap(NULL, count * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, grant_fd, (off_t)g.offset);
+	at = mmap(NULL, count * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, grant_fd,
+		  (off_t)g.offset);
 	if (at == MAP_FAILED)
 		fail("map them");
 	return at;
@@ -202,8 +203,8 @@ static int front(enum front_lie lie)
 
 static enum back_lie back_lie;
 
-static int back_connect(struct parvus_backend *b, struct parvus_backend_queue *q, unsigned int count,
-			uint64_t features, const void *extra)
+static int back_connect(struct parvus_backend *b, struct parvus_backend_queue *q,
+			unsigned int count, uint64_t features, const void *extra)
 {
 	(void)b, (void)q, (void)count, (void)features, (void)extra;
 	return 0;

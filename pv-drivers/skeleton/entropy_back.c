@@ -36,7 +36,8 @@ static void entropy_fill(const struct parvus_queue *queue, u32 offset, u32 bytes
 	while (bytes) {
 		u32 n = min_t(u32, bytes, PAGE_SIZE - offset % PAGE_SIZE);
 
-		get_random_bytes(page_address(queue->pool[offset / PAGE_SIZE]) + offset % PAGE_SIZE, n);
+		get_random_bytes(page_address(queue->pool[offset / PAGE_SIZE]) + offset % PAGE_SIZE,
+				 n);
 		offset += n;
 		bytes -= n;
 	}

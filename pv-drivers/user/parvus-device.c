@@ -28,7 +28,8 @@ static int fail(const char *what, const char *why)
 
 static int usage(void)
 {
-	return fail("usage: create DOMAIN CLASS [INDEX [CONFIG]] | configure ID CONFIG | remove ID | list",
+	return fail("usage: create DOMAIN CLASS [INDEX [CONFIG]] | configure ID CONFIG | remove ID "
+		    "| list",
 		    NULL);
 }
 
@@ -107,8 +108,8 @@ static int list(void)
 	struct parvus_device d = { 0 };
 	int ret;
 
-	printf("%6s %10s %5s %5s %-12s %4s %-12s\n", "ID", "CLASS", "INDEX", "FRONT", "STATE", "BACK",
-	       "STATE");
+	printf("%6s %10s %5s %5s %-12s %4s %-12s\n", "ID", "CLASS", "INDEX", "FRONT", "STATE",
+	       "BACK", "STATE");
 	while (!(ret = registry(PARVUS_DEVICE_NEXT, &d)))
 		printf("%6u %#10x %5u %5u %-12s %4u %-12s\n", d.id, d.device_class, d.index,
 		       d.front_domain, states[d.front_state % 6], d.back_domain,

@@ -67,8 +67,9 @@ bool bench_port(struct vcpu *v, struct regs *r, const struct insn *i)
 	bytes = (u32)min((size_t)bytes, sizeof(memory) - at);
 	if (i->op == INSN_IN)
 		memcpy(&r->rax, memory + at, bytes);
-	else if (i->op == INSN_OUT || (i->op == INSN_INS ?
-		 !guest_va_write(v, r->rdi, memory + at, bytes) : !guest_va_read(v, r->rsi, memory + at, bytes)))
+	else if (i->op == INSN_OUT ||
+		 (i->op == INSN_INS ? !guest_va_write(v, r->rdi, memory + at, bytes) :
+				      !guest_va_read(v, r->rsi, memory + at, bytes)))
 		return false;
 	at = (at + bytes) % sizeof(memory);
 	r->rcx = i->rep ? 0 : r->rcx;

@@ -236,7 +236,8 @@ int main(int argc, char **argv)
 	server.sin_port = htons(PORT);
 	if (!strcmp(kind, "serve"))
 		serve();
-	if (argc != 2 || rounds < 1 || rounds > 1000 || (strcmp(kind, "block") && strcmp(kind, "net")))
+	if (argc != 2 || rounds < 1 || rounds > 1000 ||
+	    (strcmp(kind, "block") && strcmp(kind, "net")))
 		return usage();
 	if (!strcmp(kind, "block")) {
 		disk = open(argv[1], O_RDWR | O_DIRECT);

@@ -10,6 +10,7 @@
 #define MARKER_END	0x50560002
 #define MARKER_EMIT	0x50560003	/* what lay between them since the last one is a record */
 #define MARKER_FORGET	0x50560004	/* or is none */
-#define MARKER(number) __asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00; .long %c0" : : "i"(number) : "memory")
+#define MARKER(number) \
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00; .long %c0" : : "i"(number) : "memory")
 
 #endif

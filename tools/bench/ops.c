@@ -490,8 +490,10 @@ static int listener(struct sockaddr_in *a)
 	socklen_t len = sizeof(*a);
 	int l = socket(AF_INET, SOCK_STREAM, 0);
 
-	*a = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	need(!bind(l, (void *)a, len) && !listen(l, 8) && !getsockname(l, (void *)a, &len), "listen");
+	*a = (struct sockaddr_in){ .sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	need(!bind(l, (void *)a, len) && !listen(l, 8) && !getsockname(l, (void *)a, &len),
+	     "listen");
 	return l;
 }
 
@@ -522,9 +524,11 @@ static void udp_rtt(int n)
 	int s[2], i;
 
 	for (i = 0; i < 2; i++) {
-		a[i] = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		a[i] = (struct sockaddr_in){ .sin_family = AF_INET,
+					     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 		s[i] = socket(AF_INET, SOCK_DGRAM, 0);
-		need(!bind(s[i], (void *)&a[i], len) && !getsockname(s[i], (void *)&a[i], &len), "bind");
+		need(!bind(s[i], (void *)&a[i], len) && !getsockname(s[i], (void *)&a[i], &len),
+		     "bind");
 	}
 	need(!connect(s[0], (void *)&a[1], len) && !connect(s[1], (void *)&a[0], len), "connect");
 	rtt(n, s[0], s[1]);
@@ -724,7 +728,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < count; i++) {
 		struct sample loop, s;
 
-		if (!wanted(ops[i].name, argv + optind) || ops[i].cpus > sysconf(_SC_NPROCESSORS_ONLN))
+		if (!wanted(ops[i].name, argv + optind) ||
+		    ops[i].cpus > sysconf(_SC_NPROCESSORS_ONLN))
 			continue;
 		found++;
 		loop_cost(ops[i].n, &loop);

@@ -64,8 +64,9 @@ int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v)
 	}
 	if (!bridge)
 		return pv_fail(k->h->error, ENODEV,
-			       "vif %d: no bridge is given, and there is neither parvus0 nor br0 (parvus network-nat start makes parvus0)",
-			   v->index);
+			       "vif %d: no bridge is given, and there is neither parvus0 nor br0 "
+			       "(parvus network-nat start makes parvus0)",
+			       v->index);
 	if (parvus_net(PARVUS_NET_IS_BRIDGE, bridge, NULL, 0) != 1)
 		return pv_fail(k->h->error, ENODEV, "vif %d: there is no bridge %s", v->index,
 			       bridge);

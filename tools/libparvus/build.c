@@ -90,7 +90,8 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 	have = now.frames_free > now.frames_promised ? now.frames_free - now.frames_promised : 0;
 	if (want > have && !c->overcommit) {
 		ret = pv_fail(h->error, ENOMEM,
-			      "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB are free and not promised (overcommit=1 to do it all the same)",
+			      "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB "
+			      "are free and not promised (overcommit=1 to do it all the same)",
 			      c->name, (unsigned long long)(want + 255) >> 8,
 			      (unsigned long long)have >> 8);
 		goto out;
@@ -275,7 +276,8 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 	if (memory < 2 * HIGH_START || initrd_bytes > top || pages + PAGE > top - initrd_bytes ||
 	    image->high > ((top - initrd_bytes) & ~(PAGE - 1)) - pages)
 		return pv_fail(h->error, ENOMEM,
-			       "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into %llu MiB of memory",
+			       "%s: kernel (up to %llu MiB) and ramdisk (%llu MiB) do not fit into "
+			       "%llu MiB of memory",
 			       c->name, (unsigned long long)(image->high >> 20),
 			       (unsigned long long)(initrd_bytes >> 20),
 			       (unsigned long long)c->memory);
@@ -284,7 +286,8 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 
 		if (s->gpa < HIGH_START && s->gpa + s->memory > LOW_END)
 			return pv_fail(h->error, EINVAL,
-				       "%s: a segment lies between 640 KiB and 1 MiB, where a domain has no memory",
+				       "%s: a segment lies between 640 KiB and 1 MiB, where a "
+				       "domain has no memory",
 				       c->kernel);
 	}
 	return 0;

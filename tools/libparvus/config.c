@@ -135,7 +135,8 @@ static int get_action(struct reader *r, const struct cfg_setting *s, enum parvus
 				return 0;
 			}
 	return wrong(r, s,
-		     "\"destroy\", \"restart\", \"preserve\", \"rename-restart\", \"coredump-destroy\" or \"coredump-restart\" is expected");
+		     "\"destroy\", \"restart\", \"preserve\", \"rename-restart\", "
+		     "\"coredump-destroy\" or \"coredump-restart\" is expected");
 }
 
 /* Absolute, so that a restart from elsewhere finds it. */
@@ -431,7 +432,8 @@ static int settle(struct reader *r, const char *file)
 		return pv_fail(r->error, EINVAL, "%s: no name is given (name = \"...\")", file);
 	if (!parvus_name_ok(c->name))
 		return pv_fail(r->error, EINVAL,
-			       "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a number alone: \"%.40s\"",
+			       "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a "
+			       "number alone: \"%.40s\"",
 			       file, PARVUS_NAME_MAX - 1, c->name);
 	if (!c->kernel || !c->kernel[0])
 		return pv_fail(r->error, EINVAL, "%s: no kernel is given (kernel = \"FILE\")",

@@ -86,7 +86,8 @@ int parvus_console_open(struct parvus *h, uint32_t domain, uint32_t ref, uint32_
 	ret = pv_sys.ioctl(c->event, PARVUS_IOC_BIND, &bind);
 	if (ret < 0) {
 		pv_fail(h->error, -ret, "cannot bind to the console of domain %u: %s", domain,
-			ret == -EBUSY || ret == -EEXIST ? "somebody else serves it" : strerror(-ret));
+			ret == -EBUSY || ret == -EEXIST ? "somebody else serves it" :
+							  strerror(-ret));
 		goto fail;
 	}
 	c->port = bind.port;

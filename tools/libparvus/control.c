@@ -55,7 +55,8 @@ int parvus_open(struct parvus **out, const struct parvus_options *options,
 	h->fd = ret = pv_sys.open(CONTROL);
 	if (ret < 0) {
 		pv_fail(error, -ret, "cannot open " CONTROL ": %s",
-			ret == -ENOENT ? "not there (is this domain 0 of Parvus?)" : strerror(-ret));
+			ret == -ENOENT ? "not there (is this domain 0 of Parvus?)" :
+					 strerror(-ret));
 		goto fail;
 	}
 	*out = h;

@@ -169,11 +169,12 @@ static int disk_option(const struct spec *s, struct parvus_disk *d, char *text)
 	if (!strcmp(text, "devtype")) {
 		if (!strcmp(value, "cdrom"))
 			cdrom(d);
-		return strcmp(value, "cdrom") && strcmp(value, "disk") ? pv_spec_wrong(s,
-										       "the devtype is not disk or cdrom") : 0;
+		return strcmp(value, "cdrom") && strcmp(value, "disk") ?
+			       pv_spec_wrong(s, "the devtype is not disk or cdrom") :
+			       0;
 	}
-	return pv_spec_wrong(s,
-			     "an unknown key (format, vdev, access, devtype, backend, backendtype, script, iops, bps, queues, target)");
+	return pv_spec_wrong(s, "an unknown key (format, vdev, access, devtype, backend, "
+				"backendtype, script, iops, bps, queues, target)");
 }
 
 static int disk_target(const struct spec *s, struct parvus_disk *d, const char *text, bool phy)

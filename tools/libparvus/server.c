@@ -72,7 +72,8 @@ int pv_server_start(struct parvus_keeper *k, struct slot *s)
 		if (lock >= 0)
 			close(lock);
 		return pv_fail(k->h->error, EBUSY,
-			       "a program serves the disk already, or the run directory cannot be written");
+			       "a program serves the disk already, or the run directory cannot be "
+			       "written");
 	}
 	s->pid = fork();
 	if (s->pid == 0)

@@ -128,8 +128,8 @@ static int vif_option(const struct spec *s, struct parvus_vif *v, const char *ke
 		return strcmp(value, "pv") && strcmp(value, "vif") ?
 			pv_spec_wrong(s, "the type is not pv or vif") : pv_spec_set(s, &v->type,
 										    value);
-	return pv_spec_wrong(s,
-			     "an unknown key (mac, bridge, script, ip, vifname, backend, model, type, rate, gatewaydev, mtu, queues, devid)");
+	return pv_spec_wrong(s, "an unknown key (mac, bridge, script, ip, vifname, backend, model, "
+				"type, rate, gatewaydev, mtu, queues, devid)");
 }
 
 int pv_vif_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_vif *v)

@@ -15,7 +15,8 @@ const struct option_text detach_options[] = {
 };
 const struct option_text set_options[] = {
 	{ OPT_LONG, "iops", "COUNT", "requests in a second, at most; 0 = no limit" },
-	{ OPT_LONG + 1, "bps", "BYTES", "bytes in a second, at most; suffix k m g t; 0 = no limit" },
+	{ OPT_LONG + 1, "bps", "BYTES",
+	  "bytes in a second, at most; suffix k m g t; 0 = no limit" },
 	{ 0 },
 };
 

@@ -161,7 +161,9 @@ int cmd_uptime(struct tool *t)
 	if (!t->json && !brief)
 		printf("%-33s %4s %s\n", "Name", "ID", "Uptime");
 	for (i = 0; i < n; i++) {
-		uint64_t s = m.now_ns > list[i].created_ns ? (m.now_ns - list[i].created_ns) / 1000000000 : 0;
+		uint64_t s = m.now_ns > list[i].created_ns ?
+				     (m.now_ns - list[i].created_ns) / 1000000000 :
+				     0;
 		char time[64];
 
 		if (s >= 86400)

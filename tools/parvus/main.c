@@ -143,7 +143,8 @@ static int cmd_help(struct tool *t)
 	printf("Usage: parvus COMMAND [OPTIONS] [ARGUMENTS]\n\n");
 	for (c = commands; c->name; c++)
 		printf("  %-14s %s\n", c->name, c->summary);
-	printf("\nA DOMAIN is a name or a number. parvus COMMAND --help says more; see parvus(1).\n");
+	printf("\nA DOMAIN is a name or a number. parvus COMMAND --help says more; see "
+	       "parvus(1).\n");
 	return 0;
 }
 

@@ -171,13 +171,15 @@ static int choose(struct nat *n, const char *subnet)
 		n->net = ntohl(a.s_addr);
 		if ((n->net & 0xff000000) != 0x0a000000 && (n->net & 0xfff00000) != 0xac100000 &&
 		    (n->net & 0xffff0000) != 0xc0a80000)
-			return fail("network-nat: -s %s: not a private network (10/8, 172.16/12, 192.168/16)",
+			return fail("network-nat: -s %s: not a private network (10/8, 172.16/12, "
+				    "192.168/16)",
 				    subnet);
 		return in_use(n->net) ?
 		       fail("network-nat: %s is in use on this machine", subnet) : 0;
 	}
 	for (i = 0; i < 512; i++) {
-		n->net = i < 256 ? 0xc0a80000 | ((i + 100) & 255) << 8 : 0x0a4d0000 | (i & 255) << 8;
+		n->net =
+			i < 256 ? 0xc0a80000 | ((i + 100) & 255) << 8 : 0x0a4d0000 | (i & 255) << 8;
 		if (!in_use(n->net))
 			return 0;
 	}
@@ -270,13 +272,15 @@ static int start_nft(struct nat *n)
 		return 1;
 	if (status != 127)
 		return fail("network-nat: nft: %s", said[0] ? said : "it failed");
-	warning("there is no nft (Debian: nftables): domains reach this machine and each other, no further");
+	warning("there is no nft (Debian: nftables): domains reach this machine and each other, no "
+		"further");
 	return 0;
 }
 
 static int start_dnsmasq(const struct nat *n)
 {
-	char pid[320], leases[320], path[300], bridge[40], range[60], first[16], last[16], said[1000];
+	char pid[320], leases[320], path[300], bridge[40], range[60], first[16], last[16],
+		said[1000];
 	char *const args[] = { (char *)"dnsmasq", (char *)"--conf-file=/dev/null",
 		(char *)"--bind-interfaces", (char *)"--except-interface=lo",
 		(char *)"--dhcp-authoritative", (char *)"--dhcp-no-override", bridge, range, pid, leases,
@@ -340,7 +344,8 @@ static int start_dhcp(const struct nat *n)
 	/* it goes to the background before it says its number */
 	for (tries = 0; !status && !dhcp_pid(); tries++) {
 		if (tries == 500)
-			return fail("network-nat: the DHCP server ended at once, or does not say its number");
+			return fail("network-nat: the DHCP server ended at once, or does not say "
+				    "its number");
 		usleep(10000);
 	}
 	return status;
@@ -400,7 +405,8 @@ static int start(struct nat *n, const char *bridge, const char *subnet)
 	n->forward = n->nft = false;
 	snprintf(n->bridge, sizeof(n->bridge), "%s", bridge);
 	if (parvus_net(PARVUS_NET_INDEX, bridge, NULL, 0) > 0)
-		return fail("network-nat: there is an interface %s already, which this command did not make",
+		return fail("network-nat: there is an interface %s already, which this command did "
+			    "not make",
 			    bridge);
 	if (choose(n, subnet) || nat_write(n))
 		return 1;

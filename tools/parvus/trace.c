@@ -157,8 +157,10 @@ static int show_trace(struct tool *t, const struct parvus_control_machine *m, ui
 		if (!*first)
 			*first = all[i].r.tsc;
 		if (domain == PARVUS_DOMAIN_SELF || all[i].r.domain == domain)
-			show_record(t, &all[i].r, all[i].cpu, m->tsc_khz ?
-				    (double)(int64_t)(all[i].r.tsc - *first) / (double)m->tsc_khz / 1e3 : 0);
+			show_record(t, &all[i].r, all[i].cpu,
+				    m->tsc_khz ? (double)(int64_t)(all[i].r.tsc - *first) /
+							 (double)m->tsc_khz / 1e3 :
+						 0);
 	}
 	free(all);
 	fflush(stdout);

@@ -14,7 +14,8 @@ const struct option_text vcpu_set_options[] = {
 static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint32_t cpus,
 		      struct json_object *all)
 {
-	static const char *const states[] = { "stopped", "runnable", "running", "blocked", "paused" };
+	static const char *const states[] = { "stopped", "runnable", "running", "blocked",
+					      "paused" };
 	static const char *const letters[] = { "---", "---", "r--", "-b-", "--p" };
 	char name[PARVUS_NAME_MAX];
 	uint32_t n;

@@ -510,7 +510,7 @@ struct parvus_trace_record {
 #define PARVUS_TRACE_ALL	127u
 /* What costs more, and is not part of ALL. SYSCALL and EXIT make C serve what assembly would. */
 #define PARVUS_TRACE_RETURN	128u	/* a hypercall returns; arg: number, result */
-#define PARVUS_TRACE_SYSCALL	256u	/* system call of guest user mode; arg: rax, rip behind it */
+#define PARVUS_TRACE_SYSCALL 256u /* system call of guest user mode; arg: rax, rip behind it */
 #define PARVUS_TRACE_EXIT	512u	/* iret or sysret; arg: rip that goes on, its cs */
 #define PARVUS_TRACE_OUTCOME	1024u	/* of a page fault; arg: address, PARVUS_OUTCOME_* */
 #define PARVUS_TRACE_KNOWN	2047u	/* all that this version can record */

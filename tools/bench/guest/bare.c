@@ -14,7 +14,11 @@ void (*volatile on_trap)(struct frame *f);
 u64 lapic_per_us = 1000;
 static const char *cmdline = "";
 static struct { u16 low, sel; u8 ist, type; u16 mid; u32 high, zero; } idt[256] __attribute__((aligned(16)));
-static struct { u32 zero; u64 rsp[3], zero1, ist[7], zero2; u32 map; } __attribute__((packed)) tss, tss_ap;
+static struct {
+	u32 zero;
+	u64 rsp[3], zero1, ist[7], zero2;
+	u32 map;
+} __attribute__((packed)) tss, tss_ap;
 static u64 syscall_stack[2];	/* gs:0 stack, gs:8 scratch */
 
 static void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
@@ -133,7 +137,8 @@ static void cpu_tables(void *state, u64 stack, unsigned int entry)
 
 	((__typeof__(tss) *)state)->rsp[0] = stack;
 	((__typeof__(tss) *)state)->map = sizeof(tss) << 16;
-	gdt[entry] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	gdt[entry] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
+		     (base >> 24 & 0xff) << 56;
 	gdt[entry + 1] = base >> 32;
 	__asm__ volatile("lgdt %0; lidt %1; ltr %w2; mov %w3, %%ds; mov %w3, %%es; mov %w3, %%ss"
 			 : : "m"(gdtr), "m"(idtr), "r"(entry * 8), "r"(PARVUS_KERNEL_SS) : "memory");

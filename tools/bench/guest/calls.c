@@ -32,7 +32,8 @@ static volatile struct parvus_vcpu_area *const shared = &area;
 
 static void mask_shared(u64 n)
 {
-	LOOP(n, shared->irq_enabled = 0; shared->irq_enabled = 1; if (shared->pending) parvus_nop());
+	LOOP(n, shared->irq_enabled = 0; shared->irq_enabled = 1;
+	     if (shared->pending) parvus_nop());
 }
 static void mask_call(u64 n)
 {
@@ -180,7 +181,8 @@ static void context_setup(void)
 }
 static void context_list(u64 n)
 {
-	LOOP(n, parvus_multicall(pa(list), 5); touch(1); parvus_multicall(pa(list + 6), 5); touch(1));
+	LOOP(n, parvus_multicall(pa(list), 5); touch(1); parvus_multicall(pa(list + 6), 5);
+	     touch(1));
 }
 
 static struct parvus_trap gates[PARVUS_TRAPS] __attribute__((aligned(4096)));
@@ -235,8 +237,8 @@ static void flush_list_setup(void)
 {
 	present_setup();
 	for (u64 i = 0; i < BATCH; i++)
-		list_set(i, PARVUS_HC_mmu_flush, 0, 0, RANGE + i * PAGE, RANGE + (i + 1) * PAGE, PAGE,
-			 PARVUS_FLUSH_CURRENT);
+		list_set(i, PARVUS_HC_mmu_flush, 0, 0, RANGE + i * PAGE, RANGE + (i + 1) * PAGE,
+			 PAGE, PARVUS_FLUSH_CURRENT);
 }
 static void flush_list(u64 n) { LOOP(n, run_list(BATCH); touch(BATCH)); }
 static void flush_64(u64 n) { LOOP(n, for (u64 i = 0; i < 64; i++) flush_page(RANGE + i * PAGE)); }
@@ -363,7 +365,8 @@ static void block_words(u64 n)
 {
 	LOOP(n, command(8, 8, 0x20);
 	     for (u64 i = 0; i < PAGE / 2; i++)
-		     __asm__ volatile("inw %1, %0" : "=a"(((u16 *)buffer)[i]) : "d"((u16)DEVICE) : "memory"));
+		     __asm__ volatile("inw %1, %0" : "=a"(((u16 *)buffer)[i]) :
+				      "d"((u16)DEVICE) : "memory"));
 }
 static void packet_string(u64 n)
 {

@@ -59,7 +59,8 @@ static void serve_block(struct parvus_consumer *c, struct parvus_producer *p)
 			EXPECT(buffer_is(0, 1500));	/* the last packet */
 			end(failures ? 1 : 0);
 		}
-		page_copy(m->pool[r.segment[0].offset / 4096 % POOL], disk + r.sector * 512 % DISK, PAGE);
+		page_copy(m->pool[r.segment[0].offset / 4096 % POOL], disk + r.sector * 512 % DISK,
+			  PAGE);
 		parvus_produce(p, &a);
 	}
 	parvus_release(c);
@@ -99,8 +100,10 @@ void device_back(void)
 	m = va(HOLE);
 	while ((port = event_join(other, 1)) < 0)
 		parvus_yield();
-	parvus_consumer_init(&requests, &m->request, m->requests, REQUESTS, sizeof(m->requests[0]), 0);
-	parvus_producer_init(&responses, &m->response, m->responses, REQUESTS, sizeof(m->responses[0]), 0);
+	parvus_consumer_init(&requests, &m->request, m->requests, REQUESTS, sizeof(m->requests[0]),
+			     0);
+	parvus_producer_init(&responses, &m->response, m->responses, REQUESTS,
+			     sizeof(m->responses[0]), 0);
 	parvus_consumer_init(&packets, &m->transmit, m->slots, POOL, sizeof(m->slots[0]), 0);
 	irq_off();
 	for (;;) {
@@ -189,12 +192,15 @@ static u64 place(u32 i) { return HOLE + i * PAGE; }
 static void map_fill(void)
 {
 	for (u32 i = 0; i < OFFERS; i++)
-		maps[i] = (struct parvus_grant_map){ .domain = 1 - ME, .ref = i + 1, .gfn = place(i) / PAGE };
+		maps[i] = (struct parvus_grant_map){ .domain = 1 - ME,
+						     .ref = i + 1,
+						     .gfn = place(i) / PAGE };
 }
 static void unmap_fill(void)
 {
 	for (u32 i = 0; i < OFFERS; i++)
-		unmaps[i] = (struct parvus_grant_unmap){ .handle = maps[i].handle, .va = (u64)va(place(i)) };
+		unmaps[i] = (struct parvus_grant_unmap){ .handle = maps[i].handle,
+							 .va = (u64)va(place(i)) };
 }
 static void map_all(void)
 {
@@ -217,7 +223,8 @@ static void unmap_all(void)
 }
 static void map_one(u64 n)
 {
-	LOOP(n, for (u32 i = 0; i < OFFERS; i++) parvus_grant_op(PARVUS_GRANT_MAP, pa(&maps[i]), 1));
+	LOOP(n,
+	     for (u32 i = 0; i < OFFERS; i++) parvus_grant_op(PARVUS_GRANT_MAP, pa(&maps[i]), 1));
 }
 static void map_list(u64 n) { LOOP(n, GRANT_LIST(PARVUS_GRANT_MAP, maps, OFFERS)); }
 static void map_again(void)
@@ -227,7 +234,8 @@ static void map_again(void)
 }
 static void unmap_one(u64 n)
 {
-	LOOP(n, for (u32 i = 0; i < OFFERS; i++) parvus_grant_op(PARVUS_GRANT_UNMAP, pa(&unmaps[i]), 1));
+	LOOP(n, for (u32 i = 0; i < OFFERS; i++)
+			parvus_grant_op(PARVUS_GRANT_UNMAP, pa(&unmaps[i]), 1));
 }
 static void unmap_list(u64 n) { LOOP(n, GRANT_LIST(PARVUS_GRANT_UNMAP, unmaps, OFFERS)); }
 static void copy_setup(void)
@@ -347,8 +355,10 @@ void device_front(void)
 	parvus_ring_format(&m->transmit);
 	for (u32 i = 0; i < SHARED_PAGES; i++)
 		EXPECT_EQ(offer(pa(m) + i * PAGE, other, 0, &ref), 0);
-	parvus_producer_init(&requests, &m->request, m->requests, REQUESTS, sizeof(m->requests[0]), 0);
-	parvus_consumer_init(&responses, &m->response, m->responses, REQUESTS, sizeof(m->responses[0]), 0);
+	parvus_producer_init(&requests, &m->request, m->requests, REQUESTS, sizeof(m->requests[0]),
+			     0);
+	parvus_consumer_init(&responses, &m->response, m->responses, REQUESTS,
+			     sizeof(m->responses[0]), 0);
 	parvus_producer_init(&packets, &m->transmit, m->slots, POOL, sizeof(m->slots[0]), 0);
 	/* the back end is there when it has joined, and has made its offers before that */
 	while (event_status(port).kind != PARVUS_EVENT_INTERDOMAIN)

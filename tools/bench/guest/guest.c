@@ -27,7 +27,9 @@ void syscall_set(const void *handler)
 {
 	static struct parvus_callbacks c __attribute__((aligned(64)));
 
-	c = (struct parvus_callbacks){ .size = sizeof(c), .version = 1, .syscall_entry = (u64)handler };
+	c = (struct parvus_callbacks){ .size = sizeof(c),
+				       .version = 1,
+				       .syscall_entry = (u64)handler };
 	EXPECT_EQ(parvus_callbacks_set(pa(&c)), 0);
 }
 
@@ -53,7 +55,8 @@ bool has(unsigned int needs)
 
 	if (needs & NEED_DEVICE)
 		__asm__ volatile("inb %1, %0" : "=a"(status) : "d"((u16)(DEVICE + 7)));
-	return (!(needs & NEED_DEVICE) || status == 0x50) && (!(needs & NEED_WATCH) || !watch(0, 0));
+	return (!(needs & NEED_DEVICE) || status == 0x50) &&
+	       (!(needs & NEED_WATCH) || !watch(0, 0));
 }
 
 volatile u64 *tables_view(u64 gpa)

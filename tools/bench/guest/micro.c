@@ -71,7 +71,8 @@ static u64 round_of(const struct op *op, void (*run)(u64 n), struct parvus_vcpu_
 			MARKER(MARKER_END);
 			stats_take(&b);
 			for (u64 i = 1; i < sizeof(*s) / 8; i++)
-				((u64 *)s)[i] += ((u64 *)&b)[i] - 2 * ((u64 *)&a)[i] + ((u64 *)&c)[i];
+				((u64 *)s)[i] +=
+					((u64 *)&b)[i] - 2 * ((u64 *)&a)[i] + ((u64 *)&c)[i];
 		}
 	}
 	return total;

@@ -26,8 +26,8 @@ enum { QEMU_PLUGIN_CB_NO_REGS };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 };
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t,
 					   void (*)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, void (*)(unsigned int, void *),
-					    int, void *);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *,
+					    void (*)(unsigned int, void *), int, void *);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *, int, void *, uint64_t);
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t, void (*)(qemu_plugin_id_t, void *), void *);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
@@ -99,7 +99,8 @@ static enum event event_of(const uint8_t *b, size_t n)
 	size_t i = 0;
 	bool wide;
 
-	while (i < n && (b[i] == 0x66 || b[i] == 0xf2 || b[i] == 0xf3 || b[i] == 0x2e || b[i] == 0x3e))
+	while (i < n &&
+	       (b[i] == 0x66 || b[i] == 0xf2 || b[i] == 0xf3 || b[i] == 0x2e || b[i] == 0x3e))
 		i++;
 	wide = i < n && (b[i] & 0xf8) == 0x48;
 	if (i < n && (b[i] & 0xf0) == 0x40)
@@ -110,7 +111,8 @@ static enum event event_of(const uint8_t *b, size_t n)
 		return IRET;
 	if (b[i] == 0xf4)
 		return HLT;
-	if ((b[i] >= 0xe4 && b[i] <= 0xe7) || (b[i] >= 0xec && b[i] <= 0xef) || (b[i] >= 0x6c && b[i] <= 0x6f))
+	if ((b[i] >= 0xe4 && b[i] <= 0xe7) || (b[i] >= 0xec && b[i] <= 0xef) ||
+	    (b[i] >= 0x6c && b[i] <= 0x6f))
 		return PORT;
 	if (b[i] != 0x0f || ++i >= n)
 		return EVENTS;
@@ -155,13 +157,14 @@ static void emit(void)
 	for (side = 0; side < 2; side++)
 		for (e = 0; e < EVENTS; e++)
 			if (total.events[side][e])
-				fprintf(out, " %s.%s=%" PRIu64, side ? "hv" : "guest", event_names[e],
-					total.events[side][e]);
+				fprintf(out, " %s.%s=%" PRIu64, side ? "hv" : "guest",
+					event_names[e], total.events[side][e]);
 	fprintf(out, "\n");
 	for (i = 0; i < symbol_count; i++)
 		if (total.insns[i])
-			fprintf(out, "SYM %u %s %s %" PRIu64 " %" PRIu64 "\n", record, symbols[i].name,
-				phases[symbols[i].phase].phase, total.insns[i], total.calls[i]);
+			fprintf(out, "SYM %u %s %s %" PRIu64 " %" PRIu64 "\n", record,
+				symbols[i].name, phases[symbols[i].phase].phase, total.insns[i],
+				total.calls[i]);
 	fflush(out);
 	memset(&total, 0, sizeof(total));
 	record++;
@@ -218,7 +221,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		enum event e = event_of(bytes, size);
 		uint32_t number;
 
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &now.insns[s], 1);
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+							   &now.insns[s], 1);
 		if (s > 1 && at == symbols[s].at)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &now.calls[s], 1);
@@ -226,7 +230,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 				&now.events[in_hypervisor(at)][e], 1);
 		if (at == first)
-			qemu_plugin_register_vcpu_insn_exec_cb(insn, first_time, QEMU_PLUGIN_CB_NO_REGS, NULL);
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, first_time,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
 		if (size != 8 || memcmp(bytes, nop, sizeof(nop)))
 			continue;
 		memcpy(&number, bytes + 4, 4);
@@ -286,13 +291,15 @@ static bool load(const char *syms, const char *patterns)
 	symbols[0].name = copy_of("user");
 	symbols[1].name = copy_of("unknown");
 	while (symbol_count < SYMBOLS && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%" SCNx64 " %c %255s", &symbols[symbol_count].at, &type, name) == 3 &&
+		if (sscanf(line, "%" SCNx64 " %c %255s", &symbols[symbol_count].at, &type,
+			   name) == 3 &&
 		    (type == 't' || type == 'T'))
 			symbols[symbol_count++].name = copy_of(name);
 	fclose(f);
 	qsort(&symbols[2], symbol_count - 2, sizeof(symbols[0]), by_address);
 	for (i = 0; i < symbol_count; i++)
-		symbols[i].phase = phase_of(in_hypervisor(symbols[i].at) ? symbols[i].name : "user");
+		symbols[i].phase =
+			phase_of(in_hypervisor(symbols[i].at) ? symbols[i].name : "user");
 	return phase_count && symbol_count < SYMBOLS;
 }
 
