@@ -67,7 +67,8 @@ static void order(const struct sample *s, char key, bool reverse, size_t *index)
 		index[i] = i;
 	for (i = 1; i < s->n; i++)
 		for (k = i; k; k--) {
-			const struct parvus_control_info *a = &s->d[index[k - 1]], *b = &s->d[index[k]];
+			const struct parvus_control_info *a = &s->d[index[k - 1]],
+							 *b = &s->d[index[k]];
 			double pa = s->percent[index[k - 1]], pb = s->percent[index[k]];
 			bool wrong = key == 'n' ? strcmp(a->name, b->name) > 0 :
 				     key == 'i' ? a->domain > b->domain :
@@ -84,8 +85,8 @@ static void order(const struct sample *s, char key, bool reverse, size_t *index)
 		}
 }
 
-static const char top_head[] =
-	"NAME                     ID  STATE   CPU(sec) CPU(%)   MEM(M) MEM(%) TOUCH(M)   MAX(M) VCPUS";
+static const char top_head[] = "NAME                     ID  STATE   CPU(sec) CPU(%)   MEM(M) "
+			       "MEM(%) TOUCH(M)   MAX(M) VCPUS";
 
 static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
 {
@@ -104,7 +105,8 @@ static void top_summary(const struct sample *s, char *text, size_t bytes)
 {
 	snprintf(text, bytes, "%zu domain%s, %u CPU%s, memory %llu MiB, %llu free, %llu promised",
 		 s->n, s->n == 1 ? "" : "s", s->m.cpus, s->m.cpus == 1 ? "" : "s",
-		 (unsigned long long)s->m.frames_total >> 8, (unsigned long long)s->m.frames_free >> 8,
+		 (unsigned long long)s->m.frames_total >> 8,
+		 (unsigned long long)s->m.frames_free >> 8,
 		 (unsigned long long)s->m.frames_promised >> 8);
 }
 
@@ -147,15 +149,30 @@ static void top_screen(const struct sample *s, const size_t *index, char key)
 	refresh();
 }
 
+/* The same without a terminal: one sample below the other. */
+static void top_print(const struct sample *s, const size_t *index)
+{
+	char text[300];
+	size_t i;
+
+	top_summary(s, text, sizeof(text));
+	printf("%s\n%s\n", text, top_head);
+	for (i = 0; i < s->n; i++) {
+		top_line(s, index[i], text, sizeof(text));
+		printf("%s\n", text);
+	}
+	printf("\n");
+}
+
 int cmd_top(struct tool *t)
 {
 	struct sample old = { 0 }, now;
 	bool batch = false, reverse = false;
 	uint64_t count = 0, round;
 	double delay = 3;
-	char key = 'c', text[300];
+	char key = 'c';
 	SCREEN *screen = NULL;
-	size_t *index, i;
+	size_t *index;
 	bool again;	/* the same figures in another order */
 	int c, ret = 0;
 
@@ -231,13 +248,7 @@ int cmd_top(struct tool *t)
 		if (t->json) {
 			print_json(top_json(&now, index));
 		} else if (batch) {
-			top_summary(&now, text, sizeof(text));
-			printf("%s\n%s\n", text, top_head);
-			for (i = 0; i < now.n; i++) {
-				top_line(&now, index[i], text, sizeof(text));
-				printf("%s\n", text);
-			}
-			printf("\n");
+			top_print(&now, index);
 		} else {
 			top_screen(&now, index, key);
 		}
