@@ -167,13 +167,12 @@ static void top_print(const struct sample *s, const size_t *index)
 int cmd_top(struct tool *t)
 {
 	struct sample old = { 0 }, now;
-	bool batch = false, reverse = false;
+	bool batch = false, reverse = false, again;
 	uint64_t count = 0, round;
 	double delay = 3;
 	char key = 'c';
 	SCREEN *screen = NULL;
 	size_t *index;
-	bool again;	/* the same figures in another order */
 	int c, ret = 0;
 
 	while ((c = tool_option(t)) > 0) {
@@ -227,7 +226,7 @@ int cmd_top(struct tool *t)
 				key = (char)c;
 			if (c == 'r')
 				reverse = !reverse;
-			again = c != ERR && round;
+			again = c != ERR && round;	/* the same, in another order */
 		}
 		if (stopped)
 			break;
