@@ -625,7 +625,7 @@ void sched_stop(struct vcpu *v)
 	spin_unlock(&q->lock);
 }
 
-/* A stopped vCPU becomes the caller's to set up. False: it was not stopped. */
+/* A stopped vCPU, with what it owes (rule 73), becomes the caller's to set up. False: it is not. */
 bool sched_start(struct vcpu *v)
 {
 	struct queue *q = lock_queue_of(v);
@@ -633,7 +633,6 @@ bool sched_start(struct vcpu *v)
 
 	if (ok) {
 		v->state = VCPU_STARTING;
-		/* what it owes from before it stopped stays (rule 73); nothing was saved up */
 		if ((s64)(v->sched.vruntime - q->min_vruntime) < 0)
 			v->sched.vruntime = q->min_vruntime;
 	}
@@ -662,7 +661,6 @@ void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now)
 }
 
 /* ---- from outside ---- */
-
 void sched_pause(struct domain *d)
 {
 	unsigned int i;
