@@ -7,8 +7,8 @@
  * An open /dev/parvus file is an open file with a lock of its own: the lock goes when the
  * last copy of the descriptor is closed, as the kernel's file would, by whatever death. Loop
  * devices are such files too. A file named bridge-NAME in the folder is a bridge, blk-N a
- * block device (8:N), dev-M-N another, held-N and held-loopN say that the kernel uses it, nbd-N is an
- * nbd device in use; sys and proc are what can be seen there.
+ * block device (8:N), dev-M-N another, held-N and held-loopN say that the kernel uses it, nbd-N
+ * is an nbd device in use; sys and proc are what can be seen there.
  */
 #ifndef PARVUS_TESTS_FAKE_H
 #define PARVUS_TESTS_FAKE_H
