@@ -21,7 +21,7 @@ cd "$copy" || exit 99
 unset O
 
 # apply PAGE: the places and pieces of code of a page, in its order:
-#   New file `F`:            At the end of `F`:
+#   New file F:              At the end of `F`:
 #   In `F`, after `TEXT`:    also "before" and "in place of": the one line that has TEXT
 # each with a block behind it. Blocks of sh are commands: to stdout.
 cat >"$work/apply" <<'END_OF_PERL'
@@ -64,13 +64,13 @@ while (<STDIN>) {
 		$lang = undef;
 	} elsif (/^```(\w+)$/) {
 		($lang, @code) = $1;
-	} elsif (/^New file `([^`]+)`:$/) {
+	} elsif (/^New file (\S+):$/) {
 		($how, $file) = ("new", $1);
 	} elsif (/^At the end of `([^`]+)`:$/) {
 		($how, $file) = ("end", $1);
 	} elsif (/^In `([^`]+)`, (after|before|in place of) `([^`]+)`:$/) {
 		($file, $how, $text) = ($1, $2, $3);
-	} elsif (/^(New file|At the end of|In) `.*:$/) {
+	} elsif (/^(New file|At the end of|In) .*:$/) {
 		die "line $.: not understood: $_";
 	}
 }
@@ -108,6 +108,6 @@ seen() { # WHAT SED-SCRIPT
 }
 seen "a line that is nowhere" 's/before `s64 hc_yield(/before `s64 hc_yields(/'
 seen "a file that is nowhere" 's,^At the end of `docs/abi.md`,At the end of `docs/api.md`,'
-seen "a new file that is there" 's,^\(New file `tests/guest/\)vcpu_count.c`,\1pool.c`,'
-seen "code without a place" '/^New file `tools\/parvus\/reason.c`:$/d'
+seen "a new file that is there" 's,^\(New file tests/guest/\)vcpu_count.c,\1pool.c,'
+seen "code without a place" '/^New file tools\/parvus\/reason.c:$/d'
 exit 0
