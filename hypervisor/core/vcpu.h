@@ -77,7 +77,7 @@ struct vcpu {
 	u64 tsc_aux;
 	u32 fpu_cpu;		/* whose registers may still hold its FPU state */
 
-	/* the vCPU area: where, and our mapping of it (NULL = not registered) */
+	/* the vCPU area: where, and our mapping of it (area_none until it is) */
 	struct parvus_vcpu_area *area;
 	struct parvus_vcpu_area *area_none;	/* stands in until it is registered */
 
