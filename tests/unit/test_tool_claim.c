@@ -247,7 +247,9 @@ END_TEST
 /* A disk in the registry: with block device @major:@minor, or served by a program from @file. */
 static uint32_t other(uint32_t major, uint32_t minor, const char *file, uint32_t flags)
 {
-	struct parvus_block_config c = { .version = 1, .major = major, .minor = minor, .flags = flags };
+	struct parvus_block_config c = {
+		.version = 1, .major = major, .minor = minor, .flags = flags
+	};
 	struct parvus_device d = { .device_class = PARVUS_CLASS_BLOCK, .index = 3 };
 
 	if (file)

@@ -215,8 +215,8 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
 		close(fd);
 		return pv_fail(h->error, EBUSY,
-			       "%s is locked by another machine or program (access=%s! shares it)", d->target,
-			       d->readonly ? "ro" : "rw");
+			       "%s is locked by another machine or program (access=%s! shares it)",
+			       d->target, d->readonly ? "ro" : "rw");
 	}
 	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
 	if (loop < 0)

@@ -200,7 +200,7 @@ static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 /* What a keeper that was killed was about to attach, and had not made: nobody was told that it is. */
 static void forget_unmade(struct parvus_keeper *k)
 {
-	const struct parvus_state before = k->state;	/* the configuration in it is not looked at */
+	const struct parvus_state before = k->state; /* the configuration in it is not looked at */
 	size_t i;
 
 	for (i = 0; i < before.ndevices; i++) {
