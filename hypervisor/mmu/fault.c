@@ -93,23 +93,22 @@ static void limbo_done(struct vcpu *v, struct aspace *as)
 	}
 }
 
-/* No entry could be made. The tables permit the access, so a #PF would only come again. */
-static NOINLINE enum shadow_result no_entry(const struct fill *f, enum fill_result r, u64 rip)
+/*
+ * No entry could be made. What names no memory faults as if it was not present, as a read of a
+ * ballooned page beside one that is there must (load_unaligned_zeropad): the guest's kernel knows
+ * whether that is a mistake, and whose.
+ */
+static NOINLINE enum shadow_result no_entry(const struct fill *f, enum fill_result r)
 {
-	struct domain *d = f->v->domain;
-
 	if (r == FILL_WAIT)
 		return SHADOW_WAIT;
 	if (r == FILL_NO_OVERLAY) {
 		flush_all(f->v, f->as);
-		domain_kill(d, "more than %u top-level slots with kernel-only pages", OVERLAYS);
+		domain_kill(f->v->domain, "more than %u top-level slots with kernel-only pages",
+			    OVERLAYS);
 		return SHADOW_KILLED;
 	}
-	if (d->control)		/* domain 0 looks around in the machine: as after a bus error */
-		return guest_fault(f->v, f->as, f->va);
-	domain_kill(d, "access to va %lx names gfn %lx, which has no memory (rip %lx)",
-		    (unsigned long)f->va, (unsigned long)f->w.gfn, (unsigned long)rip);
-	return SHADOW_KILLED;
+	return guest_fault(f->v, f->as, f->va);
 }
 
 /*
@@ -154,7 +153,7 @@ static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 
 			return SHADOW_KILLED;
 		}
 		if (r != FILL_SIZE_CHANGE)
-			return no_entry(&f, r, rip);
+			return no_entry(&f, r);
 		limbo_done(v, as);
 		spin_lock(&as->lock);
 	}

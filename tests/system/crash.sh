@@ -5,7 +5,7 @@
 . tests/system/lib.bash
 
 mkdir -p "$work/root"
-cp "$O/tests/guest/map_mmio_kill" "$work/root" || exit 99
+cp "$O/tests/guest/no_handler_kill" "$work/root" || exit 99
 (control "$(cat <<'END'
 panic() { # NAME
 	local pid
@@ -63,7 +63,7 @@ for name in $(parvus list | sed -n 's/^\(f[^ ]*\) .*/\1/p'); do parvus destroy $
 balanced "$before"
 
 step "killed by the hypervisor is a crash, with the reason"
-parvus create -q name=g kernel=/map_mmio_kill memory=16 on_crash=preserve || fail "g"
+parvus create -q name=g kernel=/no_handler_kill memory=16 on_crash=preserve || fail "g"
 until_true 20 "state g ---sc-"
 why=$(field why g)
 P list -v g | grep -q "killed 255: $why" && [ ${#why} -gt 10 ] || fail "no reason: $(P list -v g)"

@@ -2,7 +2,7 @@
 /*
  * Parvus ABI: the domain's own memory. RAM that was given to a domain may have no
  * frame yet: it gets one, zeroed, at the first touch. RELEASE gives frames back; a
- * released gfn has no memory, and touching it ends the domain. POPULATE makes it RAM
+ * released gfn has no memory, and touching it is a page fault. POPULATE makes it RAM
  * again, to be filled at the first touch, as far as max_frames allows.
  *
  * memory_op(op, gpa, count): POPULATE and RELEASE take count records of struct
@@ -37,7 +37,7 @@
 #define PARVUS_MEMORY_POPULATE	0u	/* makes a range RAM, as far as max_frames allows; each
 					 * frame comes, zeroed, at the first touch */
 #define PARVUS_MEMORY_RELEASE	1u	/* gives a range of frames back, all of it or nothing. The
-					 * gfns have no memory then: an access ends the domain. The
+					 * gfns have no memory then: an access is a page fault. The
 					 * guest need not flush, but large pages over the range
 					 * become small ones */
 #define PARVUS_MEMORY_INFO	2u	/* fills a struct parvus_memory_info */
