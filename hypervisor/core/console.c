@@ -66,7 +66,7 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 	char buf[WRITE_MAX];
 
 	if (guest_read(d, gpa, buf, len))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	spin_lock(&console.lock);
 	for (i = 0; i < len; i++) {
 		if (console.owner == d) {

@@ -110,10 +110,11 @@ static int control_create(union control *c)
 	    !a->vcpus || a->vcpus > MAX_VCPUS || a->weight > 65535 || a->cap > 100 * MAX_VCPUS ||
 	    !a->max_frames || a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
 	    a->extra_gfns > MAX_GUEST_MEM >> PAGE_SHIFT)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
 	if (!d)
-		return domains_count() == MAX_DOMAINS ? -PARVUS_ENOSPC : -PARVUS_ENOMEM;
+		return domains_count() == MAX_DOMAINS ? hv_error(PARVUS_ENOSPC) :
+							hv_error(PARVUS_ENOMEM);
 	sched_set_weight(d, a->weight ? a->weight : 256);
 	sched_set_cap(d, a->cap, arch_now_ns());
 	domain_pause(d, PAUSE_CONTROL);
@@ -148,7 +149,7 @@ static void control_info_vcpus(struct domain *d, struct parvus_control_info *a)
 static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 {
 	if (!d)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	*a = (struct parvus_control_info){ .size = sizeof(*a), .version = 1, .domain = d->id };
 	spin_lock(&d->control_lock);
 	a->changes = READ_ONCE(d->changes);
@@ -215,11 +216,11 @@ static int control_populate(struct domain *d, union control *c)
 	struct parvus_control_populate *a = &c->populate;
 
 	if (a->reserved0 || a->flags & ~PARVUS_POPULATE_NOW || a->gfn + a->frames < a->gfn)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (!(a->flags & PARVUS_POPULATE_NOW))
 		return domain_promise(d, _gfn(a->gfn), a->frames);
 	if (a->frames > PARVUS_COPY_MAX >> PAGE_SHIFT)	/* as much as one COPY moves */
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	return domain_populate(d, _gfn(a->gfn), a->frames);
 }
 
@@ -231,7 +232,7 @@ static int control_offer(struct domain *d, union control *c)
 static int control_port(struct domain *d, union control *c)
 {
 	if (c->port.reserved0)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	return event_alloc_unbound(d, c->port.to, &c->port.port);
 }
 
@@ -241,7 +242,7 @@ static int control_start(struct domain *d, union control *c)
 	int ret;
 
 	if (a->reserved0 || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	ret = domain_start(d, a->entry, a->root, a->start_info);
 	if (ret)
 		return ret;
@@ -260,11 +261,11 @@ static int control_copy(struct domain *d, union control *c)
 	int ret;
 
 	if (a->flags & ~PARVUS_COPY_OUT || src + a->bytes < src || dst + a->bytes < dst)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (a->bytes > PARVUS_COPY_MAX)
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	if (!out && d->state != DOMAIN_BUILDING)
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	while (a->bytes) {
 		u64 n = min(PAGE_SIZE - (src & ~PAGE_MASK), PAGE_SIZE - (dst & ~PAGE_MASK));
 
@@ -283,7 +284,7 @@ static int control_pause(struct domain *d, union control *c)
 {
 	(void)c;
 	if (d->state == DOMAIN_SHUTDOWN)
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	domain_pause(d, PAUSE_CONTROL);
 	return 0;
 }
@@ -292,7 +293,7 @@ static int control_unpause(struct domain *d, union control *c)
 {
 	(void)c;
 	if (d->state != DOMAIN_RUNNING)
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	domain_unpause(d, PAUSE_CONTROL);
 	return 0;
 }
@@ -300,9 +301,9 @@ static int control_unpause(struct domain *d, union control *c)
 static int control_request(struct domain *d, union control *c)
 {
 	if (c->domain.value != PARVUS_REQUEST_POWEROFF && c->domain.value != PARVUS_REQUEST_REBOOT)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (d->state != DOMAIN_RUNNING)
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	WRITE_ONCE(d->request, c->domain.value);
 	event_send_virq(d, PARVUS_VIRQ_REQUEST);
 	return 0;
@@ -311,9 +312,9 @@ static int control_request(struct domain *d, union control *c)
 static int control_vcpus(struct domain *d, union control *c)
 {
 	if (!c->domain.value || c->domain.value > d->vcpu_count)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (d->state == DOMAIN_SHUTDOWN)
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	WRITE_ONCE(d->vcpus_target, c->domain.value);
 	event_send_virq(d, PARVUS_VIRQ_REQUEST);
 	return 0;
@@ -322,7 +323,7 @@ static int control_vcpus(struct domain *d, union control *c)
 static int control_rename(struct domain *d, union control *c)
 {
 	if (c->name.reserved0 || !name_valid(c->name.name))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	memset(d->name, 0, sizeof(d->name));
 	hv_snprintf(d->name, sizeof(d->name), "%s", c->name.name);
 	return 0;
@@ -334,14 +335,14 @@ static int control_memory(struct domain *d, union control *c)
 	u64 most = d->max_frames;
 
 	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (a->flags & PARVUS_MEMORY_SET_MAX) {
 		most = a->max_frames;
 		if (!most || most > d->ram_frames)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 	}
 	if (a->flags & PARVUS_MEMORY_SET_TARGET && (!a->target_frames || a->target_frames > most))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	d->max_frames = most;
 	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
 		d->target_frames = a->target_frames;
@@ -357,7 +358,7 @@ static int control_sched(struct domain *d, union control *c)
 	if (a->flags & ~(PARVUS_SCHED_SET_WEIGHT | PARVUS_SCHED_SET_CAP) ||
 	    (a->flags & PARVUS_SCHED_SET_WEIGHT && (!a->weight || a->weight > 65535)) ||
 	    (a->flags & PARVUS_SCHED_SET_CAP && a->cap > 100 * MAX_VCPUS))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (a->flags & PARVUS_SCHED_SET_WEIGHT)
 		sched_set_weight(d, a->weight);
 	if (a->flags & PARVUS_SCHED_SET_CAP)
@@ -374,7 +375,7 @@ static int control_vcpu(struct domain *d, union control *c)
 	u32 state;
 
 	if (a->vcpu >= d->vcpu_count)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	o = d->vcpus[a->vcpu];
 	state = READ_ONCE(o->state);
 	a->state = state == VCPU_STOPPED ? PARVUS_VCPU_STOPPED :
@@ -397,7 +398,7 @@ static int control_vcpu(struct domain *d, union control *c)
 static int control_pin(struct domain *d, union control *c)
 {
 	if (c->vcpu.vcpu >= d->vcpu_count)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, arch_now_ns());
 }
 
@@ -407,12 +408,12 @@ static int control_regs(struct domain *d, union control *c)
 	struct vcpu *o;
 
 	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (a->vcpu >= d->vcpu_count)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	o = d->vcpus[a->vcpu];
 	if ((d->state == DOMAIN_RUNNING && !d->pauses) || READ_ONCE(o->on_cpu))
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	*a = (struct parvus_control_regs){ .size = sizeof(*a), .version = 1, .domain = a->domain,
 					   .vcpu = a->vcpu };
 	arch_vcpu_regs(o, a);
@@ -429,10 +430,10 @@ static int control_destroy(union control *c)
 	int ret = -PARVUS_EAGAIN;
 
 	if (!d)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	if (d->control) {
 		domain_put(d);
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	}
 	domain_kill_other(d, "destroyed");
 	/* under the lock, so that no call that builds or looks is half-way */
@@ -455,7 +456,7 @@ static int control_log(union control *c)
 	struct parvus_control_log *a = &c->log;
 
 	if (a->reserved0)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	a->bytes = log_read(&a->from, a->text, sizeof(a->text), &a->end);
 	return 0;
 }
@@ -471,9 +472,9 @@ static int control_cpu(union control *c)
 	struct sched_cpu_stats s;
 
 	if (!all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (a->cpu >= arch_cpus())
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	a->apic_id = arch_cpu_id(a->cpu);
 	sched_cpu_stats(a->cpu, arch_now_ns(), &s);
 	a->idle_ns = s.idle_ns;
@@ -529,10 +530,10 @@ static int control_on_domain(u64 op, union control *c)
 	int ret = -PARVUS_EBUSY;
 
 	if (!d)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	if (d->control && !(flags & DOMAIN0)) {
 		domain_put(d);
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	}
 	spin_lock(&d->control_lock);
 	if (d->state != DOMAIN_DYING && (!(flags & BUILDING) || d->state == DOMAIN_BUILDING))
@@ -552,18 +553,18 @@ s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 	int ret;
 
 	if (op >= PARVUS_CONTROL_OPS)
-		return -PARVUS_ENOSYS;
+		return hv_error(PARVUS_ENOSYS);
 	op &= index_mask(op, PARVUS_CONTROL_OPS);
 	size = ops[op].size;
 	if ((gpa & ~PAGE_MASK) + size > PAGE_SIZE)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (guest_read(v->domain, gpa, &c, size))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (c.head.size != size || c.head.version != 1)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	ret = ops[op].plain ? ops[op].plain(&c) : control_on_domain(op, &c);
 	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
 	    guest_write(v->domain, gpa, &c, size))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	return ret;
 }

@@ -11,6 +11,7 @@
 #include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/lib.h>
+#include <core/log.h>
 #include <parvus/device.h>
 #include <parvus/event.h>
 
@@ -124,23 +125,23 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 
 	/* whose end got here first leaves nothing behind (device_domain_gone) */
 	if (READ_ONCE(front->state) >= DOMAIN_SHUTDOWN || READ_ONCE(back->state) >= DOMAIN_DYING)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	for (i = 0; i < PARVUS_DEVICES; i++) {
 		e = devices[i];
 		if (!e || e->removed || e->end[FRONT] != front)
 			continue;
 		if (e->d.device_class == r->device_class && e->d.index == r->index)
-			return -PARVUS_EEXIST;
+			return hv_error(PARVUS_EEXIST);
 		fronts++;
 	}
 	if (fronts >= PARVUS_DEVICES_DOMAIN || !registry.next_id)
-		return -PARVUS_ENOSPC;
+		return hv_error(PARVUS_ENOSPC);
 	i = slot_find();
 	if (i == PARVUS_DEVICES)
-		return -PARVUS_ENOSPC;
+		return hv_error(PARVUS_ENOSPC);
 	e = hv_alloc(sizeof(*e));
 	if (!e)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	e->end[FRONT] = front;
 	e->end[BACK] = back;
 	e->d.size = sizeof(e->d);
@@ -162,16 +163,16 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 static int transition(u32 from, u32 to, u32 other)
 {
 	if (to > PARVUS_DEVICE_CLOSING)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (to == from)
 		return 0;
 	if (to == PARVUS_DEVICE_READY && from != PARVUS_DEVICE_INITIALISING)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (to == PARVUS_DEVICE_CONNECTED) {
 		if (from != PARVUS_DEVICE_READY)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		if (other != PARVUS_DEVICE_READY && other != PARVUS_DEVICE_CONNECTED)
-			return -PARVUS_EBUSY;
+			return hv_error(PARVUS_EBUSY);
 	}
 	return 0;
 }
@@ -182,11 +183,11 @@ static int device_set(struct device *e, const struct domain *d, const struct par
 	int end, ret;
 
 	if (r->flags & ~(PARVUS_DEVICE_WRITE | PARVUS_DEVICE_AS_BACK))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	end = e->end[FRONT] == d && !(r->flags & PARVUS_DEVICE_AS_BACK) ? FRONT : BACK;
 	if (e->end[end] != d)
 		/* the front end is no back end; and who is neither may look, no more */
-		return e->end[FRONT] == d ? -PARVUS_EINVAL : -PARVUS_EPERM;
+		return e->end[FRONT] == d ? hv_error(PARVUS_EINVAL) : hv_error(PARVUS_EPERM);
 	to = end == FRONT ? r->front_state : r->back_state;
 	ret = transition(*state[end], to, *state[!end]);
 	if (ret)
@@ -226,9 +227,9 @@ static s64 device_changed(struct domain *d, u64 gpa)
 	if (i == PARVUS_DEVICES)
 		i = slot_after(d, 0, missed);
 	if (i == PARVUS_DEVICES)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	if (guest_write(d, gpa, &devices[i]->d, sizeof(struct parvus_device)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	registry.cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
 	changes_seen(i, d);
 	return 0;
@@ -241,7 +242,7 @@ static s64 device_op_on(struct domain *d, u64 op, u64 gpa, const struct parvus_d
 	u32 i = next || r->id ? slot_after(d, next ? r->id : r->id - 1, may_read) : PARVUS_DEVICES;
 
 	if (i == PARVUS_DEVICES || (!next && devices[i]->d.id != r->id))
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	switch (op) {
 	case PARVUS_DEVICE_SET:
 		return device_set(devices[i], d, r);
@@ -285,15 +286,15 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 	s64 ret;
 
 	if (op > PARVUS_DEVICE_CONFIGURE)
-		return -PARVUS_ENOSYS;
+		return hv_error(PARVUS_ENOSYS);
 	if (!d->control && (op == PARVUS_DEVICE_CREATE || op == PARVUS_DEVICE_REMOVE ||
 			    op == PARVUS_DEVICE_CONFIGURE))
-		return -PARVUS_EPERM;
+		return hv_error(PARVUS_EPERM);
 	if (guest_read(d, gpa, &r, sizeof(r)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (r.size != sizeof(r) || r.version != 1 || r.reserved[0] || r.reserved[1] ||
 	    (r.flags && op != PARVUS_DEVICE_SET))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (op == PARVUS_DEVICE_CREATE)
 		return device_op_create(d, gpa, &r);
 	spin_lock(&registry.lock);

@@ -183,11 +183,11 @@ int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
 	struct vcpu *v = d->vcpus[0];
 
 	if (!canonical(entry) || (root & (PAGE_SIZE - 1)))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (!gfn_is_writable_ram(gfn_touch(d, _gfn(root >> PAGE_SHIFT), true)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (!sched_start(v))
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	vcpu_reset(v, entry, 0, root);
 	v->regs.rsi = info;
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
@@ -270,7 +270,7 @@ void domain_shutdown(struct domain *d, u32 reason, u32 status)
 s64 hc_shutdown(struct vcpu *v, u64 reason, u64 status)
 {
 	if (reason > PARVUS_SHUTDOWN_CRASH || reason == PARVUS_SHUTDOWN_SUSPEND || status > 255)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	domain_shutdown(v->domain, (u32)reason, (u32)status);
 	return 0;
 }

@@ -24,6 +24,7 @@
 #include <core/arch.h>
 #include <core/event.h>
 #include <core/lib.h>
+#include <core/log.h>
 #include <core/nospec.h>
 #include <core/guest_access.h>
 #include <core/handlers.h>
@@ -84,9 +85,9 @@ static inline int port_find(struct event_domain *ev, u64 n, struct port **p)
 	u32 port = n & (PARVUS_EVENT_PORTS - 1);	/* in range, even by speculation */
 
 	if (n != port || !port)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (!(ev->taken[port / 64] & bit_of(port)))
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	*p = port_at(ev, port);
 	return 0;
 }
@@ -223,12 +224,12 @@ static int port_new(struct event_domain *ev, u32 *port)
 	for (w = 0; w < WORDS && !~ev->taken[w]; w++)
 		;
 	if (w == WORDS)
-		return -PARVUS_ENOSPC;
+		return hv_error(PARVUS_ENOSPC);
 	*port = w * 64 + (u32)__builtin_ctzll(~ev->taken[w]);
 	ports = &ev->ports[*port / PORTS_PER_PAGE];
 	if (!*ports)
 		*ports = hv_alloc(PAGE_SIZE);
-	return *ports ? 0 : -PARVUS_ENOMEM;
+	return *ports ? 0 : hv_error(PARVUS_ENOMEM);
 }
 
 static void port_close(struct event_domain *ev, u32 port)
@@ -271,17 +272,17 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 
 	if (p->kind == PARVUS_EVENT_VIRQ) {
 		if (n >= PARVUS_VIRQS)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		if (n == PARVUS_VIRQ_DOMAIN && !ev->domain->control)
-			return -PARVUS_EPERM;
+			return hv_error(PARVUS_EPERM);
 		if (ev->virq_port[virq])
-			return -PARVUS_EEXIST;
+			return hv_error(PARVUS_EEXIST);
 	} else if (ev->dying || !rev) {
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	} else if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
 		if (port_find(rev, n, &r) || r->kind != PARVUS_EVENT_UNBOUND ||
 		    r->serial != ev->domain->serial)
-			return -PARVUS_ENOENT;
+			return hv_error(PARVUS_ENOENT);
 	}
 	ret = port_new(ev, port);
 	if (ret)
@@ -337,10 +338,10 @@ static int port_bind_to(struct domain *d, u32 remote_id, u32 n, struct port *p, 
 static int bind_read(struct domain *d, u64 gpa, struct parvus_event_bind *b, bool settings)
 {
 	if (guest_read(d, gpa, b, sizeof(*b)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (b->size != sizeof(*b) || b->version != 1 || b->reserved[0] || b->reserved[1] ||
 	    (settings && (b->vcpu >= d->vcpu_count || b->flags & ~PARVUS_EVENT_AUTO_MASK)))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	return 0;
 }
 
@@ -352,7 +353,7 @@ static s64 event_register(struct domain *d, u64 gpa)
 	u32 w, bit;
 
 	if (!page)
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	spin_lock(&d->event_lock);
 	first = ev->page == &ev->none;
 	if (first)
@@ -362,7 +363,7 @@ static s64 event_register(struct domain *d, u64 gpa)
 		for_each_bit(bit, atomic_xchg_u64(&ev->none.pending[w], 0))
 			port_set_pending(ev, port_at(ev, w * 64 + bit), w * 64 + bit);
 	spin_unlock(&d->event_lock);
-	return first ? 0 : -PARVUS_EBUSY;
+	return first ? 0 : hv_error(PARVUS_EBUSY);
 }
 
 static s64 event_bind(struct domain *d, u64 gpa)
@@ -376,10 +377,10 @@ static s64 event_bind(struct domain *d, u64 gpa)
 	if (ret)
 		return ret;
 	if (b.kind < PARVUS_EVENT_UNBOUND || b.kind > PARVUS_EVENT_VIRQ)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	/* no port is made, and no event taken, if the caller cannot be told */
 	if (guest_write(d, answer, &b.port, sizeof(b.port)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	p = (struct port){ .kind = (u8)b.kind, .flags = (u8)b.flags, .vcpu = (u8)b.vcpu,
 			   .interval_ns = b.interval_ns };
 	ret = port_bind_to(d, b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain,
@@ -511,7 +512,7 @@ s64 hc_event_op(struct vcpu *v, u64 op, u64 arg)
 	};
 
 	if (op >= ARRAY_SIZE(ops))
-		return -PARVUS_ENOSYS;
+		return hv_error(PARVUS_ENOSYS);
 	return ops[op & index_mask(op, ARRAY_SIZE(ops))](v->domain, arg);
 }
 
@@ -553,7 +554,7 @@ int event_domain_init(struct domain *d)
 	struct event_domain *ev = hv_alloc(sizeof(*ev));
 
 	if (!ev)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	spin_init(&ev->timer_lock, LOCK_EVENT_TIMER);
 	ev->domain = d;
 	ev->page = &ev->none;

@@ -25,6 +25,7 @@
 #include <core/frame.h>
 #include <core/grant.h>
 #include <core/lib.h>
+#include <core/log.h>
 #include <core/nospec.h>
 #include <core/arch.h>
 #include <core/guest_access.h>
@@ -121,13 +122,13 @@ static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
 
 	if (!t->free) {
 		if (t->end == max)
-			return -PARVUS_ENOSPC;
+			return hv_error(PARVUS_ENOSPC);
 		dir = &t->dir[t->end / DIR_SLOTS];
 		if (!*dir)
 			*dir = hv_alloc(PAGE_SIZE);
 		page = *dir ? hv_alloc(PAGE_SIZE) : NULL;
 		if (!page)
-			return -PARVUS_ENOMEM;
+			return hv_error(PARVUS_ENOMEM);
 		for (i = 0; i < SLOTS - 1; i++)
 			page[i].next = t->end + i + 2;
 		(*dir)[t->end % DIR_SLOTS / SLOTS] = page;
@@ -203,13 +204,13 @@ static int offer_get(struct domain *owner, u32 ref, u32 serial, bool write, stru
 	do {
 		s = o ? READ_ONCE(o->state) : 0;
 		if (!(s & OFFER_STANDS) || READ_ONCE(o->to) != serial)
-			return -PARVUS_ENOENT;
+			return hv_error(PARVUS_ENOENT);
 		if (write && (s & OFFER_READONLY))
-			return -PARVUS_EPERM;
+			return hv_error(PARVUS_EPERM);
 	} while (!atomic_cmpxchg_u32(&o->state, s, s + 1));
 	if (READ_ONCE(o->to) != serial) {
 		offer_drop(o);	/* the slot was used again, for another one, in between */
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	}
 	*out = o;
 	return 0;
@@ -226,14 +227,14 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	int ret;
 
 	if (flags & ~PARVUS_GRANT_READONLY)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	peer = domain_get(to);
 	if (!peer)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	serial = peer->serial;
 	domain_put(peer);
 	if (serial == d->serial)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	gfn_touch(d, _gfn(gfn), true);
 	spin_lock(&g->lock);
 	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n, &s);
@@ -405,10 +406,10 @@ static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant
 	int ret;
 
 	if ((r->flags & ~PARVUS_GRANT_READONLY) || r->reserved)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	owner = peer_get(peer, r->domain);
 	if (!owner)
-		return -PARVUS_ENOENT;
+		return hv_error(PARVUS_ENOENT);
 	ret = offer_get(owner, r->ref, d->serial, !readonly, &o);
 	if (ret)
 		return ret;
@@ -495,7 +496,7 @@ static void unmap_end(struct domain *d, u32 handle)
 
 /* ---- the operations: up to CHUNK records, returns how many ---- */
 
-static s64 records_done(u64 n, u64 count) { return n || !count ? (s64)n : -PARVUS_EFAULT; }
+static s64 records_done(u64 n, u64 count) { return n || !count ? (s64)n : hv_error(PARVUS_EFAULT); }
 
 static s64 grant_unmap(struct vcpu *v, u64 gpa, u64 count)
 {
@@ -549,16 +550,16 @@ static int copy_end_get(struct domain *d, struct domain **peer, const struct par
 	int ret;
 
 	if (e->reserved || e->offset > PAGE_SIZE || length > PAGE_SIZE - e->offset)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (e->domain == PARVUS_DOMAIN_SELF) {
 		entry = gfn_touch(d, _gfn(e->gfn), true);
 		if (!gfn_is_ram(entry) || (write && !(entry & GFN_WRITABLE)))
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 		mfn = gfn_entry_mfn(entry);
 	} else {
 		owner = peer_get(peer, e->domain);
 		if (!owner)
-			return -PARVUS_ENOENT;
+			return hv_error(PARVUS_ENOENT);
 		ret = offer_get(owner, e->ref, d->serial, write, o);
 		if (ret)
 			return ret;
@@ -645,9 +646,9 @@ s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 	struct domain *d = v->domain;
 
 	if (op > PARVUS_GRANT_COPY)
-		return -PARVUS_ENOSYS;
+		return hv_error(PARVUS_ENOSYS);
 	if (count > PARVUS_GRANT_BATCH)
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	count = min(count, (u64)CHUNK);
 	op &= index_mask(op, ARRAY_SIZE(layout));
 	if (op == PARVUS_GRANT_UNMAP)
@@ -661,7 +662,7 @@ int grant_domain_init(struct domain *d)
 {
 	d->grants = hv_alloc(sizeof(*d->grants));
 	if (!d->grants)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	spin_init(&d->grants->lock, LOCK_GRANT);
 	d->grants->shift = FIRST_SHIFT + 3;
 	return 0;

@@ -6,6 +6,7 @@
  */
 #include <core/arch.h>
 #include <core/guest_access.h>
+#include <core/log.h>
 #include <core/memory.h>
 #include <core/lib.h>
 
@@ -45,7 +46,7 @@ static int guest_memory(struct domain *d, u64 gpa, void *buf, size_t len, bool w
 	u8 *at = buf;
 
 	if (gpa + len < gpa)
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	while (len) {
 		u64 e, off = gpa & (PAGE_SIZE - 1);
 		size_t n = min(len, (size_t)(PAGE_SIZE - off));
@@ -59,7 +60,7 @@ static int guest_memory(struct domain *d, u64 gpa, void *buf, size_t len, bool w
 			memset(at, 0, n);	/* untouched, and a read does not touch it */
 		} else if (unlikely(!gfn_is_ram(e) || (write && !(e & GFN_WRITABLE)))) {
 			guest_access_end();
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 		} else {
 			p = frame_map(gfn_entry_mfn(e));
 			if (write)
@@ -83,7 +84,7 @@ int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, s
 
 	/* who builds a domain can be told: the last frames are for those who cannot */
 	if (gfn_touch(to, _gfn(dst >> PAGE_SHIFT), false) == GFN_DEMAND)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	guest_access_begin();
 	s = gfn_lookup(from, _gfn(src >> PAGE_SHIFT));
 	t = gfn_lookup(to, _gfn(dst >> PAGE_SHIFT));

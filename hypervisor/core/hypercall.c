@@ -38,7 +38,7 @@ u64 features_word0(void)
 s64 hc_features(struct vcpu *v, u64 index)
 {
 	if (index > 3)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	v->area->ret[0] = index ? 0 : features_word0();
 	return 0;
 }
@@ -50,12 +50,12 @@ s64 hc_debug_hash(struct vcpu *v, u64 gpa, u64 length)
 	u8 buf[256];
 
 	if (length > MIB(1))
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	while (length) {
 		u64 n = min(length, sizeof(buf)), i;
 
 		if (guest_read(v->domain, gpa, buf, n))
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 		for (i = 0; i < n; i++)
 			h = (h ^ buf[i]) * 0x100000001b3ull;
 		gpa += n;
@@ -70,7 +70,7 @@ s64 hc_debug_info(struct vcpu *v, u64 gpa, u64 size)
 	struct parvus_debug_info info = { .size = sizeof(info), .version = 1 };
 
 	if (size < 8 || size > PAGE_SIZE)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	info.frames_total = frames_total_count();
 	info.frames_free = frames_free_count();
 	info.domains = domains_count();
@@ -80,7 +80,10 @@ s64 hc_debug_info(struct vcpu *v, u64 gpa, u64 size)
 
 /* ---- dispatch ---- */
 
-static s64 call_none(UNUSED struct vcpu *v, UNUSED struct regs *r) { return -PARVUS_ENOSYS; }
+static s64 call_none(UNUSED struct vcpu *v, UNUSED struct regs *r)
+{
+	return hv_error(PARVUS_ENOSYS);
+}
 
 #include <core/hypercall_table.h>
 
@@ -102,7 +105,7 @@ static s64 call_guarded(struct vcpu *v, struct regs *r)
 	u64 nr = r->rax & index_mask(r->rax, PARVUS_HC_COUNT);
 
 	if (!(calls[nr].privilege == PRIV_control ? v->domain->control : debug_enabled))
-		return -PARVUS_EPERM;
+		return hv_error(PARVUS_EPERM);
 	return calls[nr].call(v, r);
 }
 
@@ -120,9 +123,9 @@ static ALWAYS_INLINE s64 call(struct vcpu *v, struct regs *r, u64 permitted)
 	u64 nr = r->rax % HYPERCALL_SLOTS;	/* in range, even by speculation */
 
 	if (nr != r->rax)
-		return -PARVUS_ENOSYS;
+		return hv_error(PARVUS_ENOSYS);
 	if (!(permitted >> nr & 1))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	v->stats.hypercalls[nr]++;
 	return hypercall_handlers[nr](v, r);
 }
@@ -139,11 +142,11 @@ s64 hc_multicall(struct vcpu *v, u64 gpa, u64 count)
 	u64 i, n;
 
 	if (count > PARVUS_MULTICALL_MAX)
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	for (; count; count -= n, gpa += n * sizeof(m[0])) {
 		n = min(count, ARRAY_SIZE(m));
 		if (guest_read(v->domain, gpa, m, n * sizeof(m[0])))
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 		for (i = 0; i < n; i++) {
 			r.rax = m[i].nr;
 			r.rdi = m[i].args[0];
@@ -155,7 +158,7 @@ s64 hc_multicall(struct vcpu *v, u64 gpa, u64 count)
 			m[i].result = call(v, &r, in_list);
 		}
 		if (guest_write(v->domain, gpa, m, n * sizeof(m[0])))
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 	}
 	return 0;
 }

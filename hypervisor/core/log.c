@@ -87,6 +87,11 @@ void log_guest(const char *fmt, ...)
 	va_end(ap);
 }
 
+void error_born(u32 e, const char *file, u32 line, const char *function)
+{
+	log_guest("error -%u: %s:%u %s()", e, file, line, function);
+}
+
 void log_raw(const char *s)
 {
 	spin_lock(&state.lock);
@@ -116,9 +121,9 @@ s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 	u64 i;
 
 	if (length >= sizeof(line))
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	if (guest_read(v->domain, gpa, line, length))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	for (i = 0; i < length; i++)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '.';

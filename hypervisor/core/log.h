@@ -15,11 +15,21 @@ void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 void log_guest(const char *fmt, ...) __printf(1, 2);
 noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
-
 #define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)	log_line(LOG_WARN, __VA_ARGS__)
 #define log_info(...)	log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...)	log_line(LOG_DEBUG, __VA_ARGS__)
+
+/*
+ * The negative error, where a call finds out: with loglevel=debug the log names the place, as often
+ * as it lets guests have lines. Callers pass on what they got. EAGAIN is no error.
+ */
+#define hv_error(e) ({ \
+	if (unlikely(log_limit == LOG_DEBUG)) \
+		error_born((e), __FILE__, __LINE__, __func__); \
+	-(int)(e); \
+})
+void error_born(u32 e, const char *file, u32 line, const char *function) __attribute__((cold));
 
 #define BUG_ON(c) do { \
 	if (unlikely(c)) \

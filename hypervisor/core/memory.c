@@ -73,11 +73,11 @@ static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bo
 	mfn_t mfn;
 
 	if (!slot)
-		return *chunk ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
+		return *chunk ? hv_error(PARVUS_EEXIST) : hv_error(PARVUS_ENOMEM);
 	if (*slot)
-		return -PARVUS_EEXIST;
+		return hv_error(PARVUS_EEXIST);
 	if (now && alloc_frames(order, &mfn))
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	if (now) {
 		memset(frame_map(mfn), 0, PAGE_SIZE << order);
 		ram_set(d, slot, gfn, mfn, order);
@@ -95,7 +95,7 @@ static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 	int ret = 0;
 
 	if (end > d->max_gfn || end < gfn)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	spin_lock(&d->gfn_lock);
 	if (count > d->max_frames || d->frames > d->max_frames - count)
 		ret = -PARVUS_ENOMEM;
@@ -275,10 +275,10 @@ static int release_allowed(u64 chunk, u64 first, u64 end)
 	for (i = first; i < end; i++) {
 		e = gfn_chunk_entry(chunk, i);
 		if (!gfn_is_ram(e) && !(e & GFN_DEMAND))
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 		if (gfn_is_ram(e) &&
 		    (frame_info(gfn_entry_mfn(e))->word & (FRAME_OFFERS | FRAME_PINNED)))
-			return -PARVUS_EBUSY;
+			return hv_error(PARVUS_EBUSY);
 	}
 	return 0;
 }
@@ -302,7 +302,7 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	int ret;
 
 	if (gfn >= d->max_gfn || !frames || frames > EXTENT_FRAMES || end > EXTENT_FRAMES)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	gfn &= index_mask(gfn, d->max_gfn);
 	chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER];
 	spin_lock(&d->gfn_lock);
@@ -391,9 +391,9 @@ static s64 memory_info(struct domain *d, u64 gpa)
 	m.vcpus_target = READ_ONCE(d->vcpus_target);
 	/* the request last: a bad buffer loses none */
 	if (guest_write(d, gpa, &m, sizeof(m)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	m.request = atomic_xchg_u32(&d->request, 0);
-	return guest_write(d, gpa, &m, sizeof(m)) ? -PARVUS_EFAULT : 0;
+	return guest_write(d, gpa, &m, sizeof(m)) ? hv_error(PARVUS_EFAULT) : 0;
 }
 
 s64 hc_memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
@@ -404,13 +404,13 @@ s64 hc_memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 	case PARVUS_MEMORY_POPULATE:
 	case PARVUS_MEMORY_RELEASE:
 		if (d->control)
-			return -PARVUS_EPERM;
+			return hv_error(PARVUS_EPERM);
 		if (count > PARVUS_MEMORY_BATCH)
-			return -PARVUS_E2BIG;
+			return hv_error(PARVUS_E2BIG);
 		return memory_each(v, op, gpa, count);
 	case PARVUS_MEMORY_INFO:
-		return count ? -PARVUS_EINVAL : memory_info(d, gpa);
+		return count ? hv_error(PARVUS_EINVAL) : memory_info(d, gpa);
 	default:
-		return -PARVUS_ENOSYS;
+		return hv_error(PARVUS_ENOSYS);
 	}
 }

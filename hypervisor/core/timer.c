@@ -2,6 +2,7 @@
 /* One-shot timers: a binary heap per pCPU, smallest deadline on top. */
 #include <core/frame.h>
 #include <core/lock.h>
+#include <core/log.h>
 #include <core/timer.h>
 
 static struct heap {
@@ -17,7 +18,7 @@ int timer_init_cpu(unsigned int cpu)
 	spin_init(&h->lock, LOCK_TIMERS);
 	h->count = 0;
 	h->t = hv_alloc(TIMERS_PER_CPU * sizeof(struct timer *));
-	return h->t ? 0 : -PARVUS_ENOMEM;
+	return h->t ? 0 : hv_error(PARVUS_ENOMEM);
 }
 
 static void heap_put(struct heap *h, u32 i, struct timer *t)

@@ -8,6 +8,7 @@
  */
 #include <core/frame.h>
 #include <core/lib.h>
+#include <core/log.h>
 #include <core/trace.h>
 
 static struct trace_ring {
@@ -63,7 +64,7 @@ static int trace_set_mask(u32 mask)
 		if (!rings[i].record) {
 			if (!trace_mask)	/* then no ring is in use */
 				trace_free_rings();
-			return -PARVUS_ENOMEM;
+			return hv_error(PARVUS_ENOMEM);
 		}
 	}
 	smp_store_release(&trace_mask, mask);
@@ -107,7 +108,7 @@ int trace_read(struct parvus_control_trace *t)
 
 	if (t->flags & ~PARVUS_TRACE_SET || t->cpu >= arch_cpus() ||
 	    (t->flags && t->mask & ~PARVUS_TRACE_KNOWN))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	memset(t->record, 0, sizeof(t->record));
 	spin_lock(&lock);
 	if (t->flags)

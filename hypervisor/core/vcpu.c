@@ -8,6 +8,7 @@
 #include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/lib.h>
+#include <core/log.h>
 #include <core/memory.h>
 #include <core/sched.h>
 #include <core/timer.h>
@@ -113,11 +114,11 @@ static struct vcpu *vcpu_arg(struct vcpu *v, u64 n)
 static ALWAYS_INLINE int mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
 {
 	if (words != 1)
-		return words ? -PARVUS_E2BIG : -PARVUS_EINVAL;
+		return words ? hv_error(PARVUS_E2BIG) : hv_error(PARVUS_EINVAL);
 	if (guest_read(v->domain, gpa, mask, sizeof(*mask)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (v->domain->vcpu_count < 64 && *mask >> v->domain->vcpu_count)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	return 0;
 }
 
@@ -131,7 +132,7 @@ static int vcpu_area_set(struct vcpu *v, u64 gpa)
 	void *area = guest_map(v->domain, gpa, PARVUS_VCPU_AREA_SIZE, 64);
 
 	if (!area)
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	v->area = area;
 	return 0;
 }
@@ -142,9 +143,9 @@ s64 hc_area_register(struct vcpu *v, u64 vcpu, u64 gpa, u64 size, u64 version)
 	int ret;
 
 	if (!o || size != PARVUS_VCPU_AREA_SIZE || version != PARVUS_VCPU_AREA_VERSION)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (o != v && READ_ONCE(o->state) != VCPU_STOPPED)
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	ret = vcpu_area_set(o, gpa);
 	if (!ret && o == v) {
 		arch_this()->area = v->area;
@@ -159,10 +160,10 @@ s64 hc_clock_register(struct vcpu *v, u64 vcpu, u64 gpa)
 	void *clock;
 
 	if (!o)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	clock = guest_map(v->domain, gpa, PARVUS_CLOCK_SIZE, 64);
 	if (!clock)
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	arch_clock_fill(clock);
 	return 0;
 }
@@ -174,19 +175,19 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 	int ret;
 
 	if (vcpu >= v->domain->vcpu_count)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	o = v->domain->vcpus[vcpu];
 	if (guest_read(v->domain, gpa, &c, sizeof(c)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (c.size != sizeof(c) || c.version != 1 ||
 	    !all_zero(c.reserved, ARRAY_SIZE(c.reserved)) ||
 	    !canonical(c.rip) || !canonical(c.gs_base) || (c.root & (PAGE_SIZE - 1)))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (!gfn_is_writable_ram(gfn_lookup(v->domain, _gfn(c.root >> PAGE_SHIFT))))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	/* whoever takes it from STOPPED owns it until sched_started() */
 	if (o == v || !sched_start(o))
-		return -PARVUS_EBUSY;
+		return hv_error(PARVUS_EBUSY);
 	if (c.area_gpa) {
 		ret = vcpu_area_set(o, c.area_gpa);
 		if (ret) {
@@ -217,7 +218,7 @@ s64 hc_vcpu_state(struct vcpu *v, u64 vcpu)
 	struct vcpu *o = vcpu_arg(v, vcpu);
 
 	if (!o)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	return READ_ONCE(o->state) != VCPU_STOPPED || READ_ONCE(o->on_cpu);
 }
 
@@ -260,7 +261,7 @@ s64 hc_ipi_send(struct vcpu *v, u64 vector, u64 mask_gpa, u64 words)
 	int ret;
 
 	if (vector < 32 || vector > 255)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	ret = mask_read(v, mask_gpa, words, &mask);
 	if (ret)
 		return ret;
@@ -274,7 +275,7 @@ s64 hc_vector_raise(struct vcpu *v, u64 vcpu, u64 vector)
 	struct vcpu *o = vcpu_arg(v, vcpu);
 
 	if (!o || vector < 32 || vector > 255)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	vcpu_raise(o, (u8)vector);
 	return 0;
 }
@@ -285,7 +286,7 @@ s64 hc_stats_read(struct vcpu *v, u64 vcpu, u64 gpa, u64 size)
 	struct parvus_vcpu_stats s;
 
 	if (!o || size < 8 || size > PAGE_SIZE)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	arch_stats_fold(v);
 	s = o->stats;
 	s.run_ns = sched_run_ns(o, arch_now_ns());

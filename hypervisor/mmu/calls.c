@@ -34,7 +34,7 @@ static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, stru
 	if (!as) {
 		i = page_want(v);
 		if (!i)
-			return -PARVUS_ENOMEM;
+			return hv_error(PARVUS_ENOMEM);
 		as = as_make(v->domain, i, id, root);
 		as->guest_gen = tlb_gen;
 		/* two vCPUs may come with the same new id: the first one's stays */
@@ -99,10 +99,10 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 	int ret;
 
 	if ((root_gpa & (PAGE_SIZE - 1)) || kernel_view || how > PARVUS_SWITCH_ALL)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (!guest_table(v->domain, gfn_x(root)) ||
 	    (gen_gpa && ((gen_gpa & 7) || !guest_table(v->domain, gen_gpa >> PAGE_SHIFT))))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (shadow_exact)
 		id = 0;
 	if (id) {
@@ -177,7 +177,7 @@ s64 hc_mmu_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 	u64 kind = flags & PARVUS_FLUSH_KIND;
 
 	if (!is_flush(id, start, end, stride, flags))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (start == end && is_ranged(kind))
 		return 0;
 	/* exact mode: a vCPU runs the address space under an anonymous one, whose id is not told */
@@ -219,7 +219,7 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 		u64 gen = ~0ull, gpa, *page;
 
 		if (i >= v->domain->vcpu_count)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		as = as_get_current(v->domain->vcpus[i]);
 		gpa = READ_ONCE(as->gen_gpa);	/* once: a switch elsewhere may change it */
 		guest_access_begin();

@@ -14,7 +14,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	u32 i, floor;
 
 	if (!sd)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	spin_init(&sd->lock, LOCK_SHADOW);
 	d->shadow = sd;
 	pool = min(pool, EXTENT_SIZE / sizeof(struct shadow_page) - 1);
@@ -35,7 +35,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	return 0;
 fail:
 	shadow_domain_destroy(d, ~0ull);
-	return -PARVUS_ENOMEM;
+	return hv_error(PARVUS_ENOMEM);
 }
 
 int shadow_vcpu_init(struct vcpu *v)
@@ -43,7 +43,7 @@ int shadow_vcpu_init(struct vcpu *v)
 	u32 i = page_alloc(v->domain);
 
 	if (!i)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	v->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
 	v->shadow.as = v->shadow.anon;
 	return 0;

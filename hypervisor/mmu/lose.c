@@ -14,7 +14,7 @@ int shadow_foreign_init(struct domain *d)
 	u32 *counts = sd->foreign ? NULL : hv_alloc(SHADOW_FOREIGN * sizeof(u32));
 
 	if (!sd->foreign && !counts)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	spin_lock(&sd->lock);
 	if (!sd->foreign) {
 		sd->foreign = counts;

@@ -9,6 +9,7 @@
 #include <x86/pv.h>
 #include <core/guest_access.h>
 #include <core/handlers.h>
+#include <core/log.h>
 #include <core/nospec.h>
 
 s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
@@ -17,10 +18,10 @@ s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 	struct domain *d = v->domain;
 
 	if (guest_read(d, gpa, &c, sizeof(c)))
-		return -PARVUS_EFAULT;
+		return hv_error(PARVUS_EFAULT);
 	if (c.size != sizeof(c) || c.version != 1 || c.crit_start || c.crit_end || c.crit_resume ||
 	    c.reserved[0] || c.reserved[1] || !canonical(c.syscall_entry) || !canonical(c.df_stack))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	WRITE_ONCE(d->df_stack, c.df_stack);
 	WRITE_ONCE(d->syscall_entry, c.syscall_entry);
 	this_pcpu()->syscall_entry = c.syscall_entry;
@@ -34,14 +35,14 @@ s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
 	u64 i;
 
 	if (count > PARVUS_TRAPS)
-		return -PARVUS_E2BIG;
+		return hv_error(PARVUS_E2BIG);
 	for (i = 0; i < count; i++, gpa += sizeof(t)) {
 		if (guest_read(d, gpa, &t, sizeof(t)))
-			return -PARVUS_EFAULT;
+			return hv_error(PARVUS_EFAULT);
 		if ((t.dpl != 0 && t.dpl != 3) || (t.flags & ~PARVUS_TRAP_KEEP_IF) ||
 		    t.reserved0[0] | t.reserved0[1] | t.reserved0[2] | t.reserved0[3] |
 		    t.reserved0[4] || !canonical(t.address))
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		d->traps[t.vector].dpl = t.dpl;
 		d->traps[t.vector].flags = t.flags;
 		WRITE_ONCE(d->traps[t.vector].address, t.address);
@@ -59,15 +60,15 @@ static int user_selector_set(struct vcpu *v, u64 sel)
 	u64 base = 0, live, d, entry = sel >> 3;
 
 	if (sel > 0xffff)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	/* any RPL will do for a descriptor of DPL 3, and these are all that are in the table */
 	if (sel > 3 && (sel & 4 || entry < GDT_USER_CS32 || entry > GDT_USER_CS)) {
 		entry -= GDT_TLS;
 		if (sel & 4 || entry >= PARVUS_TLS_ENTRIES)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		d = v->tls[entry & index_mask(entry, PARVUS_TLS_ENTRIES)];
 		if (!d)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		base = descriptor_base(d);
 	}
 	live = guest_gs_base();		/* MOV to GS changes GS base, which is ours here */
@@ -83,7 +84,7 @@ s64 hc_base_set(struct vcpu *v, u64 which, u64 value)
 	if (which == PARVUS_SEL_GS_USER)
 		return user_selector_set(v, value);
 	if (!canonical(value))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	switch (which) {
 	case PARVUS_BASE_FS:
 		guest_fs_base_set(value);
@@ -97,7 +98,7 @@ s64 hc_base_set(struct vcpu *v, u64 which, u64 value)
 		v->area->user_gs_base = value;
 		return 0;
 	}
-	return -PARVUS_EINVAL;
+	return hv_error(PARVUS_EINVAL);
 }
 
 /* ---- MSRs, CPUID, debug registers ---- */
@@ -114,7 +115,7 @@ s64 hc_msr_read(struct vcpu *v, u64 msr)
 
 s64 hc_msr_write(struct vcpu *v, u64 msr, u64 value)
 {
-	return msr > 0xffffffff ? -PARVUS_EINVAL : guest_msr_write(v, (u32)msr, value);
+	return msr > 0xffffffff ? hv_error(PARVUS_EINVAL) : guest_msr_write(v, (u32)msr, value);
 }
 
 s64 hc_cpuid(struct vcpu *v, u64 leaf, u64 subleaf)
@@ -123,7 +124,7 @@ s64 hc_cpuid(struct vcpu *v, u64 leaf, u64 subleaf)
 	unsigned int i;
 
 	if (leaf > 0xffffffff || subleaf > 0xffffffff)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	guest_cpuid(v, (u32)leaf, (u32)subleaf, out);
 	for (i = 0; i < 4; i++)
 		v->area->ret[i] = out[i];
@@ -132,13 +133,14 @@ s64 hc_cpuid(struct vcpu *v, u64 leaf, u64 subleaf)
 
 s64 hc_debugreg_set(struct vcpu *v, u64 index, u64 value)
 {
-	return index > 7 ? -PARVUS_EINVAL : guest_debugreg_set(v, (unsigned int)index, value);
+	return index > 7 ? hv_error(PARVUS_EINVAL) :
+			   guest_debugreg_set(v, (unsigned int)index, value);
 }
 
 s64 hc_debugreg_get(struct vcpu *v, u64 index)
 {
 	if (index > 7 || index == 4 || index == 5)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	v->area->ret[0] = v->dr[index];
 	return 0;
 }

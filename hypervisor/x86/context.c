@@ -32,7 +32,7 @@ int arch_vcpu_init(struct vcpu *v)
 {
 	v->xsave = hv_alloc(max(cpu_features.xsave_size, 512u));
 	if (!v->xsave)
-		return -PARVUS_ENOMEM;
+		return hv_error(PARVUS_ENOMEM);
 	context_reset(v);
 	return 0;
 }

@@ -142,9 +142,9 @@ static bool cpunode_valid(u64 d) { return tls_valid(d) && !(d >> 41 & 1); }
 s64 hc_tls_set(struct vcpu *v, u64 index, u64 descriptor)
 {
 	if (index >= PARVUS_TLS_ENTRIES)
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	if (index == PARVUS_TLS_CPUNODE ? !cpunode_valid(descriptor) : !tls_valid(descriptor))
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	v->tls[index] = descriptor;
 	desc_load_tls(this_pcpu(), v->tls);
 	return 0;

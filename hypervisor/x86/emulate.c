@@ -11,6 +11,7 @@
 #include <x86/decode.h>
 #include <core/lib.h>
 #include <core/handlers.h>
+#include <core/log.h>
 #include <core/sched.h>
 
 /* ---- CPUID ---- */
@@ -147,7 +148,7 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 		return 0;
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		*value = v->tsc_aux;
 		return 0;
 	case 0x10:		/* TSC */
@@ -168,7 +169,7 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 		*value = 0;
 		return 0;
 	}
-	return -PARVUS_EINVAL;
+	return hv_error(PARVUS_EINVAL);
 }
 
 /*
@@ -182,7 +183,7 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:
 		if (!canonical(value))
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		if (msr == MSR_FS_BASE)
 			guest_fs_base_set(value);
 		else if (msr == MSR_GS_BASE) {
@@ -193,7 +194,7 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 		return 0;
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp || value >> 32)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		v->tsc_aux = value;
 		wrmsr(MSR_TSC_AUX, value);
 		return 0;
@@ -208,7 +209,7 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 	case 0xc0010015:
 		return 0;
 	}
-	return -PARVUS_EINVAL;
+	return hv_error(PARVUS_EINVAL);
 }
 
 /* Addresses of the guest only; DR7 without the reserved bits and without GD (rule 27). */
@@ -218,7 +219,7 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 	case 0 ... 3:
 		if (!canonical(value) ||
 		    (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		v->dr[index] = value;
 		break;
 	case 6:
@@ -226,11 +227,11 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 		return 0;
 	case 7:
 		if (value >> 32)
-			return -PARVUS_EINVAL;
+			return hv_error(PARVUS_EINVAL);
 		v->dr[7] = (value & 0xffff03ff) | 0x400;
 		break;
 	default:
-		return -PARVUS_EINVAL;
+		return hv_error(PARVUS_EINVAL);
 	}
 	debug_load(this_pcpu(), v);
 	return 0;

@@ -23,7 +23,8 @@ static void __attribute__((noreturn)) bad_return(struct parvus_vcpu_area *a)
 	while (ready < 2)
 		;
 	for (;;)
-		__asm__ volatile("mov %0, %%rsp; syscall" : : "r"(f), "a"(PARVUS_HC_iret) : "memory");
+		__asm__ volatile("mov %0, %%rsp; syscall"
+				 : : "r"(f), "a"(PARVUS_HC_iret) : "memory");
 }
 
 void secondary_main(u64 arg)

@@ -8,7 +8,8 @@
  */
 #include "lib/guest.h"
 
-/* push $0: gs fs ds es ss esp; push $0x20202: flags with VM; push $0x1000: cs; push $0: eip; iret */
+/* push $0: gs fs ds es ss esp; push $0x20202: flags with VM; push $0x1000: cs; push $0: eip */
+/* iret */
 static const u8 code[] = { 0x6a, 0, 0x6a, 0, 0x6a, 0, 0x6a, 0, 0x6a, 0, 0x6a, 0,
 			   0x68, 0x02, 0x02, 0x02, 0, 0x68, 0, 0x10, 0, 0, 0x6a, 0, 0xcf };
 
