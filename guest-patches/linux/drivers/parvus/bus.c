@@ -545,9 +545,9 @@ static int __init parvus_bus_start(void)
 	irq = parvus_bind_virq(PARVUS_VIRQ_DEVICE);
 	if (irq < 0)
 		return irq == -ENOSYS ? 0 : irq;
-	parvus_bus_queue = alloc_ordered_workqueue("parvus", WQ_MEM_RECLAIM);
-	parvus_dev_queue = alloc_workqueue("parvus-device", WQ_UNBOUND | WQ_MEM_RECLAIM,
-					   WQ_MAX_ACTIVE);
+	/* drivers wait for other work in their turn: the kernel warns if these had a rescuer */
+	parvus_bus_queue = alloc_ordered_workqueue("parvus", 0);
+	parvus_dev_queue = alloc_workqueue("parvus-device", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	ret = parvus_bus_queue && parvus_dev_queue ? 0 : -ENOMEM;
 	if (!ret)
 		ret = request_irq(irq, parvus_bus_interrupt, 0, "parvus-bus", NULL);
