@@ -22,9 +22,9 @@ bad() { # TEXT ARG...: one line with TEXT, status 1
 	[[ $rc == 1 && $(wc -l <"$work/err") == 1 && $(cat "$work/err") == "parvus: "*"$text"* ]] ||
 		fail "parvus $*: status $rc: $(cat "$work/err"), not: $text"
 }
-until_true() { # COMMAND...: within 10 s
+until_true() { # COMMAND...: within 60 s: a domain that ends often is restarted ever later
 	local i
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 1200; i++)); do
 		"$@" && return 0
 		sleep 0.05
 	done
