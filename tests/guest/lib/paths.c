@@ -12,7 +12,17 @@
 static const u8 user_code[] = { 0x48, 0x89, 0xf8, 0xbb, 0x44, 0x33, 0x22, 0x11, 0x0f, 0x05 };
 /* mov (%rdi), %rax; int3 */
 static const u8 user_load[] = { 0x48, 0x8b, 0x07, 0xcc };
+#define KERNEL_GS	0x123456789000ull
+#define USER_GS		0x23456789a000ull
 static volatile u64 ticks;
+
+static u64 gs_base(void)
+{
+	u64 v;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(v));
+	return v;
+}
 
 static void load(const void *code, u64 n)
 {
@@ -51,6 +61,8 @@ static void by_sysret(u64 arg)
 
 static void round(u64 n)
 {
+	EXPECT_EQ(gs_base(), KERNEL_GS);
+	EXPECT_EQ(area.user_gs_base, USER_GS);
 	load(user_code, sizeof(user_code));
 	user_run(n);
 	EXPECT_EQ(user_trap.rax, n);
@@ -82,6 +94,9 @@ void test(void)
 	user_setup(user_code, sizeof(user_code));
 	map(FAR, page_new(), P | W | U | A);
 	*(volatile u64 *)FAR = 42;
+	EXPECT_EQ(parvus_base_set(PARVUS_BASE_GS_KERNEL, KERNEL_GS), 0);
+	__asm__ volatile("wrgsbase %0" : : "r"(KERNEL_GS));
+	area.user_gs_base = USER_GS;
 	irq_on();
 	for (n = 0; !failures; n++)
 		round(n);
