@@ -82,5 +82,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except Failure as e:
+    except (Failure, ConnectionError) as e:
         sys.exit(f"FAILED: {e}")
