@@ -14,14 +14,17 @@
 #define barrier()		__asm__ __volatile__("" ::: "memory")
 #define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#ifdef HV_NATIVE	/* a unit test looks at what has been published by then (rule 76) */
-extern void (*native_on_release)(const void *at);
+#ifdef HV_NATIVE	/* a unit test looks at what has been published by then (rules 76, 77) */
+extern void (*native_on_release)(const void *at), (*native_on_or)(const void *at),
+	(*native_on_and)(const void *at);
+#define atomic_done(hook, p) ((void)(hook && (hook(p), 1)))
 #define smp_store_release(p, v) ({ \
 	if (native_on_release) \
 		native_on_release(p); \
 	__atomic_store_n(p, v, __ATOMIC_RELEASE); \
 })
 #else
+#define atomic_done(hook, p)	((void)0)
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #endif
 
@@ -32,10 +35,19 @@ static inline u64 atomic_add_u64(u64 *p, u64 n)
 	return __atomic_add_fetch(p, n, __ATOMIC_SEQ_CST);
 }
 static inline u64 atomic_inc_u64(u64 *p) { return atomic_add_u64(p, 1); }
-static inline u64 atomic_or_u64(u64 *p, u64 n) { return __atomic_fetch_or(p, n, __ATOMIC_SEQ_CST); }
+static inline u64 atomic_or_u64(u64 *p, u64 n)
+{
+	u64 was = __atomic_fetch_or(p, n, __ATOMIC_SEQ_CST);
+
+	atomic_done(native_on_or, p);
+	return was;
+}
 static inline u64 atomic_and_u64(u64 *p, u64 n)
 {
-	return __atomic_fetch_and(p, n, __ATOMIC_SEQ_CST);
+	u64 was = __atomic_fetch_and(p, n, __ATOMIC_SEQ_CST);
+
+	atomic_done(native_on_and, p);
+	return was;
 }
 static inline u32 atomic_xchg_u32(u32 *p, u32 n)
 {

@@ -94,16 +94,37 @@ static inline int port_find(struct event_domain *ev, u64 n, struct port **p)
 
 /* ---- delivery ---- */
 
+/*
+ * Set the mask bit of a pending port: may the guest be told? It may have taken the event, served it
+ * and unmasked between the pending bit and this mask bit, which nobody would clear any more (rule
+ * 77): then it goes again. Bounded, as a hostile guest could play on; the harm is its own.
+ */
+static bool port_auto_mask(struct parvus_event_page *page, u32 word, u64 bit)
+{
+	u32 tries;
+
+	for (tries = 0; tries < 8; tries++) {
+		if (atomic_or_u64(&page->mask[word], bit) & bit)
+			return false;
+		if (likely(READ_ONCE(page->pending[word]) & bit))
+			return true;
+		atomic_and_u64(&page->mask[word], ~bit);
+		if (!(READ_ONCE(page->pending[word]) & bit))
+			return false;
+	}
+	return true;
+}
+
 /* The port is pending: unless it is masked, raise the vector on its vCPU. */
 static void port_raise(struct event_domain *ev, struct parvus_event_page *page, struct port *p,
 		       u32 port)
 {
-	u64 *mask = &page->mask[port / 64], bit = bit_of(port);
+	u64 bit = bit_of(port);
 	struct domain *d = ev->domain;
 	struct vcpu *v;
 
-	if ((READ_ONCE(p->flags) & PARVUS_EVENT_AUTO_MASK ? atomic_or_u64(mask, bit) :
-	     READ_ONCE(*mask)) & bit)
+	if (READ_ONCE(p->flags) & PARVUS_EVENT_AUTO_MASK ?
+	    !port_auto_mask(page, port / 64, bit) : READ_ONCE(page->mask[port / 64]) & bit)
 		return;
 	/* after the pending bit was set: see event_set() */
 	v = d->vcpus[READ_ONCE(p->vcpu)];

@@ -250,7 +250,8 @@ struct domain *native_domain(const char *name, u64 max_gfn, u64 ram, unsigned in
 struct native_cpu native_cpus[NATIVE_CPUS];
 _Thread_local unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
-void (*native_on_release)(const void *at);
+void (*native_on_release)(const void *at), (*native_on_or)(const void *at);
+void (*native_on_and)(const void *at);
 
 struct cpu *native_cpu_of[NATIVE_CPUS];
 struct mmu_root *native_root_of[NATIVE_CPUS];

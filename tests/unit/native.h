@@ -114,6 +114,8 @@ extern struct native_cpu native_cpus[NATIVE_CPUS];
 
 /* Called before each smp_store_release(), with its target (core/atomic.h). */
 extern void (*native_on_release)(const void *at);
+/* Called after each atomic_or_u64() and atomic_and_u64(), with its target. */
+extern void (*native_on_or)(const void *at), (*native_on_and)(const void *at);
 
 /* Called when a pCPU is kicked, before it serves; no lock is held then. */
 extern void (*native_before_serve)(unsigned int cpu);

@@ -433,6 +433,90 @@ START_TEST(masks)
 }
 END_TEST
 
+/*
+ * Between the two bits that a sender sets, pending and mask, the receiver on another CPU takes the
+ * event, serves it and unmasks (as Linux does: by a call, if it sees the port pending). The
+ * sender's mask must not stay, as nobody would come to clear it (rule 77).
+ */
+static struct domain *quick;
+static struct parvus_event_page *quick_page;
+static s64 quick_port;
+static unsigned int quick_rounds;
+
+/* A channel from a new domain, whose port is returned, to an AUTO_MASK port of another. */
+static s64 quick_channel(struct domain **from)
+{
+	s64 p;
+
+	*from = domain_new();
+	quick = domain_new();
+	quick_page = page_of(quick);
+	OK(op(quick, PARVUS_EVENT_REGISTER, PAGE_GPA));
+	quick_port = unbound(quick, (*from)->id);
+	p = join(*from, quick->id, quick_port);
+	OK(set(quick, (u64)quick_port, 0, PARVUS_EVENT_AUTO_MASK, 0));
+	quick_rounds = 0;
+	return p;
+}
+
+static void take_at_once(const void *at)
+{
+	u64 bit = 1ull << quick_port;
+
+	if (at != &quick_page->pending[0] || quick_rounds++)
+		return;
+	native_this_cpu = 1;
+	OK(op(quick, PARVUS_EVENT_UNMASK, (u64)quick_port));
+	EXPECT(raised(quick, 0) && quick_page->pending[0] & quick_page->mask[0] & bit, "not told");
+	quick_page->pending[0] &= ~bit;
+	quick_page->mask[0] &= ~bit;
+	native_this_cpu = 0;
+}
+
+START_TEST(taken_before_masked)
+{
+	struct domain *from;
+	s64 p = quick_channel(&from);
+
+	native_on_or = take_at_once;
+	OK(send(from, (u64)p));
+	native_on_or = NULL;
+	ck_assert_uint_ge(quick_rounds, 1);
+	raised(quick, 0);
+	OK(send(from, (u64)p));
+	ck_assert(raised(quick, 0) && take(quick, quick_port));
+}
+END_TEST
+
+/* A guest that plays with its pending bit keeps no sender. */
+static void clear_pending(const void *at)
+{
+	if (at != &quick_page->mask[0])
+		return;
+	quick_rounds++;
+	quick_page->pending[0] = 0;
+}
+
+static void set_pending(const void *at)
+{
+	if (at == &quick_page->mask[0])
+		quick_page->pending[0] = ~0ull;
+}
+
+START_TEST(plays_with_pending)
+{
+	struct domain *from;
+	s64 p = quick_channel(&from);
+
+	native_on_or = clear_pending;
+	native_on_and = set_pending;
+	OK(send(from, (u64)p));
+	native_on_or = native_on_and = NULL;
+	ck_assert_uint_gt(quick_rounds, 1);
+	ck_assert(raised(quick, 0));
+}
+END_TEST
+
 /* Time passes: as the pCPU's interrupt would have it. */
 static void advance(u64 ns)
 {
@@ -1150,6 +1234,8 @@ int main(void)
 	tcase_add_test(c, oneself);
 	tcase_add_test(c, kept);
 	tcase_add_test(c, masks);
+	tcase_add_test(c, taken_before_masked);
+	tcase_add_test(c, plays_with_pending);
 	tcase_add_test(c, interval);
 	tcase_add_test(c, intervals);
 	tcase_add_test(c, interval_and_mask);
