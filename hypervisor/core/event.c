@@ -94,44 +94,52 @@ static inline int port_find(struct event_domain *ev, u64 n, struct port **p)
 
 /* ---- delivery ---- */
 
-/*
- * Set the mask bit of a pending port: may the guest be told? It may have taken the event, served it
- * and unmasked between the pending bit and this mask bit, which nobody would clear any more (rule
- * 77): then it goes again. Bounded, as a hostile guest could play on; the harm is its own.
- */
-static bool port_auto_mask(struct parvus_event_page *page, u32 word, u64 bit)
+static inline void port_vector(struct event_domain *ev, struct port *p, u32 port)
 {
+	struct domain *d = ev->domain;
+	struct vcpu *v = d->vcpus[READ_ONCE(p->vcpu)];
+
+	/* after the pending bit was set: see event_set() */
+	atomic_or_u64(&READ_ONCE(v->area)->event_selector, 1ull << (port / 64));
+	/* a guest that has no handler (yet) would die of it */
+	if (likely(READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address)))
+		vcpu_raise(v, PARVUS_VECTOR_EVENT);
+}
+
+/*
+ * We set the mask bit, but the guest has taken the event by now, perhaps served it and unmasked
+ * before that: nobody would clear our bit any more (rule 77). It goes, and if the port is pending
+ * again it is set again. Bounded, as a hostile guest can play this for ever; in the end the harm
+ * is its own.
+ */
+static NOINLINE void port_mask_again(struct event_domain *ev, struct parvus_event_page *page,
+				     struct port *p, u32 port)
+{
+	u64 *mask = &page->mask[port / 64], *pending = &page->pending[port / 64];
+	u64 bit = bit_of(port);
 	u32 tries;
 
-	for (tries = 0; tries < 8; tries++) {
-		if (atomic_or_u64(&page->mask[word], bit) & bit)
-			return false;
-		if (likely(READ_ONCE(page->pending[word]) & bit))
-			return true;
-		atomic_and_u64(&page->mask[word], ~bit);
-		if (!(READ_ONCE(page->pending[word]) & bit))
-			return false;
+	for (tries = 0; tries < 8 && !(READ_ONCE(*pending) & bit); tries++) {
+		atomic_and_u64(mask, ~bit);
+		if (!(READ_ONCE(*pending) & bit) || atomic_or_u64(mask, bit) & bit)
+			return;
 	}
-	return true;
+	port_vector(ev, p, port);
 }
 
 /* The port is pending: unless it is masked, raise the vector on its vCPU. */
 static void port_raise(struct event_domain *ev, struct parvus_event_page *page, struct port *p,
 		       u32 port)
 {
-	u64 bit = bit_of(port);
-	struct domain *d = ev->domain;
-	struct vcpu *v;
+	u64 *mask = &page->mask[port / 64], bit = bit_of(port);
+	bool auto_mask = READ_ONCE(p->flags) & PARVUS_EVENT_AUTO_MASK;
 
-	if (READ_ONCE(p->flags) & PARVUS_EVENT_AUTO_MASK ?
-	    !port_auto_mask(page, port / 64, bit) : READ_ONCE(page->mask[port / 64]) & bit)
+	if ((auto_mask ? atomic_or_u64(mask, bit) : READ_ONCE(*mask)) & bit)
 		return;
-	/* after the pending bit was set: see event_set() */
-	v = d->vcpus[READ_ONCE(p->vcpu)];
-	atomic_or_u64(&READ_ONCE(v->area)->event_selector, 1ull << (port / 64));
-	/* a guest that has no handler (yet) would die of it */
-	if (likely(READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address)))
-		vcpu_raise(v, PARVUS_VECTOR_EVENT);
+	if (auto_mask && unlikely(!(READ_ONCE(page->pending[port / 64]) & bit)))
+		port_mask_again(ev, page, p, port);
+	else
+		port_vector(ev, p, port);
 }
 
 static void port_set_pending(struct event_domain *ev, struct port *p, u32 port)
