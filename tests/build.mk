@@ -20,6 +20,15 @@ $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 $(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle $(GUEST_O)/paths: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
+# Of 1 GiB, which its first tables map whole.
+$(GUEST_O)/lib/start_large.o: tests/guest/lib/start.S $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(CC) $(GUEST_CFLAGS) -DEXTENTS=480 -MMD -MP -c -o $@ $<
+$(GUEST_O)/long: $(GUEST_O)/lib/long.o $(GUEST_O)/lib/start_large.o $(GUEST_LIB) \
+		tests/guest/lib/guest.lds
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
+		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ \
+		$(filter-out %/start.o,$(filter %.o,$^))
 .SECONDARY:
 
 UNIT_O      := $(O)/tests/unit
@@ -119,7 +128,7 @@ fuzz-%: $(FUZZ_O)/libfuzzer/%
 		-artifact_prefix=$(FUZZ_O)/$*- $(FUZZ_O)/corpus/$* tests/fuzz/seeds/$*
 
 .PHONY: test test-full tests-built test-unit test-guest
-tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle paths) \
+tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle paths long) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
 	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/fake_guest
 

@@ -4,6 +4,7 @@
  *   log=com1       the log on the serial line too     loglevel=debug|info|warning
  *   debug=calls    serve the debug_* hypercalls       mmu=exact  forget at every switch
  *   debug=1        and check the order of locks
+ *   probe=1        a timer every 20,000 ticks, to learn how long interrupts are off
  *   reboot=yes     reboot when the last domain asked for it
  */
 #include <boot/boot.h>
@@ -48,6 +49,8 @@ void boot_main(u32 magic, u64 info)
 		log_limit = LOG_WARN;
 	reboot_allowed = boot_option_is("reboot", "yes");
 	debug_enabled = boot_option_is("debug", "1") || boot_option_is("debug", "calls");
+	if (boot_option_is("probe", "1"))
+		apic_timer_probe = TIMER_PROBE;
 	shadow_exact = boot_option_is("mmu", "exact");
 
 	cpu_detect();

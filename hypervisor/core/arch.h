@@ -55,6 +55,13 @@ u32 arch_cpu_id(unsigned int cpu);
 /** arch_halt - let interrupts in and wait for one; served when it returns */
 void arch_halt(void);
 
+/**
+ * arch_breathe - let interrupts in that are due, between two pieces of long work (rule 69)
+ *
+ * With any lock held, as they take none. Return: what is due on the way out (WORK_*).
+ */
+static inline u32 arch_breathe(void);
+
 /** arch_work - serve what an interrupt left behind WORK_ARCH; no lock is held */
 void arch_work(void);
 /** arch_stop - this pCPU does nothing any more */
@@ -149,6 +156,8 @@ void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r);
 u64 arch_now_ns(void);
 /** arch_timer_arm - the one interrupt of this pCPU's timer: when, in ns; 0 = none */
 void arch_timer_arm(u64 ns);
+/** arch_timer_late - ticks of the TSC that it came late at the most, as interrupts were off */
+u64 arch_timer_late(void);
 /** arch_clock_fill - a guest's pvclock record, PARVUS_CLOCK_SIZE bytes */
 void arch_clock_fill(void *record);
 /** arch_clock - what was found at boot: the TSC's rate, the time of day */

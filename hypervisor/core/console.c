@@ -86,19 +86,25 @@ s64 hc_console_read(struct vcpu *v, u64 gpa, u64 length)
 {
 	struct domain *d = v->domain;
 	char buf[256];
-	u64 n = 0, len = min(length, sizeof(buf));
+	u64 n, len = min(length, sizeof(buf));
+	u32 from;
+	bool taken;
 
-	spin_lock(&console.lock);
-	while (console.owner == d && n < len && console.out + (u32)n != console.in) {
-		buf[n] = console.input[(console.out + (u32)n) % INPUT];
-		n++;
-	}
-	/* a bad buffer loses nothing */
-	if (n && guest_write(d, gpa, buf, n))
-		n = (u64)-PARVUS_EFAULT;
-	else
-		console.out += (u32)n;
-	spin_unlock(&console.lock);
+	/* the write may be long and is made without the lock; a sibling may be faster meanwhile */
+	do {
+		spin_lock(&console.lock);
+		from = console.out;
+		for (n = 0; console.owner == d && n < len && from + (u32)n != console.in; n++)
+			buf[n] = console.input[(from + (u32)n) % INPUT];
+		spin_unlock(&console.lock);
+		/* a bad buffer loses nothing */
+		if (n && guest_write(d, gpa, buf, n))
+			return -PARVUS_EFAULT;
+		spin_lock(&console.lock);
+		taken = console.out == from;
+		console.out += taken ? (u32)n : 0;
+		spin_unlock(&console.lock);
+	} while (!taken);
 	return (s64)n;
 }
 

@@ -26,7 +26,6 @@
 #include <parvus/event.h>
 #include <parvus/memory.h>
 
-#define DESTROY_CHUNKS	16u	/* 2 MiB chunks of memory freed by one call */
 
 union control {
 	struct { u32 size, version, domain; } head;
@@ -95,6 +94,7 @@ static int control_machine(union control *c)
 	m->mappings = (u32)grant_mappings_total();
 	m->devices = device_count();
 	m->frames_ghost = grant_ghost_frames();
+	m->late_ticks = arch_timer_late();
 	m->max_domains = MAX_DOMAINS;
 	m->flags = debug_enabled ? PARVUS_START_DEBUG : 0;
 	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);

@@ -346,10 +346,18 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	return true;
 }
 
+/* All of it, where nobody comes again for the next step. */
+static void destroy_whole(struct domain *d)
+{
+	while (!domain_destroy_some(d, DESTROY_CHUNKS))
+		arch_breathe();
+}
+
 /* Off; or again, if that was the reason and the command line allows it. */
 static void machine_ends(u32 reason)
 {
-	log_info("last domain ended");
+	log_info("last domain ended; a timer was %lu ticks late at the most",
+		 (unsigned long)arch_timer_late());
 	log_raw("parvus: off\n");
 	arch_power_off(reason == PARVUS_SHUTDOWN_REBOOT && reboot_allowed);
 }
@@ -360,7 +368,7 @@ void domain_destroy(struct domain *d)
 	u32 reason = d->shutdown_reason;
 
 	WRITE_ONCE(d->state, DOMAIN_DYING);
-	domain_destroy_some(d, ~0ull);
+	destroy_whole(d);
 	/* one that could not be built is no end: the next of the bundle may be better */
 	if (!domains_count() && ran)
 		machine_ends(reason);
@@ -434,7 +442,7 @@ static void control_ends(void)
 			continue;
 		if (ours[d->id % MAX_DOMAINS / 64] >> (d->id % 64) & 1) {
 			domain_kill(d, "domain 0 ended");
-			domain_destroy_some(d, ~0ull);
+			destroy_whole(d);
 		} else {
 			domain_kill_other(d, "domain 0 ended");
 		}

@@ -141,6 +141,7 @@ u64 domain_overhead(struct domain *d);
 /* Called when no pCPU runs one of its vCPUs any more: free everything, write the end record. */
 void domain_destroy(struct domain *d);
 /* In steps, for control DESTROY: state DYING, one caller at a time. True: it is gone. */
+#define DESTROY_CHUNKS	4u	/* shadow tables, or 2 MiB chunks of memory, of a step */
 bool domain_destroy_some(struct domain *d, u64 chunks);
 bool domain_state_change(struct domain *d, enum domain_state from, enum domain_state to);
 /* It becomes domain 0: the others' end is its business, and they end with it. */

@@ -34,6 +34,7 @@
 #include <core/vcpu.h>
 
 #define CHUNK		64u	/* records of one call: the rest is for the next one */
+#define DESTROY_PIECE	512u	/* slots looked at before interrupts are let in */
 #define FIRST_SHIFT	22u	/* 2^(32 - shift) lists of mappings: a page of them, later more */
 #define LAST_SHIFT	16u
 
@@ -331,14 +332,13 @@ static void buckets_grow(struct grant_domain *g)
 	hv_free(old, old_bytes);
 }
 
-static bool gfn_is_mapped(struct grant_domain *g, u32 gfn)
+static u32 gfn_mapped(struct grant_domain *g, u32 gfn)
 {
-	u32 n;
+	u32 n, times = 0;
 
 	for (n = *bucket_of(g, gfn); n; n = slot_at(&g->mappings, n)->next)
-		if (mapping_at(g, n)->gfn == gfn)
-			return true;
-	return false;
+		times += mapping_at(g, n)->gfn == gfn;
+	return times;
 }
 
 /*
@@ -379,16 +379,19 @@ static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
  */
 static int gfn_take(struct domain *d, u64 gfn)
 {
+	u32 times = d->control ? gfn_mapped(d->grants, (u32)gfn) : 0;
 	u64 *slot;
 	int ret = 0;
 
+	if (times == PARVUS_GRANT_SAME)
+		return -PARVUS_ENOSPC;
 	spin_lock(&d->gfn_lock);
 	slot = gfn_slot(d, gfn);
 	if (!slot)
 		ret = d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
 	else if (!*slot)
 		WRITE_ONCE(*slot, GFN_BUSY);
-	else if (!d->control || !gfn_is_mapped(d->grants, (u32)gfn))
+	else if (!times)
 		ret = -PARVUS_EEXIST;
 	spin_unlock(&d->gfn_lock);
 	return ret;
@@ -514,6 +517,8 @@ static s64 grant_unmap(struct vcpu *v, u64 gpa, u64 count)
 		va[n] = r.va & PAGE_MASK;
 		handle[n] = unmap_begin(d, r.handle, &loss, &mfn[n]) ? r.handle : 0;
 		any |= handle[n];
+		if (n % 8 == 7)		/* each may have looked through PARVUS_GRANT_SAME */
+			arch_breathe();
 	}
 	/* a guest that flushed left nothing to find; else it is mostly where the guest says */
 	for (i = 0; i < n; i++) {
@@ -536,6 +541,8 @@ static s64 grant_unmap(struct vcpu *v, u64 gpa, u64 count)
 		/* what is done is done, whatever became of its record */
 		guest_write(d, gpa + i * sizeof(r) + offsetof(struct parvus_grant_unmap, status),
 			    &r.status, sizeof(r.status));
+		if (i % 8 == 7)
+			arch_breathe();
 	}
 	return records_done(n, count);
 }
@@ -681,6 +688,8 @@ bool grant_domain_destroy(struct domain *d)
 	spin_unlock(&g->lock);
 	/* nobody else changes these tables now; others may still let go of offers */
 	for (n = 1; n <= g->mappings.end; n++) {
+		if (!(n % DESTROY_PIECE))
+			arch_breathe();
 		m = mapping_at(g, n);
 		if (!m->owner)
 			continue;
@@ -689,6 +698,8 @@ bool grant_domain_destroy(struct domain *d)
 		m->owner = NULL;
 	}
 	for (n = 1; n <= g->offers.end; n++) {
+		if (!(n % DESTROY_PIECE))
+			arch_breathe();
 		o = offer_at(d, n);
 		do {
 			s = READ_ONCE(o->state);

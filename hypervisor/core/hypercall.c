@@ -60,6 +60,7 @@ s64 hc_debug_hash(struct vcpu *v, u64 gpa, u64 length)
 			h = (h ^ buf[i]) * 0x100000001b3ull;
 		gpa += n;
 		length -= n;
+		arch_breathe();
 	}
 	v->area->ret[0] = h;
 	return 0;
@@ -122,7 +123,8 @@ static ALWAYS_INLINE s64 call(struct vcpu *v, struct regs *r, u64 permitted)
 {
 	u64 nr = r->rax % HYPERCALL_SLOTS;	/* in range, even by speculation */
 
-	if (nr != r->rax)
+	/* a list that is gone on with has a count above its number */
+	if (nr != r->rax && (u32)r->rax != PARVUS_HC_multicall)
 		return hv_error(PARVUS_ENOSYS);
 	if (!(permitted >> nr & 1))
 		return hv_error(PARVUS_EINVAL);
@@ -135,16 +137,29 @@ static ALWAYS_INLINE s64 call(struct vcpu *v, struct regs *r, u64 permitted)
 static const u64 in_list = ~0ull << PARVUS_HC_COUNT HYPERCALL_TABLE(ROW);
 #undef ROW
 
-s64 hc_multicall(struct vcpu *v, u64 gpa, u64 count)
+/*
+ * Interrupts are let in between the parts of a list. If a reschedule or a timer is due then, the
+ * guest makes the call anew for the rest (rule 49): how many are done stands in the upper half of
+ * its rax, the one register that the call changes. A guest that writes there leaves out its own.
+ */
+s64 hc_multicall(struct vcpu *v, u64 gpa, u64 count, struct regs *regs)
 {
 	struct parvus_multicall m[8];	/* a copy of several costs hardly more than one of one */
 	struct regs r = { 0 };
-	u64 i, n;
+	u64 left = count, i, n, done = regs->rax >> 32;
 
 	if (count > PARVUS_MULTICALL_MAX)
 		return hv_error(PARVUS_E2BIG);
-	for (; count; count -= n, gpa += n * sizeof(m[0])) {
-		n = min(count, ARRAY_SIZE(m));
+	if (done > count)
+		return hv_error(PARVUS_EINVAL);
+	gpa += done * sizeof(m[0]);
+	for (left -= done; left; left -= n, gpa += n * sizeof(m[0])) {
+		/* vectors of its own wait for the end, as they do for that of any call */
+		if (left + done < count && arch_breathe() & ~WORK_VECTORS) {
+			regs->rax = (u32)regs->rax | (count - left) << 32;
+			return hypercall_restart(regs);
+		}
+		n = min(left, ARRAY_SIZE(m));
 		if (guest_read(v->domain, gpa, m, n * sizeof(m[0])))
 			return hv_error(PARVUS_EFAULT);
 		for (i = 0; i < n; i++) {

@@ -25,6 +25,7 @@
 #include <core/vcpu.h>
 #include <parvus/memory.h>
 
+#define CLEAR_PIECE	64u	/* frames */
 #define RELEASE_CHUNK	16u	/* records of one call: each may sweep the shadow pool */
 
 /* ---- the gfn table ---- */
@@ -66,6 +67,18 @@ u64 *gfn_slot(struct domain *d, u64 gfn)
 	return t ? &t[gfn & (EXTENT_FRAMES - 1)] : NULL;
 }
 
+void frames_clear(mfn_t mfn, u64 count)
+{
+	u64 i;
+
+	for (i = 0; i < count; i += CLEAR_PIECE) {
+		if (i && arch_cpus())	/* the allocator works before there are interrupts */
+			arch_breathe();
+		memset(frame_map(_mfn(mfn_x(mfn) + i)), 0,
+		       min(count - i, (u64)CLEAR_PIECE) << PAGE_SHIFT);
+	}
+}
+
 /* One frame, or an extent in the place of a chunk. */
 static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bool now)
 {
@@ -79,7 +92,7 @@ static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bo
 	if (now && alloc_frames(order, &mfn))
 		return hv_error(PARVUS_ENOMEM);
 	if (now) {
-		memset(frame_map(mfn), 0, PAGE_SIZE << order);
+		frames_clear(mfn, 1ull << order);
 		ram_set(d, slot, gfn, mfn, order);
 	} else {
 		WRITE_ONCE(*slot, GFN_DEMAND);
@@ -105,6 +118,8 @@ static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 			order = 0;	/* a chunk with something in it, or no extent is free */
 			ret = memory_populate_one(d, gfn, order, now);
 		}
+		if (!(gfn / EXTENT_FRAMES % CLEAR_PIECE))
+			arch_breathe();
 	}
 	spin_unlock(&d->gfn_lock);
 	return ret;
@@ -175,7 +190,7 @@ u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 		if (frames_free_count() <= keep || alloc_frames(order, &mfn))
 			return GFN_DEMAND;
 	}
-	memset(frame_map(mfn), 0, PAGE_SIZE << order);
+	frames_clear(mfn, 1ull << order);
 	spin_lock(&d->gfn_lock);
 	if (!order) {
 		slot = *chunk & (GFN_TABLE | GFN_DEMAND) ? gfn_chunk_table(d, gfn) : NULL;

@@ -105,6 +105,9 @@ u64 *gfn_slot(struct domain *d, u64 gfn);
 /* The table of a chunk, made if there is none, its entries as the chunk was. gfn_lock is held. */
 u64 *gfn_chunk_table(struct domain *d, u64 gfn);
 
+/* Zeroes, with interrupts let in on the way: 2 MiB are too long without. */
+void frames_clear(mfn_t mfn, u64 count);
+
 /*
  * Frames may have come back: whoever waits for one tries again. Asked after every hypercall
  * and page fault, and when a domain has gone: frames come back in many ways. No lock is held.

@@ -10,6 +10,7 @@
 #include <core/lib.h>
 #include <core/lock.h>
 #include <core/log.h>
+#include <core/memory.h>
 
 struct frame_info *frame_table;		/* set at boot */
 u64 frame_table_count;
@@ -204,6 +205,7 @@ void free_frames(mfn_t mfn, unsigned int order)
  * The hypervisor's own memory: whole frames cut from one extent after another, so
  * that they do not scatter over those that guests could have whole.
  */
+#define HV_PIECE	64u
 static struct {
 	struct spinlock lock;
 	u64 next, end;		/* frames of the extent that single ones are taken from */
@@ -251,7 +253,10 @@ void *hv_alloc(size_t bytes)
 	}
 	spin_unlock(&hv.lock);
 	p = frame_map(mfn);
-	memset(p, 0, frames << PAGE_SHIFT);
+	if (frames > HV_PIECE)	/* of a domain that is made: no lock is held */
+		frames_clear(mfn, frames);
+	else
+		memset(p, 0, frames << PAGE_SHIFT);
 	return p;
 fail:
 	spin_unlock(&hv.lock);

@@ -7,9 +7,9 @@
  * hash and the references are under shadow_domain.lock.
  */
 
-static unsigned int hash_of(u64 id)
+static unsigned int hash_of(const struct shadow_domain *sd, u64 id)
 {
-	return (unsigned int)(id * 0x9e3779b97f4a7c15ull >> 56) % HASH;
+	return (unsigned int)(id * sd->seed >> 56) % HASH;
 }
 
 static struct aspace *as_at(struct shadow_domain *sd, u32 index)
@@ -22,7 +22,7 @@ static struct aspace *as_find_locked(struct shadow_domain *sd, u64 id)
 	struct aspace *as;
 	u32 i;
 
-	for (i = sd->hash[hash_of(id)]; i; i = as->hash_next) {
+	for (i = sd->hash[hash_of(sd, id)]; i; i = as->hash_next) {
 		as = as_at(sd, i);
 		if (as->id == id)
 			return as;
@@ -64,7 +64,7 @@ static struct aspace *as_of(struct vcpu *v, u64 va)
 /* Under sd->lock; it has no reference and no table. An anonymous one is in no chain. */
 static void as_free_locked(struct shadow_domain *sd, struct aspace *as)
 {
-	u32 *at = &sd->hash[hash_of(as->id)], index = as->index;
+	u32 *at = &sd->hash[hash_of(sd, as->id)], index = as->index;
 
 	while (*at && *at != index)
 		at = &as_at(sd, *at)->hash_next;

@@ -45,8 +45,8 @@ static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, stru
 			as = first;
 			as->refs++;
 		} else {
-			as->hash_next = sd->hash[hash_of(id)];
-			sd->hash[hash_of(id)] = as->index;
+			as->hash_next = sd->hash[hash_of(sd, id)];
+			sd->hash[hash_of(sd, id)] = as->index;
 		}
 		spin_unlock(&sd->lock);
 	}
@@ -233,6 +233,7 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 				gen_done(as, gen);
 		}
 		as_put(v->domain->shadow, as);
+		arch_breathe();
 	}
 	return 0;
 }
@@ -303,6 +304,8 @@ static bool release_some(struct aspace *as, unsigned int budget)
 		i = lowest_table(as, entry_index(e));
 		unlink_table(sd, as, i);
 		page_free(sd, i);
+		if (arch_breathe())
+			break;
 	}
 	empty = as_empty(as) || !as->dead || !as->shot;
 	spin_unlock(&as->lock);

@@ -8,6 +8,7 @@
  */
 
 #define EVICT_BATCH	16u
+#define EVICT_PIECE	128u	/* pages looked at before interrupts are let in (rule 69) */
 
 /* Under as->lock. The table is out of the tree, and its page is the caller's after a shootdown. */
 static bool evict_table(struct aspace *as, u32 index)
@@ -73,7 +74,9 @@ static unsigned int evict(struct vcpu *v)
 	u32 victims[EVICT_BATCH], n = 0, freed = 0, scanned, i;
 	bool taken;
 
-	for (scanned = 0; scanned < 2 * sd->count + 2 && n + freed < EVICT_BATCH; scanned++) {
+	for (scanned = 1; scanned < 2 * sd->count + 3 && n + freed < EVICT_BATCH; scanned++) {
+		if (!(scanned % EVICT_PIECE))
+			arch_breathe();
 		as = clock_next(sd, &i, &freed);
 		if (!as)
 			continue;

@@ -19,6 +19,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	d->shadow = sd;
 	pool = min(pool, EXTENT_SIZE / sizeof(struct shadow_page) - 1);
 	sd->max = (u32)pool;
+	sd->seed = (arch_now_ns() ^ 0x9e3779b97f4a7c15ull) * 0x9e3779b97f4a7c15ull | 1;
 	sd->pages_bytes = (pool + 1) * sizeof(struct shadow_page);
 	sd->pages = hv_alloc(sd->pages_bytes);
 	if (!sd->pages)

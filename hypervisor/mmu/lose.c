@@ -8,6 +8,8 @@
  * never the shootdown: an entry that is gone may be in a TLB still (rule 4).
  */
 
+#define SWEEP_PIECE	1024u	/* entries before interrupts are let in, with no lock held */
+
 int shadow_foreign_init(struct domain *d)
 {
 	struct shadow_domain *sd = d->shadow;
@@ -90,13 +92,18 @@ static void table_sweep(struct aspace *as, u32 index, const struct shadow_loss *
 static void sweep(struct domain *d, const struct shadow_loss *l)
 {
 	struct shadow_domain *sd = d->shadow;
-	u32 i;
+	u32 i, looked = 0;
 
 	for (i = 1; i <= READ_ONCE(sd->count); i++) {
 		struct shadow_page *p = &sd->pages[i];
 		struct aspace *as;
 		u8 level;
 
+		looked += 8 + (u32)max(p->hi - p->lo, 0);
+		if (looked > SWEEP_PIECE) {
+			arch_breathe();
+			looked = 0;
+		}
 		spin_lock(&sd->lock);
 		level = page_level(p);
 		if (level != 1 && level != 2) {

@@ -116,6 +116,7 @@ struct shadow_domain {
 	u64 all_gen;		/* "flush everything" calls; atomic */
 	struct aspace *kernel;
 	u32 *foreign;		/* leaves of foreign frames, by a hash; NULL = never had one */
+	u64 seed;		/* odd; unknown to the guest, who would fill one bucket */
 	u32 hash[HASH];
 };
 

@@ -146,6 +146,27 @@ void apic_timer_set_rate(u64 tsc, u32 ticks)
 	apic.tsc_per_tick = ticks ? mul_div(tsc, 1ull << 32, ticks) : 1ull << 32;
 }
 
+u64 apic_timer_probe;	/* set at boot */
+
+/* The interrupt of what p->timer_deadline says. */
+void apic_timer_fired(struct pcpu *p)
+{
+	p->timer_late = (u64)max((s64)p->timer_late, (s64)(rdtsc() - p->timer_deadline));
+	p->timer_deadline = 0;
+	if (unlikely(apic_timer_probe))
+		apic_timer_arm(0);
+}
+
+u64 arch_timer_late(void)
+{
+	u64 late = 0;
+	unsigned int i;
+
+	for (i = 0; i < cpus_online; i++)
+		late = max(late, READ_ONCE(pcpus[i]->timer_late));
+	return late;
+}
+
 /*
  * One shot at a TSC value; one that is past fires at once. Called at every change of vCPU, so
  * the value that is armed already costs nothing.
@@ -155,9 +176,12 @@ void apic_timer_arm(u64 deadline)
 	struct pcpu *p = this_pcpu();
 	u64 now, ticks;
 
-	if (p->timer_deadline == deadline)
+	if (p->timer_deadline == deadline && !apic_timer_probe)
 		return;
-	p->timer_deadline = deadline;
+	now = rdtsc();
+	if (unlikely(apic_timer_probe))
+		deadline = min(deadline - 1, now + apic_timer_probe - 1) + 1;	/* 0 = none */
+	p->timer_deadline = deadline ? max(deadline, now) : 0;
 	if (cpu_features.tsc_deadline) {
 		wrmsr(MSR_TSC_DEADLINE, deadline);
 		return;
@@ -166,7 +190,6 @@ void apic_timer_arm(u64 deadline)
 		apic_write(APIC_INITIAL, 0);
 		return;
 	}
-	now = rdtsc();
 	/* far deadlines: fire early, look again, arm again */
 	ticks = deadline > now ? min(deadline - now, 0xfffffffull) : 0;
 	ticks = min(mul_div(ticks, 1ull << 32, apic.tsc_per_tick) + 1, 0xffffffffull);

@@ -29,5 +29,10 @@ static inline unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
 static inline struct vcpu *arch_current(void) { return this_pcpu()->current; }
 static inline unsigned int arch_cpus(void) { return cpus_online; }
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
+static inline u32 arch_breathe(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+	return READ_ONCE(this_pcpu()->common.work);
+}
 
 #endif

@@ -30,22 +30,25 @@ s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 
 s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
 {
-	struct parvus_trap t;
+	struct parvus_trap some[8];	/* a copy of several costs hardly more than one of one */
 	struct domain *d = v->domain;
-	u64 i;
+	const struct parvus_trap *t;
+	u64 i, n = ARRAY_SIZE(some);
 
 	if (count > PARVUS_TRAPS)
 		return hv_error(PARVUS_E2BIG);
-	for (i = 0; i < count; i++, gpa += sizeof(t)) {
-		if (guest_read(d, gpa, &t, sizeof(t)))
+	for (i = 0; i < count; i++) {
+		if (!(i % n) &&
+		    guest_read(d, gpa + i * sizeof(*t), some, min(n, count - i) * sizeof(*t)))
 			return hv_error(PARVUS_EFAULT);
-		if ((t.dpl != 0 && t.dpl != 3) || (t.flags & ~PARVUS_TRAP_KEEP_IF) ||
-		    t.reserved0[0] | t.reserved0[1] | t.reserved0[2] | t.reserved0[3] |
-		    t.reserved0[4] || !canonical(t.address))
+		t = &some[i % n];
+		if ((t->dpl != 0 && t->dpl != 3) || (t->flags & ~PARVUS_TRAP_KEEP_IF) ||
+		    t->reserved0[0] | t->reserved0[1] | t->reserved0[2] | t->reserved0[3] |
+		    t->reserved0[4] || !canonical(t->address))
 			return hv_error(PARVUS_EINVAL);
-		d->traps[t.vector].dpl = t.dpl;
-		d->traps[t.vector].flags = t.flags;
-		WRITE_ONCE(d->traps[t.vector].address, t.address);
+		d->traps[t->vector].dpl = t->dpl;
+		d->traps[t->vector].flags = t->flags;
+		WRITE_ONCE(d->traps[t->vector].address, t->address);
 	}
 	return 0;
 }

@@ -159,6 +159,11 @@ u32 apic_id(void);
 void apic_eoi(void);
 void apic_send(u32 dest, u32 low);
 void apic_timer_arm(u64 tsc_deadline);	/* 0 = off */
+struct pcpu;
+void apic_timer_fired(struct pcpu *p);
+/* Ticks, or 0: the timer comes at least so often, so that arch_timer_late() misses nothing. */
+extern u64 apic_timer_probe;
+#define TIMER_PROBE	20000u
 void apic_timer_start_count(void);
 u32 apic_timer_stop_count(void);
 void apic_timer_set_rate(u64 tsc, u32 ticks);

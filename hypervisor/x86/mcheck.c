@@ -9,6 +9,7 @@
  */
 #include <x86/cpu.h>
 #include <x86/pv.h>
+#include <core/console.h>
 #include <core/frame.h>
 #include <core/lib.h>
 #include <core/log.h>
@@ -123,4 +124,8 @@ void arch_work(void)
 	p->check_addr = 0;
 	if (lost)
 		frame_lost(lost - 1);
+	if (p->console_due) {
+		p->console_due = false;
+		console_input();
+	}
 }

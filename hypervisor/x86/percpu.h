@@ -41,7 +41,9 @@ struct pcpu {
 	struct mmu_root root;
 	void *tss;
 	u64 *gdt;
-	u64 timer_deadline;	/* TSC value the hardware is armed for, 0 = off */
+	u64 timer_deadline;	/* TSC value the hardware is armed for, not past then; 0 = off */
+	u64 timer_late;		/* ticks that it was late at the most */
+	bool console_due;	/* the serial line has input; arch_work()'s */
 	struct vcpu *fpu_owner;
 	u64 xcr0;		/* what the register holds */
 	u64 tsd;		/* CR4_TSD as the register holds it */

@@ -9,7 +9,6 @@
 #include <x86/pv.h>
 #include <x86/vectors.h>
 #include <core/log.h>
-#include <core/console.h>
 #include <core/memory.h>
 #include <core/timer.h>
 #include <core/trace.h>
@@ -24,8 +23,8 @@ void trap_from_nowhere(struct regs *regs);
 void trap_ist(struct regs *regs);
 
 /*
- * Of this CPU, whoever it interrupted. It only leaves a note: the work is done on the way out
- * to a guest (exit_work), or by the idle loop, where no lock is held.
+ * Of this CPU, whoever it interrupted, which may hold any lock (arch_breathe): none is taken. It
+ * only leaves a note: the work is done on the way out to a guest (exit_work), or by the idle loop.
  */
 static void interrupt(struct pcpu *p, u64 vector)
 {
@@ -34,10 +33,11 @@ static void interrupt(struct pcpu *p, u64 vector)
 	switch (vector) {
 	case HV_VECTOR_TIMER:
 		pcpu_add_work(p, WORK_TIMER);
-		p->timer_deadline = 0;
+		apic_timer_fired(p);
 		break;
 	case HV_VECTOR_CONSOLE:
-		console_input();
+		p->console_due = true;
+		cpu_work_add(&p->common, WORK_ARCH);
 		break;
 	}
 	/* a kick says nothing by itself: the work bits do */

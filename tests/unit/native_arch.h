@@ -23,5 +23,6 @@ static inline unsigned int arch_cpus(void) { return NATIVE_CPUS; }
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return native_root_of[cpu]; }
 static inline void *arch_frame_map(mfn_t mfn) { return native_frame_map(mfn_x(mfn)); }
 static inline mfn_t arch_frame_of(const void *p) { return _mfn(native_frame_of(p)); }
+static inline u32 arch_breathe(void) { return 0; }
 
 #endif

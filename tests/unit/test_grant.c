@@ -520,7 +520,8 @@ static struct domain *control_up(u64 max_gfn, u64 first)
 START_TEST(control)
 {
 	struct domain *d;
-	u32 rw, ro, h[4], none;
+	static u32 many[PARVUS_GRANT_SAME];
+	u32 rw, ro, h[4], none, n;
 	u64 mfn = mfn_at(doms[0], 100);
 
 	domain_down(1);
@@ -558,6 +559,14 @@ START_TEST(control)
 			 -1); /* a fault, as of a device that is not there */
 	OK(revoke(0, rw));
 	BAD(map(2, 0, ro, RO, HOLE, &none), PARVUS_ENOENT);
+	/* one frame as often as may be, so that the list of its mappings is no long one */
+	OK(offer(0, 102, 1, 0, &rw));
+	for (n = 0; n < PARVUS_GRANT_SAME; n++)
+		OK(map(1, 0, rw, 0, 5, &many[n]));
+	BAD(map(1, 0, rw, 0, 5, &none), PARVUS_ENOSPC);
+	while (n)
+		OK(unmap(1, many[--n], 0));
+	OK(revoke(0, rw));
 	/* where it has something else; beyond its table */
 	OK(domain_populate(d, _gfn(mfn), 1));
 	BAD(map(1, 0, ro, RO, 5, &none), PARVUS_EEXIST);

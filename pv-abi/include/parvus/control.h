@@ -299,7 +299,9 @@ struct parvus_control_machine {
 	uint32_t flags;		/* [H] PARVUS_START_DEBUG: debug calls are served */
 	char build[64];		/* [H] version text */
 	uint64_t frames_ghost;	/* [H] RAM of domains that are gone, which others still map */
-	uint64_t reserved[3];
+	uint64_t late_ticks;	/* [H] ticks of the TSC that a timer interrupt came late at the
+				 * most, on any CPU: so long the hypervisor kept interrupts off */
+	uint64_t reserved[2];
 };	/* 216 bytes */
 
 /* CREATE. */

@@ -35,7 +35,7 @@
  * status -EFAULT: OFFER or COPY: gfn is not plain RAM, or not writable where it must be
  * status -EEXIST: MAP: gfn has memory, or is mapped
  * status -ENOSPC: 16384 offers, or 16384 mappings (control domain: 262144); domain 0: the frame
- *          is beyond its gfns
+ *          is beyond its gfns, or mapped 1024 times
  * status -ENOMEM: no memory for the tables
  */
 
@@ -52,6 +52,7 @@
 
 #define PARVUS_GRANT_BATCH	256u
 #define PARVUS_GRANT_MAX	16384u	/* offers of one domain; also mappings it may have */
+#define PARVUS_GRANT_SAME	1024u	/* mappings of one frame that the control domain may have */
 #define PARVUS_GRANT_MAPPINGS	262144u	/* mappings that the control domain may have */
 
 #define PARVUS_GRANT_READONLY	1u	/* flags of offer and map */

@@ -124,7 +124,7 @@ user_return:
 .endm
 
 /* root: the first 64 MiB of memory at BASE, in pages of 2 MiB; and one more entry at the end. */
-.macro KERNEL_TABLES base:req, last=0
+.macro KERNEL_TABLES base:req, last=0, extents=32
 	.globl	root
 root:	.skip	511 * 8
 	.quad	level3 - \base + (P | W | U)
@@ -133,11 +133,11 @@ level3:	.skip	510 * 8
 	.quad	0
 level2:
 	entry = 0
-	.rept	32
+	.rept	\extents
 	.quad	entry * 0x200000 + (P | W | U | PS)
 	entry = entry + 1
 	.endr
-	.skip	479 * 8
+	.skip	(511 - \extents) * 8
 	.quad	\last
 .endm
 #endif

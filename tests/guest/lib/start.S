@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Start, page tables, trap stubs and the way back of a micro guest. The tables map
- * the first 64 MiB of memory with 2 MiB pages at 0xffffffff80000000, and user pages
- * are mapped by the tests themselves.
+ * the first memory, 64 MiB if EXTENTS does not say more, with 2 MiB pages at
+ * 0xffffffff80000000, and user pages are mapped by the tests themselves.
  */
+#ifndef EXTENTS
+#define EXTENTS	32
+#endif
 #include <parvus/hypercalls.h>
 #include "machine.h"
 
@@ -125,7 +128,7 @@ check_registers:
 
 	.section .data
 	.balign	4096
-	KERNEL_TABLES BASE
+	KERNEL_TABLES BASE, extents=EXTENTS
 
 	.bss
 	.balign	4096
