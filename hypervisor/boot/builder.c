@@ -113,7 +113,7 @@ static int fill_image(struct domain *d, const struct elf_image *elf)
 	for (gfn = elf->low >> PAGE_SHIFT; gfn << PAGE_SHIFT < elf->high; gfn++) {
 		if (gfn_is_ram(gfn_lookup(d, _gfn(gfn))))
 			continue;
-		d->max_frames = d->frames + 1;
+		d->max_frames = d->target_frames = d->frames + 1;
 		if (domain_populate(d, _gfn(gfn), 1))
 			return -PARVUS_ENOMEM;
 	}

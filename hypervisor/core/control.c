@@ -95,6 +95,7 @@ static int control_machine(union control *c)
 	m->devices = device_count();
 	m->frames_ghost = grant_ghost_frames();
 	m->late_ticks = arch_timer_late();
+	m->frames_claimed = frames_claimed();
 	m->max_domains = MAX_DOMAINS;
 	m->flags = debug_enabled ? PARVUS_START_DEBUG : 0;
 	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);
@@ -105,16 +106,25 @@ static int control_create(union control *c)
 {
 	struct parvus_control_create *a = &c->create;
 	struct domain *d;
+	u64 want;
 
-	if (a->flags || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !name_valid(a->name) ||
-	    !a->vcpus || a->vcpus > MAX_VCPUS || a->weight > 65535 || a->cap > 100 * MAX_VCPUS ||
-	    !a->max_frames || a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
+	if (a->flags & ~PARVUS_CREATE_CLAIM || !name_valid(a->name) ||
+	    !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !a->vcpus || a->vcpus > MAX_VCPUS ||
+	    a->weight > 65535 || a->cap > 100 * MAX_VCPUS || !a->max_frames ||
+	    a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
 	    a->extra_gfns > MAX_GUEST_MEM >> PAGE_SHIFT)
 		return hv_error(PARVUS_EINVAL);
 	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
 	if (!d)
 		return domains_count() == MAX_DOMAINS ? hv_error(PARVUS_ENOSPC) :
 							hv_error(PARVUS_ENOMEM);
+	d->claims = a->flags & PARVUS_CREATE_CLAIM;
+	want = a->max_frames + (d->max_gfn >> EXTENT_ORDER);	/* each chunk may get a table */
+	if (d->claims && !frames_claim(d, (s64)want, false)) {
+		spin_unlock(&d->control_lock);
+		domain_destroy(d);
+		return hv_error(PARVUS_ENOMEM);
+	}
 	sched_set_weight(d, a->weight ? a->weight : 256);
 	sched_set_cap(d, a->cap, arch_now_ns());
 	domain_pause(d, PAUSE_CONTROL);
@@ -333,6 +343,7 @@ static int control_memory(struct domain *d, union control *c)
 {
 	struct parvus_control_memory *a = &c->memory;
 	u64 most = d->max_frames;
+	bool ok = true;
 
 	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET))
 		return hv_error(PARVUS_EINVAL);
@@ -343,11 +354,19 @@ static int control_memory(struct domain *d, union control *c)
 	}
 	if (a->flags & PARVUS_MEMORY_SET_TARGET && (!a->target_frames || a->target_frames > most))
 		return hv_error(PARVUS_EINVAL);
-	d->max_frames = most;
 	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
-		d->target_frames = a->target_frames;
+		spin_lock(&d->gfn_lock);
+		if (d->claims)
+			ok = frames_claim(d, (s64)(max(d->frames, a->target_frames) -
+						   max(d->frames, d->target_frames)), false);
+		if (ok)
+			d->target_frames = a->target_frames;
+		spin_unlock(&d->gfn_lock);
+		if (!ok)
+			return hv_error(PARVUS_ENOMEM);
 		event_send_virq(d, PARVUS_VIRQ_MEMORY);
 	}
+	d->max_frames = most;
 	return 0;
 }
 

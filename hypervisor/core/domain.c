@@ -309,6 +309,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 
 	if (d->vcpus[0]) {
 		trace_domain(d, PARVUS_DOMAIN_DYING);
+		frames_claim(d, -(s64)d->claim, false);
 		/* memory that comes back wakes it no more */
 		spin_lock(&d->pause_lock);
 		d->pauses = 0;

@@ -48,6 +48,8 @@ struct domain {
 	u64 touched;			/* of these, those that exist */
 	u64 ram_frames;			/* as many may it ever have */
 	u64 max_frames, target_frames;	/* memory_op and control MEMORY */
+	bool claims;			/* without overcommit: its RAM to come is claimed */
+	u64 claim;			/* free frames that are its alone; the allocator's */
 
 	struct shadow_domain *shadow;	/* shadow.c's */
 	struct spinlock event_lock;	/* event.c's: ports of it, and that events is there */

@@ -9,6 +9,8 @@
 
 #include <core/arch.h>
 
+struct domain;
+
 enum frame_type {
 	FRAME_NONE,		/* not RAM, or not ours to give */
 	FRAME_FREE,
@@ -49,8 +51,21 @@ static inline struct frame_info *frame_info(mfn_t mfn)
 	return mfn_x(mfn) < frame_table_count ? &frame_table[mfn_x(mfn)] : NULL;
 }
 
-/* order 0 (4 KiB) or EXTENT_ORDER (2 MiB, aligned). 0 or -PARVUS_ENOMEM. Contents are stale. */
+/*
+ * order 0 (4 KiB) or EXTENT_ORDER (2 MiB, aligned). 0 or -PARVUS_ENOMEM. Contents are stale. What
+ * domains have claimed is theirs alone: alloc_frames() takes of the rest. alloc_claimed() takes of
+ * @d's claim, which becomes smaller, or of the rest.
+ */
 int alloc_frames(unsigned int order, mfn_t *out);
+int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out);
+/*
+ * Change a claim by so many frames. False: as many are not there. Less is always allowed, and more
+ * if the caller gives as many back now (@coming).
+ */
+bool frames_claim(struct domain *d, s64 change, bool coming);
+/* Free frames that nobody has claimed, and what is claimed. */
+u64 frames_unclaimed(void);
+u64 frames_claimed(void);
 /* The frames come back as FRAME_FREE; the caller has seen to it that no TLB holds them. */
 void free_frames(mfn_t mfn, unsigned int order);
 /* At boot: give [first, first + count) to the allocator. */
@@ -72,6 +87,8 @@ static inline mfn_t frame_of(const void *p) { return arch_frame_of(p); }
 
 /* Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL. */
 void *hv_alloc(size_t bytes);
+/* A single one of @d's claim, if it has one. */
+void *hv_alloc_claimed(struct domain *d, size_t bytes);
 void hv_free(void *p, size_t bytes);
 
 #endif

@@ -48,7 +48,7 @@ u64 *gfn_chunk_table(struct domain *d, u64 gfn)
 	u64 *chunk = &d->gfn_chunks[gfn >> EXTENT_ORDER], *t, i;
 
 	if (!(*chunk & GFN_TABLE)) {
-		t = hv_alloc(PAGE_SIZE);
+		t = hv_alloc_claimed(d, PAGE_SIZE);
 		if (!t)
 			return NULL;
 		for (i = 0; *chunk && i < EXTENT_FRAMES; i++)
@@ -89,7 +89,7 @@ static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bo
 		return *chunk ? hv_error(PARVUS_EEXIST) : hv_error(PARVUS_ENOMEM);
 	if (*slot)
 		return hv_error(PARVUS_EEXIST);
-	if (now && alloc_frames(order, &mfn))
+	if (now && alloc_claimed(d, order, &mfn))
 		return hv_error(PARVUS_ENOMEM);
 	if (now) {
 		frames_clear(mfn, 1ull << order);
@@ -103,14 +103,14 @@ static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bo
 
 static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 {
-	u64 end = gfn + count;
+	u64 end = gfn + count, most = min(d->max_frames, d->target_frames);
 	unsigned int order;
 	int ret = 0;
 
 	if (end > d->max_gfn || end < gfn)
 		return hv_error(PARVUS_EINVAL);
 	spin_lock(&d->gfn_lock);
-	if (count > d->max_frames || d->frames > d->max_frames - count)
+	if (count > most || d->frames > most - count)
 		ret = -PARVUS_ENOMEM;
 	for (; gfn < end && !ret; gfn += 1ull << order) {
 		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
@@ -172,24 +172,39 @@ u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
 	return gfn << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_MMIO;
 }
 
+/*
+ * A frame or an extent for a first touch: 0, 1 = of the domain's claim, -PARVUS_ENOMEM. Of what
+ * is nobody's, some is left for calls, unless @reserve.
+ */
+static int touch_alloc(struct domain *d, unsigned int order, bool reserve, mfn_t *mfn)
+{
+	u64 claim = READ_ONCE(d->claim), n = 1ull << order;
+
+	if (claim < n && frames_unclaimed() < n + (reserve ? 0 : FRAMES_RESERVE))
+		return -PARVUS_ENOMEM;
+	return alloc_claimed(d, order, mfn) ? -PARVUS_ENOMEM : claim >= n;
+}
+
 /* Frames are cleared before any lock is taken; who loses a race gives its frame back. */
 u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 {
 	u64 gfn = gfn_x(g), e = gfn_lookup(d, g), *chunk, *slot;
-	u64 keep = reserve ? 0 : FRAMES_RESERVE;
 	unsigned int order = EXTENT_ORDER;
+	int claimed = -PARVUS_ENOMEM;
 	bool used;
 	mfn_t mfn;
 
 	if (likely(!(e & GFN_DEMAND)))
 		return e;
 	chunk = slot = &d->gfn_chunks[gfn >> EXTENT_ORDER];
-	if (READ_ONCE(*chunk) != GFN_DEMAND ||
-	    frames_free_count() < EXTENT_FRAMES + FRAMES_RESERVE || alloc_frames(order, &mfn)) {
+	if (READ_ONCE(*chunk) == GFN_DEMAND)
+		claimed = touch_alloc(d, order, false, &mfn);
+	if (claimed < 0) {
 		order = 0;
-		if (frames_free_count() <= keep || alloc_frames(order, &mfn))
-			return GFN_DEMAND;
+		claimed = touch_alloc(d, order, reserve, &mfn);
 	}
+	if (claimed < 0)
+		return GFN_DEMAND;
 	frames_clear(mfn, 1ull << order);
 	spin_lock(&d->gfn_lock);
 	if (!order) {
@@ -200,8 +215,11 @@ u64 gfn_touch(struct domain *d, gfn_t g, bool reserve)
 	if (used)
 		ram_set(d, slot, ROUND_DOWN(gfn, 1ull << order), mfn, order);
 	spin_unlock(&d->gfn_lock);
-	if (!used)
+	if (!used) {
+		if (claimed)
+			frames_claim(d, 1ll << order, true);
 		free_frames(mfn, order);
+	}
 	return gfn_lookup(d, g);
 }
 
@@ -263,7 +281,7 @@ void domain_memory_wake(void)
 	struct domain *d;
 	unsigned int i;
 
-	if (frames_free_count() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
+	if (frames_unclaimed() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
 		return;
 	for_each_domain(d, i) {
 		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
@@ -351,13 +369,18 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	for (i = first; i < end; i++) {
 		mfn_t mfn = entry_busy_mfn(t, c, i);
 
-		if (t)
-			WRITE_ONCE(t[i], 0);
-		if (!mfn_x(mfn))
-			continue;
-		BUG_ON(frame_info(mfn)->count);
-		gone++;
-		if (t)
+		gone += !!mfn_x(mfn);
+		BUG_ON(mfn_x(mfn) && frame_info(mfn)->count);
+	}
+	/* what it may have again is its own before others can take it */
+	if (d->claims)
+		frames_claim(d, (s64)(gone + max(d->frames - frames, d->target_frames) -
+				      max(d->frames, d->target_frames)), true);
+	for (i = first; i < end && t; i++) {
+		mfn_t mfn = entry_busy_mfn(t, c, i);
+
+		WRITE_ONCE(t[i], 0);
+		if (mfn_x(mfn))
 			free_frames(mfn, 0);
 	}
 	if (!t && gone)

@@ -6,6 +6,7 @@
  * directions through their frame_info, so that a re-made extent takes its frames
  * off the list without a search.
  */
+#include <core/domain.h>
 #include <core/frame.h>
 #include <core/lib.h>
 #include <core/lock.h>
@@ -24,6 +25,7 @@ u64 frame_table_count;
 static struct {
 	struct spinlock lock;	/* of all of it, and of frame_table[] for free frames */
 	u64 free, total;	/* frames */
+	u64 claimed;		/* of the free ones: the sum of all domains' claims */
 	u32 singles, extents;	/* heads of the lists of what is free */
 	u16 *chunk_free;	/* free singles per chunk */
 } ram = { .lock = SPINLOCK_INIT(LOCK_FRAMES) };
@@ -138,21 +140,46 @@ static void free_take(u64 n, unsigned int order)
 	ram.free -= 1ull << order;
 }
 
-static int free_take_any(unsigned int order, mfn_t *out)
+static int free_take_any(struct domain *d, unsigned int order, mfn_t *out)
 {
 	u32 *head = order ? &ram.extents : &ram.singles;
+	u64 n = 1ull << order;
+	bool mine;
 	int ret = -PARVUS_ENOMEM;
 
 	spin_lock(&ram.lock);
+	mine = d && d->claim >= n;
+	if (!mine && ram.free < ram.claimed + n)
+		goto out;
 	if (!order && !ram.singles && ram.extents)
 		split_extent(ram.extents - 1);
 	if (*head) {
 		*out = _mfn(*head - 1);
 		free_take(*head - 1, order);
+		if (mine) {
+			d->claim -= n;
+			ram.claimed -= n;
+		}
 		ret = 0;
 	}
+out:
 	spin_unlock(&ram.lock);
 	return ret;
+}
+
+bool frames_claim(struct domain *d, s64 change, bool coming)
+{
+	bool ok;
+
+	spin_lock(&ram.lock);
+	change = max(change, -(s64)d->claim);
+	ok = change <= 0 || coming || ram.free >= ram.claimed + (u64)change;
+	if (ok) {
+		d->claim += (u64)change;
+		ram.claimed += (u64)change;
+	}
+	spin_unlock(&ram.lock);
+	return ok;
 }
 
 void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
@@ -211,9 +238,9 @@ static struct {
 	u64 next, end;		/* frames of the extent that single ones are taken from */
 } hv = { .lock = SPINLOCK_INIT(LOCK_MEMORY) };
 
-int alloc_frames(unsigned int order, mfn_t *out)
+int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out)
 {
-	int ret = free_take_any(order, out);
+	int ret = free_take_any(d, order, out);
 
 	if (likely(!ret) || order)
 		return ret;
@@ -227,7 +254,11 @@ int alloc_frames(unsigned int order, mfn_t *out)
 	return ret;
 }
 
-void *hv_alloc(size_t bytes)
+int alloc_frames(unsigned int order, mfn_t *out) { return alloc_claimed(NULL, order, out); }
+
+void *hv_alloc(size_t bytes) { return hv_alloc_claimed(NULL, bytes); }
+
+void *hv_alloc_claimed(struct domain *d, size_t bytes)
 {
 	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	mfn_t mfn;
@@ -237,13 +268,13 @@ void *hv_alloc(size_t bytes)
 		return NULL;
 	spin_lock(&hv.lock);
 	if (frames == 1 && hv.next == hv.end) {
-		if (free_take_any(0, &mfn))
+		if (free_take_any(d, 0, &mfn))
 			goto fail;
 	} else {
 		if (hv.end - hv.next < frames) {
 			for (; hv.next < hv.end; hv.next++)
 				free_frames(_mfn(hv.next), 0);
-			if (free_take_any(EXTENT_ORDER, &mfn))
+			if (free_take_any(NULL, EXTENT_ORDER, &mfn))
 				goto fail;
 			hv.next = mfn_x(mfn);
 			hv.end = hv.next + EXTENT_FRAMES;
@@ -276,3 +307,5 @@ void hv_free(void *p, size_t bytes)
 /* Frames that hv_alloc holds but has not given out count as free: leak tests compare. */
 u64 frames_free_count(void) { return READ_ONCE(ram.free) + hv.end - hv.next; }
 u64 frames_total_count(void) { return ram.total; }
+u64 frames_claimed(void) { return READ_ONCE(ram.claimed); }
+u64 frames_unclaimed(void) { return frames_free_count() - frames_claimed(); }

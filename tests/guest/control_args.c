@@ -94,7 +94,9 @@ static void creates(void)
 	BAD(WITH(c->extra_gfns = ~0ull), PARVUS_EINVAL);
 	BAD(WITH(c->weight = 65536), PARVUS_EINVAL);
 	BAD(WITH(c->cap = ~0u), PARVUS_EINVAL);
-	BAD(WITH(c->flags = 1), PARVUS_EINVAL);
+	BAD(WITH(c->flags = PARVUS_CREATE_CLAIM + 1), PARVUS_EINVAL);
+	BAD(WITH((c->flags = PARVUS_CREATE_CLAIM, c->max_frames = 1ull << 24)), PARVUS_ENOMEM);
+	EXPECT_EQ(machine()->frames_claimed, 0);
 	BAD(WITH(c->reserved[3] = 1), PARVUS_EINVAL);
 	BAD(WITH(c->name[0] = 0), PARVUS_EINVAL);
 	BAD(WITH(c->name[0] = ' '), PARVUS_EINVAL);
@@ -271,6 +273,50 @@ static void running(void)
 	EXPECT_EQ(child_destroy(id), 0);
 }
 
+/* A domain with a claim: put aside when it is made, moved by the target, gone with it. */
+static void claims(void)
+{
+	struct parvus_control_create *c = good_create();
+	struct parvus_control_memory *m;
+	u64 free;
+	u32 id, other;
+
+	c->max_frames = 4096;
+	c->flags = PARVUS_CREATE_CLAIM;
+	EXPECT_EQ(control(PARVUS_CONTROL_CREATE), 0);
+	id = c->domain;
+	EXPECT_EQ(machine()->frames_claimed, 4104);
+	for (u64 i = 0; i < 2; i++) {
+		m = ARG(parvus_control_memory);
+		m->domain = id;
+		m->flags = PARVUS_MEMORY_SET_TARGET;
+		m->target_frames = i ? 4096 : 100;
+		EXPECT_EQ(control(PARVUS_CONTROL_MEMORY), 0);
+		EXPECT_EQ(machine()->frames_claimed, i ? 4104 : 108);
+	}
+	m = ARG(parvus_control_memory);
+	m->domain = id;
+	m->flags = PARVUS_MEMORY_SET_TARGET;
+	m->target_frames = 1;
+	EXPECT_EQ(control(PARVUS_CONTROL_MEMORY), 0);
+	/* what it gave up is another one's now: it is told no, and nothing has changed */
+	free = machine()->frames_free - machine()->frames_claimed;
+	c = good_create();
+	c->max_frames = free - 1500;	/* and what it needs besides */
+	c->flags = PARVUS_CREATE_CLAIM;
+	c->name[0] = 'y';
+	EXPECT_EQ(control(PARVUS_CONTROL_CREATE), 0);
+	other = c->domain;
+	m = ARG(parvus_control_memory);
+	m->domain = id;
+	m->flags = PARVUS_MEMORY_SET_TARGET;
+	m->target_frames = 4096;
+	BAD(control(PARVUS_CONTROL_MEMORY), PARVUS_ENOMEM);
+	EXPECT_EQ(child_destroy(other), 0);
+	EXPECT_EQ(child_destroy(id), 0);
+	EXPECT_EQ(machine()->frames_claimed, 0);
+}
+
 void test(void)
 {
 	u64 free = machine()->frames_free;
@@ -279,6 +325,7 @@ void test(void)
 	creates();
 	builds();
 	running();
+	claims();
 	EXPECT_EQ(machine()->frames_free, free);
 	EXPECT_EQ(machine()->domains, 1);
 }

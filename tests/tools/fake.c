@@ -288,7 +288,7 @@ static void machine(struct parvus_control_machine *m)
 			touched += me.s->d[i].info.touched;
 		}
 	m->frames_free = m->frames_total - touched;
-	m->frames_promised = ram - touched;
+	m->frames_promised = m->frames_claimed = ram - touched;
 	m->now_ns = now_ns();
 	m->tsc_khz = 1000000;
 	m->features[0] = 3;
@@ -302,7 +302,8 @@ static int create(struct parvus_control_create *c, uint32_t file)
 	size_t i;
 
 	if (!c->vcpus || c->vcpus > PARVUS_MAX_VCPUS || !c->max_frames ||
-	    !memchr(c->name, 0, sizeof(c->name)) || c->flags)
+	    !memchr(c->name, 0, sizeof(c->name)) ||
+	    c->flags & ~(uint64_t)PARVUS_CREATE_CLAIM)
 		return -EINVAL;
 	if (c->max_frames > FAKE_FRAMES)
 		return -ENOMEM;

@@ -392,6 +392,69 @@ START_TEST(promises)
 }
 END_TEST
 
+/*
+ * What a domain has claimed is there when it touches it, whatever others want meanwhile: first
+ * touches, the hypervisor's own needs, claims (rule 78).
+ */
+START_TEST(claims)
+{
+	struct domain *d = native_domain("c", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
+	struct domain *greedy = native_domain("g", FRAMES, FRAMES, 1);
+	const u64 ram = 3 * EXTENT_FRAMES, tables = 4;
+	u64 gfn, beyond;
+	mfn_t mfn;
+	void *p;
+
+	d->claims = true;
+	d->target_frames = ram;
+	ck_assert(!frames_claim(d, FRAMES, false));
+	ck_assert(frames_claim(d, (s64)(ram + tables), false));
+	ck_assert_uint_eq(frames_claimed(), ram + tables);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), ram), 0);
+	ck_assert_int_eq(domain_promise(d, _gfn(ram), 1), -PARVUS_ENOMEM);	/* the target */
+	/* all that is left goes, to a neighbour, to calls of the hypervisor, to nobody */
+	ck_assert_int_eq(domain_promise(greedy, _gfn(0), FRAMES - EXTENT_FRAMES), 0);
+	for (gfn = 0; !(gfn_touch(greedy, _gfn(gfn), false) & GFN_DEMAND); gfn++)
+		;
+	ck_assert_uint_le(frames_unclaimed(), FRAMES_RESERVE + EXTENT_FRAMES);
+	while (!alloc_frames(0, &mfn))
+		;
+	for (;;) {
+		p = hv_alloc(PAGE_SIZE);
+		if (!p)
+			break;
+	}
+	ck_assert(!frames_claim(greedy, 1, false));
+	beyond = gfn;
+	ck_assert_uint_eq(gfn_touch(greedy, _gfn(beyond), true) & GFN_DEMAND, GFN_DEMAND);
+	ck_assert_uint_eq(frames_claimed(), ram + tables);
+	/* frame by frame: each chunk gets a table, too */
+	for (gfn = 0; gfn < ram; gfn++) {
+		if (!(gfn % EXTENT_FRAMES))
+			ck_assert_ptr_nonnull(gfn_chunk_table(d, gfn));
+		EXPECT(gfn_is_ram(gfn_touch(d, _gfn(gfn), false)), "gfn %lu", gfn);
+	}
+	ck_assert_uint_eq(d->touched, ram);
+	ck_assert_uint_eq(frames_claimed(), 1);
+	/* what goes comes back to the claim, unless the target is below */
+	ck_assert_int_eq(domain_release(d, d->vcpus[0], 0, 100), 0);
+	ck_assert_uint_eq(frames_claimed(), 101);
+	ck_assert_uint_eq(gfn_touch(greedy, _gfn(beyond), true) & GFN_DEMAND, GFN_DEMAND);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), 100), 0);
+	ck_assert(gfn_is_ram(gfn_touch(d, _gfn(0), false)));
+	ck_assert_uint_eq(frames_claimed(), 100);
+	d->target_frames = ram - 200;
+	ck_assert_int_eq(domain_release(d, d->vcpus[0], 0, 100), 0);
+	ck_assert_uint_eq(frames_claimed(), 1);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), 1), -PARVUS_ENOMEM);
+	ck_assert_int_eq(domain_release(d, d->vcpus[0], 100, 200), 0);
+	ck_assert_uint_eq(frames_claimed(), 101);
+	domain_destroy(d);
+	ck_assert_uint_eq(frames_claimed(), 0);
+	domain_destroy(greedy);
+}
+END_TEST
+
 /* No extent left: frames one by one; the last ones are for calls, not for touches. */
 START_TEST(promises_when_short)
 {
@@ -570,6 +633,7 @@ int main(void)
 	tcase_add_test(c, powers_off);
 	tcase_add_test(c, guest_memory);
 	tcase_add_test(c, promises);
+	tcase_add_test(c, claims);
 	tcase_add_test(c, promises_when_short);
 	tcase_add_test(c, machine_addresses);
 	tcase_add_test(c, kept_for_domain_0);

@@ -87,7 +87,8 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 	ret = parvus_machine(h, &now);
 	if (ret)
 		goto out;
-	have = now.frames_free > now.frames_promised ? now.frames_free - now.frames_promised : 0;
+	cc.flags = c->overcommit ? 0 : PARVUS_CREATE_CLAIM;
+	have = now.frames_free > now.frames_claimed ? now.frames_free - now.frames_claimed : 0;
 	if (want > have && !c->overcommit) {
 		ret = pv_fail(h->error, ENOMEM,
 			      "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB "

@@ -25,6 +25,9 @@ static int memory(struct tool *t, bool max)
 			    (unsigned long long)i.frames >> 8);
 	ret = max ? parvus_domain_memory(t->h, i.domain, PARVUS_MEMORY_SET_MAX, frames, 0)
 		  : parvus_domain_memory(t->h, i.domain, PARVUS_MEMORY_SET_TARGET, 0, frames);
+	if (ret == -ENOMEM)
+		return fail("domain %u: %llu MiB are more than what is free and not promised",
+			    i.domain, (unsigned long long)frames >> 8);
 	if (ret)
 		return fail_lib(t);
 	if (!t->json)

@@ -50,7 +50,7 @@
  * state: -
  * makes an empty domain, BUILDING and paused; its number is in the structure
  *
- * -ENOMEM: no memory for its tables
+ * -ENOMEM: no memory for its tables; with CLAIM, not as many free frames that nobody has claimed
  * -ENOSPC: 128 domains
  */
 #define PARVUS_CONTROL_CREATE	1u
@@ -191,6 +191,8 @@
  * structure: parvus_control_memory
  * state: any
  * max_frames, and the target that its balloon follows
+ *
+ * -ENOMEM: a domain made with CLAIM, and as many frames more are not free or claimed by others
  */
 #define PARVUS_CONTROL_MEMORY	14u
 
@@ -301,7 +303,9 @@ struct parvus_control_machine {
 	uint64_t frames_ghost;	/* [H] RAM of domains that are gone, which others still map */
 	uint64_t late_ticks;	/* [H] ticks of the TSC that a timer interrupt came late at the
 				 * most, on any CPU: so long the hypervisor kept interrupts off */
-	uint64_t reserved[2];
+	uint64_t frames_claimed; /* [H] of the free ones, those that are promised to domains for
+				 * good: nobody else gets them */
+	uint64_t reserved;
 };	/* 216 bytes */
 
 /* CREATE. */
@@ -315,10 +319,12 @@ struct parvus_control_create {
 				 * 2 MiB, is the size of its gfn space */
 	uint32_t weight;	/* [G] scheduler share, 256 = normal; 0 = 256 */
 	uint32_t cap;		/* [G] percent of one CPU, all vCPUs together; 0 = none */
-	uint64_t flags;		/* [G] 0 */
+	uint64_t flags;		/* [G] PARVUS_CREATE_CLAIM */
 	char name[PARVUS_NAME_MAX];	/* [G] a label; the hypervisor compares it with nothing */
 	uint64_t reserved[4];
 };	/* 112 bytes */
+#define PARVUS_CREATE_CLAIM	1u	/* frames for all of its RAM and tables are put aside now:
+					 * no first touch has to wait */
 
 /* PAUSE, UNPAUSE, DESTROY, REQUEST, VCPUS. */
 struct parvus_control_domain {

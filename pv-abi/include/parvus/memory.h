@@ -3,7 +3,7 @@
  * Parvus ABI: the domain's own memory. RAM that was given to a domain may have no
  * frame yet: it gets one, zeroed, at the first touch. RELEASE gives frames back; a
  * released gfn has no memory, and touching it is a page fault. POPULATE makes it RAM
- * again, to be filled at the first touch, as far as max_frames allows.
+ * again, to be filled at the first touch, as far as max_frames and the target allow.
  *
  * memory_op(op, gpa, count): POPULATE and RELEASE take count records of struct
  * parvus_memory_extent, at most PARVUS_MEMORY_BATCH, and return how many were done
@@ -31,10 +31,11 @@
  * -EBUSY: RELEASE: a frame is offered, or registered: vCPU area, clock record, event page
  * -EEXIST: POPULATE: a gfn has memory already; those before it stay
  * -ENOMEM: no memory for the table of a 2 MiB extent that is to be split; POPULATE beyond
- *          max_frames
+ *          max_frames or the target
  */
 
-#define PARVUS_MEMORY_POPULATE	0u	/* makes a range RAM, as far as max_frames allows; each
+#define PARVUS_MEMORY_POPULATE	0u	/* makes a range RAM, as far as max_frames and the
+					 * target allow; each
 					 * frame comes, zeroed, at the first touch */
 #define PARVUS_MEMORY_RELEASE	1u	/* gives a range of frames back, all of it or nothing. The
 					 * gfns have no memory then: an access is a page fault. The
