@@ -102,6 +102,10 @@ P trace -t 1 >trace.out
 for kind in sched hypercall; do
 	grep -q " $kind " trace.out || fail "no $kind in the trace: $(head -5 trace.out)"
 done
+P trace -t 1 -e return,syscall,exit,outcome >trace.out
+for kind in return syscall exit outcome; do
+	grep -q " $kind " trace.out || fail "no $kind in the trace: $(head -5 trace.out)"
+done
 P trace -t 1 -d u -e sched --json | head -1 | grep -q '^{"tsc":' || fail "trace --json"
 [ "$(P stat u 1 2 | wc -l)" = 3 ] || fail "stat: $(P stat u 1 2)"
 [ "$(P stat 1 1 | wc -l)" = 2 ] || fail "stat of all: $(P stat 1 1)"

@@ -244,7 +244,21 @@ P top -b -n 1 -d 0.1 | grep -q '^web' || fail top
 P top --json -n 1 -d 0.1 | grep -q cpu_percent || fail "top --json"
 [[ $(P stat web 0.1 2 | wc -l) == 3 && $(P stat 0.1 1 | wc -l) == 2 ]] || fail stat
 P trace -t 0.2 -e hypercall,sched | grep -q 'cpu[01]  *hypercall d1.0 *iret(0x2)' || fail trace
-[[ $(P trace -t 0.1 --json | head -1) == '{"tsc":'* ]] || fail "trace --json"
+[[ $("$parvus" trace --json 2>"$work/err" | head -1) == '{"tsc":'* ]] || fail "trace --json"
+grep -v 'warning: trace: .* lost' "$work/err" && fail "a reader that goes is no error"
+# it was switched off all the same, or nothing were lost of CPU 0 below; what costs more is shown when asked for, and what was lost is counted, from the first record on
+P trace -t 0.2 >"$work/trace"
+grep -v ' hypercall ' "$work/trace" && fail "trace shows what it was not asked for"
+P trace -t 0.2 -e return,syscall,exit,outcome >"$work/trace"
+for line in 'return    d1.0    mmu_flush = -22' 'syscall   d1.0    39, from 0x401000' \
+	'exit      d1.0    to 0xffffffff81000000, kernel mode' \
+	'outcome   d1.0    at 0x7000: to the guest'; do
+	grep -q " $line\$" "$work/trace" || fail "trace shows no $line: $(head -8 "$work/trace")"
+done
+for line in '3 records of CPU 0 were lost' '5 records of CPU 1 were lost' \
+	'8 records were lost in all'; do
+	[[ $(grep -c "trace: $line\$" "$work/err") == 1 ]] || fail "not: $line: $(cat "$work/err")"
+done
 [[ $(P dmesg -c) == *"?[31mline two" && -z $(P dmesg) ]] || fail dmesg
 [[ $(P uptime -s web) == "up 0:00:"*", web ("* ]] || fail uptime
 P info -n | grep -q '^cpu1  *: apic 1' || fail "info -n"

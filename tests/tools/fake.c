@@ -380,6 +380,41 @@ static int next(struct parvus_control_info *i)
 	return 0;
 }
 
+/*
+ * At each position stands one record, of the events of the mask in turn; the first 3 of CPU 0, and
+ * 5 in the middle of CPU 1's, come too late to be read.
+ */
+static int fake_trace(struct parvus_control_trace *t)
+{
+	static const struct parvus_trace_record known[] = {
+		{ .event = PARVUS_TRACE_HYPERCALL, .arg = { 1, 2 } },
+		{ .event = PARVUS_TRACE_RETURN, .arg = { 17, (uint64_t)-PARVUS_EINVAL } },
+		{ .event = PARVUS_TRACE_SYSCALL, .arg = { 39, 0x401000 } },
+		{ .event = PARVUS_TRACE_EXIT, .arg = { 0xffffffff81000000, PARVUS_KERNEL_CS } },
+		{ .event = PARVUS_TRACE_OUTCOME, .arg = { 0x7000, PARVUS_OUTCOME_GUEST } },
+	};
+	uint64_t i;
+
+	if (t->cpu >= 2 || (t->flags & PARVUS_TRACE_SET && t->mask & ~PARVUS_TRACE_KNOWN))
+		return -EINVAL;
+	if (t->flags & PARVUS_TRACE_SET)
+		me.s->trace_mask = t->mask;
+	t->mask = me.s->trace_mask;
+	if (t->mask && !t->cpu && t->from < 3)
+		t->from = 3;
+	if (t->mask && t->cpu && t->from > 5 && t->from < 11)
+		t->from = 11;
+	t->end = t->from;
+	for (i = 0; t->mask && !t->records && i < sizeof(known) / sizeof(*known); i++) {
+		t->record[0] = known[(t->from + i) % (sizeof(known) / sizeof(*known))];
+		t->record[0].tsc = now_ns();
+		t->record[0].domain = 1;
+		t->records = !!(t->record[0].event & t->mask);
+	}
+	t->end += t->records;
+	return 0;
+}
+
 static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 {
 	static const uint32_t sizes[PARVUS_CONTROL_OPS] = {
@@ -441,23 +476,8 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		}
 		return 0;
 	}
-	case PARVUS_CONTROL_TRACE: {
-		struct parvus_control_trace *t = data;
-
-		if (t->cpu >= 2)
-			return -EINVAL;
-		if (t->flags & PARVUS_TRACE_SET)
-			me.s->trace_mask = t->mask;
-		t->mask = me.s->trace_mask;
-		t->end = t->mask ? t->from + 1 : t->from;
-		if (t->mask) {
-			t->records = 1;
-			t->record[0] = (struct parvus_trace_record){
-				.tsc = now_ns(), .event = PARVUS_TRACE_HYPERCALL, .domain = 1,
-				.arg = { 1, 2 } };
-		}
-		return 0;
-	}
+	case PARVUS_CONTROL_TRACE:
+		return fake_trace(data);
 	case PARVUS_CONTROL_CPU: {
 		struct parvus_control_cpu *c = data;
 

@@ -18,7 +18,10 @@ _parvus() {
 	help) mapfile -t COMPREPLY < <(compgen -W "$(parvus help | sed -n 's/^  \([a-z-]*\) .*/\1/p')" -- "$cur") ;;
 	run) [[ $prev == -[kr] ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); } ;;
 	version | dmesg | top) ;;
-	trace) [[ $prev == -e ]] && mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault event domain vector all" -- "$cur") ;;
+	trace)
+		[[ $prev == -e ]] && mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault \
+			event domain vector all return syscall exit outcome" -- "$cur")
+		;;
 	network-nat) mapfile -t COMPREPLY < <(compgen -W "start stop status" -- "$cur") ;;
 	*)
 		if [[ $cmd == @(block-detach|block-resize|block-set|cd-insert|cd-eject) && $prev != "$cmd" && $prev != -* ]]; then

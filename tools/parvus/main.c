@@ -4,6 +4,7 @@
  * calls. What commands share is tool.c and those after it (tool.h).
  */
 #include "commands.h"
+#include "wait.h"
 
 #include <unistd.h>
 
@@ -58,7 +59,10 @@ static const struct command commands[] = {
 	{ "stat", NULL, "[OPTIONS] [DOMAIN] [SECONDS [COUNT]]", "Rates of vCPU events, as vmstat",
 	  stat_options, 0, 3, cmd_stat, "Each line is per second, over the SECONDS before it." },
 	{ "trace", NULL, "[OPTIONS]", "Show what the hypervisor does, event by event",
-	  trace_options, 0, 0, cmd_trace, "EVENTS: sched wake hypercall fault event domain vector, or all." },
+	  trace_options, 0, 0, cmd_trace,
+	  "EVENTS: sched wake hypercall fault event domain vector, or all of these. By name alone,\n"
+	  "as they cost more: return (results of hypercalls), syscall (of a guest's programs), exit\n"
+	  "(iret and sysret), outcome (how a fault ended). What was lost is told and counted." },
 	{ "dmesg", NULL, "[OPTIONS]", "Show the log of the hypervisor", dmesg_options, 0, 0,
 	  cmd_dmesg, NULL },
 	{ "uptime", NULL, "[OPTIONS] [DOMAIN...]", "Show since when domains are there",
@@ -186,7 +190,11 @@ int main(int argc, char **argv)
 	}
 	ret = t.command->run(&t);
 	parvus_close(t.h);
-	if (fflush(stdout) || ferror(stdout))
+	if ((fflush(stdout) || ferror(stdout)) && stopped == SIGPIPE) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);		/* nobody reads: not worth a word */
+	}
+	if (ferror(stdout))
 		ret = fail("cannot write: %s", strerror(errno));
 	return ret;
 }

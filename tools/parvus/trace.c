@@ -6,7 +6,7 @@
 #include "hypercall_names.h"
 
 const struct option_text trace_options[] = {
-	{ 'e', "events", "EVENTS", "these, with commas between; all without it" },
+	{ 'e', "events", "EVENTS", "these, with commas between; \"all\" without it" },
 	{ 't', "time", "SECONDS", "for that long; until Ctrl-C without it" },
 	{ 'd', "domain", "DOMAIN", "show this one alone" },
 	{ 0 },
@@ -20,6 +20,9 @@ static const struct {
 	{ "hypercall", PARVUS_TRACE_HYPERCALL }, { "fault", PARVUS_TRACE_FAULT },
 	{ "event", PARVUS_TRACE_EVENT }, { "domain", PARVUS_TRACE_DOMAIN },
 	{ "vector", PARVUS_TRACE_VECTOR }, { "all", PARVUS_TRACE_ALL },
+	/* when asked for by name: they cost more */
+	{ "return", PARVUS_TRACE_RETURN }, { "syscall", PARVUS_TRACE_SYSCALL },
+	{ "exit", PARVUS_TRACE_EXIT }, { "outcome", PARVUS_TRACE_OUTCOME },
 };
 
 static bool parse_events(const char *text, uint32_t *mask)
@@ -59,10 +62,19 @@ static void who(char *text, size_t bytes, uint32_t domain, uint32_t vcpu)
 		snprintf(text, bytes, "d%u.%u", domain, vcpu);
 }
 
+static const char *hypercall_name(uint64_t nr, char number[24])
+{
+	if (nr < sizeof(hypercall_names) / sizeof(*hypercall_names) && hypercall_names[nr])
+		return hypercall_names[nr];
+	snprintf(number, 24, "%llu", (unsigned long long)nr);
+	return number;
+}
+
 static void show_record(const struct tool *t, const struct parvus_trace_record *r, uint32_t cpu,
 			double seconds)
 {
 	static const char *const states[] = { "building", "running", "shutdown", "dying" };
+	static const char *const outcomes[] = { "filled", "to the guest", "killed", "waits" };
 	char subject[24], what[160], from[24];
 	unsigned long long a = r->arg[0], b = r->arg[1];
 
@@ -73,10 +85,20 @@ static void show_record(const struct tool *t, const struct parvus_trace_record *
 		snprintf(what, sizeof(what), "after %s", from);
 		break;
 	case PARVUS_TRACE_HYPERCALL:
-		if (a < sizeof(hypercall_names) / sizeof(*hypercall_names) && hypercall_names[a])
-			snprintf(what, sizeof(what), "%s(%#llx)", hypercall_names[a], b);
-		else
-			snprintf(what, sizeof(what), "%llu(%#llx)", a, b);
+		snprintf(what, sizeof(what), "%s(%#llx)", hypercall_name(a, from), b);
+		break;
+	case PARVUS_TRACE_RETURN:
+		snprintf(what, sizeof(what), "%s = %lld", hypercall_name(a, from), (long long)b);
+		break;
+	case PARVUS_TRACE_SYSCALL:
+		snprintf(what, sizeof(what), "%llu, from %#llx", a, b);
+		break;
+	case PARVUS_TRACE_EXIT:
+		snprintf(what, sizeof(what), "to %#llx, %s mode", a,
+			 b == PARVUS_KERNEL_CS ? "kernel" : "user");
+		break;
+	case PARVUS_TRACE_OUTCOME:
+		snprintf(what, sizeof(what), "at %#llx: %s", a, b < 4 ? outcomes[b] : "?");
 		break;
 	case PARVUS_TRACE_FAULT:
 		snprintf(what, sizeof(what), "at %#llx, code %#llx", a, b);
@@ -125,9 +147,9 @@ static int by_time(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* All that is there now, of all CPUs, in order. */
+/* All that is there now, of all CPUs, in order; what was overwritten before is told, and added. */
 static int show_trace(struct tool *t, const struct parvus_control_machine *m, uint64_t *from,
-		      uint64_t *first, uint32_t domain)
+		      uint64_t *first, uint32_t domain, uint64_t *lost)
 {
 	struct record *all = calloc((size_t)m->cpus * PARVUS_TRACE_BATCH, sizeof(*all));
 	size_t n = 0, i;
@@ -143,9 +165,11 @@ static int show_trace(struct tool *t, const struct parvus_control_machine *m, ui
 			free(all);
 			return fail_lib(t);
 		}
-		if (r.from > wanted && wanted)
+		if (r.from > wanted) {
 			warning("trace: %llu records of CPU %u were lost",
 				(unsigned long long)(r.from - wanted), cpu);
+			*lost += r.from - wanted;
+		}
 		from[cpu] = r.from + r.records;
 		for (k = 0; k < r.records; k++) {
 			all[n].r = r.record[k];
@@ -174,7 +198,7 @@ int cmd_trace(struct tool *t)
 	struct parvus_control_machine m, now;
 	struct parvus_control_info i;
 	const char *name = NULL;
-	uint64_t *from, first = 0;
+	uint64_t *from, first = 0, lost = 0;
 	double seconds = 0;
 	int c, ret = 0;
 
@@ -217,7 +241,7 @@ int cmd_trace(struct tool *t)
 		return fail_lib(t);
 	}
 	while (!stopped && !(ret > 0)) {
-		ret = show_trace(t, &m, from, &first, domain);
+		ret = show_trace(t, &m, from, &first, domain, &lost);
 		if (ret > 0)
 			break;
 		if (seconds > 0 && (parvus_machine(t->h, &now) ||
@@ -231,6 +255,8 @@ int cmd_trace(struct tool *t)
 	set.mask = before;
 	if (parvus_trace(t->h, &set) && ret <= 0)
 		ret = fail_lib(t);
+	if (lost)
+		warning("trace: %llu records were lost in all", (unsigned long long)lost);
 	free(from);
 	return ret > 0;
 }

@@ -20,6 +20,7 @@ void catch_signals(void)
 	sigaction(SIGINT, &on, NULL);
 	sigaction(SIGTERM, &on, NULL);
 	sigaction(SIGHUP, &on, NULL);
+	sigaction(SIGPIPE, &on, NULL);	/* a trace has to be switched off, too */
 }
 
 void nap(double seconds)
