@@ -4,7 +4,7 @@
  * x86/ implements it; the fake machine of the unit tests (tests/unit/native.c) does, too. What
  * stands on a hot path is inline: in ring 0 the last lines of this header fetch x86/arch.h.
  *
- * Protocol of a shootdown (review rules 1 and 4). A pCPU is *exposed* while it
+ * Protocol of a shootdown (rules 1 and 4). A pCPU is *exposed* while it
  * runs a guest or touches guest memory by guest address; C code of the
  * hypervisor is not exposed. A flusher first clears entries and raises the
  * generation of the address space, full barrier, then looks at the pCPUs that

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Domains: their memory (the gfn table) and their end. A domain ends once, for the
- * first reason given; its vCPUs then leave their pCPUs one by one, and the last to
- * go frees everything and writes the end record to the debug port, where test
- * runners read it.
+ * Domains: made, found, paused, ended, taken apart. A domain ends once, for the first reason
+ * given; its vCPUs then leave their pCPUs one by one. With the last it is kept for domain 0 to
+ * look at, until that destroys it; or, if there is no domain 0, it is taken apart at once. When
+ * all has gone an end record is written to the debug port, where test runners read it.
  */
 #include <core/arch.h>
 #include <core/device.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Every fixed limit of the hypervisor. */
+/* Fixed limits that more than one part knows; what one counts alone stands at its head. */
 #ifndef CORE_LIMITS_H
 #define CORE_LIMITS_H
 
@@ -13,7 +13,7 @@
 #define MAX_GUEST_MEM		GIB(64)
 #define MAX_MACHINE_MEM		GIB(512)
 
-/* Shadow pool: max(floor, 1 % of RAM) pages (review rule 47). */
+/* Shadow pool: max(floor, 1 % of RAM) pages (rule 47). */
 #define SHADOW_POOL_FLOOR(vcpus)	(128 + 64 * (vcpus))
 
 /* The tick of the scheduler when more than one vCPU wants a CPU. */

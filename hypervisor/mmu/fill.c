@@ -215,7 +215,7 @@ static enum fill_result fill_tables(const struct fill *f, u32 *index)
 
 /*
  * The leaf for @i, beside the one that was asked for, if the guest's is valid. Nothing asked for
- * it, so it costs the guest nothing: no accessed or dirty bit, no memory (review, section 8).
+ * it, so it costs the guest nothing: no accessed or dirty bit, no memory (rules, section 8).
  */
 static bool fill_neighbour(const struct fill *f, u32 l1, struct entry *t, unsigned int i, u64 g,
 			   bool user)

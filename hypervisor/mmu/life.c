@@ -69,7 +69,7 @@ void shadow_start(struct vcpu *v, gfn_t root)
 
 /*
  * Page by page, from the last: no tree is walked, since what an entry that is no leaf points to
- * may be gone already. Every count goes back to zero, which domain_destroy() checks.
+ * may be gone already. Every count goes back to zero, which memory_free() checks.
  */
 bool shadow_domain_destroy(struct domain *d, u64 pages)
 {

@@ -2,7 +2,7 @@
 /*
  * GDT, TSS and IDT of each pCPU. The GDT holds what a ring-3 Linux expects (user
  * code and data, three TLS entries, the CPU number entry) and the hypervisor's own
- * code, stack and TSS; there is no LDT (review rule 34). Gates are DPL 3 only for
+ * code, stack and TSS; there is no LDT (rule 34). Gates are DPL 3 only for
  * 3, 4 and 0x80 (rule 33).
  */
 #include <x86/cpu.h>
@@ -114,7 +114,7 @@ void desc_init_cpu(struct pcpu *p)
 	wrmsr(MSR_SYSENTER_EIP, 0);
 }
 
-/* They were checked by desc_tls_valid() and desc_cpunode_valid() when the guest set them. */
+/* They were checked by tls_valid() and cpunode_valid() when the guest set them. */
 void desc_load_tls(struct pcpu *p, const u64 *tls)
 {
 	p->gdt[GDT_TLS] = tls[0];

@@ -29,7 +29,7 @@
 #define RFLAGS_IF		0x200
 #define RFLAGS_RF		0x10000
 /*
- * What a guest may choose: CF PF AF ZF SF TF DF OF NT RF AC ID (review rule 29). NT that IRET or
+ * What a guest may choose: CF PF AF ZF SF TF DF OF NT RF AC ID (rule 29). NT that IRET or
  * SYSRET loads is harmless; IRET looks at ring 0's own, which SFMASK and the gates clear.
  */
 #define RFLAGS_GUEST		0x254dd5

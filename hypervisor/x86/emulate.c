@@ -2,7 +2,7 @@
 /*
  * Trap-and-emulate: what a raw privileged instruction of the guest kernel does, and
  * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
- * User mode never comes here: it gets its fault (review rule 38).
+ * User mode never comes here: it gets its fault (rule 38).
  */
 #include <x86/cpu.h>
 #include <x86/cpuid.h>

@@ -27,7 +27,7 @@
  * An access to guest memory by guest address is listed in the exception table:
  * trap_from_hypervisor() fills the shadow and retries it, or goes to its fix-up.
  * Nothing else in here should fault: selectors are constants, addresses that reach
- * SYSRET or IRET are sign-extended from bit 47, flags are masked (review rules
+ * SYSRET or IRET are sign-extended from bit 47, flags are masked (rules
  * 28 and 29). If an IRET to the guest faults all the same (a selector that was good
  * when it was checked), it is in the table, too, and the guest has the fault: see
  * return_refused. SYSRET looks at rcx alone, which no fault could be taken for: it

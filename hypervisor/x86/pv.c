@@ -302,7 +302,7 @@ static bool user_ss(const struct vcpu *v, u64 ss)
 
 /*
  * A frame whose selectors or rip (not canonical, or beyond a 32-bit segment) the hardware would
- * refuse: a general protection fault with the frame as the interrupted user context (review rule
+ * refuse: a general protection fault with the frame as the interrupted user context (rule
  * 28; Linux calls it bad_iret).
  */
 static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)

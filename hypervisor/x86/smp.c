@@ -107,7 +107,7 @@ static void start_one(u64 pa, struct pcpu *p)
 
 /*
  * Is the TSC of a CPU in step with ours? Its sample must lie between two of ours, each
- * round; guests get a clock without traps only then (review rule 45).
+ * round; guests get a clock without traps only then (rule 45).
  */
 static bool tsc_in_step(struct pcpu *p)
 {

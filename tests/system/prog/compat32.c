@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A 32-bit program without a C library: system calls by int 0x80; SYSENTER and SYSCALL
- * end in a signal, and the program goes on (review rule 60).
+ * end in a signal, and the program goes on (rule 60).
  */
 static int sys(int nr, int a, int b, int c, int d)
 {
