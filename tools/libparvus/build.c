@@ -287,8 +287,8 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 
 		if (s->gpa < HIGH_START && s->gpa + s->memory > LOW_END)
 			return pv_fail(h->error, EINVAL,
-				       "%s: a segment lies between 640 KiB and 1 MiB, where a "
-				       "domain has no memory",
+				       "%s: a segment lies between 640 KiB and 1 MiB, which is "
+				       "reserved in a domain",
 				       c->kernel);
 	}
 	return 0;

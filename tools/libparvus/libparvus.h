@@ -149,7 +149,7 @@ PARVUS_API int parvus_domain_start(struct parvus *h, uint32_t domain, uint64_t e
 PARVUS_API int parvus_domain_pause(struct parvus *h, uint32_t domain);
 /** parvus_domain_unpause() - let them run */
 PARVUS_API int parvus_domain_unpause(struct parvus *h, uint32_t domain);
-/** parvus_domain_destroy() - end it at once; it is gone when nobody maps its memory any more */
+/** parvus_domain_destroy() - end it at once; it is gone then, but for frames that others map */
 PARVUS_API int parvus_domain_destroy(struct parvus *h, uint32_t domain);
 /** parvus_domain_vcpus() - ask it to have so many vCPUs online, of those that it may start */
 PARVUS_API int parvus_domain_vcpus(struct parvus *h, uint32_t domain, uint32_t online);
@@ -371,7 +371,7 @@ PARVUS_API int parvus_build(struct parvus *h, const struct parvus_config *c,
 PARVUS_API int parvus_device_create(struct parvus *h, struct parvus_device *d);
 /** parvus_device_remove() - remove a device, at once; both its ends are told */
 PARVUS_API int parvus_device_remove(struct parvus *h, uint32_t id);
-/** parvus_device_configure() - replace the configuration of a device; its back end is told */
+/** parvus_device_configure() - replace the configuration of a device; both its ends are told */
 PARVUS_API int parvus_device_configure(struct parvus *h, uint32_t id, const void *config,
 				       size_t bytes);
 /** parvus_device_read() - a device as the registry has it now */

@@ -46,7 +46,7 @@ int cmd_destroy(struct tool *t)
 	if (wait_gone(t, i.domain, false, 5))
 		return 1;
 	if (parvus_domain_info(t->h, i.domain, &now) == 0)
-		warning("domain %u is dying: others still map memory of it", i.domain);
+		warning("domain %u is still being taken apart", i.domain);
 	return report(t, i.name, i.domain);
 }
 
