@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * entropy-hostile front WHICH: be a front end that lies to the back end of an entropy device that is
- * ours, in one of the ways below; 0 if the back end has closed the device for it, and not before.
- * honest and greedy tell no lie: one asks once, the other for 8 seconds as fast as it can.
+ * entropy-hostile front WHICH: be a front end that lies to the back end of an entropy device that
+ * is ours, in one of the ways below; 0 if the back end has closed the device for it, and not
+ * before. honest and greedy tell no lie: one asks once, the other for 8 seconds as fast as it can.
  * entropy-hostile back WHICH: the same from the other side; takes a device that nobody serves.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * entropy-server [--device ID]: entropy devices, back end as a program: this device, or the first one
- * that nobody serves. Ends when the device is removed. It does what entropy_back.c does;
+ * entropy-server [--device ID]: entropy devices, back end as a program: this device, or the first
+ * one that nobody serves. Ends when the device is removed. It does what entropy_back.c does;
  * states, links and ports are the library's part.
  */
 #include <errno.h>

@@ -98,7 +98,7 @@ static int entropy_serve(struct parvus_queue *queue, unsigned int budget)
 	if (ret < 0)
 		WRITE_ONCE(front->lied, true);
 	mutex_unlock(&front->lock);
-	/* before all else: connected() may wait for a reader, with what closes the device locked out */
+	/* first: connected() may wait for a reader, with what closes the device locked out */
 	if (ret < 0)
 		wake_up_all(&front->answered);
 	return ret;

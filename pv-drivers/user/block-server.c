@@ -2,8 +2,8 @@
 /*
  * block-server --device ID: the back end of one disk (parvus/block.h) that is a program: a file or
  * block device of this domain, as the device's configuration names it. The toolstack starts one
- * for each disk with PARVUS_BLOCK_PROGRAM; it ends when the device is removed, and may be killed at any
- * time: the next one serves what the front end has no answer to.
+ * for each disk with PARVUS_BLOCK_PROGRAM; it ends when the device is removed, and may be killed at
+ * any time: the next one serves what the front end has no answer to.
  *
  * It is also the example of a back end in user space: what is peculiar to disks is in block.c.
  */

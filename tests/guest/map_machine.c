@@ -14,7 +14,8 @@ static void put(void *arg) { *(volatile u32 *)arg = 0x31; }
 void test(void)
 {
 	static const u64 open[] = { 0xfed00000, 0xf0000, 0x400 };
-	static const u64 closed[] = { 0xfee00000, 0xfee01000, 0xfeeff000, 0xfec00000, 0x100000, 0x4000000 };
+	static const u64 closed[] = { 0xfee00000, 0xfee01000, 0xfeeff000, 0xfec00000, 0x100000,
+				      0x4000000 };
 	u64 at = 0x40000000;
 
 	for (unsigned int i = 0; i < sizeof(open) / 8; i++, at += PAGE) {

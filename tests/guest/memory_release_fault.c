@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A frame that was used through a large page and is released: the next access is a page
- * fault, "not present", however warm the TLB. A read over its edge, as the kernel's string functions
- * make it (load_unaligned_zeropad), is one, too, of the first byte behind the edge; and so is that
- * of a program to which the page was mapped. The domain goes on.
+ * fault, "not present", however warm the TLB. A read over its edge, as the kernel's string
+ * functions make it (load_unaligned_zeropad), is one, too, of the first byte behind the edge; and
+ * so is that of a program to which the page was mapped. The domain goes on.
  * @mem 31M
  * @beside canary
  */

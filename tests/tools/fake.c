@@ -140,7 +140,8 @@ static void gone_or_dying(struct fake_domain *d)
 	devices_gone(d);
 
 	for (i = 0; i < FAKE_PORTS; i++)
-		if (me.s->port[i].kind == PARVUS_EVENT_INTERDOMAIN && me.s->port[i].domain == d - me.s->d)
+		if (me.s->port[i].kind == PARVUS_EVENT_INTERDOMAIN &&
+		    me.s->port[i].domain == d - me.s->d)
 			me.s->port[i].kind = PARVUS_EVENT_UNBOUND;
 	d->info.state = PARVUS_DOMAIN_DYING;
 	changed(d);
@@ -747,7 +748,8 @@ static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes)
 	for (i = 0; i < FAKE_DEVICES; i++) {
 		struct fake_device *e = &me.s->device[i];
 
-		if (e->used && (op == PARVUS_DEVICE_NEXT ? e->d.id > r->id && (!f || e->d.id < f->d.id)
+		if (e->used &&
+		    (op == PARVUS_DEVICE_NEXT ? e->d.id > r->id && (!f || e->d.id < f->d.id)
 							  : e->d.id == r->id))
 			f = e;
 	}
@@ -943,7 +945,8 @@ static struct fake_device *interface(const char *name)
 		memcpy(&c, f->d.config, sizeof(c));
 		snprintf(own, sizeof(own), "vif%u.%u", f->d.front_domain, f->d.index);
 		if (f->used && f->d.device_class == PARVUS_CLASS_NETWORK &&
-		    f->d.back_state != PARVUS_DEVICE_CLOSED && !strcmp(name, c.name[0] ? c.name : own))
+		    f->d.back_state != PARVUS_DEVICE_CLOSED &&
+		    !strcmp(name, c.name[0] ? c.name : own))
 			return f;
 	}
 	return NULL;

@@ -52,7 +52,7 @@ struct fake_file {
 	uint32_t seen;			/* changes */
 };
 
-/* A device. The back end, a driver of domain 0, is there at once unless a program is to serve it. */
+/* A device. The back end, a driver of domain 0, is there at once unless a program serves it. */
 struct fake_device {
 	bool used;
 	uint32_t generation;		/* of its back end: another one has another interface */

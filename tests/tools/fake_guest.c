@@ -124,7 +124,8 @@ static int file(struct fake_domain *d, const char *name)
 
 static struct fake_device *device(struct fake_domain *d, int device_class, const char *index)
 {
-	struct fake_device *f = fake_device(d->info.domain, (uint32_t)device_class, (uint32_t)atoi(index));
+	struct fake_device *f =
+		fake_device(d->info.domain, (uint32_t)device_class, (uint32_t)atoi(index));
 
 	if (!f) {
 		fprintf(stderr, "fake_guest: no such device\n");
@@ -143,10 +144,10 @@ static int show(const struct fake_device *f)
 	if (f->d.device_class == PARVUS_CLASS_BLOCK)
 		return printf("%u %u %u %u %llu %s %s\n", b.major, b.minor, b.flags, b.iops,
 			      (unsigned long long)b.bytes_per_second, b.name, b.file) < 0;
-	return printf("%02x:%02x:%02x:%02x:%02x:%02x %u %llu %u %s\n%u %s %d%s\n", n.mac[0], n.mac[1],
-		      n.mac[2], n.mac[3], n.mac[4], n.mac[5], n.mtu,
-		      (unsigned long long)n.bytes_per_second, n.interval_us, n.name, f->mtu, f->bridge,
-		      f->up, f->distrusts ? "" : " trusts") < 0;
+	return printf("%02x:%02x:%02x:%02x:%02x:%02x %u %llu %u %s\n%u %s %d%s\n", n.mac[0],
+		      n.mac[1], n.mac[2], n.mac[3], n.mac[4], n.mac[5], n.mtu,
+		      (unsigned long long)n.bytes_per_second, n.interval_us, n.name, f->mtu,
+		      f->bridge, f->up, f->distrusts ? "" : " trusts") < 0;
 }
 
 /* What is asked about no domain. */
@@ -159,7 +160,8 @@ static int machine(struct fake_state *s, int argc, char **argv)
 	if (!strcmp(argv[2], "count"))
 		return printf("%u\n", fake_count()) < 0;
 	if (!strcmp(argv[2], "fail") && argc == 6) {
-		fake_fail((uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]), (uint32_t)atoi(argv[5]));
+		fake_fail((uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]),
+			  (uint32_t)atoi(argv[5]));
 		return 0;
 	}
 	if (!strcmp(argv[2], "loops"))

@@ -382,7 +382,8 @@ static u64 level_size(int level) { return 1ull << (12 + 9 * (level - 1)); }
 /* A table that this TLB remembers for @va, or the root. */
 static struct walk_entry walk_from(struct native_cpu *c, struct access a)
 {
-	struct walk_entry w = { 0, mfn_x(a.user ? c->root.user : c->root.kernel), 4, a.user, true, false };
+	struct walk_entry w = { 0, mfn_x(a.user ? c->root.user : c->root.kernel), 4, a.user, true,
+				false };
 	unsigned int i;
 
 	for (i = 0; i < c->walks; i++) {

@@ -88,7 +88,8 @@ static int registry(uint32_t op, struct parvus_device *d)
 		return -ENOENT;
 	if (op == PARVUS_DEVICE_SET) {
 		ck_assert(d->flags & PARVUS_DEVICE_AS_BACK);
-		if ((state == PARVUS_DEVICE_READY && sys.d.back_state != PARVUS_DEVICE_INITIALISING) ||
+		if ((state == PARVUS_DEVICE_READY &&
+		     sys.d.back_state != PARVUS_DEVICE_INITIALISING) ||
 		    (state == PARVUS_DEVICE_CONNECTED && sys.d.back_state != PARVUS_DEVICE_READY &&
 		     sys.d.back_state != PARVUS_DEVICE_CONNECTED))
 			return -EINVAL;
@@ -689,7 +690,8 @@ END_TEST
 
 START_TEST(block_ranges)
 {
-	struct parvus_block_request r = { .op = PARVUS_BLOCK_WRITE_ZEROES, .sector = 8, .sectors = 16 };
+	struct parvus_block_request r = { .op = PARVUS_BLOCK_WRITE_ZEROES, .sector = 8,
+					  .sectors = 16 };
 	uint8_t text[4096], got[512], zero[512] = { 0 };
 
 	block_open(0);
@@ -769,7 +771,8 @@ START_TEST(block_lies)
 		 r.sectors = (4 << 20) / 512 + (_i % 2 ? 4 : 1); break;
 	case 11: r.op = PARVUS_BLOCK_DISCARD; r.segments = 0; r.sectors = 0; break;
 	case 12: r.segments = 1000; r.sectors = 1000;
-		 r.segment[0] = (struct parvus_block_segment){ POOL_PAGES * 4096 - 512, 8000 }; break;
+		 r.segment[0] = (struct parvus_block_segment){ POOL_PAGES * 4096 - 512, 8000 };
+		 break;
 	case 13: r = data(PARVUS_BLOCK_WRITE, 0, 4096, 6);
 		 memmove(pool(8), pool(0), 6 * sizeof(*s));
 		 r.segment[0].offset = 8; break;

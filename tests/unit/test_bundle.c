@@ -187,7 +187,8 @@ START_TEST(good_lines)
 	ck_assert_uint_eq(d.weight, 256);
 	ck_assert_uint_eq(d.cap, 0);
 	ck_assert(!d.control);
-	ck_assert_int_eq(line("  kernel=k\tdomain=two initrd=i mem=0x40M vcpus=64 weight=65536 cap=150 "
+	ck_assert_int_eq(line("  kernel=k\tdomain=two initrd=i mem=0x40M vcpus=64 weight=65536 "
+			      "cap=150 "
 			      "control=1 cmdline=\"a=b  c # d\" # rest=1", &d, &e), 1);
 	ck_assert_str_eq(d.name, "two");
 	ck_assert_str_eq(d.initrd, "i");
@@ -261,8 +262,9 @@ END_TEST
 
 START_TEST(random_lines)
 {
-	static const char *const words[] = { "domain", "kernel", "mem", "vcpus", "=", "\"", " ", "#", "1", "64M",
-					     "x", "cmdline", "\t", "0x", "=\"a b\"" };
+	static const char *const words[] = { "domain", "kernel", "mem", "vcpus", "=", "\"", " ",
+					     "#", "1", "64M", "x", "cmdline", "\t", "0x",
+					     "=\"a b\"" };
 	unsigned int n, i;
 
 	random_seed(1);

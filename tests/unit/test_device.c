@@ -547,11 +547,14 @@ static void m_step(void)
 	case 2 ... 4:
 		to = (u32)below(6);
 		end = x->end[0] == who && chance(2) ? 0 : 1;
-		want = !x->used || x->removed || (who && x->end[0] != who && x->end[1] != who) ? -PARVUS_ENOENT :
+		want = !x->used || x->removed || (who && x->end[0] != who && x->end[1] != who) ?
+				-PARVUS_ENOENT :
 		       x->end[end] != who ? (x->end[0] == who ? -PARVUS_EINVAL : -PARVUS_EPERM) :
-		       to > 4 ? -PARVUS_EINVAL : to == x->state[end] ? 0 :
-		       to == 2 && x->state[end] != 1 ? -PARVUS_EINVAL : to == 3 && x->state[end] != 2 ?
-		       -PARVUS_EINVAL : to == 3 && x->state[!end] != 2 && x->state[!end] != 3 ? -PARVUS_EBUSY : 0;
+		       to > 4 ? -PARVUS_EINVAL :
+		       to == x->state[end] ? 0 :
+		       to == 2 && x->state[end] != 1 ? -PARVUS_EINVAL :
+		       to == 3 && x->state[end] != 2 ? -PARVUS_EINVAL :
+		       to == 3 && x->state[!end] != 2 && x->state[!end] != 3 ? -PARVUS_EBUSY : 0;
 		ret = set(d[who], x->id, to, end ? PARVUS_DEVICE_AS_BACK : 0, 0);
 		EXPECT(ret == want, "set: %ld, not %ld", ret, want);
 		if (!ret) {

@@ -29,7 +29,8 @@ static void setup(void)
 static struct regs regs_of(u64 nr)
 {
 	return (struct regs){ .rax = nr, .rdi = 0x1001, .rsi = 0x1002, .rdx = 0x1003, .r10 = 0x1004,
-			      .r8 = 0x1005, .r9 = 0x1006, .rcx = 0xbad, .r11 = 0xbad, .rip = 0x5000 };
+			      .r8 = 0x1005, .r9 = 0x1006, .rcx = 0xbad, .r11 = 0xbad,
+			      .rip = 0x5000 };
 }
 
 static s64 call(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
@@ -44,10 +45,10 @@ START_TEST(arguments)
 {
 	static const struct { u32 nr, args; const char *name; } calls[] = {
 #define MACHINE(name, args)	{ PARVUS_HC_##name, args, #name }
-		MACHINE(iret, 0), MACHINE(sysret, 0), MACHINE(callbacks_set, 1), MACHINE(traps_set, 2),
-		MACHINE(tls_set, 2), MACHINE(base_set, 2), MACHINE(msr_read, 1), MACHINE(msr_write, 2),
-		MACHINE(cpuid, 2), MACHINE(debugreg_set, 2), MACHINE(debugreg_get, 1),
-		MACHINE(pred_barrier, 0),
+		MACHINE(iret, 0), MACHINE(sysret, 0), MACHINE(callbacks_set, 1),
+		MACHINE(traps_set, 2), MACHINE(tls_set, 2), MACHINE(base_set, 2),
+		MACHINE(msr_read, 1), MACHINE(msr_write, 2), MACHINE(cpuid, 2),
+		MACHINE(debugreg_set, 2), MACHINE(debugreg_get, 1), MACHINE(pred_barrier, 0),
 	};
 	unsigned int i;
 
@@ -63,7 +64,7 @@ START_TEST(arguments)
 		ck_assert_ptr_eq(native_regs, calls[i].nr <= PARVUS_HC_sysret ? &r : NULL);
 		ck_assert_uint_eq(v->stats.hypercalls[calls[i].nr], 1);
 	}
-	/* four, and the fifth and sixth: only with each in its place are these served or refused so */
+	/* four, the fifth and sixth: only with each in its place are these served or refused so */
 	ck_assert_int_eq(call(PARVUS_HC_area_register, PARVUS_VCPU_SELF, 0x3000,
 			      PARVUS_VCPU_AREA_SIZE, PARVUS_VCPU_AREA_VERSION),
 			 0);

@@ -7,7 +7,8 @@
 /* The same format, the same arguments, the same bytes and length. */
 #define SAME(...) do { \
 	char a_[256], b_[256]; \
-	int x_ = hv_snprintf(a_, sizeof(a_), __VA_ARGS__), y_ = snprintf(b_, sizeof(b_), __VA_ARGS__); \
+	int x_ = hv_snprintf(a_, sizeof(a_), __VA_ARGS__), \
+		y_ = snprintf(b_, sizeof(b_), __VA_ARGS__); \
 	ck_assert_str_eq(a_, b_); \
 	ck_assert_int_eq(x_, y_); \
 } while (0)
@@ -72,7 +73,8 @@ END_TEST
 /* A format that ends in the middle must not be read beyond its end (ASan sees it). */
 START_TEST(broken_formats)
 {
-	static const char *const formats[] = { "%", "a%", "%0", "%5", "%05", "%l", "%ll", "%z", "%q", "%5q" };
+	static const char *const formats[] = { "%", "a%", "%0", "%5", "%05", "%l", "%ll", "%z",
+					       "%q", "%5q" };
 	char out[32];
 	size_t i;
 
@@ -98,9 +100,10 @@ START_TEST(sizes)
 		u64 v;
 	} good[] = {
 		{ "0", 0 }, { "1", 1 }, { "007", 7 }, { "64M", MIB(64) }, { "64m", MIB(64) },
-		{ "0x10k", 16 << 10 }, { "0X10K", 16 << 10 }, { "2G", GIB(2) }, { "0xabcdef", 0xabcdef },
-		{ "0xABCDEF", 0xabcdef }, { "18446744073709551615", ~0ull },
-		{ "0xffffffffffffffff", ~0ull }, { "17179869183G", 17179869183ull << 30 }, { "0G", 0 },
+		{ "0x10k", 16 << 10 }, { "0X10K", 16 << 10 }, { "2G", GIB(2) },
+		{ "0xabcdef", 0xabcdef }, { "0xABCDEF", 0xabcdef },
+		{ "18446744073709551615", ~0ull }, { "0xffffffffffffffff", ~0ull },
+		{ "17179869183G", 17179869183ull << 30 }, { "0G", 0 },
 	};
 	u64 v;
 	size_t i;
@@ -115,9 +118,9 @@ END_TEST
 START_TEST(bad_sizes)
 {
 	static const char *const bad[] = {
-		"", " ", "M", "x", "0x", "0xg", "-1", "+1", " 1", "1 ", "1MM", "1MB", "1T", "1.5G", "64Mx",
-		"18446744073709551616", "0x10000000000000000", "17179869184G", "99999999999999999999999",
-		"a", "f0", "0x1h",
+		"", " ", "M", "x", "0x", "0xg", "-1", "+1", " 1", "1 ", "1MM", "1MB", "1T", "1.5G",
+		"64Mx", "18446744073709551616", "0x10000000000000000", "17179869184G",
+		"99999999999999999999999", "a", "f0", "0x1h",
 	};
 	u64 v = 4711;
 	size_t i;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* timer.c and the TSC of a deadline: against a plain array of deadlines; heap order, cancel, re-arm, other pCPU, full. */
+/*
+ * timer.c and the TSC of a deadline: against a plain array of deadlines; heap order, cancel,
+ * re-arm, other pCPU, full.
+ */
 #include "native.h"
 #include <core/timer.h>
 #include <x86/cpu.h>

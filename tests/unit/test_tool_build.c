@@ -548,7 +548,7 @@ static void touch(const char *name, off_t bytes)
 	close(fd);
 }
 
-/* A disk that is a file, one that is a block device, one that an nbd device serves, two interfaces. */
+/* A disk that is a file, one a block device, one that an nbd device serves, two interfaces. */
 static struct parvus_config *full(const char *more)
 {
 	char all[800], nbd[80];
@@ -581,7 +581,8 @@ static void open_handle(void)
 
 	parvus_close(h);
 	snprintf(nbd, sizeof(nbd), "%s/qemu-nbd", dir);
-	ck_assert_int_eq(parvus_open(&h, &(struct parvus_options){ .run_dir = dir, .qemu_nbd = nbd }, &e), 0);
+	ck_assert_int_eq(parvus_open(&h, &(struct parvus_options){ .run_dir = dir,
+								   .qemu_nbd = nbd }, &e), 0);
 }
 
 static unsigned int devices(void)

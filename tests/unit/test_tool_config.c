@@ -58,7 +58,8 @@ END_TEST
 
 START_TEST(syntax)
 {
-	struct parvus_config *c = parse("# a comment\n\n  name = 'web-1.x' ; kernel=\"/k\" # more\r\n"
+	struct parvus_config *c =
+		parse("# a comment\n\n  name = 'web-1.x' ; kernel=\"/k\" # more\r\n"
 					"memory\t=\t0x100;;vcpus = 010;\n"
 					"cmdline = \"a \\\"b\\\" \\\\ 'c' \\x41\\102\"\n"
 					"cpus = [ # in a list\n '0-3,^1' ,\n\n \"2\", 3, ]\n"
@@ -292,11 +293,13 @@ static void disk_is(const char *spec, const char *want)
 
 START_TEST(disks)
 {
-	static const char *const wrong[] = { "", ",", "/x", "/x,raw", "/x,zip,xvda,w", "/x,raw,yvda,w",
-		"/x,raw,xvda,x", "/x,raw,xvda,ww", "/x,raw,xvda,rx!", "/x,raw,xvda,w,more", "/x,raw,xvd,w", "/x,raw,xvda1234,w",
-		",raw,xvda,w", "format=raw,vdev=xvda", "/x,foo=bar,vdev=xvda", "/x,raw,xvda,w,vdev=xvdb",
-		"vdev=xvda,target=", "/x,vdev=", "/x,raw,d,w", "/x,raw,d0p,w", "/x,raw,d99999999999,w",
-		"phy:/x", "devtype=tape,vdev=xvda,target=/x", "/x,,,", "target=/x,vdev=xvda" };
+	static const char *const wrong[] = {
+		"", ",", "/x", "/x,raw", "/x,zip,xvda,w", "/x,raw,yvda,w",
+		"/x,raw,xvda,x", "/x,raw,xvda,ww", "/x,raw,xvda,rx!", "/x,raw,xvda,w,more",
+		"/x,raw,xvd,w", "/x,raw,xvda1234,w", ",raw,xvda,w", "format=raw,vdev=xvda",
+		"/x,foo=bar,vdev=xvda", "/x,raw,xvda,w,vdev=xvdb", "vdev=xvda,target=", "/x,vdev=",
+		"/x,raw,d,w", "/x,raw,d0p,w", "/x,raw,d99999999999,w", "phy:/x",
+		"devtype=tape,vdev=xvda,target=/x", "/x,,,", "target=/x,vdev=xvda" };
 	struct parvus_disk d;
 	size_t i;
 
@@ -326,9 +329,10 @@ END_TEST
 START_TEST(vifs)
 {
 	static const char *const wrong[] = { "bridge", "colour=red", "mac=00:11:22:33:44",
-		"mac=00:11:22:33:44:55:66", "mac=00:11:22:33:44:5g", "mac=01:11:22:33:44:55", "mac=",
-		"mac=00-11-22-33-44-55", "rate=fast", "rate=10", "rate=10Mb", "rate=10Mb/s@", "rate=Mb/s",
-		"rate=99999999999Mb/s", "type=ioemu", "bridge=a,bridge=b" };
+		"mac=00:11:22:33:44:55:66", "mac=00:11:22:33:44:5g", "mac=01:11:22:33:44:55",
+		"mac=", "mac=00-11-22-33-44-55", "rate=fast", "rate=10", "rate=10Mb",
+		"rate=10Mb/s@", "rate=Mb/s", "rate=99999999999Mb/s", "type=ioemu",
+		"bridge=a,bridge=b" };
 	static const uint8_t mac[6] = { 0, 0x16, 0x3e, 0xaB, 0xcd, 0xef };
 	struct parvus_vif v = { 0 };
 	size_t i;
@@ -361,11 +365,12 @@ START_TEST(disk_names)
 		int index;
 		const char *name;
 	} cases[] = {
-		{ "xvda", 0, "xvda" }, { "sdb", 1, "xvdb" }, { "hdz", 25, "xvdz" }, { "vdaa", 26, "xvdaa" },
-		{ "xvdzz", 701, "xvdzz" }, { "xvdaaa", 702, "xvdaaa" }, { "xvdzzz", 18277, "xvdzzz" },
-		{ "d0", 0, "xvda" }, { "d27", 27, "xvdab" },
+		{ "xvda", 0, "xvda" }, { "sdb", 1, "xvdb" }, { "hdz", 25, "xvdz" },
+		{ "vdaa", 26, "xvdaa" }, { "xvdzz", 701, "xvdzz" }, { "xvdaaa", 702, "xvdaaa" },
+		{ "xvdzzz", 18277, "xvdzzz" }, { "d0", 0, "xvda" }, { "d27", 27, "xvdab" },
 	};
-	static const char *const none[] = { "", "x", "xvd", "xvda1", "sd", "d", "d0p1", "d99999", "d1k",
+	static const char *const none[] = {
+		"", "x", "xvd", "xvda1", "sd", "d", "d0p1", "d99999", "d1k",
 		"xvdaaaa", "yvda", "sdA", "hda " };
 	char name[16];
 	size_t i;
@@ -501,7 +506,8 @@ START_TEST(cpus)
 		const char *text;
 	} cases[] = {
 		{ 3, 2, "all" }, { ~0ull, 2, "all" }, { 1, 2, "0" }, { 0xd, 8, "0,2-3" },
-		{ 1ull << 63, 64, "63" }, { ~0ull, 64, "all" }, { 0xf0, 8, "4-7" }, { 3ull << 62, 64, "62-63" },
+		{ 1ull << 63, 64, "63" }, { ~0ull, 64, "all" }, { 0xf0, 8, "4-7" },
+		{ 3ull << 62, 64, "62-63" },
 	};
 	char text[256], tiny[4];
 	uint64_t mask;
@@ -591,7 +597,7 @@ int main(void)
 	SRunner *r;
 	int failed;
 
-	/* nothing here asks a hypervisor: with nowhere to be, the one that is a file ends the test */
+	/* nothing here asks a hypervisor: with nowhere to be, one that is a file ends the test */
 	setenv("PARVUS_FAKE", "/none/none", 1);
 	tcase_set_timeout(t, 100);
 	tcase_add_test(t, no_hypervisor);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state of a monitor (docs/monitor-state.md): what is written is read again, all of it; a file of
- * another version, cut anywhere, edited or full of garbage is refused by one line that says what was
- * expected, and leaves nothing behind.
+ * The state of a monitor (docs/monitor-state.md): what is written is read again, all of it; a file
+ * of another version, cut anywhere, edited or full of garbage is refused by one line that says what
+ * was expected, and leaves nothing behind.
  */
 #include "fake.h"
 
@@ -163,17 +163,20 @@ START_TEST(garbage)
 		{ "domain 3", "domain 03", "state:2: \"domain NUMBER\"" },
 		{ "domain 3", "domain 4294967295", "state:2: \"domain NUMBER\"" },
 		{ "domain 3", "domain  3", "state:2: \"domain NUMBER\"" },
-		{ "created_ns 81726354", "created_ns 99999999999999999999", "state:3: \"created_ns" },
+		{ "created_ns 81726354", "created_ns 99999999999999999999",
+		  "state:3: \"created_ns" },
 		{ "console_port 5", "console_port ", "state:5: \"console_port" },
 		{ "devices_made 1", "devices_made 2", "state:6: \"devices_made" },
-		{ "devices_made 1\nended 0\n", "ended 0\ndevices_made 1\n", "state:6: \"devices_made" },
+		{ "devices_made 1\nended 0\n", "ended 0\ndevices_made 1\n",
+		  "state:6: \"devices_made" },
 		{ "ended 0", "ended yes", "state:7: \"ended" },
 		{ "devices 3", "devices 65", "state:9: \"devices" },
 		{ "devices 3", "devices 2", "state:12: \"config NUMBER\" is expected" },
 		{ "devices 3", "devices 4", "state:13: \"block|network INDEX" },
 		{ "block 2 id", "tape 2 id", "state:11: \"block|network INDEX" },
 		{ "block 2 id 12 nbd 4", "block 2 id 12", "state:11: \"block|network INDEX" },
-		{ "block 2 id 12 nbd 4", "block 2 id 12 nbd 4 5", "state:11: \"block|network INDEX" },
+		{ "block 2 id 12 nbd 4", "block 2 id 12 nbd 4 5",
+		  "state:11: \"block|network INDEX" },
 		{ "block 2 id", "block 0 id", "state:11: the same device twice" },
 		{ "config 318", "config 3180", "cut short" },
 		{ "config 318", "config 319", "state" },

@@ -44,8 +44,8 @@ static void start_vcpu(u64 n, u64 rip)
 {
 	struct parvus_vcpu_context *c = guest_map(d, 0x6000, sizeof(*c), 64);
 
-	*c = (struct parvus_vcpu_context){ .size = sizeof(*c), .version = 1, .rip = rip, .root = 0x4000,
-					   .rdi = 7, .rsi = 8, .gs_base = 0x9000 };
+	*c = (struct parvus_vcpu_context){ .size = sizeof(*c), .version = 1, .rip = rip,
+					   .root = 0x4000, .rdi = 7, .rsi = 8, .gs_base = 0x9000 };
 	ck_assert_int_eq(hc_vcpu_start(v, n, 0x6000), 0);
 }
 

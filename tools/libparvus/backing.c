@@ -179,7 +179,7 @@ static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus
 	return ret;
 }
 
-/* claim.c knows the users on this machine; a lock is seen on others, where the file system has it. */
+/* claim.c knows the users on this machine; others see a lock, where the file system has it. */
 static int lock_file(const struct parvus_disk *d, int fd, unsigned int ms)
 {
 	unsigned int waited;

@@ -426,7 +426,7 @@ static int look_state(struct claim *c, uint32_t domain, const struct parvus_stat
 				d = &s->config->disks[k];
 		if (!d || !d->target || d->backend || (d->readonly && c->disk->readonly))
 			continue;
-		/* 0 = not made yet; one that is gone is let go of by its monitor, if there is one */
+		/* 0 = not made yet; one that is gone its monitor lets go of, if there is one */
 		there = e->id && !parvus_device_read(c->h, e->id, &r);
 		if (!served && (!live || !there))
 			continue;

@@ -43,8 +43,8 @@ int parvus_device_create(struct parvus *h, struct parvus_device *d)
 			       d->front_domain, d->back_domain);
 	case -PARVUS_ENOSPC:
 		return pv_fail(h->error, ENOSPC,
-			       "domain %u has as many devices as it may have (%u), or the machine has",
-			       d->front_domain, PARVUS_DEVICES_DOMAIN);
+			       "domain %u has as many devices as it may have (%u), or the machine "
+			       "has", d->front_domain, PARVUS_DEVICES_DOMAIN);
 	}
 	return ret < 0 ? pv_fail(h->error, -ret, "make a device: %s", strerror(-ret)) : 0;
 }

@@ -303,17 +303,20 @@ int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk
 
 	if (d->index < 0)
 		return pv_spec_wrong(&s,
-				     "a partition cannot be a disk of its own: give the whole disk, as xvda");
+				     "a partition cannot be a disk of its own: give the whole "
+				     "disk, as xvda");
 	if (d->script)
 		return pv_spec_wrong(&s,
-				     "there are no scripts for disks: give the block device that it would make");
+				     "there are no scripts for disks: give the block device that "
+				     "it would make");
 	if (d->program && strcmp(d->format, "raw"))
 		return pv_spec_wrong(&s, "backendtype=program serves raw files only");
 	if (d->program && !d->target)
 		return pv_spec_wrong(&s, "backendtype=program needs a target");
 	if (d->program && strlen(d->target) >= sizeof(c.file))
 		return pv_spec_wrong(&s,
-				     "backendtype=program: the target's path is too long (127 bytes at most)");
+				     "backendtype=program: the target's path is too long (127 "
+				     "bytes at most)");
 	if (d->discard && d->no_discard)
 		return pv_spec_wrong(&s, "discard and no-discard");
 	return absolute(e, d);

@@ -197,7 +197,7 @@ static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 		pv_server_adopt(k, s);
 }
 
-/* What a keeper that was killed was about to attach, and had not made: nobody was told that it is. */
+/* What a keeper that was killed was about to attach, and had not made: nobody was told of it. */
 static void forget_unmade(struct parvus_keeper *k)
 {
 	const struct parvus_state before = k->state; /* the configuration in it is not looked at */

@@ -429,8 +429,8 @@ struct parvus_backing {
  * @mark: for a qemu-nbd: nothing else has it
  *
  * A block device as it is; a raw file by a loop device; other formats by qemu-nbd. Whether another
- * disk uses it is asked by who makes the device, a keeper; here a raw file is locked (flock) against
- * other machines and programs that lock, which have 5 s to let go.
+ * disk uses it is asked by who makes the device, a keeper; here a raw file is locked (flock)
+ * against other machines and programs that lock, which have 5 s to let go.
  */
 PARVUS_API int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, const char *mark,
 				struct parvus_backing *b);

@@ -369,7 +369,8 @@ fail:
 	if (fd >= 0)
 		close(fd);
 	return pv_fail(h->error, EBUSY,
-		       "another monitor serves this domain, or the run directory cannot be written");
+		       "another monitor serves this domain, or the run directory cannot be "
+		       "written");
 }
 
 /* Does a monitor work on it, still? */
@@ -426,7 +427,8 @@ static void sweep(struct parvus *h)
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || *end ||
 		    n >= PARVUS_DOMAIN_SELF)
 			continue;
-		if (parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT && !pv_state_served(h, (uint32_t)n))
+		if (parvus_domain_info(h, (uint32_t)n, &i) == -ENOENT &&
+		    !pv_state_served(h, (uint32_t)n))
 			sweep_one(h, (uint32_t)n);
 	}
 	if (d)

@@ -22,7 +22,8 @@ static int vif_mac(const struct spec *s, struct parvus_vif *v, const char *text)
 	for (i = 0; i < 6; i++, text += 3) {
 		if (hex(text[0]) < 0 || hex(text[1]) < 0 || text[2] != (i < 5 ? ':' : 0))
 			return pv_spec_wrong(s,
-					     "the mac is not six hex bytes such as 02:00:00:12:34:56");
+					     "the mac is not six hex bytes such as "
+					     "02:00:00:12:34:56");
 		v->mac[i] = (uint8_t)(hex(text[0]) * 16 + hex(text[1]));
 	}
 	if (v->mac[0] & 1)
@@ -75,7 +76,8 @@ static int vif_rate(const struct spec *s, struct parvus_vif *v, const char *text
 {
 	if (!rate_parse(text, v))
 		return pv_spec_wrong(s,
-				     "the rate is not such as 10Mb/s or 250KB/s@20ms (10 s at most)");
+				     "the rate is not such as 10Mb/s or 250KB/s@20ms (10 s at "
+				     "most)");
 	return pv_spec_set(s, &v->rate, text);
 }
 
@@ -87,7 +89,8 @@ static int vif_name(const struct spec *s, char **to, const char *text)
 	if (!n || n > 15 || text[0] == '.' || text[0] == '-' ||
 	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
 		return pv_spec_wrong(s,
-				     "an interface or bridge has a name of 1 to 15 letters, digits, . _ -");
+				     "an interface or bridge has a name of 1 to 15 letters, "
+				     "digits, . _ -");
 	return pv_spec_set(s, to, text);
 }
 

@@ -3,8 +3,9 @@
  * parvus-monitor: the end of the domain, and what on_poweroff, on_reboot and on_crash say then. A
  * domain that ends soon after its start again and again is restarted ever more slowly.
  *
- * What a restart needs is looked for while the old domain is still there: if a disk, a bridge or the
- * kernel is missing, it stays, list -v says why, and it is tried again, after 1, 2, 4, up to 60 s.
+ * What a restart needs is looked for while the old domain is still there: if a disk, a bridge or
+ * the kernel is missing, it stays, list -v says why, and it is tried again, after 1, 2, 4, up to
+ * 60 s.
  *
  * The state file says when that was begun: a monitor that takes over goes on with it.
  */

@@ -151,7 +151,8 @@ static void clean_up(struct monitor *m)
 	if (!m->keeper)
 		return;
 	/* its folder went with the old domain; the number may be another's by now */
-	if (!m->away && (parvus_domain_info(m->h, m->domain, &i) || i.state == PARVUS_DOMAIN_DYING ||
+	if (!m->away &&
+	    (parvus_domain_info(m->h, m->domain, &i) || i.state == PARVUS_DOMAIN_DYING ||
 			 i.created_ns != m->state->created_ns)) {
 		requests_stop(m);
 		parvus_keeper_end(m->keeper);

@@ -132,6 +132,11 @@ static bool overlaps(uint32_t net, uint32_t other, uint32_t mask)
 	return mask && !((net ^ other) & mask & MASK);
 }
 
+static uint32_t ipv4_of(const struct sockaddr *a)
+{
+	return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr);
+}
+
 /* Has this machine an address or a route in it? */
 static bool in_use(uint32_t net)
 {
@@ -145,9 +150,7 @@ static bool in_use(uint32_t net)
 		return false;
 	for (a = all; a; a = a->ifa_next)
 		if (a->ifa_addr && a->ifa_netmask && a->ifa_addr->sa_family == AF_INET)
-			used |= overlaps(net,
-					 ntohl(((struct sockaddr_in *)a->ifa_addr)->sin_addr.s_addr),
-					 ntohl(((struct sockaddr_in *)a->ifa_netmask)->sin_addr.s_addr));
+			used |= overlaps(net, ipv4_of(a->ifa_addr), ipv4_of(a->ifa_netmask));
 	freeifaddrs(all);
 	f = fopen("/proc/net/route", "re");
 	while (f && fgets(line, sizeof(line), f))
@@ -167,7 +170,8 @@ static int choose(struct nat *n, const char *subnet)
 	if (subnet) {
 		if (sscanf(subnet, "%15[0-9.]/%u%c", text, &bits, &end) != 2 || bits != 24 ||
 		    inet_pton(AF_INET, text, &a) != 1 || (ntohl(a.s_addr) & ~MASK))
-			return fail("network-nat: -s %s: a network such as 192.168.77.0/24 is expected", subnet);
+			return fail("network-nat: -s %s: a network such as 192.168.77.0/24 is "
+				    "expected", subnet);
 		n->net = ntohl(a.s_addr);
 		if ((n->net & 0xff000000) != 0x0a000000 && (n->net & 0xfff00000) != 0xac100000 &&
 		    (n->net & 0xffff0000) != 0xc0a80000)
@@ -283,8 +287,8 @@ static int start_dnsmasq(const struct nat *n)
 		said[1000];
 	char *const args[] = { (char *)"dnsmasq", (char *)"--conf-file=/dev/null",
 		(char *)"--bind-interfaces", (char *)"--except-interface=lo",
-		(char *)"--dhcp-authoritative", (char *)"--dhcp-no-override", bridge, range, pid, leases,
-		NULL };
+		(char *)"--dhcp-authoritative", (char *)"--dhcp-no-override", bridge, range, pid,
+		leases, NULL };
 	int status;
 
 	run_file("nat.pid", path, sizeof(path));
@@ -314,8 +318,8 @@ static int start_udhcpd(const struct nat *n)
 	run_file("nat.leases", leases, sizeof(leases));
 	run_file("nat.conf", path, sizeof(path));
 	at = (size_t)snprintf(text, sizeof(text), "start %s\nend %s\ninterface %s\nmax_leases 241\n"
-			      "pidfile %s\nlease_file %s\noption subnet 255.255.255.0\noption router %s\n"
-			      "option lease 43200\n", address(n->net, 10, first),
+			      "pidfile %s\nlease_file %s\noption subnet 255.255.255.0\n"
+			      "option router %s\noption lease 43200\n", address(n->net, 10, first),
 			      address(n->net, 250, last), n->bridge, pid, leases,
 			      address(n->net, 1, own));
 	while (f && fgets(line, sizeof(line), f))
@@ -340,7 +344,8 @@ static int start_dhcp(const struct nat *n)
 	if (status == 127)
 		status = start_udhcpd(n);
 	if (status == 127)
-		return fail("network-nat: there is neither dnsmasq (Debian: dnsmasq-base) nor udhcpd");
+		return fail("network-nat: there is neither dnsmasq (Debian: dnsmasq-base) nor "
+			    "udhcpd");
 	/* it goes to the background before it says its number */
 	for (tries = 0; !status && !dhcp_pid(); tries++) {
 		if (tries == 500)
@@ -351,7 +356,7 @@ static int start_dhcp(const struct nat *n)
 	return status;
 }
 
-/* ---- the command ------------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static int stop(struct nat *n)
 {

@@ -25,7 +25,8 @@ static void *work(void *arg)
 	int i, j;
 
 	for (i = 0; i < 3000 && !bad; i++) {
-		__asm__ volatile("movq %0, %%xmm7; movq %0, %%xmm15; fildll %0" : : "m"(v) : "xmm7", "xmm15");
+		__asm__ volatile("movq %0, %%xmm7; movq %0, %%xmm15; fildll %0" : : "m"(v) :
+				 "xmm7", "xmm15");
 		if (i % 16 == 0)
 			sched_yield();
 		for (j = 0; j < 2000; j++)

@@ -66,7 +66,8 @@ static void catch_all(void)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 	stack_t alt = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	struct sigaction action = { .sa_sigaction = handler,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
 	static const int signals[] = { SIGSEGV, SIGILL, SIGBUS, SIGFPE, SIGTRAP };
 
 	sigaltstack(&alt, NULL);
@@ -80,8 +81,9 @@ struct state {
 	uint64_t flags, ds, es, fs, gs, ss, fs_base, gs_base;
 	uint64_t load;			/* LOAD_*, and FS's or GS's base */
 };
-enum { LOAD_DS = 1, LOAD_ES = 2, LOAD_FS = 4, LOAD_GS = 8, LOAD_SS = 16, LOAD_FS_BASE = 32, LOAD_GS_BASE = 64,
-       LOAD_FLAGS = 128, FSGSBASE = 256, PRCTL_FS_BASE = 512, PRCTL_GS_BASE = 1024 };
+enum { LOAD_DS = 1, LOAD_ES = 2, LOAD_FS = 4, LOAD_GS = 8, LOAD_SS = 16, LOAD_FS_BASE = 32,
+       LOAD_GS_BASE = 64, LOAD_FLAGS = 128, FSGSBASE = 256, PRCTL_FS_BASE = 512,
+       PRCTL_GS_BASE = 1024 };
 
 static struct shared {		/* with a forked child, and with the neighbour */
 	struct state out[2];
@@ -91,8 +93,8 @@ static volatile char *page;		/* for the page fault */
 static int traced_pid;
 static cpu_set_t mask_here, mask_there;
 
-extern char way_none[], way_syscall[], way_int80[], way_fault[], way_switch[], way_signal[], way_move[],
-	way_fork[], way_ptrace[], run_resume[];
+extern char way_none[], way_syscall[], way_int80[], way_fault[], way_switch[], way_signal[],
+	way_move[], way_fork[], way_ptrace[], run_resume[];
 extern long run_rsp, run_fs;
 int run(const struct state *in, struct state *out, void *way);
 
@@ -104,7 +106,8 @@ __asm__(
 	".pushsection .text\n"
 	"run:	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
 	"	mov %rdi, %rbx; mov %rsi, %r12; mov %rdx, %r13; mov $1, %r15d\n"
-	"	mov $158, %eax; mov $0x1003, %edi; lea run_fs(%rip), %rsi; syscall\n"	/* ARCH_GET_FS */
+	/* ARCH_GET_FS */
+	"	mov $158, %eax; mov $0x1003, %edi; lea run_fs(%rip), %rsi; syscall\n"
 	"	mov %rsp, run_rsp(%rip)\n"
 	"	mov 64(%rbx), %r14\n"
 	"	test $1, %r14b; jz 1f; mov 8(%rbx), %ds\n"
@@ -114,8 +117,10 @@ __asm__(
 	"1:	test $16, %r14b; jz 1f; mov 40(%rbx), %ss\n"
 	"1:	test $32, %r14b; jz 1f; mov 48(%rbx), %rax; wrfsbase %rax\n"
 	"1:	test $64, %r14b; jz 1f; mov 56(%rbx), %rax; wrgsbase %rax\n"
-	"1:	test $512, %r14d; jz 1f; mov $158, %eax; mov $0x1002, %edi; mov 48(%rbx), %rsi; syscall\n"
-	"1:	test $1024, %r14d; jz 1f; mov $158, %eax; mov $0x1001, %edi; mov 56(%rbx), %rsi; syscall\n"
+	"1:	test $512, %r14d; jz 1f; mov $158, %eax; mov $0x1002, %edi; mov 48(%rbx), %rsi; "
+	"syscall\n"
+	"1:	test $1024, %r14d; jz 1f; mov $158, %eax; mov $0x1001, %edi; mov 56(%rbx), %rsi; "
+	"syscall\n"
 	"1:	xor %r15d, %r15d\n"
 	"	mov %r14d, %ebp; and $256, %ebp\n"	/* FSGSBASE */
 	"	test $128, %r14d; jz 1f; push (%rbx); popf\n"
@@ -131,8 +136,10 @@ __asm__(
 	"	pushq $0x202; popf\n"
 	"	mov run_rsp(%rip), %rsp; mov $0x2b, %eax; mov %eax, %ss\n"
 	"	xor %eax, %eax; mov %eax, %ds; mov %eax, %es; mov %eax, %gs; mov %eax, %fs\n"
-	"	mov $158, %eax; mov $0x1002, %edi; mov run_fs(%rip), %rsi; syscall\n"	/* ARCH_SET_FS */
-	"	mov $158, %eax; mov $0x1001, %edi; xor %esi, %esi; syscall\n"		/* ARCH_SET_GS */
+	/* ARCH_SET_FS */
+	"	mov $158, %eax; mov $0x1002, %edi; mov run_fs(%rip), %rsi; syscall\n"
+	/* ARCH_SET_GS */
+	"	mov $158, %eax; mov $0x1001, %edi; xor %esi, %esi; syscall\n"
 	"	mov %r15d, %eax\n"
 	"	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n"
 	"way_none: ret\n"
@@ -143,7 +150,8 @@ __asm__(
 	"1:	mov 144(%rax), %rcx; jrcxz 2f; pause; jmp 1b\n"
 	"2:	ret\n"
 	"way_signal: int3; ret\n"
-	"way_move: mov $203, %eax; mov $0, %edi; mov $128, %esi; lea mask_there(%rip), %rdx; syscall\n"
+	"way_move: mov $203, %eax; mov $0, %edi; mov $128, %esi; lea mask_there(%rip), %rdx; "
+	"syscall\n"
 	"	mov $203, %eax; lea mask_here(%rip), %rdx; syscall; ret\n"
 	"way_fork: mov $57, %eax; syscall; mov %rax, %rcx; jrcxz 1f; ret\n"
 	"1:	movq $1, child(%rip); lea 72(%r12), %r12; ret\n"
@@ -153,19 +161,21 @@ __asm__(
 	"	.balign 8\n"
 	"run_fs: .quad 0\nrun_rsp: .quad 0\nchild: .quad 0\n"
 	".popsection\n");
-_Static_assert(sizeof(struct state) == 72 && offsetof(struct shared, word) == 144, "the numbers in run()");
+_Static_assert(sizeof(struct state) == 72 && offsetof(struct shared, word) == 144,
+	       "the numbers in run()");
 
 static const struct { const char *name; void *code; } ways[] = {
-	{ "none", way_none }, { "syscall", way_syscall }, { "int80", way_int80 }, { "fault", way_fault },
-	{ "switch", way_switch }, { "signal", way_signal }, { "move", way_move }, { "fork", way_fork },
-	{ "ptrace", way_ptrace },
+	{ "none", way_none }, { "syscall", way_syscall }, { "int80", way_int80 },
+	{ "fault", way_fault }, { "switch", way_switch }, { "signal", way_signal },
+	{ "move", way_move }, { "fork", way_fork }, { "ptrace", way_ptrace },
 };
 #define WAYS (traced_pid ? ARRAY_SIZE(ways) : ARRAY_SIZE(ways) - 1)
 
 /* A process on the same CPU, with segments of its own, that answers as soon as it is let run. */
 static pid_t neighbour(void)
 {
-	struct user_desc d = { .entry_number = 12, .base_addr = 0x7000, .limit = 0xfffff, .seg_32bit = 1,
+	struct user_desc d = { .entry_number = 12, .base_addr = 0x7000, .limit = 0xfffff,
+			       .seg_32bit = 1,
 			       .limit_in_pages = 1 };
 	struct timespec t = { 0, 100000 };
 	pid_t pid = fork();
@@ -198,39 +208,43 @@ static void go(const char *what, unsigned int w, const struct state *in, bool se
 	while (n == 2 && waitpid(-1, NULL, __WALL | WNOHANG) == 0)
 		sched_yield();
 	if (failed) {
-		printf("%s %s: signal %ld trap %ld error %lx\n", what, ways[w].name, caught.signo, caught.trapno,
-		       caught.error);
+		printf("%s %s: signal %ld trap %ld error %lx\n", what, ways[w].name, caught.signo,
+		       caught.trapno, caught.error);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
 		struct state *o = &shared->out[i];
 
 		if (segments)
-			printf("%s %s%s: ds %lx es %lx fs %lx gs %lx ss %lx fs base %lx gs base %lx\n", what,
-			       ways[w].name, i ? " child" : "", null_free(o->ds), null_free(o->es),
-			       null_free(o->fs), null_free(o->gs), o->ss, in->load & FSGSBASE && o->fs_base != (uint64_t)run_fs ? o->fs_base : 0,
-			       in->load & FSGSBASE ? o->gs_base : 0);
+			printf("%s %s%s: ds %lx es %lx fs %lx gs %lx ss %lx fs base %lx gs base "
+			       "%lx\n", what, ways[w].name, i ? " child" : "", null_free(o->ds),
+			       null_free(o->es), null_free(o->fs), null_free(o->gs), o->ss,
+			       in->load & FSGSBASE && o->fs_base != (uint64_t)run_fs ? o->fs_base :
+			       0, in->load & FSGSBASE ? o->gs_base : 0);
 		else
-			printf("%s %s%s: flags %lx\n", what, ways[w].name, i ? " child" : "", o->flags);
+			printf("%s %s%s: flags %lx\n", what, ways[w].name, i ? " child" : "",
+			       o->flags);
 	}
 }
 
 static const struct { const char *name; uint64_t value; } flags[] = {
-	{ "none", 0 }, { "CF", 1 }, { "PF", 4 }, { "AF", 0x10 }, { "ZF", 0x40 }, { "SF", 0x80 }, { "IF", 0x200 },
-	{ "DF", 0x400 }, { "OF", 0x800 }, { "IOPL", 0x3000 }, { "NT", 0x4000 }, { "RF", 0x10000 },
-	{ "VM", 0x20000 }, { "AC", 0x40000 }, { "VIF", 0x80000 }, { "VIP", 0x100000 }, { "ID", 0x200000 },
-	{ "all but TF", 0x3ffeff },
+	{ "none", 0 }, { "CF", 1 }, { "PF", 4 }, { "AF", 0x10 }, { "ZF", 0x40 }, { "SF", 0x80 },
+	{ "IF", 0x200 }, { "DF", 0x400 }, { "OF", 0x800 }, { "IOPL", 0x3000 }, { "NT", 0x4000 },
+	{ "RF", 0x10000 }, { "VM", 0x20000 }, { "AC", 0x40000 }, { "VIF", 0x80000 },
+	{ "VIP", 0x100000 }, { "ID", 0x200000 }, { "all but TF", 0x3ffeff },
 };
 /* All of Linux's and the hypervisor's entries with each privilege, and some that do not exist. */
 static const uint16_t selectors[] = {
-	0, 1, 2, 3, 4, 7, 0x08, 0x0b, 0x10, 0x13, 0x18, 0x1b, 0x20, 0x23, 0x28, 0x29, 0x2a, 0x2b, 0x30, 0x33,
-	0x38, 0x3b, 0x40, 0x43, 0x4b, 0x5b, 0x60, 0x61, 0x62, 0x63, 0x67, 0x68, 0x6b, 0x70, 0x73, 0x78, 0x7b,
-	0x80, 0x83, 0x88, 0x8b, 0x90, 0x93, 0x98, 0x9b, 0xa3, 0xfff8, 0xffff,
+	0, 1, 2, 3, 4, 7, 0x08, 0x0b, 0x10, 0x13, 0x18, 0x1b, 0x20, 0x23, 0x28, 0x29, 0x2a, 0x2b,
+	0x30, 0x33, 0x38, 0x3b, 0x40, 0x43, 0x4b, 0x5b, 0x60, 0x61, 0x62, 0x63, 0x67, 0x68, 0x6b,
+	0x70, 0x73, 0x78, 0x7b, 0x80, 0x83, 0x88, 0x8b, 0x90, 0x93, 0x98, 0x9b, 0xa3, 0xfff8,
+	0xffff,
 };
 static const uint64_t bases[] = {
-	0, 0x1000, 0x12345678, 0x7fffffffe000, 0x7ffffffff000, 0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff,
-	0xffff800000000000, 0xffff87ffffffffff, 0xffff880000000000, 0xffffffff80000000, 0xffffffffff600000,
-	0xffffffffffffffff, 0x8000000000000000, 0x4141414141414141,
+	0, 0x1000, 0x12345678, 0x7fffffffe000, 0x7ffffffff000, 0x7fffffffffff, 0x800000000000,
+	0xffff7fffffffffff, 0xffff800000000000, 0xffff87ffffffffff, 0xffff880000000000,
+	0xffffffff80000000, 0xffffffffff600000, 0xffffffffffffffff, 0x8000000000000000,
+	0x4141414141414141,
 };
 
 static bool canonical(uint64_t v) { return (uint64_t)((int64_t)(v << 16) >> 16) == v; }
@@ -267,7 +281,7 @@ static void segments_and_flags(void)
 
 			snprintf(what, sizeof(what), "arch_prctl base %lx", bases[i]);
 			go(what, w, &in, true);
-			/* QEMU's WRGSBASE takes what is not canonical, and the hypervisor bends it back */
+			/* QEMU's WRGSBASE takes what is not canonical; the hypervisor bends it */
 			if (!fsgsbase || !canonical(bases[i]))
 				continue;
 			in.load = fsgsbase | LOAD_FS_BASE | LOAD_GS_BASE;
@@ -346,14 +360,16 @@ static void probe_report(const char *how)
 	long rip = caught.rip == (long)probe + 1 ? -1 : caught.rip;
 
 	printf("%s %s %lx: signal %ld code %ld trap %ld error %lx addr %lx cs %lx flags %lx", how,
-	       set_names[set_what], set_value, caught.signo, caught.code, caught.trapno, caught.error,
-	       caught.addr == (long)probe + 1 ? -1 : caught.addr, caught.cs, caught.flags & ~0x10000l);
+	       set_names[set_what], set_value, caught.signo, caught.code, caught.trapno,
+	       caught.error, caught.addr == (long)probe + 1 ? -1 : caught.addr, caught.cs,
+	       caught.flags & ~0x10000l);
 	printf(rip == -1 ? " at the end\n" : " rip %lx\n", rip);
 }
 
 static void by_sigreturn(void)
 {
-	struct sigaction action = { .sa_sigaction = ud_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction action = { .sa_sigaction = ud_handler,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
 	sigaction(SIGILL, &action, NULL);
 	memset((void *)&caught, 0, sizeof(caught));
@@ -379,7 +395,8 @@ static void by_debugger(void)
 	waitpid(pid, &status, 0);
 	ptrace(PTRACE_GETREGS, pid, NULL, &r);
 	back_rsp = ptrace(PTRACE_PEEKDATA, pid, &back_rsp, NULL);
-	change((uint64_t *)&r.rip, (uint64_t *)&r.rsp, (uint64_t *)&r.cs, (uint64_t *)&r.ss, (uint64_t *)&r.eflags);
+	change((uint64_t *)&r.rip, (uint64_t *)&r.rsp, (uint64_t *)&r.cs, (uint64_t *)&r.ss,
+	       (uint64_t *)&r.eflags);
 	set = ptrace(PTRACE_SETREGS, pid, NULL, &r) ? errno : 0;
 	if (!set)
 		ptrace(PTRACE_CONT, pid, NULL, 0);
@@ -388,11 +405,14 @@ static void by_debugger(void)
 
 		ptrace(PTRACE_GETREGS, pid, NULL, &r);
 		ptrace(PTRACE_GETSIGINFO, pid, NULL, &info);
-		caught = (struct caught){ .signo = info.si_signo, .code = info.si_code, .addr = (long)info.si_addr,
-					  .rip = (long)r.rip, .cs = (long)r.cs, .flags = (long)r.eflags };
+		caught = (struct caught){ .signo = info.si_signo, .code = info.si_code,
+					  .addr = (long)info.si_addr,
+					  .rip = (long)r.rip, .cs = (long)r.cs,
+					  .flags = (long)r.eflags };
 		probe_report("ptrace");
 	} else {
-		printf("ptrace %s %lx: error %d status %x\n", set_names[set_what], set_value, set, status);
+		printf("ptrace %s %lx: error %d status %x\n", set_names[set_what], set_value, set,
+		       status);
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
@@ -401,9 +421,9 @@ static void by_debugger(void)
 static void frames(void)
 {
 	static const uint64_t addresses[] = {
-		0x10, 0x7ffffffff000, 0x7fffffffffff, 0x800000000000, 0x8000000000400000, 0x4141414141414141,
-		0xffff7fffffffffff, 0xffff800000000000, 0xffff87fffffff000, 0xffff880000000000, 0xffffffff81000000,
-		0xffffffffff600010, 0xffffffffffffffff,
+		0x10, 0x7ffffffff000, 0x7fffffffffff, 0x800000000000, 0x8000000000400000,
+		0x4141414141414141, 0xffff7fffffffffff, 0xffff800000000000, 0xffff87fffffff000,
+		0xffff880000000000, 0xffffffff81000000, 0xffffffffff600010, 0xffffffffffffffff,
 	};
 	unsigned int i, k;
 
@@ -448,7 +468,8 @@ uint64_t one(const void *code, uint64_t *memory);
 __asm__(
 	".pushsection .text\n"
 	"one:	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
-	"	mov %rsp, one_rsp(%rip); mov %rdi, %rbx; mov %rsi, %rdi; mov %rsi, %rsi; xor %eax, %eax; xor %ecx, %ecx\n"
+	"	mov %rsp, one_rsp(%rip); mov %rdi, %rbx; mov %rsi, %rdi; mov %rsi, %rsi; xor %eax, "
+	"%eax; xor %ecx, %ecx\n"
 	"	xor %edx, %edx; call *%rbx\n"
 	"one_resume: pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx; ret\n"
 	".popsection\n.pushsection .bss\n.balign 8\none_rsp: .quad 0\n.popsection\n");
@@ -469,33 +490,42 @@ static uint64_t run_code(const uint8_t *code, unsigned int length)
 
 #define CODE(name, value, ...) { name, value, sizeof((uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ } }
 enum { NOTHING, RAX, MEMORY };		/* what of the result to show */
-static const struct { const char *name; int shows; unsigned int length; uint8_t code[12]; } instructions[] = {
+static const struct {
+	const char *name;
+	int shows;
+	unsigned int length;
+	uint8_t code[12];
+} instructions[] = {
 	CODE("cli", 0, 0xfa), CODE("sti", 0, 0xfb), CODE("hlt", 0, 0xf4), CODE("in", 0, 0xec),
 	CODE("in 32", 0, 0xed), CODE("out", 0, 0xee), CODE("outsb", 0, 0x6e), CODE("insb", 0, 0x6c),
-	CODE("in 0x70", 0, 0xe4, 0x70), CODE("int1", 0, 0xf1), CODE("int3", 0, 0xcc), CODE("ud2", 0, 0x0f, 0x0b),
-	CODE("ud1", 0, 0x0f, 0xb9, 0xc0), CODE("clts", 0, 0x0f, 0x06), CODE("invd", 0, 0x0f, 0x08),
-	CODE("wbinvd", 0, 0x0f, 0x09), CODE("wrmsr", 0, 0x0f, 0x30), CODE("rdmsr", 0, 0x0f, 0x32),
-	CODE("rdpmc", 0, 0x0f, 0x33), CODE("mov cr0", 0, 0x0f, 0x20, 0xc0), CODE("mov to cr0", 0, 0x0f, 0x22, 0xc0),
+	CODE("in 0x70", 0, 0xe4, 0x70), CODE("int1", 0, 0xf1), CODE("int3", 0, 0xcc),
+	CODE("ud2", 0, 0x0f, 0x0b), CODE("ud1", 0, 0x0f, 0xb9, 0xc0), CODE("clts", 0, 0x0f, 0x06),
+	CODE("invd", 0, 0x0f, 0x08), CODE("wbinvd", 0, 0x0f, 0x09), CODE("wrmsr", 0, 0x0f, 0x30),
+	CODE("rdmsr", 0, 0x0f, 0x32), CODE("rdpmc", 0, 0x0f, 0x33),
+	CODE("mov cr0", 0, 0x0f, 0x20, 0xc0), CODE("mov to cr0", 0, 0x0f, 0x22, 0xc0),
 	CODE("mov cr2", 0, 0x0f, 0x20, 0xd0), CODE("mov cr3", 0, 0x0f, 0x20, 0xd8),
 	CODE("mov to cr3", 0, 0x0f, 0x22, 0xd8), CODE("mov cr4", 0, 0x0f, 0x20, 0xe0),
 	CODE("mov to cr4", 0, 0x0f, 0x22, 0xe0), CODE("mov cr8", 0, 0x44, 0x0f, 0x20, 0xc0),
 	CODE("mov dr0", 0, 0x0f, 0x21, 0xc0), CODE("mov dr4", 0, 0x0f, 0x21, 0xe0),
 	CODE("mov dr7", 0, 0x0f, 0x21, 0xf8), CODE("mov to dr7", 0, 0x0f, 0x23, 0xf8),
-	CODE("lgdt", 0, 0x0f, 0x01, 0x17), CODE("lidt", 0, 0x0f, 0x01, 0x1f), CODE("lldt", 0, 0x0f, 0x00, 0xd0),
-	CODE("ltr", 0, 0x0f, 0x00, 0xd8), CODE("lmsw", 0, 0x0f, 0x01, 0xf0), CODE("invlpg", 0, 0x0f, 0x01, 0x3f),
-	CODE("swapgs", 0, 0x0f, 0x01, 0xf8), CODE("clac", 0, 0x0f, 0x01, 0xca), CODE("stac", 0, 0x0f, 0x01, 0xcb),
-	CODE("xsetbv", 0, 0x0f, 0x01, 0xd1), CODE("vmcall", 0, 0x0f, 0x01, 0xc1),
-	CODE("vmmcall", 0, 0x0f, 0x01, 0xd9), CODE("monitor", 0, 0x0f, 0x01, 0xc8),
-	CODE("mwait", 0, 0x0f, 0x01, 0xc9), CODE("sysretq", 0, 0x48, 0x0f, 0x07), CODE("sysexit", 0, 0x0f, 0x35),
-	CODE("sysenter", 0, 0x0f, 0x34), CODE("into", 0, 0xce), CODE("salc", 0, 0xd6), CODE("rsm", 0, 0x0f, 0xaa),
-	CODE("lcall gate", 0, 0x48, 0xff, 0x1f), CODE("movaps", 0, 0x0f, 0x28, 0x47, 0x01),
-	CODE("div", 0, 0xf7, 0xf1), CODE("nop", 0, 0x0f, 0x1f, 0xc0),
-	CODE("read of nothing", 0, 0x48, 0x8b, 0x01), CODE("write of nothing", 0, 0x48, 0x89, 0x01),
+	CODE("lgdt", 0, 0x0f, 0x01, 0x17), CODE("lidt", 0, 0x0f, 0x01, 0x1f),
+	CODE("lldt", 0, 0x0f, 0x00, 0xd0), CODE("ltr", 0, 0x0f, 0x00, 0xd8),
+	CODE("lmsw", 0, 0x0f, 0x01, 0xf0), CODE("invlpg", 0, 0x0f, 0x01, 0x3f),
+	CODE("swapgs", 0, 0x0f, 0x01, 0xf8), CODE("clac", 0, 0x0f, 0x01, 0xca),
+	CODE("stac", 0, 0x0f, 0x01, 0xcb), CODE("xsetbv", 0, 0x0f, 0x01, 0xd1),
+	CODE("vmcall", 0, 0x0f, 0x01, 0xc1), CODE("vmmcall", 0, 0x0f, 0x01, 0xd9),
+	CODE("monitor", 0, 0x0f, 0x01, 0xc8), CODE("mwait", 0, 0x0f, 0x01, 0xc9),
+	CODE("sysretq", 0, 0x48, 0x0f, 0x07), CODE("sysexit", 0, 0x0f, 0x35),
+	CODE("sysenter", 0, 0x0f, 0x34), CODE("into", 0, 0xce), CODE("salc", 0, 0xd6),
+	CODE("rsm", 0, 0x0f, 0xaa), CODE("lcall gate", 0, 0x48, 0xff, 0x1f),
+	CODE("movaps", 0, 0x0f, 0x28, 0x47, 0x01), CODE("div", 0, 0xf7, 0xf1),
+	CODE("nop", 0, 0x0f, 0x1f, 0xc0), CODE("read of nothing", 0, 0x48, 0x8b, 0x01),
+	CODE("write of nothing", 0, 0x48, 0x89, 0x01),
 	/* UMIP, and what asks the descriptor table */
 	CODE("sgdt", MEMORY, 0x0f, 0x01, 0x07), CODE("sidt", MEMORY, 0x0f, 0x01, 0x0f),
-	CODE("sldt", RAX, 0x0f, 0x00, 0xc0), CODE("str", RAX, 0x0f, 0x00, 0xc8), CODE("smsw", RAX, 0x0f, 0x01, 0xe0),
-	CODE("smsw memory", MEMORY, 0x0f, 0x01, 0x27), CODE("sldt memory", MEMORY, 0x0f, 0x00, 0x07),
-	CODE("str memory", MEMORY, 0x0f, 0x00, 0x0f),
+	CODE("sldt", RAX, 0x0f, 0x00, 0xc0), CODE("str", RAX, 0x0f, 0x00, 0xc8),
+	CODE("smsw", RAX, 0x0f, 0x01, 0xe0), CODE("smsw memory", MEMORY, 0x0f, 0x01, 0x27),
+	CODE("sldt memory", MEMORY, 0x0f, 0x00, 0x07), CODE("str memory", MEMORY, 0x0f, 0x00, 0x0f),
 	CODE("xgetbv 5", 0, 0xb9, 0x05, 0, 0, 0, 0x0f, 0x01, 0xd0),
 	CODE("ldmxcsr reserved", 0, 0xc7, 0x07, 0, 0, 1, 0, 0x0f, 0xae, 0x17),
 	CODE("finit, fstsw", RAX, 0x9b, 0xdb, 0xe3, 0x9b, 0xdf, 0xe0),
@@ -505,8 +535,9 @@ static void show(const char *name, int shows, uint64_t rax)
 {
 	if (caught.signo) {
 		/* QEMU 7.2's error code of INT n is n * 16 + 2 */
-		printf("%s: signal %ld code %ld trap %ld error %lx addr %s\n", name, caught.signo, caught.code,
-		       caught.trapno, (caught.error & 7) == 2 && caught.trapno == 13 ? 2 : caught.error,
+		printf("%s: signal %ld code %ld trap %ld error %lx addr %s\n", name, caught.signo,
+		       caught.code, caught.trapno, (caught.error & 7) == 2 &&
+		       caught.trapno == 13 ? 2 : caught.error,
 		       caught.addr == (long)code_page ? "code" : caught.addr ? "other" : "0");
 		return;
 	}
@@ -539,12 +570,14 @@ static void all_instructions(void)
 		uint64_t lar = 0, lsl = 0;
 		uint8_t ok_lar, ok_lsl, r, w;
 
-		__asm__ volatile("lar %2, %0; setz %1" : "+r"(lar), "=r"(ok_lar) : "r"((uint64_t)i | 3));
-		__asm__ volatile("lsl %2, %0; setz %1" : "+r"(lsl), "=r"(ok_lsl) : "r"((uint64_t)i | 3));
+		__asm__ volatile("lar %2, %0; setz %1" : "+r"(lar), "=r"(ok_lar) :
+				 "r"((uint64_t)i | 3));
+		__asm__ volatile("lsl %2, %0; setz %1" : "+r"(lsl), "=r"(ok_lsl) :
+				 "r"((uint64_t)i | 3));
 		__asm__ volatile("verr %w1; setz %0" : "=r"(r) : "r"(i | 3));
 		__asm__ volatile("verw %w1; setz %0" : "=r"(w) : "r"(i | 3));
-		printf("descriptor %x: lar %d %lx lsl %d %lx verr %d verw %d\n", i, ok_lar, ok_lar ? lar : 0, ok_lsl,
-		       i == 0x78 ? 0 : lsl, r, w);
+		printf("descriptor %x: lar %d %lx lsl %d %lx verr %d verw %d\n", i, ok_lar,
+		       ok_lar ? lar : 0, ok_lsl, i == 0x78 ? 0 : lsl, r, w);
 	}
 }
 
@@ -555,9 +588,11 @@ static const uint8_t code_rdtsc[] = { 0x0f, 0x31 }, code_rdtscp[] = { 0x0f, 0x01
 static void tsc_is(const char *when)
 {
 	run_code(code_rdtsc, 2);
-	printf("rdtsc %s: signal %ld trap %ld error %lx\n", when, caught.signo, caught.trapno, caught.error);
+	printf("rdtsc %s: signal %ld trap %ld error %lx\n", when, caught.signo, caught.trapno,
+	       caught.error);
 	run_code(code_rdtscp, 3);
-	printf("rdtscp %s: signal %ld trap %ld error %lx\n", when, caught.signo, caught.trapno, caught.error);
+	printf("rdtscp %s: signal %ld trap %ld error %lx\n", when, caught.signo, caught.trapno,
+	       caught.error);
 }
 
 static void tsc(void)
@@ -638,8 +673,8 @@ static void cpu_number(void)
 		if (rdtscp)
 			__asm__ volatile("rdtscp" : "=a"(eax), "=d"(edx), "=c"(aux));
 		getcpu(&vdso, NULL);
-		printf("cpu %u: getcpu %u node %u vdso %u lsl %lu rdtscp %u\n", cpu, is, node, vdso, limit & 0xfff,
-		       aux & 0xfff);
+		printf("cpu %u: getcpu %u node %u vdso %u lsl %lu rdtscp %u\n", cpu, is, node, vdso,
+		       limit & 0xfff, aux & 0xfff);
 	}
 	sched_setaffinity(0, sizeof(all), &all);
 }
@@ -650,10 +685,12 @@ static volatile uint64_t watched;
 
 static void debug_registers(void)
 {
-	static const uint64_t addresses[] = { 0x10, 0x7fffffffeff8, 0x800000000000, 0xffff800000000000,
-					      0xffff880000000000, 0xffffffff81000000, 0xffffffffff600000 };
-	static const uint64_t controls[] = { 0, 1, 0x55, 0x400, 0x2000, 0x10001, 0x50001, 0xd0001, 0xf0001, 0x20001,
-					     0x90001, 0x30003, 0x100000000, ~0ull };
+	static const uint64_t addresses[] = { 0x10, 0x7fffffffeff8, 0x800000000000,
+					      0xffff800000000000, 0xffff880000000000,
+					      0xffffffff81000000, 0xffffffffff600000 };
+	static const uint64_t controls[] = { 0, 1, 0x55, 0x400, 0x2000, 0x10001, 0x50001, 0xd0001,
+					     0xf0001, 0x20001, 0x90001, 0x30003, 0x100000000,
+					     ~0ull };
 	siginfo_t info;
 	int status;
 	pid_t pid;
@@ -680,11 +717,13 @@ static void debug_registers(void)
 		int ret = ptrace(PTRACE_POKEUSER, pid, DR(7), controls[i]) ? errno : 0;
 
 		errno = 0;
-		printf("dr7 = %lx: %d, reads %lx\n", controls[i], ret, ptrace(PTRACE_PEEKUSER, pid, DR(7), NULL));
+		printf("dr7 = %lx: %d, reads %lx\n", controls[i], ret,
+		       ptrace(PTRACE_PEEKUSER, pid, DR(7), NULL));
 		ptrace(PTRACE_CONT, pid, NULL, 0);
 		waitpid(pid, &status, 0);
 		ptrace(PTRACE_GETSIGINFO, pid, NULL, &info);
-		printf(" then status %x code %d dr6 %lx\n", status, WSTOPSIG(status) == SIGTRAP ? info.si_code : 0,
+		printf(" then status %x code %d dr6 %lx\n", status,
+		       WSTOPSIG(status) == SIGTRAP ? info.si_code : 0,
 		       ptrace(PTRACE_PEEKUSER, pid, DR(6), NULL) & 0xe00f);
 		ptrace(PTRACE_POKEUSER, pid, DR(6), 0);
 	}
@@ -696,12 +735,17 @@ static void debug_registers(void)
 
 static void steps(void)
 {
-	static const struct { const char *name; unsigned int length; uint8_t code[16]; } sequences[] = {
+	static const struct {
+		const char *name;
+		unsigned int length;
+		uint8_t code[16];
+	} sequences[] = {
 		{ "syscall", 8, { 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0x90 } },
 		{ "int80", 8, { 0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0x90 } },
 		{ "pushf, popf", 3, { 0x9c, 0x9d, 0x90 } },
 		{ "mov ss", 8, { 0xb8, 0x2b, 0, 0, 0, 0x8e, 0xd0, 0x90 } },
-		{ "mov ss, syscall", 14, { 0xb8, 0x2b, 0, 0, 0, 0x8e, 0xd0, 0x0f, 0x05, 0x90, 0x90, 0x90, 0x90, 0x90 } },
+		{ "mov ss, syscall", 14,
+		  { 0xb8, 0x2b, 0, 0, 0, 0x8e, 0xd0, 0x0f, 0x05, 0x90, 0x90, 0x90, 0x90, 0x90 } },
 		{ "rdtsc, cpuid", 6, { 0x53, 0x0f, 0xa2, 0x5b, 0x0f, 0x31 } },
 		{ "fault", 3, { 0xc6, 0x07, 0x01 } },
 	};
@@ -738,7 +782,8 @@ static void steps(void)
 				break;
 			ptrace(PTRACE_GETREGS, pid, NULL, &r);
 			ptrace(PTRACE_GETSIGINFO, pid, NULL, &info);
-			printf(" %ld/%d/%lx", (long)(r.rip - (uint64_t)code_page), info.si_code, (long)r.eflags & 0x100);
+			printf(" %ld/%d/%lx", (long)(r.rip - (uint64_t)code_page), info.si_code,
+			       (long)r.eflags & 0x100);
 		}
 		printf(" status %x\n", status);
 		kill(pid, SIGKILL);
@@ -765,33 +810,41 @@ static void others(void)
 		printf(" %d\n", clock_nanosleep(clocks[i], 0, &soon, NULL));
 	}
 	printf("modify_ldt: %d\n", syscall(SYS_modify_ldt, 1, &d, sizeof(d)) ? errno : 0);
-	printf("iopl: %d ioperm: %d\n", syscall(SYS_iopl, 3) ? errno : 0, syscall(SYS_ioperm, 0x80, 1, 1) ? errno : 0);
+	printf("iopl: %d ioperm: %d\n", syscall(SYS_iopl, 3) ? errno : 0,
+	       syscall(SYS_ioperm, 0x80, 1, 1) ? errno : 0);
 	/* the vsyscall page can be called, and not read */
 	for (i = 0; i < 3; i++) {
 		/* gettimeofday(words, NULL), time(words), getcpu(words, NULL, NULL) */
-		uint8_t call[] = { 0x31, 0xf6, 0x48, 0xc7, 0xc0, 0, (uint8_t)(i * 4), 0x60, 0xff, 0xff, 0xd0 };
+		uint8_t call[] = { 0x31, 0xf6, 0x48, 0xc7, 0xc0, 0, (uint8_t)(i * 4), 0x60, 0xff,
+				   0xff, 0xd0 };
 		uint64_t rax = run_code(call, sizeof(call));
 
 		printf("vsyscall %u: signal %ld result %s\n", i, caught.signo,
-		       i == 1 ? (time_t)rax == time(NULL) || (time_t)rax + 1 == time(NULL) ? "now" : "wrong" :
+		       i == 1 ? (time_t)rax == time(NULL) ||
+		       (time_t)rax + 1 == time(NULL) ? "now" : "wrong" :
 		       (long)rax ? "wrong" : "0");
 	}
 	{
 		static const uint8_t read_it[] = { 0x48, 0xc7, 0xc0, 0, 0, 0x60, 0xff, 0x8b, 0x00 };
-		static const uint8_t inside[] = { 0x48, 0xc7, 0xc0, 0x10, 0, 0x60, 0xff, 0xff, 0xd0 };
+		static const uint8_t inside[] = { 0x48, 0xc7, 0xc0, 0x10, 0, 0x60, 0xff, 0xff,
+						  0xd0 };
 
 		run_code(read_it, sizeof(read_it));
-		printf("vsyscall read: signal %ld code %ld error %lx\n", caught.signo, caught.code, caught.error);
+		printf("vsyscall read: signal %ld code %ld error %lx\n", caught.signo, caught.code,
+		       caught.error);
 		run_code(inside, sizeof(inside));
-		printf("vsyscall inside: signal %ld code %ld error %lx\n", caught.signo, caught.code, caught.error);
+		printf("vsyscall inside: signal %ld code %ld error %lx\n", caught.signo,
+		       caught.code, caught.error);
 	}
 }
 
 int main(void)
 {
 	struct user_desc entries[] = {
-		{ .entry_number = 12, .base_addr = 0x12340000, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1 },
-		{ .entry_number = 13, .limit = 0xfffff, .seg_32bit = 1, .read_exec_only = 1, .limit_in_pages = 1 },
+		{ .entry_number = 12, .base_addr = 0x12340000, .limit = 0xfffff, .seg_32bit = 1,
+		  .limit_in_pages = 1 },
+		{ .entry_number = 13, .limit = 0xfffff, .seg_32bit = 1, .read_exec_only = 1,
+		  .limit_in_pages = 1 },
 		{ .entry_number = 14, .limit = 0, .seg_32bit = 1, .contents = 1 },
 	};
 	pid_t beside, pid;
@@ -804,14 +857,16 @@ int main(void)
 		CPU_CLR(0, &mask_there);
 	cpu_number();
 	sched_setaffinity(0, sizeof(mask_here), &mask_here);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	code_page = mmap((void *)0x10000000, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	catch_all();
 	beside = neighbour();
 	for (unsigned int i = 0; i < ARRAY_SIZE(entries); i++)
-		printf("set_thread_area %u: %ld\n", entries[i].entry_number, syscall(SYS_set_thread_area, &entries[i]));
+		printf("set_thread_area %u: %ld\n", entries[i].entry_number,
+		       syscall(SYS_set_thread_area, &entries[i]));
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {

@@ -47,7 +47,13 @@ static int faults(volatile uint64_t *at, int write_it)
 	return 0;
 }
 
-#define CHECK(c) do { if (!(c)) { fprintf(stderr, "line %d: %s (round %d)\n", __LINE__, #c, r); failed = 1; return; } } while (0)
+#define CHECK(c) do {									\
+	if (!(c)) {									\
+		fprintf(stderr, "line %d: %s (round %d)\n", __LINE__, #c, r);		\
+		failed = 1;								\
+		return;									\
+	}										\
+} while (0)
 
 /* Holes in a process are its threads' own: all mappings go to fixed places in an arena each. */
 static void work(unsigned int seed)

@@ -278,7 +278,8 @@ static const struct {
 } one_slots[] = {
 	{ "good", 1, { { .bytes = 60 } } },
 	{ "good-two", 1, { { .bytes = 4096, .flags = MORE }, { .bytes = 100 } } },
-	{ "no-tcp-csum", 1, { { .bytes = 60, .flags = CSUM, .csum_start = 14, .csum_offset = 44 } } },
+	{ "no-tcp-csum", 1,
+	  { { .bytes = 60, .flags = CSUM, .csum_start = 14, .csum_offset = 44 } } },
 	{ "no-tcp-gso", 1, { { .bytes = 4096, TSO } } },
 	{ "no-tcp-gso-tiny", 1, { { .bytes = 52, TSO } } },
 	{ "gso-of-1", 1, { { .bytes = 4096, .flags = CSUM, .csum_start = 34, .csum_offset = 16,

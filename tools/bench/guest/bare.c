@@ -13,7 +13,12 @@ unsigned int failures;
 void (*volatile on_trap)(struct frame *f);
 u64 lapic_per_us = 1000;
 static const char *cmdline = "";
-static struct { u16 low, sel; u8 ist, type; u16 mid; u32 high, zero; } idt[256] __attribute__((aligned(16)));
+static struct {
+	u16 low, sel;
+	u8 ist, type;
+	u16 mid;
+	u32 high, zero;
+} idt[256] __attribute__((aligned(16)));
 static struct {
 	u32 zero;
 	u64 rsp[3], zero1, ist[7], zero2;
@@ -141,7 +146,8 @@ static void cpu_tables(void *state, u64 stack, unsigned int entry)
 		     (base >> 24 & 0xff) << 56;
 	gdt[entry + 1] = base >> 32;
 	__asm__ volatile("lgdt %0; lidt %1; ltr %w2; mov %w3, %%ds; mov %w3, %%es; mov %w3, %%ss"
-			 : : "m"(gdtr), "m"(idtr), "r"(entry * 8), "r"(PARVUS_KERNEL_SS) : "memory");
+			 : : "m"(gdtr), "m"(idtr), "r"(entry * 8), "r"(PARVUS_KERNEL_SS)
+			 : "memory");
 	wrmsr(0xc0000102, (u64)syscall_stack);
 	write_cr3(pa(root));
 	lapic_start();

@@ -235,9 +235,10 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (size != 8 || memcmp(bytes, nop, sizeof(nop)))
 			continue;
 		memcpy(&number, bytes + 4, 4);
-		if (number - MARKER >= 1 && number - MARKER <= 4)
+		number -= MARKER;
+		if (number >= 1 && number <= 4)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, marker, QEMU_PLUGIN_CB_NO_REGS,
-							       (void *)(uintptr_t)(number - MARKER));
+							       (void *)(uintptr_t)number);
 	}
 }
 
