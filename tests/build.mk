@@ -5,7 +5,8 @@ GUEST_O      := $(O)/tests/guest
 GUEST_NAMES  := $(basename $(notdir $(wildcard tests/guest/*.c)))
 GUEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
-	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -Ipv-drivers/ring -I$(O)/gen
+	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -Ipv-drivers/ring \
+	-I$(O)/gen
 GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o $(GUEST_O)/lib/common.o
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
@@ -17,7 +18,8 @@ $(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
 $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
-$(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle $(GUEST_O)/paths: $(GUEST_O)/%: $(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
+$(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle $(GUEST_O)/paths: $(GUEST_O)/%: \
+		$(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
 # Of 1 GiB, which its first tables map whole.
@@ -36,9 +38,9 @@ UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 # core/ and mmu/ as they are, and what else is portable; native.c is the machine below them.
 UNIT_HV     := $(basename $(patsubst hypervisor/%,%,$(wildcard hypervisor/core/*.c))) mmu/shadow \
 	x86/decode boot/elf boot/bundle
-UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fms-extensions -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-fno-omit-frame-pointer -Wall -Wextra -Werror -Ihypervisor -Itests/unit \
-	-Ipv-abi/include -Ipv-drivers/ring -Ipv-drivers/common -I$(O)/gen
+UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fms-extensions -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wall -Wextra -Werror \
+	-Ihypervisor -Itests/unit -Ipv-abi/include -Ipv-drivers/ring -Ipv-drivers/common -I$(O)/gen
 UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
 
 $(UNIT_O)/hv/%.o: hypervisor/%.c $(ABI_GEN)
@@ -63,7 +65,8 @@ $(UNIT_O)/test_block_pool: $(UNIT_O)/test_block_pool.o $(UNIT_O)/linux/block_poo
 TT_O      := $(O)/tests/tools
 TT_CFLAGS  = $(TOOLS_CFLAGS) -O1 -U_FORTIFY_SOURCE -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer -Itests/tools -Itools/parvus
-TT_LIB     = $(patsubst tools/libparvus/%.c,$(TT_O)/lib/%.o,$(filter-out %/sys.c,$(LIB_C))) $(TT_O)/fake.o
+TT_LIB     = $(patsubst tools/libparvus/%.c,$(TT_O)/lib/%.o,$(filter-out %/sys.c,$(LIB_C))) \
+	$(TT_O)/fake.o
 TT_MON     = $(patsubst tools/%.c,$(TT_O)/%.o,$(MON_C))
 TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/command/%.o,$(CMD_C))
 $(TT_O)/lib/%.o: tools/libparvus/%.c
@@ -91,7 +94,8 @@ $(TT_O)/user/%.o: pv-drivers/user/%.c
 $(UNIT_O)/test_backend.o: tests/unit/test_backend.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -Ipv-drivers/ring -Ipv-drivers/user -MMD -MP -c -o $@ $<
-$(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o $(TT_O)/lib/error.o
+$(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o \
+		$(TT_O)/lib/error.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)
@@ -105,8 +109,8 @@ $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
 FUZZ_O       := $(O)/tests/fuzz
 FUZZ_NAMES   := $(basename $(notdir $(wildcard tests/fuzz/*.c)))
 FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
-	-fno-omit-frame-pointer -Wall -Wextra -Werror -Itests/fuzz -Ipv-abi/include -Ipv-drivers/ring \
-	-Ipv-drivers/common -I$(O)/gen
+	-fno-omit-frame-pointer -Wall -Wextra -Werror -Itests/fuzz -Ipv-abi/include \
+	-Ipv-drivers/ring -Ipv-drivers/common -I$(O)/gen
 FUZZ_SECONDS ?= 60
 CLANG        ?= clang
 
@@ -154,4 +158,5 @@ test-full: deps-full
 	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk
 	@O=$(O) FULL=1 tests/run $(T)
 
--include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d $(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*/*.d $(UNIT_O)/linux/*.d)
+-include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d \
+	$(GUEST_O)/lib/*.d $(UNIT_O)/*.d $(UNIT_O)/hv/*/*.d $(UNIT_O)/linux/*.d)

@@ -12,13 +12,15 @@ initramfs: $(O)/initramfs.cpio
 
 # Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
 $(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static \
-		$(O)/tools/parvus-monitor-static $(O)/tools/block-server $(O)/tools/parvus-device $(wildcard tools/domain0/*) guest-kernel
+		$(O)/tools/parvus-monitor-static $(O)/tools/block-server \
+		$(O)/tools/parvus-device $(wildcard tools/domain0/*) guest-kernel
 	@tools/mkdomain0 $@
 
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
 run: check-settings
 	@$(MAKE) deps-run
-	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio $(if $(GUEST)$(NATIVE),$(O)/initramfs.cpio)
+	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio \
+		$(if $(GUEST)$(NATIVE),$(O)/initramfs.cpio)
 	@tools/run
 
 # Before minutes are spent on building.
@@ -28,7 +30,8 @@ check-settings:
 # A bootable CD with hypervisor and domain 0.
 iso: deps-iso
 	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio
-	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/domain0.cpio "$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
+	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/domain0.cpio \
+		"$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
 	@echo "  ISO     $(O)/parvus.iso"
 	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$(HV_ARGS)"
 
@@ -37,7 +40,8 @@ debian: deps-debian
 debian-disk: deps-debian
 	@tools/debian-disk $(O)/debian
 
-.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot deps-conformance
+.PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot \
+	deps-conformance
 deps-build:
 	@tools/deps build
 deps-run:
@@ -57,10 +61,12 @@ deps-full:
 # Disks and network need programs of Debian in domain 0, which debian-disk builds.
 .PHONY: bench bench-compare bench-docs bench-screenshot
 bench: deps-bench deps-debian
-	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio $(O)/tests/guest/idle bench-micro debian-disk
+	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio \
+		$(O)/tests/guest/idle bench-micro debian-disk
 	@O=$(O) tools/bench/run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 bench-compare:
-	@test -n "$(A)" -a -n "$(B)" || { echo "bench-compare: A=old.json B=new.json are needed" >&2; exit 2; }
+	@test -n "$(A)" -a -n "$(B)" || \
+		{ echo "bench-compare: A=old.json B=new.json are needed" >&2; exit 2; }
 	@tools/bench/compare "$(A)" "$(B)"
 # The tables of docs/performance.md, from the last run.
 bench-docs:
@@ -78,8 +84,9 @@ deps-screenshot:
 TOOLS_VERSION := 0.1
 TOOLS_O       := $(O)/tools
 TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
-	-Wstrict-prototypes -Wno-missing-field-initializers -Werror -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
-	-fvisibility=hidden -ffile-prefix-map=$(CURDIR)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
+	-Wstrict-prototypes -Wno-missing-field-initializers -Werror \
+	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden \
+	-ffile-prefix-map=$(CURDIR)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
 	-Ipv-abi/include -Ipv-drivers/ring -Itools/libparvus -I$(TOOLS_O)
 # What libparvus needs; the command needs more.
 TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
@@ -116,7 +123,8 @@ $(TOOLS_O)/libparvus.a: $(LIB_OBJS)
 $(TOOLS_O)/libparvus.so.0: $(LIB_OBJS) tools/libparvus/libparvus.map
 	@echo "  LD      $@"
 	@$(CC) -shared -Wl,-soname,libparvus.so.0,-z,defs,-z,relro,-z,now \
-		-Wl,--no-undefined-version,--version-script=tools/libparvus/libparvus.map -o $@ $(LIB_OBJS) $(TOOLS_LIBS)
+		-Wl,--no-undefined-version,--version-script=tools/libparvus/libparvus.map -o $@ \
+		$(LIB_OBJS) $(TOOLS_LIBS)
 $(TOOLS_O)/parvus: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(PARVUS_LIBS)
@@ -178,7 +186,7 @@ install:
 	install -D -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/block-server
 	install -D -m 755 $(TOOLS_O)/parvus-monitor $(DESTDIR)$(PREFIX)/lib/parvus/parvus-monitor
 	for f in vmlinuz initramfs.cpio; do \
-		if [ -f $(O)/$$f ]; then install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; fi; done
+		[ ! -f $(O)/$$f ] || install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; done
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(MON_OBJS:.o=.d) $(wildcard $(USER_O)/*.d)
 

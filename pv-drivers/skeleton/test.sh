@@ -6,7 +6,8 @@
 
 out=$O/pv-drivers/entropy
 mkdir -p "$work/root/drv" "$work/u/drv"
-cp "$out/modules/entropy_back.ko" "$out/entropy-server" "$out/entropy-hostile" "$work/root/drv" || exit 99
+cp "$out/modules/entropy_back.ko" "$out/entropy-server" "$out/entropy-hostile" "$work/root/drv" ||
+	exit 99
 cp "$out/modules/entropy_front.ko" "$out/entropy-hostile" "$work/u/drv" || exit 99
 (cd "$work/u" && find . | cpio -o -H newc --quiet) >"$work/root/drv/u.cpio"
 
@@ -112,7 +113,8 @@ for kind in kernel program; do
 	most=$(longest 5)
 	wait $asking || fail "$kind: greedy: $(cat greedy.out)"
 	echo "$kind: $(cat greedy.out); the longest standstill was $most (idle: $idle)"
-	[ $most -lt $((idle * 3 + 100)) ] || fail "$kind: a program stood still for $most hundredths of a second"
+	[ $most -lt $((idle * 3 + 100)) ] ||
+		fail "$kind: a program stood still for $most hundredths of a second"
 	parvus-device remove $id
 	if [ $kind = kernel ]; then rmmod entropy_back; else wait $server; fi
 done

@@ -26,7 +26,8 @@ domain u 96 "disk=['$PWD/a.img,raw,xvda,rw','/dev/ram0,raw,xvdb,rw','vdev=xvdc,b
 	"vif=['bridge=parvus0']"
 for d in xvda xvdb xvdc xvdd; do there $d; done
 id=$(P domid u)
-[ "$(basename "$(readlink -f "/sys/class/net/vif$id.0/brport/bridge")")" = parvus0 ] || fail "not in the bridge"
+[ "$(basename "$(readlink -f "/sys/class/net/vif$id.0/brport/bridge")")" = parvus0 ] ||
+	fail "not in the bridge"
 [ "$(P block-list u | wc -l)" = 5 ] && [ "$(P network-list u | wc -l)" = 2 ] || fail "lists"
 U 'mkdir -p /a; mount /dev/xvda /a; echo kept >/a/f; dd if=/init of=/dev/xvdc bs=512 conv=sync,fsync 2>/dev/null'
 [ "$(head -c 4 c.img)" = "#!/b" ] || fail "the program's file has: $(head -c 20 c.img)"
@@ -53,10 +54,12 @@ U 'touch /stop'
 until_true 30 "ask u '[ -s /count ]'"
 U '[ "$(tail -1 /a/n)" = "$(cat /count)" ] && [ "$(wc -l </a/n)" = "$(cat /count)" ]'
 U 'mount | grep " /a " && echo more >>/a/f && sync'
-[ "$(P block-list u | awk '$1 == "xvda" { print $4, $5 }')" = "connected connected" ] || fail "$(P block-list u)"
+[ "$(P block-list u | awk '$1 == "xvda" { print $4, $5 }')" = "connected connected" ] ||
+	fail "$(P block-list u)"
 
 step "what somebody uses already: refused, and named"
-bad 1 "$PWD/a.img is in use by domain u as xvda (access=rw! shares it)" block-attach u "$PWD/a.img,raw,xvdh,rw"
+bad 1 "$PWD/a.img is in use by domain u as xvda (access=rw! shares it)" block-attach u \
+	"$PWD/a.img,raw,xvdh,rw"
 bad 1 "/dev/ram0 is in use by domain u as xvdb" block-attach u "/dev/ram0,raw,xvdh,ro"
 for l in /sys/block/loop*; do
 	[ "$(cat $l/loop/backing_file 2>/dev/null)" = "$PWD/a.img" ] && loop=/dev/${l##*/}
@@ -68,7 +71,8 @@ mke2fs -F /dev/ram1 >/dev/null 2>&1
 mkdir m r
 mount -o loop m.img m && mount /dev/ram1 r || fail "mount"
 bad 1 "m.img is in use by domain 0: /dev/loop" block-attach u "$PWD/m.img,raw,xvdh,rw"
-bad 1 "/dev/ram1 is in use by domain 0: /dev/ram1 is mounted on $PWD/r (access=rw! shares it)" block-attach u /dev/ram1,raw,xvdh,rw
+bad 1 "/dev/ram1 is in use by domain 0: /dev/ram1 is mounted on $PWD/r (access=rw! shares it)" \
+	block-attach u /dev/ram1,raw,xvdh,rw
 umount m && umount r || fail "umount"
 P block-attach u "$PWD/m.img,raw,xvdh,rw"
 there xvdh

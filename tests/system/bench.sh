@@ -18,15 +18,19 @@ python3 tests/system/bench/check.py . "$made" || fail "the report is not whole"
 keep old
 
 # what must be in it: a goal that is missed has its cause, a way out of order its line
-grep -q '^| anonymous fault, 4 KiB pages .*| no | two crossings' "$made/report.md" || fail "no cause"
-grep -q '^| write-cr3 | batched [0-9,]* | hypercall [0-9,]* | an entry' "$made/report.md" || fail "no order"
-grep -q '^| linux | 1. | 1 | 0.1.* %' "$made/report.md" || fail "no repeatability: $(grep '^| linux |' "$made/report.md")"
+grep -q '^| anonymous fault, 4 KiB pages .*| no | two crossings' "$made/report.md" ||
+	fail "no cause"
+grep -q '^| write-cr3 | batched [0-9,]* | hypercall [0-9,]* | an entry' "$made/report.md" ||
+	fail "no order"
+grep -q '^| linux | 1. | 1 | 0.1.* %' "$made/report.md" ||
+	fail "no repeatability: $(grep '^| linux |' "$made/report.md")"
 
 compare() { # STATUS TEXT OLD NEW
 	local rc
 	tools/bench/compare "$work/$3.json" "$work/$4.json" >"$work/said" 2>&1
 	rc=$?
-	[[ $rc == "$1" && $(cat "$work/said") == *$2* ]] || fail "compare $3 $4: status $rc: $(cat "$work/said")"
+	[[ $rc == "$1" && $(cat "$work/said") == *$2* ]] ||
+		fail "compare $3 $4: status $rc: $(cat "$work/said")"
 }
 plant() { # NAME FILE EXPRESSION: results of raw records that sed has changed
 	cp "$raw/$2" "$work/kept"
@@ -63,11 +67,13 @@ compare 2 "not results.json" old other
 # bad records: one line, status 1, the reports stay as they were
 report || fail "again: $(cat "$work/said")"
 before=$(md5sum "$made"/*)
-for line in 'BENCH x native' 'BENCH x native 0 1 1 1' 'BENCH x native 1 y 1 1' 'BENCH x native 1 1 1 1 faults' \
+for line in 'BENCH x native' 'BENCH x native 0 1 1 1' 'BENCH x native 1 y 1 1' \
+	'BENCH x native 1 1 1 1 faults' \
 	'BENCH Ä native 1 1 1 1' 'SIZE text many bytes' 'CHECK x perhaps'; do
 	echo "$line" >>"$raw/micro.1"
 	report && fail "taken: $line"
-	[[ $(wc -l <"$work/said") == 1 && $(cat "$work/said") == "bench: micro.1: "* ]] || fail "$line: $(cat "$work/said")"
+	[[ $(wc -l <"$work/said") == 1 && $(cat "$work/said") == "bench: micro.1: "* ]] ||
+		fail "$line: $(cat "$work/said")"
 	sed -i '$d' "$raw/micro.1"
 done
 : >"$raw/linux.native.time.1"
@@ -77,11 +83,14 @@ report && fail "an empty text was taken"
 # counters that are not as the plugin has them
 agree() { # STATUS TEXT CROSSINGS [SLACK]
 	local rc
-	printf 'BENCH a x 1 9 9 9 raw=9 crossings=7\nBENCH b x 1 9 9 9 raw=9 crossings=%s\n' "$3" >"$work/console"
+	printf 'BENCH a x 1 9 9 9 raw=9 crossings=7\nBENCH b x 1 9 9 9 raw=9 crossings=%s\n' "$3" \
+		>"$work/console"
 	printf 'RECORD 0 insns=9 hv.cr3_writes=2\nSYM 0 f.isra.0 handler 9 7\nSYM 0 f.isra.0.cold handler 9 3\nRECORD 1 insns=9\nSYM 1 f handler 9 100\nSYM 1 g handler 9 20\n' >"$work/plugin"
-	awk -v keys=crossings -v sources=f+g ${4:+-v slack="$4"} -f tools/bench/plugin/agree.awk "$work/console" "$work/plugin" >"$work/said"
+	awk -v keys=crossings -v sources=f+g ${4:+-v slack="$4"} -f tools/bench/plugin/agree.awk \
+		"$work/console" "$work/plugin" >"$work/said"
 	rc=$?
-	[[ $rc == "$1" && $(cat "$work/said") == *$2* ]] || fail "agree $3 ${4:-}: status $rc: $(cat "$work/said")"
+	[[ $rc == "$1" && $(cat "$work/said") == *$2* ]] ||
+		fail "agree $3 ${4:-}: status $rc: $(cat "$work/said")"
 }
 agree 0 "hypervisor 127, plugin 127, in 2 records" 120
 agree 1 "b x: hypervisor 121, plugin 120" 121
@@ -93,8 +102,10 @@ agree 1 "b x: hypervisor 0, plugin 120" 0 0.02
 printf 'before\n<!-- bench goals -->\nold\n<!-- end -->\nafter\n' >"$work/doc.md"
 tools/bench/docs "$work/old.json" "$work/doc.md" || fail "docs"
 grep -q '^| null system call | ' "$work/doc.md" || fail "docs: $(cat "$work/doc.md")"
-[[ $(sed -n '1p;/^old/p;$p' "$work/doc.md") == $'before\nafter' ]] || fail "docs: $(cat "$work/doc.md")"
+[[ $(sed -n '1p;/^old/p;$p' "$work/doc.md") == $'before\nafter' ]] ||
+	fail "docs: $(cat "$work/doc.md")"
 printf '<!-- bench nothing -->\n<!-- end -->\n' >"$work/doc.md"
 tools/bench/docs "$work/old.json" "$work/doc.md" 2>"$work/said" && fail "docs: a table that is none"
-[[ $(cat "$work/said") == "docs: no table is called nothing" ]] || fail "docs says: $(cat "$work/said")"
+[[ $(cat "$work/said") == "docs: no table is called nothing" ]] ||
+	fail "docs says: $(cat "$work/said")"
 exit 0

@@ -16,7 +16,7 @@ TIMEOUT=${TIMEOUT:-800} control "$(cat <<'END'
 # the programs in the domain's small user space, too
 {
 	dd if=listen bs=512 conv=sync 2>/dev/null
-	(cd / && for f in usr usr/bin usr/bin/disk usr/bin/blockio usr/bin/diskpeer; do echo $f; done |
+	(cd / && printf '%s\n' usr usr/bin usr/bin/disk usr/bin/blockio usr/bin/diskpeer |
 		cpio -o -H newc 2>/dev/null)
 } >listen.new
 mv listen.new listen
@@ -44,7 +44,8 @@ is size "$(guest cat /sys/block/xvda/size)" 65536
 guest 'blockio keep /dev/xvda 3 && blockio same /dev/xvda 3'
 blockio same /dev/ram0 3 || fail "the ram disk has something else"
 guest 'blockio verify /dev/xvda 4 4 7'
-guest 'mke2fs /dev/xvda >/dev/null 2>&1; mkdir /m; mount /dev/xvda /m && cp /usr/bin/disk /m && umount /m'
+guest 'mke2fs /dev/xvda >/dev/null 2>&1; mkdir /m; mount /dev/xvda /m &&
+cp /usr/bin/disk /m && umount /m'
 guest 'mount /dev/xvda /m && cmp /m/disk /usr/bin/disk && umount /m'
 
 step "torn away"
@@ -65,7 +66,8 @@ dd if=/dev/zero of=img bs=1M count=16 2>/dev/null
 losetup -f >/dev/null	# makes one
 losetup -r /dev/loop0 img || fail losetup
 create 1 name=xvdb dev=/dev/loop0 flags=1
-guest 'cat /sys/block/xvdb/ro; blockio zeroes /dev/xvdb 0 16777216; dd if=/etc/passwd of=/dev/xvdb 2>/dev/null; [ $? != 0 ]'
+guest 'cat /sys/block/xvdb/ro; blockio zeroes /dev/xvdb 0 16777216
+dd if=/etc/passwd of=/dev/xvdb 2>/dev/null; [ $? != 0 ]'
 is read-only "$(guest cat /sys/block/xvdb/ro)" 1
 create 2 name=xvdc dev=none flags=2
 empty=$id
@@ -142,7 +144,8 @@ grep '^good:' said | grep -v 'answered 0' && fail "the truth was not believed"
 # an index of answers is looked at when the ring seems full, and at the beginning
 grep '^answers-jump' said | grep -vE 'answered 0|: closed' && fail "an index of answers"
 grep -E '^(end|wrap):' said | grep -v 'answered -22' && fail "beyond the end"
-grep -vE '^(good|answers-jump|end|wrap|op|table-race):' said | grep -v ': closed' && fail "a lie was believed"
+grep -vE '^(good|answers-jump|end|wrap|op|table-race):' said | grep -v ': closed' &&
+	fail "a lie was believed"
 wait $v
 grep 'blockio ok' verify || fail "another disk: $(cat verify)"
 P destroy b
@@ -182,10 +185,12 @@ mount /dev/ram0 /m || fail mount
 (cd /m && cpio -idm <$R 2>/dev/null && mkdir -p dev proc sys)
 echo 'echo root: $(grep " / " /proc/mounts | tail -1); sync; mount -o remount,ro /' >/m/cmd
 umount /m
-P create -q -p name=r kernel=$K memory=64 extra="console=hvc0 quiet panic=-1 root=/dev/xvda rw init=/init"
+P create -q -p name=r kernel=$K memory=64 \
+	extra="console=hvc0 quiet panic=-1 root=/dev/xvda rw init=/init"
 disk create "$(parvus domid r)" 0 0 name=xvda dev=/dev/ram0 >out || fail "$(cat out)"
 P unpause r
 until_true 30 'gone r'
-grep 'root: /dev/root / ext4 rw' /var/log/parvus/console-r.log || fail "$(tail -5 /var/log/parvus/console-r.log)"
+grep 'root: /dev/root / ext4 rw' /var/log/parvus/console-r.log ||
+	fail "$(tail -5 /var/log/parvus/console-r.log)"
 END
 )"

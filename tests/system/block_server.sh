@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @timeout 200
-# A disk that a program serves, /usr/lib/parvus/block-server on a file: what a domain U writes is in the
-# file, also if the program is killed again and again while it writes; the program ends with
-# the device; a wrong file is one line, and no server.
+# A disk that a program serves, /usr/lib/parvus/block-server on a file: what a domain U writes is in
+# the file, also if the program is killed again and again while it writes; the program ends with the
+# device; a wrong file is one line, and no server.
 . tests/system/lib.bash
 
 control "$(cat <<'END'

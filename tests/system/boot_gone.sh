@@ -7,7 +7,8 @@
 
 symbol() { nm "$O/parvus.elf" | awk -v s="$1" '$3 == s { print $1 }'; }
 page() { printf '%x' $((0x${1:4} & ~4095)); }	# without the upper 16 bits: bash has signed numbers
-start=$(symbol image_start) end=$(symbol boot_end) main=$(symbol boot_main) entry=$(symbol syscall_entry)
+start=$(symbol image_start) end=$(symbol boot_end) main=$(symbol boot_main) \
+	entry=$(symbol syscall_entry)
 [[ -n $start && -n $end && -n $main && -n $entry ]] || fail "a symbol is missing"
 pages=$(((0x${end:4} - 0x${start:4}) / 4096))
 ((pages >= 10)) || fail "boot/ has $pages pages"
@@ -17,7 +18,8 @@ cp "$O/tests/guest/idle" "$work/kernel"
 echo 'domain=idle kernel=kernel mem=16M cmdline="idle"' >"$work/manifest"
 (cd "$work" && printf '%s\n' manifest kernel | cpio -o -H newc --quiet) >"$work/bundle"
 mkfifo "$work/mon.in" "$work/mon.out"
-"${QEMU:-qemu-system-x86_64}" -accel tcg -cpu max -smp 2 -m 128 -no-reboot -nodefaults -display none \
+"${QEMU:-qemu-system-x86_64}" -accel tcg -cpu max -smp 2 -m 128 -no-reboot -nodefaults \
+	-display none \
 	-debugcon "file:$work/debug" -chardev "pipe,id=mon,path=$work/mon" -mon mon \
 	-kernel "$O/parvus.elf" -initrd "$work/bundle" </dev/null &
 qemu=$!
@@ -44,11 +46,13 @@ for ((p = 0; p < pages; p++)); do
 	[[ $(grep -c "^$at: [0-9a-f]* X[^ ]*W" "$work/text") == 2 ]] ||
 		fail "not plain data on both CPUs: $(grep "^$at:" "$work/text")"
 done
-[[ $(grep -c "^ffff$(printf '%012x' $((0x$(page "$entry")))): [0-9a-f]* -[^ ]*-$" "$work/text") == 2 ]] ||
+[[ $(grep -c "^ffff$(printf '%012x' $((0x$(page "$entry")))): [0-9a-f]* -[^ ]*-$" "$work/text") == \
+	2 ]] ||
 	fail "the text of ring 0 is not what it should be, or this test cannot read the list"
 objcopy -O binary --only-section=.boot.text "$O/parvus.elf" "$work/boot.text"
 was=$(od -An -v -tx1 -j $((0x${main:4} - 0x${start:4})) -N 16 "$work/boot.text" | tr -d ' \n')
-is=$(sed -n "s/^$main: //p; s/^$(printf '%016x' $((0x$main + 8))): //p" "$work/text" | sed 's/0x//g' | tr -d ' \n')
+is=$(sed -n "s/^$main: //p; s/^$(printf '%016x' $((0x$main + 8))): //p" "$work/text" |
+	sed 's/0x//g' | tr -d ' \n')
 [[ ${#was} == 32 && ${#is} == 32 ]] || fail "cannot compare '$was' with '$is'"
 [[ $was != "$is" ]] || fail "boot_main() is still there"
 
@@ -56,7 +60,8 @@ is=$(sed -n "s/^$main: //p; s/^$(printf '%016x' $((0x$main + 8))): //p" "$work/t
 read -r -a objects <"$O/parvus.elf.objects"
 link() {
 	gcc -nostdlib -static -no-pie -Wl,--build-id=none,--no-warn-rwx-segments \
-		-Wl,-T,hypervisor/x86/hypervisor.lds -o "$work/linked" "${objects[@]}" "$@" 2>"$work/err"
+		-Wl,-T,hypervisor/x86/hypervisor.lds -o "$work/linked" "${objects[@]}" "$@" \
+		2>"$work/err"
 }
 link || fail "does not link: $(<"$work/err")"
 for use in 'void boot_main(void); void stray(void); void stray(void) { boot_main(); }' \

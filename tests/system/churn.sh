@@ -73,7 +73,8 @@ echo "note: $half of the killed creations had made their domain"
 micro last off
 until_true 20 "gone last"
 balanced "$before"
-[ "$(field overhead_kib 0)" -lt $((own + 512)) ] || fail "domain 0 costs $own KiB before, $(field overhead_kib 0) now"
+[ "$(field overhead_kib 0)" -lt $((own + 512)) ] ||
+	fail "domain 0 costs $own KiB before, $(field overhead_kib 0) now"
 # domain 0 ends while others run: they go with it
 for i in 1 2 3 4 5 6 7 8; do micro spin$i spin; done
 END

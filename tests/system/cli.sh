@@ -12,7 +12,8 @@ commands=$("$parvus" help | sed -n 's/^  \([a-z-]*\) .*/\1/p')
 [[ $(wc -w <<<"$commands") -ge 39 ]] || fail "parvus help lists: $commands"
 for c in $commands; do
 	out=$("$parvus" "$c" --help 2>"$work/err") || fail "$c --help: status $?"
-	[[ $out == *"parvus $c"* && $out == *--json* && ! -s $work/err ]] || fail "$c --help says: $out"
+	[[ $out == *"parvus $c"* && $out == *--json* && ! -s $work/err ]] ||
+		fail "$c --help says: $out"
 	[[ $("$parvus" "$c" -h) == "$out" ]] || fail "$c -h is not $c --help"
 	[[ $("$parvus" help "$c") == "$out" ]] || fail "help $c is not $c --help"
 done
@@ -29,7 +30,8 @@ bad() {
 	[[ $rc == "$want" ]] || fail "parvus $*: status $rc, not $want: $(cat "$work/err")"
 	[[ -z $out ]] || fail "parvus $*: on stdout: $out"
 	[[ $(wc -l <"$work/err") == 1 ]] || fail "parvus $*: not one line: $(cat "$work/err")"
-	[[ $(cat "$work/err") == "parvus: "*"$text"* ]] || fail "parvus $*: says: $(cat "$work/err"), not: $text"
+	[[ $(cat "$work/err") == "parvus: "*"$text"* ]] ||
+		fail "parvus $*: says: $(cat "$work/err"), not: $text"
 }
 bad 1 "a command is expected"
 bad 1 "unknown command frobnicate" frobnicate
@@ -41,8 +43,8 @@ for c in $commands; do
 	bad $status "unknown option -y" "$c" -y
 done
 for c in destroy pause unpause console rename domid domname vcpu-pin vcpu-set mem-set mem-max \
-	dump-core monitor block-attach block-detach block-list block-resize block-set cd-insert cd-eject \
-	network-attach network-detach network-list network-nat; do
+	dump-core monitor block-attach block-detach block-list block-resize block-set cd-insert \
+	cd-eject network-attach network-detach network-list network-nat; do
 	[[ $c == block-set ]] || bad 1 "expected" "$c"
 done
 bad 1 "too many arguments" destroy 1 2
@@ -95,8 +97,9 @@ none="cannot open /dev/parvus/control: not there (is this domain 0 of Parvus?)"
 for c in list info uptime vcpu-list sched top stat trace dmesg "destroy 1" "pause web" \
 	"unpause 1" "console web" "rename 1 x" "domid x" "domname 1" "shutdown -a" "reboot 1" \
 	"vcpu-pin 1 0 0" "vcpu-set 1 1" "mem-set 1 5" "mem-max 1 5" "dump-core 1 $work/core" \
-	"monitor 1" "create name=x kernel=/dev/null" "block-attach 1 /x,raw,xvdb,w" "block-detach -f 1 xvda" \
-	"block-list 1" "block-resize 1 xvda" "block-set --iops 5 1 xvda" "cd-insert 1 xvda /x" "cd-eject 1 0" \
+	"monitor 1" "create name=x kernel=/dev/null" "block-attach 1 /x,raw,xvdb,w" \
+	"block-detach -f 1 xvda" "block-list 1" "block-resize 1 xvda" \
+	"block-set --iops 5 1 xvda" "cd-insert 1 xvda /x" "cd-eject 1 0" \
 	"network-attach 1 bridge=br0" "network-detach 1 0" "network-list 1"; do
 	# shellcheck disable=SC2086
 	bad 1 "$none" $c
@@ -152,7 +155,8 @@ cfg 'name = "web"\nkernel = "/k"\n'
 bad 1 "memory: a number is expected" create -n "$work/a.cfg" memory=lots
 # warnings are lines too, but no failure
 cfg 'name = "web"\nkernel = "/k"\nfoo = 1\n'
-out=$("$parvus" create -n "$work/a.cfg" memory=77 name=other 2>"$work/err") || fail "a warning fails"
+out=$("$parvus" create -n "$work/a.cfg" memory=77 name=other 2>"$work/err") ||
+	fail "a warning fails"
 grep -q "warning: $work/a.cfg:3: foo: unknown key, ignored" "$work/err" || fail "$(cat "$work/err")"
 [[ $out == *'memory = 77'* && $out == *'name = "other"'* ]] || fail "overrides: $out"
 cfg "name = 'web'\nkernel = '/k'\nvif = ['', 'model=e1000,devid=0', 'rate=1Mb/s']\ndisk = ['a.img,raw,xvda,w', 'phy:vg/lv,xvdb,r']\n"

@@ -24,7 +24,8 @@ domain c 32 on_crash=preserve
 ask c true || fail "no answer"
 panic c
 until_true 20 "state c ---sc-"
-P list -v c | grep -q '^c .*---sc- .* crash 255: panic: .*sysrq' || fail "list -v: $(parvus list -v c)"
+P list -v c | grep -q '^c .*---sc- .* crash 255: panic: .*sysrq' ||
+	fail "list -v: $(parvus list -v c)"
 P info c | grep -q '^reason *: crash$' || fail "info: $(parvus info c)"
 P info --json c | grep -q '"reason":"crash"' || fail "info --json"
 bad 1 "has ended already (crash)" shutdown c
@@ -103,9 +104,11 @@ rc=$?
 grep -v '^[A-Za-z0-9+/=]\{60,\}$' "$work/said"
 ((rc == 0)) || exit $rc
 command -v gdb >/dev/null || { echo "no gdb: core files were not looked at"; exit 77; }
-tr -d '\r' <"$work/said" | sed -n '/^core-of-dump:$/,/^core-end$/p' | sed '1d;$d' | base64 -d | gzip -dc >"$work/core" ||
+tr -d '\r' <"$work/said" | sed -n '/^core-of-dump:$/,/^core-end$/p' | sed '1d;$d' | base64 -d |
+	gzip -dc >"$work/core" ||
 	fail "the core file did not arrive"
 gdb -batch -nx -ex bt -ex 'x/s &linux_banner' "$O/vmlinux" "$work/core" >"$work/gdb" 2>&1
-grep -qE '^#0 +0x[0-9a-f]+ in [a-z]' "$work/gdb" && grep -q '<linux_banner>:.*"Linux version 6\.1' "$work/gdb" ||
+grep -qE '^#0 +0x[0-9a-f]+ in [a-z]' "$work/gdb" &&
+	grep -q '<linux_banner>:.*"Linux version 6\.1' "$work/gdb" ||
 	{ cat "$work/gdb"; fail "gdb does not find the kernel in the core file"; }
 exit 0

@@ -21,4 +21,5 @@ until grep -q '^END-2' said || [ $i = 600 ]; do usleep 100000; i=$((i + 1)); don
 tr -d '\r' <said | grep -E '^(PING-2|<p>Hello from domain 0 of Parvus.|written|END-2)$'
 END
 )"
-[[ $rc == 0 && $out == *$'PING-2\n<p>Hello from domain 0 of Parvus.\nwritten\nEND-2' ]] || fail "status $rc: $out"
+[[ $rc == 0 && $out == *$'PING-2\n<p>Hello from domain 0 of Parvus.\nwritten\nEND-2' ]] ||
+	fail "status $rc: $out"

@@ -17,7 +17,8 @@ systemctl --failed --no-legend | tee failed
 [ "$(stat -c %d /)" = "$((0x$(stat -c %t /dev/$ROOT) * 256 + 0x$(stat -c %T /dev/$ROOT)))" ]
 
 mkdir -p p/DEBIAN p/opt
-printf 'Package: parvus-try\nVersion: 1\nArchitecture: all\nMaintainer: nobody <n@example.org>\nDescription: try\n' >p/DEBIAN/control
+printf '%s\n' 'Package: parvus-try' 'Version: 1' 'Architecture: all' \
+	'Maintainer: nobody <n@example.org>' 'Description: try' >p/DEBIAN/control
 echo 'it is installed' >p/opt/parvus-try
 dpkg-deb -b p parvus-try.deb
 apt-get install -qq -y ./parvus-try.deb
@@ -26,10 +27,12 @@ dpkg-query -Wf '${Package} ${db:Status-Status}\n' parvus-try
 echo "@ $(cut -d' ' -f1 /proc/uptime) package installed"
 
 job() { # DISK DEPTH NAME OPTIONS
-	printf '[%s-%s-%s]\nstonewall\nfilename=/dev/%s\niodepth=%s\n%s\n' "$1" "$3" "$2" "$1" "$2" "$4"
+	printf '[%s-%s-%s]\nstonewall\nfilename=/dev/%s\niodepth=%s\n%s\n' "$1" "$3" "$2" \
+		"$1" "$2" "$4"
 }
 {
-	printf '[global]\nioengine=libaio\ndirect=1\nverify=crc32c\nverify_fatal=1\nsize=%sm\n' "$SIZE"
+	printf '[global]\nioengine=libaio\ndirect=1\nverify=crc32c\nverify_fatal=1\nsize=%sm\n' \
+		"$SIZE"
 	for disk in $DISKS; do
 		for depth in 1 32; do
 			job $disk $depth sequential "rw=write
@@ -45,7 +48,11 @@ bs=16k"
 for disk in $DISKS; do
 	[ -b /dev/$disk ] || { echo "no /dev/$disk: $(ls /sys/block | tr '\n' ' ')"; exit 1; }
 done
-fio --eta=never --output=fio.out jobs || { grep -iE 'error|verify:|err=[^0]*[1-9]' fio.out; dmesg | tail -5; exit 1; }
+fio --eta=never --output=fio.out jobs || {
+	grep -iE 'error|verify:|err=[^0]*[1-9]' fio.out
+	dmesg | tail -5
+	exit 1
+}
 [ "$(grep -c 'err= 0' fio.out)" = "$(grep -c '^stonewall' jobs)" ]
 echo "@ $(cut -d' ' -f1 /proc/uptime) fio: $(grep -c 'err= 0' fio.out) jobs"
 for disk in $DISKS; do
@@ -74,8 +81,10 @@ until_true 20 '[ ! -e /run/parvus/domains ] || [ -z "$(ls /run/parvus/domains)" 
 e2fsck -fn u.img || fail "the file system of the root disk is not clean"
 qemu-img check -q q.qcow2 || fail "qcow2"
 qemu-img convert -O raw q.qcow2 q.raw || fail "qcow2"
-[ "$(sum xvdb)" = "$(md5sum <raw.img | cut -d' ' -f1)" ] || fail "raw.img is not what the domain read"
-[ "$(sum xvdc)" = "$(md5sum </dev/ram0 | cut -d' ' -f1)" ] || fail "ram0 is not what the domain read"
+[ "$(sum xvdb)" = "$(md5sum <raw.img | cut -d' ' -f1)" ] ||
+	fail "raw.img is not what the domain read"
+[ "$(sum xvdc)" = "$(md5sum </dev/ram0 | cut -d' ' -f1)" ] ||
+	fail "ram0 is not what the domain read"
 [ "$(sum xvdd)" = "$(md5sum <q.raw | cut -d' ' -f1)" ] || fail "q.qcow2 is not what the domain read"
 step "all found"
 END

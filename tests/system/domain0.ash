@@ -45,7 +45,9 @@ until_true() { # SECONDS COMMAND: within that time, on a clock that runs on
 field() {
 	local key=$1
 	shift
-	parvus info --json "$@" | sed -n 's/^ *"'"$key"'":"\(.*\)",\{0,1\}$/\1/p; t; s/^ *"'"$key"'":\([^",]*\),\{0,1\}$/\1/p'
+	parvus info --json "$@" |
+		sed -n 's/^ *"'"$key"'":"\(.*\)",\{0,1\}$/\1/p; t
+			s/^ *"'"$key"'":\([^",]*\),\{0,1\}$/\1/p'
 }
 state() { [ "$(field state_letters "$1" 2>/dev/null)" = "$2" ]; }
 gone() { ! parvus domid "$1" >/dev/null 2>&1; }
@@ -57,7 +59,8 @@ ramdisk() {
 	{ cat $R; (cd rd.dir && echo cmd | cpio -o -H newc 2>/dev/null); } >"$1"
 }
 # A guest that does what is typed, line by line, without an echo, and has Ctrl-C.
-ramdisk listen "exec setsid cttyhack sh -c 'stty -echo; echo LISTENING; while read -r line; do eval \"\$line\"; done'"
+ramdisk listen \
+	"exec setsid cttyhack sh -c 'stty -echo; echo LISTENING; while read -r line; do eval \"\$line\"; done'"
 
 # domain NAME MEMORY [KEY=VALUE | OPTION]...: Linux with the small user space. In 32 MiB there is
 # no room for pointers from all per-CPU memory to cgroups (4 MiB).
@@ -65,7 +68,8 @@ domain() {
 	local name=$1 memory=$2
 	shift 2
 	P create -q name="$name" kernel=$K ramdisk=listen memory="$memory" \
-		extra="console=hvc0 quiet loglevel=4 panic=-1 cgroup.memory=nokmem hostname=$name" "$@"
+		extra="console=hvc0 quiet loglevel=4 panic=-1 cgroup.memory=nokmem hostname=$name" \
+		"$@"
 }
 
 # debian_domain NAME DISKS SCRIPT [KEY=VALUE | OPTION]...: Debian from a fresh copy of its disk
@@ -153,12 +157,14 @@ balanced() { # BEFORE: within some seconds all is as it was
 	local i=0
 	while [ "$(account)" != "$1" ]; do
 		i=$((i + 1))
-		[ $i -lt 100 ] || fail "before: $(echo "$1" | tr -d '\n') after: $(account | tr -d '\n')"
+		[ $i -lt 100 ] ||
+			fail "before: $(echo "$1" | tr -d '\n') after: $(account | tr -d '\n')"
 		usleep 100000
 	done
 }
 clean_dmesg() {
-	dmesg | grep -iE -A15 "call trace|unchecked msr|WARNING:|BUG:|hung task|Oops:|general protection fault:.*#" &&
+	dmesg | grep -iE -A15 \
+		"call trace|unchecked msr|WARNING:|BUG:|hung task|Oops:|general protection fault:.*#" &&
 		fail "domain 0's kernel complains"
 	return 0
 }

@@ -6,14 +6,16 @@
 
 unset GUEST
 domain0 'parvus list; parvus run -- uname -a'
-[[ $rc == 0 && $out == *$'\nDomain-0 '*$'\ndemo '*$'\nLinux '*'6.1.'*'-parvus '* ]] || fail "status $rc: $out"
+[[ $rc == 0 && $out == *$'\nDomain-0 '*$'\ndemo '*$'\nLinux '*'6.1.'*'-parvus '* ]] ||
+	fail "status $rc: $out"
 
 # statuses, output without dressing, the memory map
 DEMO=0 domain0 'parvus run -- "echo one; echo two; exit 7"; echo $?
 parvus run -- "ls -1 /dev/parvus; id -u; '"${DMESG//\"/\\\"}"'" || exit 1
 grep -c "System RAM" /proc/iomem; grep -q "^00000000-.*Reserved" /proc/iomem || exit 1
 parvus list | wc -l; '"$DMESG"
-[[ $rc == 0 && $out == $'one\ntwo\n7\ndevice\nevent\ngrant\n0\n'[1-9]*$'\n2' ]] || fail "status $rc: $out"
+[[ $rc == 0 && $out == $'one\ntwo\n7\ndevice\nevent\ngrant\n0\n'[1-9]*$'\n2' ]] ||
+	fail "status $rc: $out"
 
 # what domain 0 may look at (firmware), and what it may not: the hypervisor's image, local and
 # I/O APIC, memory that is free or another domain's

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @timeout 900
-# docs/driver-guide.md is true: the code that it quotes is that of the skeleton, and its commands, run
-# word for word in a copy of the tree, make a pair of drivers that builds and passes its
-# test. tools/new-driver refuses what is wrong, and leaves nothing.
+# docs/driver-guide.md is true: the code that it quotes is that of the skeleton, and its commands,
+# run word for word in a copy of the tree, make a pair of drivers that builds and passes its test.
+# tools/new-driver refuses what is wrong, and leaves nothing.
 . tests/system/lib.bash
 
 guide=docs/driver-guide.md
@@ -14,7 +14,9 @@ perl -e '
 	my ($n, $bad) = (0, 0);
 	while ($guide =~ /^```c\n(.*?)^```$/msg) {
 		$n++;
-		index($code, $1) >= 0 or print("$ARGV[0] quotes what is not in the skeleton:\n$1"), $bad++;
+		next if index($code, $1) >= 0;
+		print("$ARGV[0] quotes what is not in the skeleton:\n$1");
+		$bad++;
 	}
 	print "$n pieces of code\n";
 	exit($bad || $n < 5);
@@ -25,7 +27,8 @@ done
 
 mkdir "$work/tree"
 build=$(realpath "$O")
-tar --exclude=./build --exclude=./.git --exclude="./$O" -cf - . | tar -C "$work/tree" -xf - || exit 99
+tar --exclude=./build --exclude=./.git --exclude="./$O" -cf - . | tar -C "$work/tree" -xf - ||
+	exit 99
 ln -s "$build" "$work/tree/build"
 cd "$work/tree" || exit 99
 unset O
@@ -35,7 +38,8 @@ bad() { # TEXT ARGUMENT...: refused with one line that has TEXT
 	local text=$1
 	shift
 	tools/new-driver "$@" >"$work/out" 2>"$work/err" && fail "new-driver $* is accepted"
-	[[ $(wc -l <"$work/err") == 1 && $(<"$work/err") == "new-driver: "*"$text"* && ! -s $work/out ]] ||
+	[[ $(wc -l <"$work/err") == 1 && $(<"$work/err") == "new-driver: "*"$text"* &&
+		! -s $work/out ]] ||
 		fail "new-driver $* says: $(cat "$work/out" "$work/err")"
 }
 before=$(ls -A pv-drivers)
@@ -55,10 +59,12 @@ bad "0x101 to" counter 0x123456789
 
 sed -n '/^```sh$/,/^```$/{/^```/d; p}' $guide >"$work/commands"
 [[ $(wc -l <"$work/commands") -ge 4 ]] || fail "the guide has no commands"
-bash -e "$work/commands" >"$work/said" 2>&1 || { cat "$work/said"; fail "the commands of the guide"; }
+bash -e "$work/commands" >"$work/said" 2>&1 ||
+	{ cat "$work/said"; fail "the commands of the guide"; }
 tail -30 "$work/said"
 grep -q 'test_counter ok' "$work/said" || fail "no test was run"
 bad "there already" counter
-bad "has this class" another "$(sed -n 's/.*PARVUS_CLASS_COUNTER.*\(0x[0-9a-f]*\)u/\1/p' pv-drivers/counter/counter.h)"
+bad "has this class" another \
+	"$(sed -n 's/.*PARVUS_CLASS_COUNTER.*\(0x[0-9a-f]*\)u/\1/p' pv-drivers/counter/counter.h)"
 grep -rniE 'entropy|0x100\b|00000100' pv-drivers/counter && fail "names of the skeleton are left"
 exit 0

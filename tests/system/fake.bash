@@ -6,7 +6,8 @@ parvus=$(realpath "$O/tests/tools/parvus-fake")
 guest_bin=$(realpath "$O/tests/tools/fake_guest")
 PARVUS_MONITOR=$(realpath "$O/tests/tools/monitor-fake")
 export PARVUS_MONITOR
-[[ -x $parvus && -x $PARVUS_MONITOR && -x $guest_bin ]] || { echo "no $parvus: make tests-built"; exit 99; }
+[[ -x $parvus && -x $PARVUS_MONITOR && -x $guest_bin ]] ||
+	{ echo "no $parvus: make tests-built"; exit 99; }
 export PARVUS_FAKE=$work/fake PARVUS_RUN_DIR=$work/run PARVUS_LOG_DIR=$work/log
 export PARVUS_DUMP_DIR=$work/dump PARVUS_LIB_DIR=$work/lib
 pids() { cat "$PARVUS_RUN_DIR"/domains/*/pid 2>/dev/null; }

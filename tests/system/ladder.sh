@@ -15,7 +15,8 @@ def read(name):
     """The text without comments and strings."""
     text = open(os.path.join(folder, name)).read()
     return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"',
-                  lambda m: '""' if m[0][0] == '"' else re.sub(r'[^\n]', ' ', m[0]), text, flags=re.S)
+                  lambda m: '""' if m[0][0] == '"' else re.sub(r'[^\n]', ' ', m[0]),
+                  text, flags=re.S)
 
 def functions(text):
     """name: body of each function; a body ends at the brace that closes it."""
@@ -80,20 +81,25 @@ sys.exit(bool(bad))
 END
 
 python3 "$work/check.py" hypervisor/mmu || fail "hypervisor/mmu"
-grep -rln --include='*.[chS]' 'mmu/mmu\.h' hypervisor | grep -v '^hypervisor/mmu/' && fail "mmu.h is included outside of its folder"
+grep -rln --include='*.[chS]' 'mmu/mmu\.h' hypervisor | grep -v '^hypervisor/mmu/' &&
+	fail "mmu.h is included outside of its folder"
 
 seen() { # WHAT TEXT FILE SED-SCRIPT: the check of a copy changed so fails and says TEXT
 	rm -rf "$work/copy"
 	cp -r hypervisor/mmu "$work/copy" || exit 99
 	sed -i "$4" "$work/copy/$3" || exit 99
-	cmp -s "hypervisor/mmu/$3" "$work/copy/$3" && { echo "the change does not fit $3: $1"; exit 99; }
+	cmp -s "hypervisor/mmu/$3" "$work/copy/$3" &&
+		{ echo "the change does not fit $3: $1"; exit 99; }
 	python3 "$work/check.py" "$work/copy" >"$work/out" && fail "not seen: $1"
 	grep -q "$2" "$work/out" || { cat "$work/out"; fail "something else was seen: $1"; }
 }
 after() { echo "/$1(.*)\$/,/^}/s/^}/	$2;\n}/"; }	# FUNCTION STATEMENT: at the end of its body
-seen "a call down the ladder" 'pool.c names shadow_serve' pool.c "$(after '^static void page_free' 'shadow_serve()')"
-seen "a declaration of what is below" 'tree.c names flush_done' tree.c '$astatic void flush_done(struct vcpu *v, struct aspace *as);'
-seen "a part that changed places" 'names guest_table' shadow.c '/"walk.c"/d; /"fault.c"/a#include "walk.c"'
+seen "a call down the ladder" 'pool.c names shadow_serve' pool.c \
+	"$(after '^static void page_free' 'shadow_serve()')"
+seen "a declaration of what is below" 'tree.c names flush_done' tree.c \
+	'$astatic void flush_done(struct vcpu *v, struct aspace *as);'
+seen "a part that changed places" 'names guest_table' shadow.c \
+	'/"walk.c"/d; /"fault.c"/a#include "walk.c"'
 seen "a part that is not included" 'lose.c is not a part' shadow.c '/"lose.c"/d'
 seen "a right that a re-sync raises" 'resync_leaf_table() has .braw' fill.c \
 	's/leaf_put(&t\[i\], now);/t[i].raw |= PTE_D;/'
@@ -101,10 +107,14 @@ seen "an entry from a number" 'fill_neighbour() has .(struct leaf' fill.c \
 	's/leaf_put(&t\[i\], l);/leaf_put(\&t[i], (struct leaf){ { g } });/'
 seen "an entry from a pointer" 'fill_neighbour() has .(struct (entry|leaf)' fill.c \
 	's/leaf_put(&t\[i\], l);/leaf_put(\&t[i], *(struct leaf *)\&g);/'
-seen "an entry stored by hand" 'table_sweep() has .bentry_set' lose.c 's/entry_clear(&t\[i\]);/entry_set(\&t[i], e);/'
-seen "rights by another spelling" 'leaf_renew() has .bPTE_W' leaf.c '/^static inline struct leaf leaf_renew/,/^}/s/e |= guest_leaf & PTE_CACHE;/e |= PTE_W;/'
-seen "another caller of the maker" 'hc_mmu_age() has .bleaf_' calls.c "$(after '^s64 hc_mmu_age' 'leaf_make(v->domain, id, false, 0, 0)')"
+seen "an entry stored by hand" 'table_sweep() has .bentry_set' lose.c \
+	's/entry_clear(&t\[i\]);/entry_set(\&t[i], e);/'
+seen "rights by another spelling" 'leaf_renew() has .bPTE_W' leaf.c \
+	'/^static inline struct leaf leaf_renew/,/^}/s/e |= guest_leaf & PTE_CACHE;/e |= PTE_W;/'
+seen "another caller of the maker" 'hc_mmu_age() has .bleaf_' calls.c \
+	"$(after '^s64 hc_mmu_age' 'leaf_make(v->domain, id, false, 0, 0)')"
 seen "a root written by hand" 'fill() has .b(kernel|user)_table' fill.c \
 	's/leaf_exchange(f->as, &t\[i\], l);/arch_mmu_root(0)->user_table[i] = l.e.raw;/'
-seen "a copy of a table" 'table_sweep() has .bmem' lose.c 's/entry_clear(&t\[i\]);/memcpy(t, l, sizeof(*l));/'
+seen "a copy of a table" 'table_sweep() has .bmem' lose.c \
+	's/entry_clear(&t\[i\]);/memcpy(t, l, sizeof(*l));/'
 exit 0

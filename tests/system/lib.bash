@@ -44,7 +44,8 @@ echo control-script-ended"
 # debian_domain of domain0.ash. There is no disk in domain 0: the image stands in the memory of
 # a PCI device, copied on write. The firmware puts 1 GiB of it right above the RAM below 4 GiB.
 debian() {
-	[[ -r $O/debian.img && -r $O/debian-programs.cpio ]] || { echo "no $O/debian.img: make debian-disk"; exit 77; }
+	[[ -r $O/debian.img && -r $O/debian-programs.cpio ]] ||
+		{ echo "no $O/debian.img: make debian-disk"; exit 77; }
 	program memdisk
 	mkdir -p "$work/root/usr/bin"
 	cp "$O/tests/prog/memdisk" "$work/root/usr/bin/"
@@ -65,12 +66,15 @@ leak() {
 }
 
 # What must not be in a guest's dmesg; prints what is.
-DMESG='dmesg | grep -iE -A15 "call trace|unchecked msr|unchecked (read|write)|WARNING:|BUG:|rcu:.*(stall|detected)|clocksource:.*(unstable|skew)|hung task|Oops:|general protection fault:.*#" && exit 1; exit 0'
+DMESG='call trace|unchecked msr|unchecked (read|write)|WARNING:|BUG:|rcu:.*(stall|detected)|'
+DMESG+='clocksource:.*(unstable|skew)|hung task|Oops:|general protection fault:.*#'
+DMESG="dmesg | grep -iE -A15 \"$DMESG\" && exit 1; exit 0"
 
 # program NAME: build tests/system/prog/NAME.c as a static program
 program() {
 	mkdir -p "$O/tests/prog"
-	gcc -O2 -static -Wall -Werror -pthread ${2:-} -o "$O/tests/prog/$1" "tests/system/prog/$1.c" || exit 99
+	gcc -O2 -static -Wall -Werror -pthread ${2:-} -o "$O/tests/prog/$1" \
+		"tests/system/prog/$1.c" || exit 99
 }
 
 # user_space PROGRAM...: the small user space with these programs in /usr/bin, as $INITRD

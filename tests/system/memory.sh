@@ -34,13 +34,16 @@ P mem-set u 64
 until_true 30 '[ "$(kib memory_kib u)" = 65536 ]'
 small=$(guest_total)
 [ $((full - small)) -gt 190000 ] || fail "the guest has $small of $full KiB"
-[ $(($(kib free_memory_kib) - used)) -gt 60000 ] && [ $(kib touched_kib u) -le 65536 ] || fail "the machine got $(($(kib free_memory_kib) - used)) KiB"
-[ "$(ask u 'cat /sys/hypervisor/parvus/memory/current')" = 65536 ] || fail "the guest sees another number"
+[ $(($(kib free_memory_kib) - used)) -gt 60000 ] && [ $(kib touched_kib u) -le 65536 ] ||
+	fail "the machine got $(($(kib free_memory_kib) - used)) KiB"
+[ "$(ask u 'cat /sys/hypervisor/parvus/memory/current')" = 65536 ] ||
+	fail "the guest sees another number"
 ask u 'dd if=/dev/zero of=/tmp/x bs=1M count=20 2>/dev/null; rm /tmp/x' || fail "no 20 MiB in 64"
 P mem-set u 256m
 until_true 30 '[ "$(kib memory_kib u)" = 262144 ]'
 [ "$(guest_total)" = "$full" ] || fail "$(guest_total) KiB came back, not $full"
-ask u 'dd if=/dev/zero of=/tmp/x bs=1M count=100 2>/dev/null; md5sum </tmp/x; rm /tmp/x' | grep -q 2f282b84e7e608d5852449ed940bfc51 ||
+ask u 'dd if=/dev/zero of=/tmp/x bs=1M count=100 2>/dev/null; md5sum </tmp/x; rm /tmp/x' |
+	grep -q 2f282b84e7e608d5852449ed940bfc51 ||
 	fail "memory that came back is not good"
 bad 1 "may have 256 MiB at most" mem-set u 257
 bad 1 "has 256 MiB now: mem-set first" mem-max u 255
@@ -98,7 +101,8 @@ P destroy $other
 until_true 30 '[ "$(kib waits_for_memory $waits)" = false ]'
 until_true 60 "grep -q '^[0-9a-f]\{32\}  -' said.$waits"
 sum=$(sed -n 's/^\([0-9a-f]\{32\}\)  -.*/\1/p' said.$waits)
-[ "$sum" = "$(dd if=/dev/zero bs=1M count=$([ $waits = b ] && echo 300 || echo 400) 2>/dev/null | md5sum | cut -d' ' -f1)" ] ||
+[ "$sum" = "$(dd if=/dev/zero bs=1M count=$([ $waits = b ] && echo 300 || echo 400) 2>/dev/null |
+	md5sum | cut -d' ' -f1)" ] ||
 	fail "the memory that came late is not good: $sum"
 P destroy $waits
 balanced "$before"

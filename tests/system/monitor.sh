@@ -35,7 +35,8 @@ exec 7<&-
 [[ $("$PARVUS_MONITOR" --version) == "parvus-monitor "[0-9]* ]] || fail "--version"
 wrong "there is no domain 77" web 77
 wrong "there is no record of domain 0" Domain-0 0
-PARVUS_MONITOR=$(realpath "$O/tools/parvus-monitor") wrong "cannot open /dev/parvus/control: not there" web 1
+PARVUS_MONITOR=$(realpath "$O/tools/parvus-monitor") wrong \
+	"cannot open /dev/parvus/control: not there" web 1
 PARVUS_MONITOR=/none bad "cannot start the monitor /none: No such file" create "$work/web.cfg"
 clean
 PARVUS_MONITOR=/bin/true bad "it could not be started" create "$work/web.cfg"
@@ -45,10 +46,13 @@ clean
 mkdir -p "$work/usr/sbin" "$work/usr/lib/parvus"
 cp "$parvus" "$work/usr/sbin/parvus"
 cp "$PARVUS_MONITOR" "$work/usr/lib/parvus/parvus-monitor"
-env -u PARVUS_MONITOR "$work/usr/sbin/parvus" create -q "$work/web.cfg" || fail "not found where it was installed"
+env -u PARVUS_MONITOR "$work/usr/sbin/parvus" create -q "$work/web.cfg" ||
+	fail "not found where it was installed"
 id=$(P domid web)
-[[ $(tr '\0' ' ' <"/proc/$(pids)/cmdline") == "parvus-monitor web $id "* ]] || fail "$(tr '\0' ' ' <"/proc/$(pids)/cmdline")"
-[[ $(readlink "/proc/$(pids)/exe") == "$work/usr/lib/parvus/parvus-monitor" ]] || fail "another one runs"
+[[ $(tr '\0' ' ' <"/proc/$(pids)/cmdline") == "parvus-monitor web $id "* ]] ||
+	fail "$(tr '\0' ' ' <"/proc/$(pids)/cmdline")"
+[[ $(readlink "/proc/$(pids)/exe") == "$work/usr/lib/parvus/parvus-monitor" ]] ||
+	fail "another one runs"
 wrong "another monitor serves this domain" web "$id"
 
 # --- a state that is none
@@ -100,19 +104,26 @@ clean
 # --- who takes over from one that had begun to restart goes on with it, and dumps no second core
 P create -q "$work/web.cfg" on_crash=coredump-restart
 id=$(P domid web)
-another() { until_true eval "[[ \$('$parvus' domid web 2>/dev/null || echo 0) -gt $id ]]"; until_true state web "-b----"; id=$(P domid web); }
+another() {
+	until_true eval "[[ \$('$parvus' domid web 2>/dev/null || echo 0) -gt $id ]]"
+	until_true state web "-b----"
+	id=$(P domid web)
+}
 G web crash
 another
 G web crash
 until_true grep -qx 'ended 1' "$PARVUS_RUN_DIR/domains/$id/state"
 kill_monitor
-grep -qx 'quick_ends 2' "$PARVUS_RUN_DIR/domains/$id/state" || fail "$(cat "$PARVUS_RUN_DIR/domains/$id/state")"
+grep -qx 'quick_ends 2' "$PARVUS_RUN_DIR/domains/$id/state" ||
+	fail "$(cat "$PARVUS_RUN_DIR/domains/$id/state")"
 cores=$(ls "$PARVUS_DUMP_DIR" | wc -l)
-[[ $(P list web | awk 'NR == 2 { print $5 }') == "---sc-" ]] || fail "restarted by nobody: $(P list)"
+[[ $(P list web | awk 'NR == 2 { print $5 }') == "---sc-" ]] ||
+	fail "restarted by nobody: $(P list)"
 P monitor web
 another
 [[ $(ls "$PARVUS_DUMP_DIR" | wc -l) == "$cores" ]] || fail "another core"
-grep -qx 'quick_ends 2' "$PARVUS_RUN_DIR/domains/$id/state" || fail "it has forgotten that the one before ended soon"
+grep -qx 'quick_ends 2' "$PARVUS_RUN_DIR/domains/$id/state" ||
+	fail "it has forgotten that the one before ended soon"
 P destroy web
 clean
 exit 0

@@ -15,7 +15,8 @@ export ARGS="brd.rd_nr=2 brd.rd_size=32768 ${ARGS:-}"
 TIMEOUT=${TIMEOUT:-560} control "$(cat <<'END'
 {
 	dd if=listen bs=512 conv=sync 2>/dev/null
-	(cd / && printf '%s\n' usr usr/bin usr/bin/exhaust usr/bin/diskpeer | cpio -o -H newc 2>/dev/null)
+	(cd / && printf '%s\n' usr usr/bin usr/bin/exhaust usr/bin/diskpeer |
+		cpio -o -H newc 2>/dev/null)
 } >listen.new
 mv listen.new listen
 D=/sys/bus/parvus/devices
@@ -89,10 +90,12 @@ U "(sleep 8; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; d
 exhaust >exhaust.out &
 exhausting=$!
 until_true 20 'grep -q exhausted exhaust.out'
-for d in $kernel $program $net; do until_true 30 "[ \"\$(cat $D/$d-back/peer_state) \$(state $d)\" = 'ready ready' ]"; done
+for d in $kernel $program $net; do until_true 30 \
+	"[ \"\$(cat $D/$d-back/peer_state) \$(state $d)\" = 'ready ready' ]"; done
 sleep 4
 for d in $kernel $program $net; do
-	[ "$(state $d) $(cat $D/$d-back/refused)" = "ready 0" ] || fail "device $d: $(state $d), or taken for a lie"
+	[ "$(state $d) $(cat $D/$d-back/refused)" = "ready 0" ] ||
+		fail "device $d: $(state $d), or taken for a lie"
 done
 kill $exhausting
 for d in $kernel $program $net; do until_true 60 "connected $d"; done
@@ -109,7 +112,8 @@ for d in $kernel $program; do
 	[ "$(state $d) $(cat $D/$d-back/refused)" = "closed 1" ] || fail "device $d is $(state $d)"
 done
 # no program that stands by has it, either
-/usr/lib/parvus/block-server --device $program 2>server.err && fail "another program serves the liar"
+/usr/lib/parvus/block-server --device $program 2>server.err &&
+	fail "another program serves the liar"
 grep -q "not permitted" server.err || fail "$(cat server.err)"
 echo 1 >$D/$kernel-back/refused 2>/dev/null && fail "refused at will"
 echo 0 >$D/$kernel-back/refused

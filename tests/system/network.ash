@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What scripts in domain 0 share that try network interfaces: behind domain0.ash, with the
 # programs vif and netload in /usr/bin.
-{ cat listen; (cd / && printf '%s\n' usr usr/bin usr/bin/netload $NET_PROGRAMS | cpio -o -H newc 2>/dev/null); } >listen.net
+{ cat listen; (cd / && printf '%s\n' usr usr/bin usr/bin/netload $NET_PROGRAMS |
+	cpio -o -H newc 2>/dev/null); } >listen.net
 mv listen.net listen
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 ip link add br0 type bridge
@@ -42,7 +43,8 @@ both() {
 	must "$1" "netload send $2 5000 $3 && netload recv $2 5000 $3"
 }
 counter() { # INTERFACE NAME, summed over queues
-	netload stats "$1" | awk -v want="$2" '{ sub(/queue_[0-9]*_/, "", $1) } $1 == want { n += $2 } END { print n + 0 }'
+	netload stats "$1" | awk -v want="$2" \
+		'{ sub(/queue_[0-9]*_/, "", $1) } $1 == want { n += $2 } END { print n + 0 }'
 }
 clean_guest() {
 	ask "$1" 'dmesg | grep -iE -A15 "call trace|unchecked msr|WARNING:|BUG:|hung task|Oops:|general protection fault:.*#"' >said &&

@@ -43,7 +43,8 @@ exec 4<&-
 rm -r www
 
 step "offloads"
-[ "$(ask u 'netload stats eth0' | head -2 | tr '\n' ' ')" = "driver parvus-network-front bus $u_id-front " ] || fail "drvinfo"
+[ "$(ask u 'netload stats eth0' | head -2 | tr '\n' ' ')" = \
+	"driver parvus-network-front bus $u_id-front " ] || fail "drvinfo"
 both u fd00::1 8
 before=$(counter vif1.0 rx_packets)
 both u 10.0.0.1 8

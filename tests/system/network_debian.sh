@@ -19,14 +19,18 @@ until ip -4 -o addr show dev "$dev" | grep -q 'inet ' && ip route | grep -q '^de
 done
 # the route says where domain 0 is
 gate=$(ip route | sed -n 's/^default via \([^ ]*\) .*/\1/p')
-echo "@ $(cut -d' ' -f1 /proc/uptime) $dev $(ip -4 -o addr show dev "$dev" | awk '{ print $4 }') by DHCP, $gate"
+echo "@ $(cut -d' ' -f1 /proc/uptime) $dev $(ip -4 -o addr show dev "$dev" |
+	awk '{ print $4 }') by DHCP, $gate"
 ping -c 3 -W 10 "$gate" >/dev/null
 for streams in 1 4; do
 	for way in "" -R; do
-		iperf3 -c "$gate" -t "$SECONDS_EACH" -P $streams $way --json >iperf.json || { cat iperf.json; exit 1; }
-		bytes=$(tr -d ' \n\t' <iperf.json | sed 's/.*"sum_received":{[^}]*"bytes":\([0-9]*\).*/\1/')
+		iperf3 -c "$gate" -t "$SECONDS_EACH" -P $streams $way --json >iperf.json ||
+			{ cat iperf.json; exit 1; }
+		bytes=$(tr -d ' \n\t' <iperf.json |
+			sed 's/.*"sum_received":{[^}]*"bytes":\([0-9]*\).*/\1/')
 		[ "$bytes" -gt 1000000 ] || { cat iperf.json; exit 1; }
-		echo "@ $(cut -d' ' -f1 /proc/uptime) iperf3: $streams streams ${way:-forth}: $((bytes / 1048576)) MiB in $SECONDS_EACH s"
+		echo "@ $(cut -d' ' -f1 /proc/uptime) iperf3: $streams streams" \
+			"${way:-forth}: $((bytes / 1048576)) MiB in $SECONDS_EACH s"
 	done
 done
 # to us and back again at once
@@ -47,7 +51,8 @@ P network-nat start
 gate=$(parvus network-nat status --json | tr -d ' \t\n' | sed 's/.*"address":"\([^"]*\)".*/\1/')
 $ip netns add far && $ip link add far0 type veth peer name eth0 netns far &&
 	$ip addr add 198.51.100.2/24 dev far0 && $ip link set far0 up &&
-	$ip -n far addr add 198.51.100.1/24 dev eth0 && $ip -n far link set eth0 up || fail "namespace"
+	$ip -n far addr add 198.51.100.1/24 dev eth0 && $ip -n far link set eth0 up ||
+	fail "namespace"
 mkdir www
 echo 'reached behind NAT' >www/behind
 $ip netns exec far busybox httpd -p 8080 -h /tmp/www || fail "server"
@@ -63,7 +68,8 @@ ended u 700
 says u | grep '^@'
 says u | grep -q "^sum $sum" || fail "what came is not what was sent: $sum, $(says u | grep '^sum')"
 until_true 5 '[ -s back ]'
-[ "$(cut -d' ' -f1 back)" = "$sum" ] || fail "what came back is not what was sent: $sum, $(cat back)"
+[ "$(cut -d' ' -f1 back)" = "$sum" ] ||
+	fail "what came back is not what was sent: $sum, $(cat back)"
 says u | grep -q '^reached behind NAT' || fail "not behind NAT"
 P destroy u
 P network-nat stop

@@ -10,7 +10,8 @@ program vif "-Ipv-abi/include -I$O/gen"
 program netload
 program netevil "-Ipv-abi/include -I$O/gen"
 mkdir -p "$work/root/usr/bin"
-cp "$O/tests/prog/vif" "$O/tests/prog/netload" "$O/tests/prog/netevil" "$work/root/usr/bin/" || exit 99
+cp "$O/tests/prog/vif" "$O/tests/prog/netload" "$O/tests/prog/netevil" "$work/root/usr/bin/" ||
+	exit 99
 cp tests/system/network.ash "$work/root/" || exit 99
 export CPUS=2 MEM=1G TIMEOUT=380
 control "$(cat <<'END'

@@ -77,7 +77,8 @@ clean_guest u
 u_id=$(vif add 1 0 mac=02:00:00:00:00:99 name=uplink.u queues=1 mtu=4000) || fail "vif add"
 bridge uplink.u
 address u 2
-[ "$(ask u 'cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu' | tr '\n' ' ')" = "02:00:00:00:00:99 4000 " ] ||
+[ "$(ask u 'cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu' | tr '\n' ' ')" = \
+	"02:00:00:00:00:99 4000 " ] ||
 	fail "address and MTU are not as configured"
 both u 10.0.0.1 2
 clean_guest u
@@ -95,7 +96,8 @@ while [ $i -lt 700 ]; do
 	i=$((i + 1))
 	netload msend 239.1.2.3 7000 vif2.0 $i
 done
-[ "$(counter vif2.0 tx_stops)" -gt "$stops" ] || fail "the ring did not fill: $(netload stats vif2.0)"
+[ "$(counter vif2.0 tx_stops)" -gt "$stops" ] ||
+	fail "the ring did not fill: $(netload stats vif2.0)"
 until_true 20 '[ "$(counter vif2.0 tx_dropped)" -gt $((dropped + 50)) ]'
 P unpause w
 both w 10.0.0.1 2

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # parvus network-nat, for real, in a network namespace: bridge, addresses and forwarding are
 # there after start and gone after stop; start and stop twice are as once; a peer on the bridge
-# gets an address, and its router advertisements and redirects change nothing here; what is in use, or not ours, is refused; a failed start leaves nothing.
+# gets an address, and its router advertisements and redirects change nothing here; what is in use,
+# or not ours, is refused; a failed start leaves nothing.
 . tests/system/lib.bash
 parvus=$(realpath "$O/tools/parvus")
 [[ -x $parvus ]] || { echo "no $parvus: make tools"; exit 99; }
@@ -24,7 +25,8 @@ bad() { # TEXT ARG...
 	local text=$1
 	shift
 	"$parvus" network-nat "$@" >"$work/out" 2>"$work/err" && fail "network-nat $*: no failure"
-	[[ $(grep -vc warning: "$work/err") == 1 && $(cat "$work/err") == *"$text"* ]] || fail "network-nat $*: $(cat "$work/err"), not: $text"
+	[[ $(grep -vc warning: "$work/err") == 1 && $(cat "$work/err") == *"$text"* ]] ||
+		fail "network-nat $*: $(cat "$work/err"), not: $text"
 }
 # advertise: the peer says that it is a router, with a prefix and a default route
 advertise() {
@@ -38,7 +40,8 @@ prefix = struct.pack("!BBBBIII16s", 3, 4, 64, 0xc0, 3600, 3600, 0,
     socket.inet_pton(socket.AF_INET6, "2001:db8:66::"))
 for n in range(40):
     try:
-        s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix, ("ff02::1", 0, 0, i))
+        s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix,
+            ("ff02::1", 0, 0, i))
         if n > 2:
             break
     except OSError:  # its address is not yet tried out
@@ -49,7 +52,12 @@ else:
 END
 }
 believed() { [[ $(ip -6 route; ip -6 addr) == *2001:db8:66:* && $(ip -6 route) == *default* ]]; }
-traces() { ip -o link; cat /proc/sys/net/ipv4/ip_forward; ls "$PARVUS_RUN_DIR" 2>/dev/null; nft list tables 2>/dev/null; }
+traces() {
+	ip -o link
+	cat /proc/sys/net/ipv4/ip_forward
+	ls "$PARVUS_RUN_DIR" 2>/dev/null
+	nft list tables 2>/dev/null
+}
 before=$(traces)
 
 try() { # PATH: a whole life
@@ -57,7 +65,8 @@ try() { # PATH: a whole life
 	[[ $(P status) == stopped ]] || fail "not stopped: $(P status)"
 	P start
 	P start
-	[[ $(P status) == "running: bridge parvus0, network 192.168.100.0/24, this machine 192.168.100.1"* ]] || fail "$(P status)"
+	local running="running: bridge parvus0, network 192.168.100.0/24"
+	[[ $(P status) == "$running, this machine 192.168.100.1"* ]] || fail "$(P status)"
 	P status --json | grep -q '"state":"running"' || fail "status --json"
 	[[ $(cat /proc/sys/net/ipv4/ip_forward) == 1 ]] || fail "no forwarding"
 	[[ -z $nft ]] || nft list table ip parvus | grep -q masquerade || fail "no masquerading"
@@ -67,12 +76,16 @@ try() { # PATH: a whole life
 	ip netns add nat-test && ip link set peer netns nat-test || fail netns
 	ip link set port master parvus0 && ip link set port up
 	ip netns exec nat-test ip link set peer up
-	ip netns exec nat-test busybox udhcpc -i peer -n -q -f -s /bin/true -t 20 -T 1 >"$work/dhcp" 2>&1 &&
-		grep -q 'lease of 192.168.100.[0-9]* obtained' "$work/dhcp" || fail "no address: $(cat "$work/dhcp")"
+	ip netns exec nat-test busybox udhcpc -i peer -n -q -f -s /bin/true -t 20 -T 1 \
+		>"$work/dhcp" 2>&1 &&
+		grep -q 'lease of 192.168.100.[0-9]* obtained' "$work/dhcp" ||
+		fail "no address: $(cat "$work/dhcp")"
 	advertise
 	believed && fail "the peer's advertisement was taken: $(ip -6 route)"
-	for f in ipv6/accept_ra ipv6/autoconf ipv6/accept_redirects ipv4/accept_redirects ipv4/accept_source_route; do
-		[[ $(cat "/proc/sys/net/${f%/*}/conf/parvus0/${f#*/}") == 0 ]] || fail "$f of the bridge is on"
+	for f in ipv6/accept_ra ipv6/autoconf ipv6/accept_redirects ipv4/accept_redirects \
+		ipv4/accept_source_route; do
+		[[ $(cat "/proc/sys/net/${f%/*}/conf/parvus0/${f#*/}") == 0 ]] ||
+			fail "$f of the bridge is on"
 	done
 	ip netns del nat-test
 	P stop
@@ -84,8 +97,10 @@ mkdir -p /run/netns
 mount -t tmpfs tmpfs /run/netns || exit 77
 # what the peer says works where nobody looks after it
 ip link add believer type bridge && ip link set believer up
-ip link add peer type veth peer name port && ip netns add nat-test && ip link set peer netns nat-test || fail netns
-ip link set port master believer && ip link set port up && ip netns exec nat-test ip link set peer up
+ip link add peer type veth peer name port && ip netns add nat-test &&
+	ip link set peer netns nat-test || fail netns
+ip link set port master believer && ip link set port up &&
+	ip netns exec nat-test ip link set peer up
 advertise
 for ((i = 0; i < 50; i++)); do believed && break; sleep 0.1; done
 believed || fail "an advertisement has no effect anywhere: $(ip -6 route)"

@@ -13,7 +13,8 @@ panic_of() {
 	(cd "$work" && printf '%s\n' manifest kernel | cpio -o -H newc --quiet) >"$work/bundle"
 	mkfifo "$work/mon.in" "$work/mon.out"
 	"${QEMU:-qemu-system-x86_64}" -accel tcg -cpu max -smp 1 -m 128 -no-reboot -nodefaults \
-		-display none -debugcon "file:$work/debug" -chardev "pipe,id=mon,path=$work/mon" -mon mon \
+		-display none -debugcon "file:$work/debug" -chardev "pipe,id=mon,path=$work/mon" \
+		-mon mon \
 		-kernel "$O/parvus.elf" -append debug=1 -initrd "$work/bundle" </dev/null &
 	qemu=$!
 	exec 3>"$work/mon.in"
@@ -38,7 +39,8 @@ panic_of() {
 }
 
 panic_of spin
-[[ $said =~ ^'cpu 0: running d0 v0: guest rip ffffffff80'[0-9a-f]{6}', in the guest'$ ]] || fail "spin: $said"
+[[ $said =~ ^'cpu 0: running d0 v0: guest rip ffffffff80'[0-9a-f]{6}', in the guest'$ ]] ||
+	fail "spin: $said"
 panic_of idle
 [[ $said == 'cpu 0: no guest was running' ]] || fail "idle: $said"
 # Most of the time of this one passes in the hypercall; perhaps not just then.
@@ -47,5 +49,6 @@ for try in 1 2 3 4 5; do
 	[[ $said == *', in the guest' ]] || break
 done
 nr=$(awk '$2 == "debug_hash" { print $1 }' pv-abi/hypercalls.tbl)
-[[ $said =~ ^'cpu 0: running d0 v0: guest rip ffffffff80'[0-9a-f]{6}", hypercall $nr"$ ]] || fail "hash: $said"
+[[ $said =~ ^'cpu 0: running d0 v0: guest rip ffffffff80'[0-9a-f]{6}", hypercall $nr"$ ]] ||
+	fail "hash: $said"
 exit 0

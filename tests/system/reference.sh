@@ -38,22 +38,27 @@ errors() {
 	}' tests/guest/*.c | sort -u >"$tmp/expected"
 	while read -r call error; do
 		[[ $call == *_op || " $cannot " == *" $call:$error "* ]] && continue
-		grep -qx "$call $error" "$tmp/expected" || echo "no micro guest expects $error of $call"
+		grep -qx "$call $error" "$tmp/expected" ||
+			echo "no micro guest expects $error of $call"
 	done < <(pv-abi/reference.py errors)
 }
 
 control() {
-	sed -nE 's/^\t(PLAIN|ON)\(([A-Z]+), (\w+), \w+, (.*)\),$/\1 \2 \3 \4/p' hypervisor/core/control.c |
+	sed -nE 's/^\t(PLAIN|ON)\(([A-Z]+), (\w+), \w+, (.*)\),$/\1 \2 \3 \4/p' \
+		hypervisor/core/control.c |
 		awk '{
 			any = $1 == "ON" || $2 ~ /^(INFO|NEXT|DESTROY)$/
 			state = /BUILDING/ ? "BUILDING" : any ? "any" : ""
 			print $2, $3, state (/DOMAIN0/ || $2 ~ /^(INFO|NEXT)$/ ? ", domain 0" : "")
 		}' >"$tmp/code"
 	awk -F '|' '/^\| [0-9]+ \| `[A-Z]+` \| `parvus_/ {
-		gsub(/[` ]/, "", $3); gsub(/[` ]/, "", $4); gsub(/^ +| +$/, "", $5); print $3, $4, $5
+		gsub(/[` ]/, "", $3); gsub(/[` ]/, "", $4); gsub(/^ +| +$/, "", $5)
+		print $3, $4, $5
 	}' docs/control.md >"$tmp/page"
-	(($(wc -l <"$tmp/code") > 20)) || echo "hypervisor/core/control.c: its table of operations is not found"
-	diff "$tmp/code" "$tmp/page" | sed -n 's/^</control.c says:/p; s/^>/docs\/control.md says:/p'
+	(($(wc -l <"$tmp/code") > 20)) ||
+		echo "hypervisor/core/control.c: its table of operations is not found"
+	diff "$tmp/code" "$tmp/page" |
+		sed -n 's/^</control.c says:/p; s/^>/docs\/control.md says:/p'
 }
 
 tmp=$(mktemp -d) || exit 99

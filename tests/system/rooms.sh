@@ -16,7 +16,8 @@ ALLOWED='^(arch_.*|hc_.*|pcpus|cpus_online|memcpy|memmove|memset|memcmp|strlen)$
 # TREE: one line "ROOM: FILE: what is wrong" each
 includes() (
 	cd "$1/hypervisor" || exit 99
-	grep -oE '^[ 	]*#[ 	]*include[ 	]*[<"][^>"]*[>"]' core/*.[ch] mmu/*.[ch] | sed -E 's/^([^:]*):[ 	]*#[ 	]*include[ 	]*/\1:/' |
+	grep -oE '^[ 	]*#[ 	]*include[ 	]*[<"][^>"]*[>"]' core/*.[ch] mmu/*.[ch] |
+		sed -E 's/^([^:]*):[ 	]*#[ 	]*include[ 	]*/\1:/' |
 		grep -vE '^[^:]*:<(core|mmu|parvus)/|^[^:]*:<std[a-z]*\.h>$|^core/lib\.h:<string\.h>$|^mmu/[^:]*:"[^/]*"$' |
 		grep -vE '^core/arch\.h:<(x86/arch|native_arch)\.h>$' |
 		sed 's|^\([a-z]*\)/|\1: &|; s/:\([<"]\)/: includes \1/'
@@ -24,7 +25,8 @@ includes() (
 	# assembly: the word, outside of a comment
 	grep -nwE '__asm__|asm' core/*.[ch] mmu/*.[ch] |
 		grep -vE '^core/atomic.h:[0-9]+:#define barrier\(\)[^;]*"" ::: "memory"\)$' |
-		grep -vE '^core/nospec.h:[0-9]+:	__asm__\("cmp %2, %1; sbb %0, %0" ' | sed 's/^/x86: /'
+		grep -vE '^core/nospec.h:[0-9]+:	__asm__\("cmp %2, %1; sbb %0, %0" ' |
+		sed 's/^/x86: /'
 	grep -lwE '__asm__|asm' boot/*.[ch] | grep -v '^boot/start.c$' | sed 's/^/x86: /'
 )
 

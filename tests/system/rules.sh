@@ -24,7 +24,8 @@ numbers() {
 			[[ $file != hypervisor/* ]] || grep -q "^## $n " docs/rules.md ||
 				echo "$file cites section $n, which is not in docs/rules.md"
 		else
-			grep -qx "$n" "$tmp/rules" || echo "$file cites rule $n, which is not in docs/rules.md"
+			grep -qx "$n" "$tmp/rules" ||
+				echo "$file cites rule $n, which is not in docs/rules.md"
 		fi
 	done
 }
@@ -55,7 +56,8 @@ names() {
 		system/*) [[ -f tests/$span.sh ]] || echo "docs/rules.md: no test $span" ;;
 		*) in_source "$span" || echo "docs/rules.md: $span is nowhere" ;;
 		esac
-	done < <(grep -oE '`[A-Za-z0-9_.-]+/[A-Za-z0-9_./:()-]+`' docs/rules.md | tr -d '`' | sort -u)
+	done < <(grep -oE '`[A-Za-z0-9_.-]+/[A-Za-z0-9_./:()-]+`' docs/rules.md | tr -d '`' |
+		sort -u)
 	# a row without a test says so
 	awk -F '|' '/^\| [0-9]+ \|/ && $5 !~ /`(unit|guest|system)\/|no test yet|nothing to test/ {
 		print "docs/rules.md: rule" $2 "names no test and does not say so" }' docs/rules.md

@@ -20,12 +20,18 @@ machine() {
 		name=${line%% *}
 		name=${name#domain=}
 		# the first domain has the serial line, the others write to the log
-		if ((i)); then said=$(grep -a "d$i: load: ran" "$work/debug"); else said=$(grep -a '^load: ran' <<<"$out"); fi
+		if ((i)); then
+			said=$(grep -a "d$i: load: ran" "$work/debug")
+		else
+			said=$(grep -a '^load: ran' <<<"$out")
+		fi
 		i=$((i + 1))
 		read -r ran[$name] stolen[$name] late[$name] ticks[$name] < <(
-			sed 's/.*ran \([0-9]*\) stolen \([0-9]*\) late \([0-9]*\) of \([0-9]*\).*/\1 \2 \3 \4/' <<<"$said")
+			sed 's/.*ran \(.*\) stolen \(.*\) late \([0-9]*\) of \([0-9]*\).*/\1 \2 \3 \4/' \
+				<<<"$said")
 		[[ ${ticks[$name]} =~ ^[0-9]+$ ]] || fail "$name said: $said"
-		echo "$name: ran ${ran[$name]} stolen ${stolen[$name]} late ${late[$name]} of ${ticks[$name]}"
+		echo "$name: ran ${ran[$name]} stolen ${stolen[$name]}" \
+			"late ${late[$name]} of ${ticks[$name]}"
 	done
 }
 near() { # WHAT GOT WANT: within 5 %
@@ -46,6 +52,7 @@ near "a quarter of a CPU" "${ran[quarter]}" 2500000000
 near "the rest" "${ran[hog]}" 7500000000
 
 echo "a timer of 1 ms beside hogs"
-machine 3 'domain=timer cmdline="tick 1 3"' 'domain=hoga cmdline="spin 1 4"' 'domain=hogb weight=4096 cmdline="spin 1 4"'
+machine 3 'domain=timer cmdline="tick 1 3"' 'domain=hoga cmdline="spin 1 4"' \
+	'domain=hogb weight=4096 cmdline="spin 1 4"'
 ((ticks[timer] > 500)) || fail "only ${ticks[timer]} timers in 2 s"
 ((late[timer] <= 5000000)) || fail "a timer came ${late[timer]} ns late, more than a slice"

@@ -26,8 +26,9 @@ work() { # DISK, on it: a file system, files, data with checksums
 	while :; do
 		rm -rf $at/files
 		mkdir $at/files
-		fio --eta=never --output=$disk.fio --name=$disk --filename=$at/data --size=16m --ioengine=libaio \
-			--direct=1 --iodepth=16 --rw=randwrite --bs=4k --verify=crc32c --verify_fatal=1 &
+		fio --eta=never --output=$disk.fio --name=$disk --filename=$at/data --size=16m \
+			--ioengine=libaio --direct=1 --iodepth=16 --rw=randwrite --bs=4k \
+			--verify=crc32c --verify_fatal=1 &
 		tar xf /dev/$TAR -C $at/files
 		sync
 		wait $! || { cat $disk.fio; exit 1; }
@@ -39,8 +40,9 @@ work() { # DISK, on it: a file system, files, data with checksums
 	# all files, and no others, with their contents
 	tar df /dev/$TAR -C $at/files
 	[ "$(find $at/files -type f | wc -l)" = $COUNT ]
-	fio --eta=never --output=$disk.fio --name=$disk --filename=$at/data --size=16m --ioengine=libaio \
-		--direct=1 --iodepth=16 --rw=randwrite --bs=4k --verify=crc32c --verify_fatal=1 --verify_only ||
+	fio --eta=never --output=$disk.fio --name=$disk --filename=$at/data --size=16m \
+		--ioengine=libaio --direct=1 --iodepth=16 --rw=randwrite --bs=4k \
+		--verify=crc32c --verify_fatal=1 --verify_only ||
 		{ cat $disk.fio; exit 1; }
 	umount $at
 	echo "@ $(cut -d' ' -f1 /proc/uptime) $disk: all there"

@@ -12,7 +12,8 @@ bad "there is a domain named web already (domain 1)" create "$work/web.cfg"
 state web "-b----" || fail "state: $(P list)"
 [[ $(P list | head -1) == "Name "*"ID   Mem VCPUs      State   Time(s)" ]] || fail "$(P list)"
 [[ $(G web cmdline) == "root=/dev/xvda1 ro maxcpus=1" ]] || fail "cmdline: $(G web cmdline)"
-[[ $(P sched -d web --json | tr -d ' \n') == '[{"name":"web","id":1,"weight":512,"cap":0}]' ]] || fail "weight"
+[[ $(P sched -d web --json | tr -d ' \n') == '[{"name":"web","id":1,"weight":512,"cap":0}]' ]] ||
+	fail "weight"
 [[ $(P vcpu-list web | awk 'NR > 1 { print $3 $NF }' | tr '\n' ' ') == "00 10 " ]] ||
 	fail "affinity: $(P vcpu-list web)"
 P vcpu-pin web all all
@@ -90,7 +91,8 @@ G web say "meanwhile
 c1=$!
 until_true grep -q meanwhile "$work/c1"
 bad "another monitor serves this domain" monitor web
-grep -q early "$work/log/console-web.log" && grep -q meanwhile "$work/log/console-web.log" || fail "console log"
+grep -q early "$work/log/console-web.log" && grep -q meanwhile "$work/log/console-web.log" ||
+	fail "console log"
 # --- reboot: another domain, the same name, and clients stay
 G web reboot
 until_true eval '[[ $("$parvus" domid web 2>/dev/null) == 3 ]]'
@@ -136,7 +138,8 @@ state web "-bp---" || fail "not paused"
 P unpause web
 P destroy web
 P create -q "$work/web.cfg" memory=64 maxmem=96
-[[ $(P list --json web) == *'"max_memory_kib":98304'*'"target_memory_kib":65536'* ]] || fail "maxmem"
+[[ $(P list --json web) == *'"max_memory_kib":98304'*'"target_memory_kib":65536'* ]] ||
+	fail "maxmem"
 P destroy web
 clean
 
@@ -171,7 +174,8 @@ for i in $(seq 0 3 45); do
 		# committed, or about to go
 		for ((k = 0; k < 40; k++)); do
 			count 0 && break
-			[[ -S $(echo "$PARVUS_RUN_DIR"/domains/*/console.sock) ]] && state web "-b----" && break
+			[[ -S $(echo "$PARVUS_RUN_DIR"/domains/*/console.sock) ]] &&
+				state web "-b----" && break
 			sleep 0.05
 		done
 		if ! count 0; then
@@ -193,12 +197,14 @@ clean
 "$parvus" run -m 32 -n job 'echo hello' >"$work/out" 2>"$work/err" &
 run=$!
 G job wait >/dev/null
-[[ $(G job file cmd) == 'echo hello' && $(G job file file) == content ]] || fail "no command: $(G job file cmd)"
+[[ $(G job file cmd) == 'echo hello' && $(G job file file) == content ]] ||
+	fail "no command: $(G job file cmd)"
 G job say "hello
 "
 G job poweroff 42
 wait $run
-[[ $? == 42 && $(cat "$work/out") == hello && ! -s $work/err ]] || fail "run: $(cat "$work/out" "$work/err")"
+[[ $? == 42 && $(cat "$work/out") == hello && ! -s $work/err ]] ||
+	fail "run: $(cat "$work/out" "$work/err")"
 echo input | "$parvus" run -m 32 -n job -i -- sh -c "it's" '$x' >/dev/null 2>&1 &
 run=$!
 G job wait >/dev/null
@@ -226,14 +232,15 @@ P create -q "$work/web.cfg"
 P dump-core web "$work/core"
 state web "-b----" || fail "paused after dump-core"
 readelf -lW "$work/core" >"$work/elf" 2>&1
-grep -q 'LOAD.*0xffff888000000000' "$work/elf" && grep -q 'LOAD.*0xffffffff80000000' "$work/elf" || fail "$(cat "$work/elf")"
+grep -q 'LOAD.*0xffff888000000000' "$work/elf" && grep -q 'LOAD.*0xffffffff80000000' "$work/elf" ||
+	fail "$(cat "$work/elf")"
 readelf -n "$work/core" | grep -q NT_PRSTATUS || fail "no registers"
 (($(stat -c '%b * %B < %s / 4' "$work/core"))) || fail "not sparse"
 bad "a regular file is expected" dump-core web /dev/null
 bad "cannot write" dump-core web "$work/none/core"
 if command -v gdb >/dev/null; then
-	gdb -batch -nx -ex 'info registers rip' -ex 'x/4xb 0xffffffff80100000' -ex 'x/4xb 0xffff888000100000' \
-		"$work/kernel" "$work/core" >"$work/gdb" 2>&1
+	gdb -batch -nx -ex 'info registers rip' -ex 'x/4xb 0xffffffff80100000' \
+		-ex 'x/4xb 0xffff888000100000' "$work/kernel" "$work/core" >"$work/gdb" 2>&1
 	a=$(sed -n 's/^0xffffffff80100000[^:]*:\t*//p' "$work/gdb")
 	b=$(sed -n 's/^0xffff888000100000[^:]*:\t*//p' "$work/gdb")
 	[[ -n $a && $a == "$b" ]] || fail "gdb: $(cat "$work/gdb")"
@@ -246,7 +253,8 @@ P top --json -n 1 -d 0.1 | grep -q cpu_percent || fail "top --json"
 P trace -t 0.2 -e hypercall,sched | grep -q 'cpu[01]  *hypercall d1.0 *iret(0x2)' || fail trace
 [[ $("$parvus" trace --json 2>"$work/err" | head -1) == '{"tsc":'* ]] || fail "trace --json"
 grep -v 'warning: trace: .* lost' "$work/err" && fail "a reader that goes is no error"
-# it was switched off all the same, or nothing were lost of CPU 0 below; what costs more is shown when asked for, and what was lost is counted, from the first record on
+# it was switched off all the same, or nothing were lost of CPU 0 below; what costs more is shown
+# when asked for, and what was lost is counted, from the first record on
 P trace -t 0.2 >"$work/trace"
 grep -v ' hypercall ' "$work/trace" && fail "trace shows what it was not asked for"
 P trace -t 0.2 -e return,syscall,exit,outcome >"$work/trace"

@@ -12,15 +12,29 @@ trap 'kill $(pids) $(cat "$work"/servers 2>/dev/null) 2>/dev/null; sleep 0.1; rm
 loops() { [[ $("$guest_bin" - loops) == "$1" ]]; }
 devices() { [[ $("$guest_bin" - devices) == "$1" ]]; }
 no_nbd() { ! ls "$PARVUS_FAKE"/nbd-* >/dev/null 2>&1; }
-no_servers() { local p; for p in $(cat "$work/servers" 2>/dev/null); do kill -0 "$p" 2>/dev/null && return 1; done; return 0; }
-nothing() { clean; until_true devices 0; until_true loops 0; until_true no_nbd; until_true no_servers; }
+no_servers() {
+	local p
+	for p in $(cat "$work/servers" 2>/dev/null); do
+		kill -0 "$p" 2>/dev/null && return 1
+	done
+	return 0
+}
+nothing() {
+	clean
+	until_true devices 0
+	until_true loops 0
+	until_true no_nbd
+	until_true no_servers
+}
 # disk NAME INDEX [TEXT]: "major minor flags iops bps name file"
-disk() { [[ $("$guest_bin" "$1" disk "$2" 2>/dev/null) == $3 ]] || fail "disk $2 of $1: $("$guest_bin" "$1" disk "$2" 2>&1), not $3"; }
+disk() { [[ $("$guest_bin" "$1" disk "$2" 2>/dev/null) == $3 ]] ||
+	fail "disk $2 of $1: $("$guest_bin" "$1" disk "$2" 2>&1), not $3"; }
 vif() { [[ $("$guest_bin" "$1" vif "$2" 2>/dev/null | tr '\n' ' ') == $3 ]]; }
 
 mkdir -p "$PARVUS_FAKE" "$PARVUS_SCRIPT_DIR"
 "$parvus" list >/dev/null || fail list
-truncate -s 1M "$work/a.img" "$work/b.img" "$work/d.img" "$work/e.img" "$work/f.img" "$work/p.img" "$work/c.qcow2" "$work/cd.iso" "$work/it's, =strange.img"
+truncate -s 1M "$work/a.img" "$work/b.img" "$work/d.img" "$work/e.img" "$work/f.img" "$work/p.img" \
+	"$work/c.qcow2" "$work/cd.iso" "$work/it's, =strange.img"
 truncate -s 100 "$work/tiny.img"
 touch "$PARVUS_FAKE/blk-3" "$PARVUS_FAKE/bridge-br0" "$PARVUS_FAKE/bridge-br7"
 # what qemu-nbd does: an nbd device is in use until it is told to let go
@@ -29,7 +43,10 @@ cat >"$PARVUS_QEMU_NBD" <<'END'
 echo "$*" >>"$(dirname "$0")/nbd.log"
 case $1 in
 --connect=/dev/nbd*)
-	[[ ${!#} == *broken* ]] && { echo "qemu-nbd: Failed to open: Image is not in qcow2 format" >&2; exit 1; }
+	if [[ ${!#} == *broken* ]]; then
+		echo "qemu-nbd: Failed to open: Image is not in qcow2 format" >&2
+		exit 1
+	fi
 	cd "$PARVUS_FAKE" && n=${1#--connect=/dev/nbd}
 	mkdir -p "sys/block/nbd$n" "proc/$$"
 	printf '%s\0' "$0" "$@" >"proc/$$/cmdline"
@@ -50,19 +67,22 @@ while "$PARVUS_FAKE_GUEST" - there "$2"; do sleep 0.05; done
 END
 cat >"$PARVUS_SCRIPT_DIR/vif-test" <<'END'
 #!/bin/bash
-echo "$1 $2 vif=$vif bridge=$bridge ip=$ip mac=$mac mtu=$mtu $PARVUS_DOMAIN $PARVUS_NAME $PARVUS_DEVID" >>"$(dirname "$0")/log"
+echo "$1 $2 vif=$vif bridge=$bridge ip=$ip mac=$mac mtu=$mtu" \
+	"$PARVUS_DOMAIN $PARVUS_NAME $PARVUS_DEVID" >>"$(dirname "$0")/log"
 [[ $ip != 10.0.0.66 ]]
 END
 chmod 755 "$PARVUS_QEMU_NBD" "$PARVUS_BLOCK_SERVER" "$PARVUS_SCRIPT_DIR/vif-test"
 
 # --- every kind, from a configuration
 cat >"$work/disks.cfg" <<END
-disk = [ '$work/a.img,raw,xvda,rw,iops=500,bps=2M', 'phy:$PARVUS_FAKE/blk-3,sdb,r', '$work/c.qcow2,qcow2,xvdc,rw',
-	'vdev=hdd,devtype=cdrom,target=$work/cd.iso', ',,xvde,,cdrom', "vdev=xvdf,backendtype=program,no-discard,target=$work/p.img",
+disk = [ '$work/a.img,raw,xvda,rw,iops=500,bps=2M', 'phy:$PARVUS_FAKE/blk-3,sdb,r',
+	'$work/c.qcow2,qcow2,xvdc,rw', 'vdev=hdd,devtype=cdrom,target=$work/cd.iso',
+	',,xvde,,cdrom', "vdev=xvdf,backendtype=program,no-discard,target=$work/p.img",
 	"vdev=xvdg,access=ro,target=$work/it's, =strange.img" ]
 vif = [ '', 'mac=02:00:00:00:00:01,bridge=br7,rate=8Mb/s@20ms,mtu=9000,vifname=web0', 'script=vif-test,ip=10.0.0.5,devid=7' ]
 END
-P create -q "$work/web.cfg" "$(sed -n '/^disk/,/\]/p' "$work/disks.cfg")" "$(sed -n '/^vif/p' "$work/disks.cfg")"
+P create -q "$work/web.cfg" "$(sed -n '/^disk/,/\]/p' "$work/disks.cfg")" \
+	"$(sed -n '/^vif/p' "$work/disks.cfg")"
 devices 10 || fail "devices: $("$guest_bin" - devices)"
 loops 3 || fail "loops: $("$guest_bin" - loops)"
 disk web 0 "7 * 0 500 2097152 xvda "
@@ -73,20 +93,27 @@ disk web 4 "0 0 3 0 0 xvde "
 disk web 5 "0 0 12 0 0 xvdf $work/p.img"
 disk web 6 "7 * 1 0 0 xvdg "
 id=$(P domid web)
-[[ $(cat "$work/nbd.log") == "--connect=/dev/nbd0 --format=qcow2 --description=parvus-$id-"*"-2 --fork --discard=unmap -- $work/c.qcow2" ]] || fail "$(cat "$work/nbd.log")"
+nbd=$(cat "$work/nbd.log")
+[[ $nbd == "--connect=/dev/nbd0 --format=qcow2 --description=parvus-$id-"* &&
+	$nbd == *"-2 --fork --discard=unmap -- $work/c.qcow2" ]] || fail "$nbd"
 vif web 0 "00:16:3e:* 0 0 0  1500 br0 1 " || fail "vif 0: $(G web vif 0)"
 vif web 1 "02:00:00:00:00:01 9000 1000000 20000 web0 9000 br7 1 " || fail "vif 1: $(G web vif 1)"
 vif web 7 "00:16:3e:*  1500  0 " || fail "vif 7: $(G web vif 7)"
 mac=$(G web vif 0 | head -c 17)
 mac7=$(G web vif 7 | head -c 17)
 [[ $mac != "$mac7" ]] || fail "one MAC twice"
-[[ $(cat "$work/scripts/log") == "online type_if=vif vif=vif$id.7 bridge=br0 ip=10.0.0.5 mac=$mac7 mtu=1500 $id web 7" ]] ||
+[[ $(cat "$work/scripts/log") == \
+	"online type_if=vif vif=vif$id.7 bridge=br0 ip=10.0.0.5 mac=$mac7 mtu=1500 $id web 7" ]] ||
 	fail "script: $(cat "$work/scripts/log")"
 # shown
-[[ $(P block-list web | wc -l) == 8 && $(P network-list web | wc -l) == 4 ]] || fail "lists: $(P block-list web)"
-[[ $(P block-list web | awk '$1 == "xvdb" { print $2, $3, $4, $5, $6, $7 }') == "$id 0 closed ready ro $PARVUS_FAKE/blk-3" ]] || fail "$(P block-list web)"
-P block-list --json web | tr -d ' \n' | grep -q '"vdev":"xvda".*"iops":500,"bps":2097152' || fail "block-list --json: $(P block-list --json web)"
-P network-list --json web | tr -d ' \n' | grep -q '"mac":"02:00:00:00:00:01","interface":"web0","bridge":"br7"' || fail "network-list --json"
+[[ $(P block-list web | wc -l) == 8 && $(P network-list web | wc -l) == 4 ]] ||
+	fail "lists: $(P block-list web)"
+[[ $(P block-list web | awk '$1 == "xvdb" { print $2, $3, $4, $5, $6, $7 }') == \
+	"$id 0 closed ready ro $PARVUS_FAKE/blk-3" ]] || fail "$(P block-list web)"
+P block-list --json web | tr -d ' \n' | grep -q '"vdev":"xvda".*"iops":500,"bps":2097152' ||
+	fail "block-list --json: $(P block-list --json web)"
+P network-list --json web | tr -d ' \n' | grep -q \
+	'"mac":"02:00:00:00:00:01","interface":"web0","bridge":"br7"' || fail "network-list --json"
 P list -l web | tr -d ' \n' | grep -q '"disks":\[{.*"vifs":\[{' || fail "list -l"
 P info web | grep -q '^disks  *: 7' || fail "info: $(P info web)"
 
@@ -161,9 +188,11 @@ before=$("$guest_bin" - devices) servers=$(wc -l <"$work/servers")
 kill -9 "$(pids)"
 until_true eval '! kill -0 $(pids) 2>/dev/null'
 [[ $("$guest_bin" - devices) == "$before" ]] || fail "devices went with the monitor"
-bad "e.img is in use by domain web as xvdh" create "$work/web.cfg" name=db "disk=['$work/e.img,raw,xvda,r']"
+bad "e.img is in use by domain web as xvdh" create "$work/web.cfg" name=db \
+	"disk=['$work/e.img,raw,xvda,r']"
 P block-attach web "$work/f.img,raw,xvdj,rw"
-bad "e.img is in use by domain web as xvdh (access=rw! shares it)" block-attach web "$work/e.img,raw,xvdk,rw"
+bad "e.img is in use by domain web as xvdh (access=rw! shares it)" block-attach web \
+	"$work/e.img,raw,xvdk,rw"
 P block-attach web "$work/e.img,raw,xvdk,rw!"
 P block-detach web xvdk
 P cd-eject web xvdd
@@ -205,7 +234,8 @@ create_bad "xvdb: cannot open $work/none.img" "disk=['$A','$work/none.img,raw,xv
 create_bad "smaller than a sector" "disk=['$A','$work/tiny.img,raw,xvdb,w']"
 create_bad "neither a block device nor a regular file" "disk=['$A','/dev/null,raw,xvdb,w']"
 touch "$work/broken"
-create_bad "not in qcow2 format" "disk=['$A','$work/c.qcow2,qcow2,xvdc,w','$work/broken,qcow2,xvdb,w']"
+create_bad "not in qcow2 format" \
+	"disk=['$A','$work/c.qcow2,qcow2,xvdc,w','$work/broken,qcow2,xvdb,w']"
 create_bad "there is no bridge br9" "disk=['$A']" "vif=['','bridge=br9']"
 create_bad "cannot run the script $work/scripts/none" "disk=['$A']" "vif=['script=none']"
 create_bad "vif-test online: status 1" "disk=['$A']" "vif=['','script=vif-test,ip=10.0.0.66']"
@@ -219,25 +249,31 @@ P create -q "$work/web.cfg" "vif=['']"
 vif web 0 "* parvus0 1 " || fail "not in parvus0"
 P destroy web
 touch "$work/server-fails"
-create_bad "the program cannot serve it" "disk=['$A','vdev=xvdb,backendtype=program,target=$work/b.img']"
+create_bad "the program cannot serve it" \
+	"disk=['$A','vdev=xvdb,backendtype=program,target=$work/b.img']"
 rm "$work/server-fails"
-PARVUS_BLOCK_SERVER=$work/none create_bad "cannot run $work/none" "disk=['$A','vdev=xvdb,backendtype=program,target=$work/b.img']"
-PARVUS_QEMU_NBD=$work/none create_bad "needs $work/none, which is not there" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w']"
+PARVUS_BLOCK_SERVER=$work/none create_bad "cannot run $work/none" \
+	"disk=['$A','vdev=xvdb,backendtype=program,target=$work/b.img']"
+PARVUS_QEMU_NBD=$work/none create_bad "needs $work/none, which is not there" \
+	"disk=['$A','$work/c.qcow2,qcow2,xvdb,w']"
 for skip in 0 1 2 3; do
 	G - fail 32 12 $skip	# CREATE of the device that comes then
 	create_bad "make a device" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w']" "vif=['','']"
 done
 G - fail 23 12 0	# the commit, when all devices are there
-create_bad "" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w','vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']"
+create_bad "" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w',
+	'vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']"
 
-create_bad "xvdb: $work/a.img is in use by domain web as xvda (access=ro! shares it)" "disk=['$A','$work/a.img,raw,xvdb,r']"
+create_bad "xvdb: $work/a.img is in use by domain web as xvda (access=ro! shares it)" \
+	"disk=['$A','$work/a.img,raw,xvdb,r']"
 
 # --- failures of attach: the domain goes on without
 P create -q "$work/web.cfg" "disk=['$A']"
 bad "cannot open $work/none" block-attach web "$work/none,raw,xvdb,w"
 bad "there is no bridge br9" network-attach web bridge=br9
 touch "$work/server-fails"
-bad "the program cannot serve it" block-attach web "vdev=xvdb,backendtype=program,target=$work/b.img"
+bad "the program cannot serve it" block-attach web \
+	"vdev=xvdb,backendtype=program,target=$work/b.img"
 rm "$work/server-fails"
 bad "a partition" block-attach web "$work/b.img,raw,xvda1,w"
 bad "there is no domain named x" block-attach x "$work/b.img,raw,xvdb,w"
@@ -247,9 +283,11 @@ devices 1 || fail "a failed attach left a device"
 loops 1 || fail "a failed attach left a loop device"
 [[ $(P list -l web | grep -c 'xvdb') == 0 ]] || fail "a failed attach is in the configuration"
 # domain 1 is its own: a driver domain that serves another one
-P create -q "$work/web.cfg" name=user "disk=['vdev=xvda,backend=web,target=202:16']" "vif=['backend=web']"
+P create -q "$work/web.cfg" name=user "disk=['vdev=xvda,backend=web,target=202:16']" \
+	"vif=['backend=web']"
 disk user 0 "202 16 0 0 0 xvda "
-P network-list user | awk 'NR == 2 { exit $3 != '"$(P domid web)"' }' || fail "backend: $(P network-list user)"
+P network-list user | awk 'NR == 2 { exit $3 != '"$(P domid web)"' }' ||
+	fail "backend: $(P network-list user)"
 bad "the target is MAJOR:MINOR there" block-attach user "vdev=xvdb,backend=web,target=/dev/x"
 P destroy user
 # --- one rule for what two disks lie on, whatever they are
@@ -257,14 +295,19 @@ P destroy web
 nothing
 S=$PARVUS_FAKE/sys
 mkdir -p "$S/dev/block" "$S/block/sda/sda3" "$PARVUS_FAKE/proc/self"
-echo 8:0 >"$S/block/sda/dev"; echo 8:3 >"$S/block/sda/sda3/dev"; echo 3 >"$S/block/sda/sda3/partition"
+echo 8:0 >"$S/block/sda/dev"; echo 8:3 >"$S/block/sda/sda3/dev"
+echo 3 >"$S/block/sda/sda3/partition"
 ln -s ../../block/sda "$S/dev/block/8:0"; ln -s ../../block/sda/sda3 "$S/dev/block/8:3"
 touch "$PARVUS_FAKE/blk-0" "$PARVUS_FAKE/blk-1"
-P create -q "$work/web.cfg" "disk=['$A','$PARVUS_FAKE/blk-3,raw,xvdb,rw','$work/c.qcow2,qcow2,xvdc,rw','vdev=xvdd,backendtype=program,target=$work/p.img','$work/b.img,raw,xvde,r','$work/d.img,raw,xvdf,rw!']"
+P create -q "$work/web.cfg" \
+	"disk=['$A','$PARVUS_FAKE/blk-3,raw,xvdb,rw','$work/c.qcow2,qcow2,xvdc,rw',
+	'vdev=xvdd,backendtype=program,target=$work/p.img','$work/b.img,raw,xvde,r',
+	'$work/d.img,raw,xvdf,rw!']"
 taken() { # DISK WHAT BY: refused at once, and nothing is left
 	local before
 	before=$("$guest_bin" - devices) SECONDS=0
-	bad "$2 is in use by domain web as $3 (access=" create "$work/web.cfg" name=db "disk=['$work/f.img,raw,xvda,w','$1']"
+	bad "$2 is in use by domain web as $3 (access=" create "$work/web.cfg" name=db \
+		"disk=['$work/f.img,raw,xvda,w','$1']"
 	((SECONDS < 4)) || fail "$1: refused after $SECONDS s"
 	until_true count 1
 	devices "$before" || fail "$1: left a device"
@@ -285,7 +328,9 @@ taken "vdev=xvdb,backendtype=program,target=$work/p.img" "$work/p.img" xvdd
 taken "$work/p.img,raw,xvdb,ro" "$work/p.img" xvdd
 taken "$work/b.img,raw,xvdb,rw" "$work/b.img" xvde
 taken "$work/d.img,raw,xvdb,rw" "$work/d.img" xvdf
-P create -q "$work/web.cfg" name=db "disk=['$work/b.img,raw,xvda,r','$work/d.img,raw,xvdb,w!','phy:$PARVUS_FAKE/blk-1,xvdc,w','$PARVUS_FAKE/blk-0,raw,xvdd,ro!','$work/f.img,raw,xvde,w',',,xvdf,,cdrom']"
+P create -q "$work/web.cfg" name=db \
+	"disk=['$work/b.img,raw,xvda,r','$work/d.img,raw,xvdb,w!','phy:$PARVUS_FAKE/blk-1,xvdc,w',
+	'$PARVUS_FAKE/blk-0,raw,xvdd,ro!','$work/f.img,raw,xvde,w',',,xvdf,,cdrom']"
 bad "f.img is in use by domain db as xvde" block-attach web "$work/f.img,raw,xvdg,w"
 bad "a.img is in use by domain web as xvda" cd-insert db xvdf "$work/a.img"
 P cd-insert db xvdf "$work/b.img"
@@ -298,7 +343,8 @@ P destroy files
 until_true count 1
 # what this domain does with it itself
 echo "22 1 8:1 / /mnt/data rw - ext4 /dev/sda1 rw" >"$PARVUS_FAKE/proc/self/mountinfo"
-bad "blk-1 is in use by domain 0: /dev/sda1 is mounted on /mnt/data (access=rw! shares it)" block-attach web "$PARVUS_FAKE/blk-1,raw,xvdh,w"
+bad "blk-1 is in use by domain 0: /dev/sda1 is mounted on /mnt/data (access=rw! shares it)" \
+	block-attach web "$PARVUS_FAKE/blk-1,raw,xvdh,w"
 P block-attach web "$PARVUS_FAKE/blk-1,raw,xvdh,w!"
 rm "$PARVUS_FAKE/proc/self/mountinfo"
 P destroy web
@@ -310,7 +356,8 @@ for i in 1 2 3 4 5; do
 	wait $one; one=$?
 	wait $two; two=$?
 	((one + two == 1)) || fail "both or none: $one $two: $(cat "$work/err1" "$work/err2")"
-	grep -q "a.img is in use by domain .* as xvda" "$work/err1" "$work/err2" || fail "$(cat "$work/err1" "$work/err2")"
+	grep -q "a.img is in use by domain .* as xvda" "$work/err1" "$work/err2" ||
+		fail "$(cat "$work/err1" "$work/err2")"
 	if ((one)); then P destroy db; else P destroy web; fi
 	nothing
 done
@@ -318,7 +365,8 @@ done
 P create -q "$work/web.cfg" "disk=['$work/c.qcow2,qcow2,xvda,r']"
 kill -9 "$(pids)"
 until_true eval '! kill -0 $(pids) 2>/dev/null'
-printf 'qemu-nbd\0--description=parvus-9-1-0\0' >"$PARVUS_FAKE/proc/$(cat "$S/block/nbd0/pid")/cmdline"
+printf 'qemu-nbd\0--description=parvus-9-1-0\0' \
+	>"$PARVUS_FAKE/proc/$(cat "$S/block/nbd0/pid")/cmdline"
 P destroy web
 P create -q "$work/web.cfg"	# sweeps
 P destroy web
@@ -357,7 +405,7 @@ devices 1 || fail "half attached: $(P block-list web)"
 kill -9 "$(pids)"
 until_true eval '! kill -0 $(pids) 2>/dev/null'
 state_file=$PARVUS_RUN_DIR/domains/$(P domid web)/state
-sed -i 's/^devices 1$/devices 2\nblock 4 id 0 nbd -/; s|^disk = \[|&\n\t"'"$work/b.img"',raw,xvde,rw",|' "$state_file"
+sed -i -e 's/^devices 1$/devices 2\nblock 4 id 0 nbd -/' -e 's|^disk = \[|&\n\t"'"$work/b.img"',raw,xvde,rw",|' "$state_file"
 bytes=$(sed -n '/^config /,/^end$/p' "$state_file" | sed '1d;$d' | wc -c)
 sed -i "s/^config .*/config $bytes/" "$state_file"
 P block-attach web "$work/f.img,raw,xvdf,rw"
@@ -382,7 +430,9 @@ G web reboot
 waits "xvdf: cannot open $work/f.img: No such file"
 P list --json web | grep -q '"restart_error":' || fail "list --json"
 until_true eval "[[ \$(grep -c 'again in' '$PARVUS_LOG_DIR'/monitor-web.log) == 3 ]]"
-[[ $(grep -o 'again in [0-9]* s' "$PARVUS_LOG_DIR/monitor-web.log" | tr '\n' ' ') == "again in 1 s again in 2 s again in 4 s " ]] || fail "$(cat "$PARVUS_LOG_DIR/monitor-web.log")"
+[[ $(grep -o 'again in [0-9]* s' "$PARVUS_LOG_DIR/monitor-web.log" | tr '\n' ' ') == \
+	"again in 1 s again in 2 s again in 4 s " ]] ||
+	fail "$(cat "$PARVUS_LOG_DIR/monitor-web.log")"
 mv "$work/away.img" "$work/f.img"
 again
 # by somebody who took its disk meanwhile
@@ -408,7 +458,8 @@ again
 G - fail 32 12 0
 G web reboot
 again
-grep -q 'cannot restart: .*make a device.*again in 1 s' "$PARVUS_LOG_DIR/monitor-web.log" || fail "$(tail -3 "$PARVUS_LOG_DIR/monitor-web.log")"
+grep -q 'cannot restart: .*make a device.*again in 1 s' "$PARVUS_LOG_DIR/monitor-web.log" ||
+	fail "$(tail -3 "$PARVUS_LOG_DIR/monitor-web.log")"
 # destroyed while it waits
 mv "$work/f.img" "$work/away.img"
 G web reboot
@@ -419,7 +470,9 @@ mv "$work/away.img" "$work/f.img"
 
 # --- SIGKILL at any moment of create: all of it, or nothing
 for i in $(seq 0 4 44); do
-	"$parvus" create -q "$work/web.cfg" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w','vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']" >/dev/null 2>&1 &
+	"$parvus" create -q "$work/web.cfg" \
+		"disk=['$A','$work/c.qcow2,qcow2,xvdb,w',
+		'vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']" >/dev/null 2>&1 &
 	pid=$!
 	sleep "$(printf '0.%03d' $((i * 10)))"
 	kill -9 $pid 2>/dev/null

@@ -11,7 +11,9 @@ program fpu
 program compat32 "-m32 -nostdlib -ffreestanding -fno-pie -fno-stack-protector -Wno-unused -no-pie"
 user_space vdso thp mmstress fpu compat32
 export CPUS=2 VCPUS=2 MEM=1G
-guest 'set -e; for p in vdso thp "mmstress 4" fpu compat32; do echo "== $p"; $p; done; set +e; '"$DMESG"
+guest 'set -e
+for p in vdso thp "mmstress 4" fpu compat32; do echo "== $p"; $p; done
+set +e; '"$DMESG"
 echo "$out"
 [[ $rc == 0 ]] || fail "status $rc"
 [[ $out == *"compat32 ok"* && $out == *"vdso ok"* ]] || fail "a program said nothing"

@@ -15,21 +15,29 @@ _parvus() {
 	fi
 	case $cmd in
 	create) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	help) mapfile -t COMPREPLY < <(compgen -W "$(parvus help | sed -n 's/^  \([a-z-]*\) .*/\1/p')" -- "$cur") ;;
-	run) [[ $prev == -[kr] ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); } ;;
+	help) mapfile -t COMPREPLY < \
+		<(compgen -W "$(parvus help | sed -n 's/^  \([a-z-]*\) .*/\1/p')" -- "$cur") ;;
+	run) [[ $prev == -[kr] ]] &&
+		{ compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); } ;;
 	version | dmesg | top) ;;
 	trace)
-		[[ $prev == -e ]] && mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault \
+		[[ $prev == -e ]] &&
+			mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault \
 			event domain vector all return syscall exit outcome" -- "$cur")
 		;;
 	network-nat) mapfile -t COMPREPLY < <(compgen -W "start stop status" -- "$cur") ;;
 	*)
-		if [[ $cmd == @(block-detach|block-resize|block-set|cd-insert|cd-eject) && $prev != "$cmd" && $prev != -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$(parvus block-list "$prev" 2>/dev/null |
+		if [[ $cmd == @(block-detach|block-resize|block-set|cd-insert|cd-eject) &&
+			$prev != "$cmd" && $prev != -* ]]; then
+			mapfile -t COMPREPLY < \
+				<(compgen -W "$(parvus block-list "$prev" 2>/dev/null |
 				awk 'NR > 1 { print $1 }')" -- "$cur")
-			[[ $cmd == cd-insert && ${#COMPREPLY[@]} == 0 ]] && { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); }
+			[[ $cmd == cd-insert && ${#COMPREPLY[@]} == 0 ]] &&
+				{ compopt -o filenames; mapfile -t COMPREPLY < \
+				<(compgen -f -- "$cur"); }
 		elif [[ $cmd == network-detach && $prev != "$cmd" && $prev != -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$(parvus network-list "$prev" 2>/dev/null |
+			mapfile -t COMPREPLY < \
+				<(compgen -W "$(parvus network-list "$prev" 2>/dev/null |
 				awk 'NR > 1 { print $1 }')" -- "$cur")
 		elif [[ $cmd == block-attach && $prev != block-attach ]]; then
 			compopt -o filenames

@@ -4,8 +4,10 @@
 MICRO_O      := $(O)/bench
 MICRO_CFLAGS  = $(GUEST_CFLAGS) -Itests/guest/lib -Ipv-drivers/ring -Itools/bench/guest
 MICRO_BOTH   := micro raw
-MICRO_BARE   := $(addprefix $(MICRO_O)/bare/,boot.o handlers.o $(addsuffix .o,bare native $(MICRO_BOTH)))
-MICRO_GUEST  := $(addprefix $(MICRO_O)/guest/,handlers.o $(addsuffix .o,guest calls device $(MICRO_BOTH)))
+MICRO_BARE   := $(addprefix $(MICRO_O)/bare/,boot.o handlers.o bare.o native.o \
+	$(addsuffix .o,$(MICRO_BOTH)))
+MICRO_GUEST  := $(addprefix $(MICRO_O)/guest/,handlers.o guest.o calls.o device.o \
+	$(addsuffix .o,$(MICRO_BOTH)))
 
 $(MICRO_O)/bare/%.o: tools/bench/guest/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
@@ -23,10 +25,12 @@ $(MICRO_O)/guest/handlers.o: tools/bench/guest/handlers.S $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(MICRO_CFLAGS) -MMD -c -o $@ $<
 
-MICRO_LINK := -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack,--no-warn-rwx-segments
+MICRO_LINK := -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack,--no-warn-rwx-segments
 $(O)/bench/native.elf: $(MICRO_BARE) $(GUEST_O)/lib/common.o tools/bench/guest/bare.lds
 	@echo "  LD      $@"
-	@$(CC) $(MICRO_LINK) -Wl,-T,tools/bench/guest/bare.lds -o $@ $(MICRO_BARE) $(GUEST_O)/lib/common.o
+	@$(CC) $(MICRO_LINK) -Wl,-T,tools/bench/guest/bare.lds -o $@ $(MICRO_BARE) \
+		$(GUEST_O)/lib/common.o
 $(O)/bench/guest.elf: $(MICRO_GUEST) $(GUEST_LIB) tests/guest/lib/guest.lds
 	@echo "  LD      $@"
 	@$(CC) $(MICRO_LINK) -Wl,-T,tests/guest/lib/guest.lds -o $@ $(MICRO_GUEST) $(GUEST_LIB)
@@ -36,5 +40,6 @@ $(O)/bench/count.so: tools/bench/plugin/count.c
 	@$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 
 .PHONY: bench-micro
-bench-micro: $(O)/parvus-bench.elf $(O)/parvus.elf $(O)/bench/native.elf $(O)/bench/guest.elf $(O)/bench/count.so
+bench-micro: $(O)/parvus-bench.elf $(O)/parvus.elf $(O)/bench/native.elf $(O)/bench/guest.elf \
+	$(O)/bench/count.so
 -include $(wildcard $(MICRO_O)/*/*.d)

@@ -46,7 +46,8 @@
 .endm
 
 	.text
-	.globl	ud_raw, fault_raw, irq_raw, irq_b_raw, irqs_a, irqs_b, fault_table, fault_base, fault_value
+	.globl	ud_raw, fault_raw, irq_raw, irq_b_raw, irqs_a, irqs_b
+	.globl	fault_table, fault_base, fault_value
 	.balign	16
 ud_raw:	addq	$2, (%rsp)
 	iretq
@@ -68,7 +69,7 @@ irq_b_raw:
 
 #ifdef BARE
 	.globl	syscall_light, return_stub, return_loop
-/* As a kernel does it: to its own stack, with a frame, and back by SYSRET. gs:0 = stack, gs:8 = scratch. */
+/* As a kernel does it: to its own stack, with a frame, back by SYSRET. gs:0: stack, gs:8: scratch */
 	.balign	16
 syscall_light:
 	swapgs
