@@ -40,6 +40,20 @@ echo control-script-ended"
 	[[ $rc == 0 && $out == *control-script-ended* ]] || fail "status $rc"
 }
 
+# network SCRIPT [PROGRAM...]: control, with tests/system/network.ash for SCRIPT to read, and the
+# programs for interfaces, and these
+network() {
+	local p
+	mkdir -p "$work/root/usr/bin"
+	for p in vif netload "${@:2}"; do
+		program "$p" "-Ipv-abi/include -I$O/gen"
+		cp "$O/tests/prog/$p" "$work/root/usr/bin/" || exit 99
+	done
+	cp tests/system/network.ash "$work/root/" || exit 99
+	export CPUS=2 MEM=1G TIMEOUT=380
+	control "$1"
+}
+
 # debian SCRIPT: control, in a domain 0 that has Debian's programs for disks and networks, and
 # debian_domain of domain0.ash. There is no disk in domain 0: the image stands in the memory of
 # a PCI device, copied on write. The firmware puts 1 GiB of it right above the RAM below 4 GiB.

@@ -6,15 +6,7 @@
 # unharmed, and the device is of use again to an honest end.
 . tests/system/lib.bash
 
-program vif "-Ipv-abi/include -I$O/gen"
-program netload
-program netevil "-Ipv-abi/include -I$O/gen"
-mkdir -p "$work/root/usr/bin"
-cp "$O/tests/prog/vif" "$O/tests/prog/netload" "$O/tests/prog/netevil" "$work/root/usr/bin/" ||
-	exit 99
-cp tests/system/network.ash "$work/root/" || exit 99
-export CPUS=2 MEM=1G TIMEOUT=380
-control "$(cat <<'END'
+network "$(cat <<'END'
 NET_PROGRAMS=usr/bin/netevil
 . /network.ash
 before=$(held)
@@ -65,4 +57,4 @@ P destroy w
 until_true 10 '[ "$(held)" = "$before" ]'
 kill $server
 END
-)"
+)" netevil

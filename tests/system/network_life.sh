@@ -5,13 +5,7 @@
 # that does not listen. TCP goes on, and nothing is left behind.
 . tests/system/lib.bash
 
-program vif "-Ipv-abi/include -I$O/gen"
-program netload
-mkdir -p "$work/root/usr/bin"
-cp "$O/tests/prog/vif" "$O/tests/prog/netload" "$work/root/usr/bin/" || exit 99
-cp tests/system/network.ash "$work/root/" || exit 99
-export CPUS=2 MEM=1G TIMEOUT=380
-control "$(cat <<'END'
+network "$(cat <<'END'
 . /network.ash
 before=$(held)
 domain u 160
