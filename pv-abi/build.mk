@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # What is generated from hypercalls.tbl, and the check of the ABI.
 
-ABI_GEN := $(O)/gen/parvus/hypercalls.h $(O)/gen/parvus/stubs.h $(O)/gen/core/hypercall_table.h $(O)/gen/core/handlers.h
+ABI_GEN := $(O)/gen/parvus/hypercalls.h $(O)/gen/parvus/stubs.h \
+	$(O)/gen/core/hypercall_table.h $(O)/gen/core/handlers.h
 
 define abi_gen
 	@mkdir -p $(@D)

@@ -13,13 +13,14 @@
 	nr = $1; name = $2; args = $3; priv = $4; path = $5; list = $6; since = $7
 	text = $0
 	for (i = 0; i < 7; i++) sub(/^[ \t]*[^ \t]+[ \t]+/, "", text)
-	if (path !~ /^(asm|c|none|bench)$/ || list !~ /^(yes|no|regs)$/ || priv !~ /^(any|control|debug)$/ ||
-	    since !~ /^[0-9]+$/) {
+	if (path !~ /^(asm|c|none|bench)$/ || list !~ /^(yes|no|regs)$/ ||
+	    priv !~ /^(any|control|debug)$/ || since !~ /^[0-9]+$/) {
 		printf "hypercalls.tbl:%d: bad priv, path, list or since\n", FNR > "/dev/stderr"
 		exit 1
 	}
 	if (nr != expected) {
-		printf "hypercalls.tbl:%d: number %s, expected %d\n", FNR, nr, expected > "/dev/stderr"
+		printf "hypercalls.tbl:%d: number %s, expected %d\n", FNR, nr, \
+			expected > "/dev/stderr"
 		exit 1
 	}
 	expected++
@@ -36,11 +37,14 @@
 		for (i = 1; i <= n; i++) use = use ", r->" reg[i]
 		if (path != "none") {
 			if (path == "bench") body = body "#ifdef CONFIG_BENCH\n"
-			body = body sprintf("static s64 call_%s(struct vcpu *v, UNUSED struct regs *r)\n{\n" \
-				"\treturn hc_%s(v%s%s);\n}\n", name, name, use, list == "regs" ? ", r" : "")
-			if (path == "bench") body = body sprintf("#else\n#define call_%s call_none\n#endif\n", name)
+			body = body sprintf("static s64 call_%s(struct vcpu *v, " \
+				"UNUSED struct regs *r)\n{\n\treturn hc_%s(v%s%s);\n}\n", name,
+				name, use, list == "regs" ? ", r" : "")
+			if (path == "bench")
+				body = body "#else\n#define call_" name " call_none\n#endif\n"
 		}
-		rows = rows sprintf(" \\\n\tROW(%d, call_%s, %s, %s)", nr, path == "none" ? "none" : name, priv, list)
+		rows = rows sprintf(" \\\n\tROW(%d, call_%s, %s, %s)", nr,
+			path == "none" ? "none" : name, priv, list)
 	}
 	else if (out == "doc")
 		body = body sprintf("| %d | `%s` | %s | %s | %s | %s |\n", nr, name,
@@ -53,13 +57,17 @@
 		split("D S d r r r", con, " ")
 		for (i = 1; i <= n; i++) {
 			params = params (i > 1 ? ", " : "") "uint64_t " a[i]
-			if (i > 3) regs = regs sprintf("\tregister uint64_t %s_ __asm__(\"%s\") = %s;\n",
-				a[i], i == 4 ? "r10" : i == 5 ? "r8" : "r9", a[i])
+			if (i > 3)
+				regs = regs sprintf("\tregister uint64_t %s_ " \
+					"__asm__(\"%s\") = %s;\n", a[i],
+					i == 4 ? "r10" : i == 5 ? "r8" : "r9", a[i])
 			use = use (i > 1 ? ", " : "") "\"" con[i] "\"(" a[i] (i > 3 ? "_" : "") ")"
 		}
-		body = body sprintf("\n/* %s */\nstatic inline int64_t parvus_%s(%s)\n{\n\tint64_t ret = %d;\n%s\n" \
-			"\t__asm__ volatile(\"syscall\" : \"+a\"(ret) : %s : \"rcx\", \"r11\", \"memory\");\n" \
-			"\treturn ret;\n}\n", text, name, n ? params : "void", nr, regs, use)
+		body = body sprintf("\n/* %s */\nstatic inline int64_t parvus_%s(%s)\n{\n" \
+			"\tint64_t ret = %d;\n%s\n" \
+			"\t__asm__ volatile(\"syscall\" : \"+a\"(ret) : %s : " \
+			"\"rcx\", \"r11\", \"memory\");\n\treturn ret;\n}\n", text,
+			name, n ? params : "void", nr, regs, use)
 	}
 }
 function path_note(p) { return p ~ /none|bench/ ? " (reserved)" : "" }

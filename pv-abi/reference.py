@@ -19,6 +19,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 ABI = pathlib.Path(__file__).resolve().parent
 BASE = {'uint8_t': 1, 'uint16_t': 2, 'uint32_t': 4, 'uint64_t': 8, 'int32_t': 4, 'int64_t': 8,
@@ -159,6 +160,11 @@ def code(text):
     return re.sub(r'\b(area\.\w+|max_gfn|max_frames|start_info\.\w+)\b(?!`)', r'`\1`', text)
 
 
+def prose(text):
+    """Lines of at most 100 columns."""
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
 def arguments(call):
     if call.args:
         yield '| argument | |'
@@ -190,7 +196,7 @@ def call(h, name):
 
 def struct(h, name):
     s = h.structs.get(name) or fail(f'no struct {name}')
-    yield f'`struct {name}`, {s.size} bytes. {code(s.text)}'.strip()
+    yield from prose(f'`struct {name}`, {s.size} bytes. {code(s.text)}')
     yield ''
     yield '| at | member | written by | |'
     yield '|--:|---|---|---|'
@@ -231,7 +237,8 @@ def control(h):
 def unlisted():
     rows = [line.split() for line in (ABI / 'hypercalls.tbl').read_text().split('\n')
             if line[:1].isdigit()]
-    return ['`' + '`, `'.join(r[1] for r in rows if r[4] in ('asm', 'c') and r[5] != 'yes') + '`']
+    names = [r[1] for r in rows if r[4] in ('asm', 'c') and r[5] != 'yes']
+    return prose(', '.join(f'`{n}`' for n in names))
 
 
 def region(h, kind, *args):

@@ -44,7 +44,8 @@ static void ring_notify(void)
 /* Not from here: the console that it is written to is this one, and locked. */
 static void ring_broke(void)
 {
-	printk_deferred_once(KERN_WARNING "parvus console: the other end's indices make no sense\n");
+	printk_deferred_once(KERN_WARNING
+			     "parvus console: the other end's indices make no sense\n");
 }
 
 static int ring_put(const char *buf, int count)

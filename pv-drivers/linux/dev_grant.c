@@ -18,7 +18,7 @@
 #include <parvus/linux.h>
 #include "dev.h"
 
-#define FILE_PAGES	PARVUS_GRANT_MAX	/* of one open file: as many as a domain may offer */
+#define FILE_PAGES	PARVUS_GRANT_MAX	/* of one open file: as a domain may offer */
 
 struct grant_file {
 	struct mutex lock;

@@ -29,7 +29,7 @@ MODULE_PARM_DESC(queues, "Queues of an interface, at most (and no more than CPUs
 
 struct network_back {
 	struct parvus_network net;
-	struct parvus_network_info info;	/* what is said but for what the interface is like */
+	struct parvus_network_info info;	/* what is said but for what the interface is */
 	struct work_struct changed;
 	spinlock_t limit_lock;
 	struct parvus_limit limit;

@@ -58,7 +58,8 @@ struct parvus_block_segment {
 /*
  * READ and WRITE: segments is not 0, and their bytes are those of sectors. With more
  * than PARVUS_BLOCK_INLINE, segment[0] is the place in the pool of the list of them.
- * Others: segments is 0. FLUSH: sector and sectors are 0.
+ * Others: segments is 0. FLUSH: sector and sectors are 0. DISCARD, WRITE_ZEROES: sectors is
+ * not 0.
  */
 struct parvus_block_request {
 	uint8_t op;		/* [front end] PARVUS_BLOCK_READ to WRITE_ZEROES */

@@ -361,7 +361,8 @@ struct parvus_control_info {
 				 * memory, events and grants, vCPUs; not its devices */
 	uint64_t run_ns;	/* [H] CPU time of all its vCPUs, ns */
 	uint64_t created_ns;	/* [H] ns since boot at CREATE */
-	uint64_t generation_id[2]; /* [H] a number that no other domain has */
+	uint64_t generation_id[2]; /* [H] a number that no other domain has; start info of a domain
+				 * of the toolstack's has another one */
 	char why[128];		/* [H] SHUTDOWN by a kill: the reason; by a crash: what it wrote
 				 * last with log_write */
 	uint64_t reserved[4];
@@ -518,7 +519,8 @@ struct parvus_trace_record {
 #define PARVUS_TRACE_ALL	127u
 /* What costs more, and is not part of ALL. SYSCALL and EXIT make C serve what assembly would. */
 #define PARVUS_TRACE_RETURN	128u	/* a hypercall returns; arg: number, result */
-#define PARVUS_TRACE_SYSCALL 256u /* system call of guest user mode; arg: rax, rip behind it */
+#define PARVUS_TRACE_SYSCALL	256u	/* system call of guest user mode; arg: rax, rip behind
+					 * it */
 #define PARVUS_TRACE_EXIT	512u	/* iret or sysret; arg: rip that goes on, its cs */
 #define PARVUS_TRACE_OUTCOME	1024u	/* of a page fault; arg: address, PARVUS_OUTCOME_* */
 #define PARVUS_TRACE_KNOWN	2047u	/* all that this version can record */

@@ -48,7 +48,7 @@
  *          READY
  * -EBUSY: SET: CONNECTED, and the other end is neither READY nor CONNECTED
  * -ENOENT: no such device that the caller may read; NEXT, CHANGED: no more; CREATE: no such
- *          domain, or it has ended
+ *          domain, or the front end's has ended, or the back end's is taken apart
  * -EEXIST: CREATE: the front domain has that class and index
  * -ENOSPC: CREATE: 64 devices in the front domain, or 1024 in all
  * -ENOMEM: CREATE: no memory

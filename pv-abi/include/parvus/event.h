@@ -91,7 +91,8 @@ struct parvus_event_page {
 #define PARVUS_EVENT_AUTO_MASK	1u	/* each delivery sets the mask bit */
 
 /* parvus_event_bind.virq */
-#define PARVUS_VIRQ_DOMAIN	0u	/* control domain: a domain's state changed */
+#define PARVUS_VIRQ_DOMAIN	0u	/* control domain: a domain changed, as changes of control
+					 * INFO counts it */
 #define PARVUS_VIRQ_MEMORY	1u	/* our memory target changed (memory_op INFO) */
 #define PARVUS_VIRQ_REQUEST	2u	/* we are asked for something: request and vcpus_target of
 					 * memory_op INFO */

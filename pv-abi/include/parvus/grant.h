@@ -5,8 +5,8 @@
  * guest-physical space, or has bytes copied. The table is the hypervisor's: a
  * reference cannot change under a reader.
  *
- * An offer ends by REVOKE, which fails with EBUSY while it is mapped, or with its
- * domain; frames that are still mapped then live on until they are unmapped.
+ * An offer ends by REVOKE, which fails with EBUSY while it is in use (mapped, or copied at that
+ * moment), or with its domain; frames that are still mapped then live on until they are unmapped.
  *
  * grant_op(op, gpa, count): count records at gpa, at most PARVUS_GRANT_BATCH. Returns
  * the number of records done (less than count: call again with the rest) or an

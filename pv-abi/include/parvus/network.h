@@ -5,12 +5,12 @@
  * transmits, one for what it receives, the slots of the first, the slots of the
  * second. The front end produces in the first, the back end in the second.
  *
- * A ring has as many slots as half of the pool has pages, a power of two; slot i of
- * the first ring always has page i of the pool, slot i of the second one page
- * slots + i. A packet fills one slot or, with MORE, several in a row. Who consumes
- * copies the bytes out before it gives the slots back, so no page needs an answer, and
- * nothing is looked at while the other end can change it. All slots of a packet are
- * published at once.
+ * A ring has a power of two of slots, the largest that is not above half of the pool's
+ * pages, nor above PARVUS_NETWORK_SLOTS; slot i of the first ring always has page i of the
+ * pool, slot i of the second one page slots + i. A packet fills one slot or, with MORE,
+ * several in a row. Who consumes copies the bytes out before it gives the slots back, so no
+ * page needs an answer, and nothing is looked at while the other end can change it. All
+ * slots of a packet are published at once.
  *
  * A packet begins with its Ethernet header. The first slot says what is left to do
  * for it, in the terms of a virtio_net_hdr (Linux, include/uapi/linux/virtio_net.h): a

@@ -13,7 +13,7 @@
  * A domain's maker is the hypervisor for domains of the boot bundle, domain 0's toolstack
  * for all others.
  *
- * RAM of a domain U is [0, mem) in guest-physical space; [640 KiB, 1 MiB) is reserved
+ * RAM of a domain U is [0, ram_size) in guest-physical space; [640 KiB, 1 MiB) is reserved
  * in the map, zero at the start, so that a search for firmware tables finds nothing.
  *
  * Domain 0 (PARVUS_START_CONTROL) lives in machine address space: its guest-physical
@@ -70,7 +70,8 @@ struct parvus_start_info {
 	uint64_t wall_sec;	/* [maker] time of day at hypervisor time 0, seconds since 1970 */
 	uint32_t wall_nsec;	/* [maker] and ns; 0 in version 1 */
 	uint32_t memory_ranges;	/* [maker] entries used in memory[] */
-	uint64_t generation_id[2];	/* [maker] a number that no other domain has */
+	uint64_t generation_id[2];	/* [maker] a number that no other domain has, chosen by the
+				 * maker: control INFO has the hypervisor's */
 	uint64_t rsdp;		/* [maker] gpa of the ACPI root pointer; 0 = no ACPI. Domain 0 alone
 				 * has one, if the machine does */
 	uint64_t console_gpa;	/* [maker] a struct parvus_console_page; 0 = console_write

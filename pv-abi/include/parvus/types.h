@@ -9,8 +9,8 @@
  * stacks, ranges of mmu_flush, the hint of an unmap.
  *
  * Rules for every structure: fixed-width members, explicit padding, size and
- * offsets asserted in pv-abi/check; "reserved" members are written as zero and
- * a non-zero one fails the call with -EINVAL.
+ * offsets asserted in pv-abi/check; "reserved" members are written as zero, and
+ * one that is not fails a call that reads it with -EINVAL.
  *
  * docs/abi.md and docs/control.md take their tables from here (pv-abi/reference.py).
  * Each member's comment says who writes it, then what it means: [G] the guest, [H] the
@@ -34,7 +34,8 @@
 #define PARVUS_E2BIG	7	/* a count or length above the stated limit */
 #define PARVUS_EAGAIN	11	/* try again later */
 #define PARVUS_ENOMEM	12	/* no memory left within the caller's charge */
-#define PARVUS_EFAULT	14	/* a gpa that is not plain RAM of the caller */
+#define PARVUS_EFAULT	14	/* a gpa that is not plain RAM of the caller; or RAM without a frame
+				 * where one is needed, and the machine has none */
 #define PARVUS_EBUSY	16	/* the object is in a state that forbids it */
 #define PARVUS_EEXIST	17	/* already there */
 #define PARVUS_EINVAL	22	/* malformed argument, or a reserved one not zero */

@@ -386,7 +386,7 @@ struct parvus_vcpu_stats {
  * -EFAULT: the buffer is not in RAM
  */
 
-/* debug_info: hypervisor-wide figures for tests; only with debug=1. */
+/* debug_info: hypervisor-wide figures for tests; only with debug=1 or debug=calls. */
 struct parvus_debug_info {
 	uint32_t size;		/* [H] sizeof(struct parvus_debug_info) */
 	uint32_t version;	/* [H] 1 */

@@ -83,7 +83,8 @@ int parvus_device_set_state(struct parvus_dev *dev, u32 state, const void *blob,
 		return -ENOMEM;
 	if (blob) {
 		record->flags = PARVUS_DEVICE_WRITE;
-		memcpy(dev->side == PARVUS_BACK ? record->back_blob : record->front_blob, blob, len);
+		memcpy(dev->side == PARVUS_BACK ? record->back_blob : record->front_blob, blob,
+		       len);
 	}
 	if (dev->side == PARVUS_BACK)
 		record->back_state = state;
@@ -212,7 +213,8 @@ static ssize_t refused_show(struct device *d, struct device_attribute *a, char *
 }
 
 /* Somebody has looked into it: the other end gets another chance. */
-static ssize_t refused_store(struct device *d, struct device_attribute *a, const char *buf, size_t n)
+static ssize_t refused_store(struct device *d, struct device_attribute *a, const char *buf,
+			     size_t n)
 {
 	struct parvus_dev *dev = to_parvus_dev(d);
 	struct parvus_driver *driver;
@@ -474,7 +476,7 @@ static void parvus_bus_look(const struct parvus_device *r)
 		if (!dev)
 			continue;
 		queue_work(parvus_dev_queue, &dev->work);
-		/* In the order of the registry, at first: so interfaces and disks get their names. */
+		/* In the order of the registry, at first: so disks and interfaces get names. */
 		if (!parvus_bus_scanned)
 			flush_work(&dev->work);
 		put_device(&dev->dev);

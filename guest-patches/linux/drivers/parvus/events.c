@@ -199,7 +199,7 @@ bool parvus_events_handle(void)
 			    !test_and_clear_bit(port, parvus_armed))
 				continue;
 			clear_bit(port, PENDING);
-			smp_mb__after_atomic();	/* what was signalled before is seen by the handler */
+			smp_mb__after_atomic();	/* the handler sees what was signalled before */
 			if (p)
 				generic_handle_irq_desc(p->desc);
 		}

@@ -157,12 +157,13 @@ static int parvus_slot_get(u64 *gfn)
 	if (parvus_control_domain())
 		return -1;
 	for (i = 0; i < parvus_start->memory_ranges; i++)
-		ram_end = max(ram_end, parvus_start->memory[i].start + parvus_start->memory[i].size);
+		ram_end = max(ram_end,
+			      parvus_start->memory[i].start + parvus_start->memory[i].size);
 	ram_end = PHYS_PFN(ram_end + PAGE_SIZE - 1);
 	if (parvus_start->max_gfn <= ram_end)
 		return -ENOSPC;
-	slot = ida_alloc_max(&parvus_slots, min_t(u64, parvus_start->max_gfn - ram_end, INT_MAX) - 1,
-			     GFP_KERNEL);
+	slot = ida_alloc_max(&parvus_slots,
+			     min_t(u64, parvus_start->max_gfn - ram_end, INT_MAX) - 1, GFP_KERNEL);
 	if (slot >= 0)
 		*gfn = parvus_start->max_gfn - 1 - slot;
 	return slot < 0 ? -ENOSPC : slot;
@@ -298,7 +299,8 @@ void parvus_grant_unmap(struct parvus_mapping *m, unsigned long va)
 
 	if (area) {
 		va = (unsigned long)m->vaddr;
-		vunmap_range(va, va + m->count * PAGE_SIZE);	/* flushes, free_vm_area() may not */
+		/* it flushes, free_vm_area() may not */
+		vunmap_range(va, va + m->count * PAGE_SIZE);
 	}
 	if (parvus_grant_try_unmap(m, va)) {
 		kfree(m);

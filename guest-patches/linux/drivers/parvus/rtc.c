@@ -27,7 +27,8 @@ static void parvus_rtc_arm(void)
 	hrtimer_cancel(&parvus_rtc.timer);
 	x86_platform.get_wallclock(&now);
 	if (parvus_rtc.enabled && parvus_rtc.alarm > now.tv_sec)
-		hrtimer_start(&parvus_rtc.timer, ktime_set(parvus_rtc.alarm - now.tv_sec, 0) - now.tv_nsec,
+		hrtimer_start(&parvus_rtc.timer,
+			      ktime_set(parvus_rtc.alarm - now.tv_sec, 0) - now.tv_nsec,
 			      HRTIMER_MODE_REL);
 }
 

@@ -105,7 +105,7 @@ struct parvus_dev {
 	u32 state;			/* ours, as last set */
 	u32 peer_state;			/* as last told to the driver */
 	u32 peer_changes;
-	bool refused;			/* the peer has lied: no more of it, until a person says so */
+	bool refused;			/* the peer lied: no more of it, till a person says so */
 	void *claim;			/* the open file that serves this end */
 	u8 config[PARVUS_DEVICE_BLOB];	/* of the toolstack */
 

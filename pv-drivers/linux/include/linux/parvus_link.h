@@ -160,7 +160,8 @@ void parvus_link_end_lie(struct parvus_link_end *end, const char *what);
 
 /* With end->lock held. */
 void parvus_link_end_renew(struct parvus_link_end *end);	/* front end: make another link */
-void parvus_link_end_leave(struct parvus_link_end *end);	/* front end: what closing() put off */
+/* front end: what closing() put off */
+void parvus_link_end_leave(struct parvus_link_end *end);
 void parvus_link_end_say(struct parvus_link_end *end);	/* back end: describe() may have changed */
 
 static inline void parvus_queue_notify(const struct parvus_queue *q)

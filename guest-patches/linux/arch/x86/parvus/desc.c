@@ -119,7 +119,7 @@ static void parvus_load_tls(struct thread_struct *t, unsigned int cpu)
 
 		if (old[i] == new)
 			continue;
-		/* A selector of it in use would fault on the way back: drop it, the base is saved. */
+		/* A selector of it would fault on the way back: drop it, the base is saved. */
 		if (!new) {
 			unsigned short fs;
 

@@ -50,7 +50,8 @@ static noinstr u64 parvus_clock_read(void)
 	if (likely(parvus_stable.tsc_to_system_mul))
 		return parvus_stable.system_time +
 		       pvclock_scale_delta(rdtsc_ordered() - parvus_stable.tsc_timestamp,
-					   parvus_stable.tsc_to_system_mul, parvus_stable.tsc_shift);
+					   parvus_stable.tsc_to_system_mul,
+					   parvus_stable.tsc_shift);
 	preempt_disable_notrace();
 	ns = pvclock_clocksource_read(parvus_this_clock());
 	preempt_enable_notrace();
