@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The console of domains. The first domain that starts owns the serial line in both
- * directions; what others write goes to the log, line by line, under the log's rate.
+ * directions; what others write goes to the log, line by line, as many bytes as each has there.
  */
 #include <core/arch.h>
 #include <core/console.h>
@@ -44,7 +44,7 @@ static void console_line_out(struct domain *d)
 	u32 slot = d->id % MAX_DOMAINS;
 
 	if (lines[slot].len)
-		log_guest("d%u: %.*s", d->id, (int)lines[slot].len, lines[slot].text);
+		log_guest(d, "d%u: %.*s", d->id, (int)lines[slot].len, lines[slot].text);
 	lines[slot].len = 0;
 }
 

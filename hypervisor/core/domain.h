@@ -76,6 +76,8 @@ struct domain {
 	u32 alive_vcpus;		/* vCPUs not stopped for good; the last to go destroys */
 	char kill_reason[MAX_KILL_REASON];
 	char said[MAX_KILL_REASON];	/* its last line in the log: why it crashed, if it does */
+	u64 log_paid;			/* when what it wrote to the log is paid for */
+	u32 log_dropped;		/* lines since then; atomic */
 	u64 frames_free_before;		/* free frames before it was built */
 	u64 freed_chunks, held;		/* progress of its destruction */
 	struct spinlock control_lock;	/* building and destroying it by control calls */

@@ -2,7 +2,8 @@
 /*
  * The log: a ring in memory, the debug port (one byte each, as Bochs and QEMU have it)
  * and, by "log=com1" or in a panic, the serial line. What a guest can provoke goes
- * through log_guest(), which drops lines above a rate.
+ * through log_guest(): each domain has so many bytes, and no other's, of the ring and of the
+ * time that a line takes.
  */
 #include <core/arch.h>
 #include <core/domain.h>
@@ -12,15 +13,14 @@
 #include <core/lock.h>
 #include <core/log.h>
 
-#define GUEST_LINES	200u		/* per second, all guests together */
+#define GUEST_NS_BYTE	(1000000000u / 2048)	/* a domain has 2 KiB a second, */
+#define GUEST_BURST_NS	8000000000ull		/* and eight seconds of that at once */
 
 static char ring[LOG_RING];
 static struct {
 	struct spinlock lock;	/* of the ring and its end, and for whole lines */
 	u64 end;		/* position in the ring: bytes ever written */
 	u64 warnings;		/* ever; atomic */
-	u64 guest_second;	/* the running second of guests' lines, */
-	u32 guest_lines;	/* and how many it had: atomic, and a guess where two CPUs meet */
 } state = { .lock = SPINLOCK_INIT(LOCK_LOG) };
 bool log_to_serial;
 enum log_level log_limit = LOG_INFO;
@@ -37,7 +37,8 @@ static void log_emit(const char *s)
 	}
 }
 
-static void log_va(enum log_level level, const char *fmt, va_list ap)
+/* Returns how many bytes it were. */
+static u32 log_va(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = { "error: ", "warning: ", "", "" };
 	char line[400];
@@ -47,7 +48,7 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 	if (level <= LOG_WARN)
 		atomic_inc_u64(&state.warnings);
 	if (level > log_limit)
-		return;
+		return 0;
 	if (c && c->current)
 		n = hv_snprintf(line, sizeof(line), "(cpu%u d%u) %s", c->cpu,
 				c->current->domain->id, prefix[level]);
@@ -60,6 +61,7 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 	spin_lock(&state.lock);
 	log_emit(line);
 	spin_unlock(&state.lock);
+	return (u32)n + 1;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -71,25 +73,32 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-void log_guest(const char *fmt, ...)
+/* Of a domain's two numbers, the time is a guess where two of its vCPUs meet. */
+void log_guest(struct domain *d, const char *fmt, ...)
 {
+	u64 now = arch_now_ns(), paid = READ_ONCE(d->log_paid);
 	va_list ap;
-	u64 second = arch_now_ns() / 1000000000u;
+	u32 n;
 
-	if (second != READ_ONCE(state.guest_second)) {
-		WRITE_ONCE(state.guest_second, second);
-		WRITE_ONCE(state.guest_lines, 0);
-	}
-	if (atomic_inc_u32(&state.guest_lines) > GUEST_LINES)
+	if (paid > now + GUEST_BURST_NS) {
+		atomic_inc_u32(&d->log_dropped);
 		return;
+	}
+	n = atomic_xchg_u32(&d->log_dropped, 0);
+	if (n)
+		log_info("%u lines of d%u were dropped", n, d->id);
 	va_start(ap, fmt);
-	log_va(LOG_INFO, fmt, ap);
+	n = log_va(LOG_INFO, fmt, ap);
 	va_end(ap);
+	WRITE_ONCE(d->log_paid, max(paid, now) + n * (u64)GUEST_NS_BYTE);
 }
 
 void error_born(u32 e, const char *file, u32 line, const char *function)
 {
-	log_guest("error -%u: %s:%u %s()", e, file, line, function);
+	struct cpu *c = arch_cpus() ? arch_this() : NULL;
+
+	if (c && c->current)
+		log_guest(c->current->domain, "error -%u: %s:%u %s()", e, file, line, function);
 }
 
 void log_raw(const char *s)
@@ -129,7 +138,7 @@ s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 			line[i] = '.';
 	line[length] = 0;
 	hv_snprintf(v->domain->said, sizeof(v->domain->said), "%s", line);
-	log_guest("guest: %s", line);
+	log_guest(v->domain, "guest: %s", line);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Logging and the end of all things. One line form: "(cpuN dM) area: text".
- * log_guest() is for what a guest can provoke: it is rate-limited.
+ * log_guest() is for what a guest can provoke: a domain has so many bytes in a second.
  * panic() is for our own mistakes alone; a guest's mistake is domain_kill().
  */
 #ifndef CORE_LOG_H
@@ -12,7 +12,8 @@
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
-void log_guest(const char *fmt, ...) __printf(1, 2);
+struct domain;
+void log_guest(struct domain *d, const char *fmt, ...) __printf(2, 3);
 noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
 #define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)

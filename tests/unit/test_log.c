@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* core/log.c: the last 64 KiB of the log by position, whatever a reader asks for. */
+/*
+ * core/log.c: the last 64 KiB of the log by position, whatever a reader asks for; and how many
+ * bytes of it a domain may have: 16 KiB, and 2 KiB a second.
+ */
 #include "native.h"
+#include <core/console.h>
 #include <core/log.h>
+
+#define GPA	0x2000ull
+#define SECOND	1000000000ull
 
 static char expected(u64 pos) { return (char)(pos * 7 % 251 + 1); }
 static u64 written;
@@ -74,6 +81,88 @@ START_TEST(overwritten)
 }
 END_TEST
 
+static u64 log_end(void)
+{
+	u64 from = ~0ull, end;
+	char c;
+
+	log_read(&from, &c, 0, &end);
+	return end;
+}
+
+static struct domain *writer(const char *name)
+{
+	struct domain *d = native_domain(name, 512, 512, 1);
+
+	EXPECT(d && !domain_populate(d, _gfn(0), 16), "no memory");
+	memset(guest_map(d, GPA, PAGE_SIZE, 4096), 'x', 256);
+	return d;
+}
+
+/* As much as it can of long lines; returns the bytes of them in the log. */
+static u64 floods(struct domain *d)
+{
+	u64 before = log_end();
+
+	for (unsigned int i = 0; i < 10000; i++)
+		ck_assert_int_eq(hc_log_write(d->vcpus[0], GPA, 255), 0);
+	return log_end() - before;
+}
+
+START_TEST(guests)
+{
+	struct domain *a, *b;
+	u64 n;
+
+	native_boot(8 * EXTENT_FRAMES, 1);
+	native_now = 100 * SECOND;
+	a = writer("a");
+	b = writer("b");
+	n = floods(a);
+	ck_assert_uint_ge(n, 16384);
+	ck_assert_uint_le(n, 16384 + 400);
+	/* another one is heard all the same */
+	memcpy(guest_map(b, GPA, PAGE_SIZE, 4096), "of b", 4);
+	ck_assert_int_eq(hc_log_write(b->vcpus[0], GPA, 4), 0);
+	ck_assert(native_logged("guest: of b\n"));
+	ck_assert(!native_logged("were dropped"));
+	native_now += SECOND;
+	n = floods(a);
+	ck_assert_uint_ge(n, 2048 - 400);
+	ck_assert_uint_le(n, 2048 + 800);
+	ck_assert(native_logged("lines of d0 were dropped\n"));
+	native_now += 5 * SECOND;
+	n = floods(a);
+	ck_assert_uint_ge(n, 5 * 2048 - 400);
+	ck_assert_uint_le(n, 5 * 2048 + 800);
+	/* who rests has no more than at first */
+	native_now += 1000 * SECOND;
+	ck_assert_uint_le(floods(a), 16384 + 800);
+}
+END_TEST
+
+/* What the console of a domain without the serial line says, in short lines. */
+START_TEST(consoles)
+{
+	struct domain *a, *b;
+	u64 before;
+
+	native_boot(8 * EXTENT_FRAMES, 1);
+	native_now = 100 * SECOND;
+	a = writer("a");
+	b = writer("b");
+	console_domain_new(a);
+	console_domain_new(b);
+	memset(guest_map(b, GPA, PAGE_SIZE, 4096), '\n', 16);
+	memset(guest_map(b, GPA, PAGE_SIZE, 4096), 'y', 3);
+	before = log_end();
+	for (unsigned int i = 0; i < 100000; i++)
+		ck_assert_int_eq(hc_console_write(b->vcpus[0], GPA, 4), 4);
+	ck_assert_uint_ge(log_end() - before, 16384);
+	ck_assert_uint_le(log_end() - before, 16384 + 400);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("log");
@@ -81,6 +170,8 @@ int main(void)
 
 	tcase_add_test(c, before_the_first_turn);
 	tcase_add_test(c, overwritten);
+	tcase_add_test(c, guests);
+	tcase_add_test(c, consoles);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }
