@@ -12,8 +12,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LOG_MAX		(1u << 20)	/* then it becomes NAME.log.1 */
-
 void console_init(struct monitor *m)
 {
 	size_t i;

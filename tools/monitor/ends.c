@@ -11,11 +11,9 @@
  */
 #include "monitor.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUICK_NS	10000000000ull	/* a domain that ended sooner is restarted slowly */
@@ -40,31 +38,6 @@ void wait_until_gone(struct monitor *m, int ms)
 	while (parvus_changed(m->h) == 0 && parvus_domain_info(m->h, m->domain, &i) == 0 &&
 	       now_ms() < until)
 		parvus_poll(m->h, &p, 1, 100);
-}
-
-static void dump(struct monitor *m)
-{
-	const char *dir = env_dir("PARVUS_DUMP_DIR", "/var/lib/parvus/dump");
-	char path[400], stamp[32];
-	time_t now = time(NULL);
-	struct tm tm;
-	int fd;
-
-	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
-	parvus_folder(dir);
-	snprintf(path, sizeof(path), "%s/%s-%s.core", dir, m->state->config->name, stamp);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		say(m, "cannot write %s: %s", path, strerror(errno));
-		return;
-	}
-	if (parvus_core_write(m->h, m->domain, fd, NULL, NULL)) {
-		say(m, "%s", m->error.text);
-		unlink(path);
-	} else {
-		say(m, "core file %s", path);
-	}
-	close(fd);
 }
 
 static enum parvus_action action_of(const struct monitor *m, const struct parvus_control_info *i)
@@ -182,7 +155,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 		return false;
 	if (!begun && (action == PARVUS_ACTION_COREDUMP_DESTROY ||
 		       action == PARVUS_ACTION_COREDUMP_RESTART))
-		dump(m);
+		core_dump(m, i);
 	switch (action) {
 	case PARVUS_ACTION_PRESERVE:
 		break;

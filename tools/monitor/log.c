@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 int64_t now_ms(void)
 {
@@ -35,6 +37,30 @@ void say(const struct monitor *m, const char *format, ...)
 	va_end(args);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
 	dprintf(2, "%s domain %u: %s\n", stamp, m->domain, text);
+}
+
+void log_bound(const struct monitor *m)
+{
+	char old[310], data[4096];
+	struct stat st;
+	int from, to;
+	ssize_t n;
+
+	if (!m->said[0] || fstat(2, &st) || !S_ISREG(st.st_mode) || st.st_size <= (off_t)LOG_MAX)
+		return;
+	snprintf(old, sizeof(old), "%s.1", m->said);
+	from = open(m->said, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	to = open(old, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* a full disk loses lines, never the bound */
+	while (from >= 0 && to >= 0 && (n = read(from, data, sizeof(data))) > 0)
+		if (write(to, data, (size_t)n) != n)
+			break;
+	if (from >= 0)
+		close(from);
+	if (to >= 0)
+		close(to);
+	if (ftruncate(2, 0))
+		return;
 }
 
 int log_open(const char *kind, const char *name, char *path, size_t bytes)

@@ -97,6 +97,7 @@ static void loop(struct monitor *m)
 		}
 		if (parvus_poll(m->h, fds, (nfds_t)(keeper - fds) + n, timeout) < 0)
 			continue;
+		log_bound(m);
 		console_hear(m, console);
 		if (fds[0].revents)
 			more = look(m);
@@ -117,7 +118,6 @@ static void loop(struct monitor *m)
 static int begin(struct monitor *m, bool linked)
 {
 	struct parvus_options o;
-	char path[300];
 	bool fresh;
 	int log;
 
@@ -127,10 +127,12 @@ static int begin(struct monitor *m, bool linked)
 		return -1;
 	m->state = parvus_keeper_state(m->keeper);
 	/* what scripts and programs say goes there, too */
-	log = linked ? log_open("monitor", m->state->config->name, path, sizeof(path)) : -1;
+	log = linked ? log_open("monitor", m->state->config->name, m->said, sizeof(m->said)) : -1;
 	if (log >= 0) {
 		dup2(log, 2);
 		close(log);
+	} else {
+		m->said[0] = 0;
 	}
 	fresh = !m->state->devices_made;
 	if (console_start(m) || parvus_keeper_start(m->keeper))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * parvus-monitor: what its files share. A file calls those before it alone: log.c, console.c,
- * requests.c, ends.c, main.c.
+ * requests.c, cores.c, ends.c, main.c.
  */
 #ifndef PARVUS_MONITOR_H
 #define PARVUS_MONITOR_H
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LOG_MAX		(1u << 20)	/* of a log; then it becomes NAME.log.1 */
 #define HISTORY		65536u	/* of output, for clients that come later */
 #define CLIENTS		16u	/* of the console */
 #define REQUESTERS	4u
@@ -36,6 +37,7 @@ struct monitor {
 	struct parvus_state *state;	/* the keeper's */
 	struct parvus_keeper_ops ops;
 	uint32_t domain;
+	char said[300];			/* the file that stderr is, or "" */
 	/* console.c */
 	struct parvus_console *console;
 	int listener, log;
@@ -60,6 +62,8 @@ int64_t now_ms(void);
 const char *env_dir(const char *name, const char *fallback);
 /* What the monitor itself has to say goes to its own log, which is its stderr. */
 void say(const struct monitor *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What stderr has grown to beyond a MiB becomes NAME.log.1. Programs that were started have it, too. */
+void log_bound(const struct monitor *m);
 int log_open(const char *kind, const char *name, char *path, size_t bytes);
 
 /* ---- console.c: the console of the domain, its log and its clients ------------------------- */
@@ -91,6 +95,11 @@ void requests_poll(struct monitor *m, struct pollfd *fds);
 void requests_work(struct monitor *m, const struct pollfd *fds);
 /* Of struct parvus_keeper_ops; a request is the descriptor of who asked. */
 void request_answer(void *m, int fd, const char *error);
+
+/* ---- cores.c: core files --------------------------------------------------------------------- */
+
+/* One of the domain, which has shut down, if it may have one. */
+void core_dump(struct monitor *m, const struct parvus_control_info *i);
 
 /* ---- ends.c: what on_poweroff, on_reboot and on_crash say --------------------------------- */
 
