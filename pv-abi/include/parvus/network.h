@@ -65,11 +65,14 @@ struct parvus_network_info {
 /* flags of config */
 #define PARVUS_NETWORK_PROGRAM	1u	/* a program serves it, not the kernel's back end */
 #define PARVUS_NETWORK_DETACH	2u	/* to be removed: the back end goes to CLOSING */
+#define PARVUS_NETWORK_MACFILTER 4u	/* the front end sends from the address mac alone; without
+				 * the flag from 64 addresses at most */
 
 /* What the toolstack configures. */
 struct parvus_network_config {
 	uint32_t version;	/* [toolstack] 1 */
-	uint32_t flags;		/* [toolstack] PARVUS_NETWORK_PROGRAM, PARVUS_NETWORK_DETACH */
+	uint32_t flags;		/* [toolstack] PARVUS_NETWORK_PROGRAM, PARVUS_NETWORK_DETACH,
+				 * PARVUS_NETWORK_MACFILTER */
 	uint8_t mac[6];		/* [toolstack] of the front end */
 	uint16_t mtu;		/* [toolstack] at the start; 0 = 1500 */
 	uint32_t queues;	/* [toolstack] at most; 0 = the back end decides */
