@@ -7,7 +7,8 @@
  * connected.
  *
  * The front end is not trusted: parvus_network_check() and virtio_net_hdr_to_skb() look
- * at copies. One that breaks the rules is closed.
+ * at copies. One that breaks the rules is closed. A bridge remembers each address that a
+ * packet comes from: so one front end has as many as parvus_source_seen() lets it.
  */
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -16,13 +17,21 @@
 #include <linux/rtnetlink.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/timekeeping.h>
 #include "limit.h"
 #include "network_common.h"
+#include "sources.h"
 
 static unsigned int queues = 8;
 module_param(queues, uint, 0444);
 MODULE_PARM_DESC(queues, "Queues of an interface, at most (and no more than CPUs)");
 
+/* As long as a bridge remembers one, if nobody has said otherwise. */
+static unsigned int source_age = 300;
+module_param(source_age, uint, 0644);
+MODULE_PARM_DESC(source_age, "Seconds until an address that sends nothing makes room for another");
+
+#define POOL_LEAST	64u	/* pages of a queue, for a front end whose memory is scattered */
 #define INTERVAL_US	50000u	/* over which a limit holds, if nobody says */
 #define INTERVAL_US_MAX	10000000u
 #define RATE_MAX	(100ull * NSEC_PER_SEC)	/* bytes in a second: more is no limit */
@@ -33,6 +42,10 @@ struct network_back {
 	struct work_struct changed;
 	spinlock_t limit_lock;
 	struct parvus_limit limit;
+	u64 only;		/* 0, or the one address that may send */
+	bool warned;
+	spinlock_t sources_lock;
+	struct parvus_sources sources;
 };
 
 static struct network_back *to_back(struct parvus_network *net)
@@ -70,6 +83,40 @@ static void network_back_limit(struct network_back *back,
 	WRITE_ONCE(back->net.delay, rate ? network_back_delay : NULL);
 }
 
+/* ---- addresses ---- */
+
+static bool network_back_admits(struct parvus_network *net, const u8 *source)
+{
+	struct network_back *back = to_back(net);
+	u64 address = ether_addr_to_u64(source), only = READ_ONCE(back->only);
+	unsigned int now = (unsigned int)ktime_get_seconds();
+	bool good;
+
+	if (only)
+		return address == only;
+	if (likely(parvus_source_fresh(&back->sources, address, now)))
+		return true;
+	if (unlikely(!address))
+		return false;
+	spin_lock(&back->sources_lock);
+	good = parvus_source_seen(&back->sources, address, now, READ_ONCE(source_age));
+	spin_unlock(&back->sources_lock);
+	if (unlikely(!good && !READ_ONCE(back->warned))) {
+		WRITE_ONCE(back->warned, true);
+		net_warn_ratelimited("parvus: %s: domain %u sends from more than %u addresses\n",
+				     netdev_name(net->netdev), net->end.dev->peer, PARVUS_SOURCES);
+	}
+	return good;
+}
+
+static void network_back_only(struct network_back *back, const struct parvus_network_config *config)
+{
+	bool filter = config->flags & PARVUS_NETWORK_MACFILTER;
+
+	/* an address of 0 is nobody's: with the filter it is as good as none that may send */
+	WRITE_ONCE(back->only, filter ? ether_addr_to_u64(config->mac) ?: ~0ull : 0);
+}
+
 /* ---- the connection ---- */
 
 static int network_back_describe(struct parvus_link_end *end, void *blob)
@@ -99,8 +146,23 @@ static int network_back_configured(struct parvus_link_end *end)
 	struct parvus_network *net = to_network(end);
 
 	network_back_limit(to_back(net), (void *)end->dev->config);
+	network_back_only(to_back(net), (void *)end->dev->config);
 	parvus_network_kick(net);
 	return 0;
+}
+
+/* Fewer pages, or the front end's lie too far apart: rather a slow link than none. */
+static bool network_back_smaller(struct parvus_link_end *end)
+{
+	struct parvus_link_info *link = &to_back(to_network(end))->info.link;
+
+	if (link->pool_pages > POOL_LEAST)
+		link->pool_pages /= 2;
+	else if (link->queues > 1)
+		link->queues /= 2;
+	else
+		return false;
+	return true;
 }
 
 static const struct parvus_link_ops network_back_end = {
@@ -109,6 +171,7 @@ static const struct parvus_link_ops network_back_end = {
 	.connected = network_back_connected,
 	.disconnect = parvus_network_disconnect,
 	.configured = network_back_configured,
+	.smaller = network_back_smaller,
 	.interrupt = parvus_network_interrupt,
 	.detach = PARVUS_NETWORK_DETACH,
 };
@@ -183,8 +246,11 @@ static struct network_back *network_back_alloc(struct parvus_dev *dev)
 	INIT_WORK(&back->changed, network_back_changed);
 	back->net.changed = network_back_change;
 	back->net.takes = PARVUS_NETWORK_FEATURES;
+	back->net.admits = network_back_admits;
 	spin_lock_init(&back->limit_lock);
+	spin_lock_init(&back->sources_lock);
 	network_back_limit(back, config);
+	network_back_only(back, config);
 	back->info.link = (struct parvus_link_info) {
 		.version = PARVUS_LINK_VERSION,
 		.queues = count,

@@ -297,6 +297,7 @@ static void network_deliver(struct parvus_network_queue *q, struct sk_buff *skb)
 {
 	const struct parvus_network_slot *head = &q->packet.slot[0];
 	struct net_device *netdev = q->net->netdev;
+	const struct ethhdr *eth = (void *)skb->data;
 	const struct virtio_net_hdr hdr = {
 		.flags = (head->flags & PARVUS_NETWORK_NEEDS_CSUM) >> 1,
 		.gso_type = head->gso,
@@ -305,6 +306,11 @@ static void network_deliver(struct parvus_network_queue *q, struct sk_buff *skb)
 		.csum_offset = head->csum_offset,
 	};
 
+	if (unlikely(q->net->admits && !q->net->admits(q->net, eth->h_source))) {
+		network_count_one(&q->received, &q->received.refused);
+		dev_kfree_skb_any(skb);
+		return;
+	}
 	if (unlikely(virtio_net_hdr_to_skb(skb, &hdr, true))) {
 		network_count_one(&q->received, &q->received.errors);
 		dev_kfree_skb_any(skb);

@@ -20,6 +20,7 @@ struct parvus_network_counters {
 	u64_stats_t errors;	/* packets that make no sense */
 	u64_stats_t events;	/* sent to the other end */
 	u64_stats_t stops;	/* the ring was full; or, receiving, the limit was reached */
+	u64_stats_t refused;	/* received from an address that the other end may not use */
 	struct u64_stats_sync sync;
 };
 
@@ -55,6 +56,7 @@ struct parvus_network_queue {
  * @takes: features that the other end may use in what we receive
  * @gives: features that the other end takes of us
  * @delay: NULL, or says how many jiffies a received packet has to wait; 0: take it
+ * @admits: NULL, or says whether a packet from that address may be received
  * @changed: NULL, or is told under the RTNL that the interface went up, down, or has
  *	another MTU
  */
@@ -66,6 +68,7 @@ struct parvus_network {
 	bool connected;			/* under the RTNL */
 	u32 takes, gives;
 	unsigned long (*delay)(struct parvus_network *net, unsigned int bytes);
+	bool (*admits)(struct parvus_network *net, const u8 *source);
 	void (*changed)(struct parvus_network *net);
 	struct parvus_network_queue *queue;
 };

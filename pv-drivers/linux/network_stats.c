@@ -7,7 +7,7 @@
 #include "network_common.h"
 
 struct network_sum {
-	u64 packets, bytes, dropped, errors, events, stops;
+	u64 packets, bytes, dropped, errors, events, stops, refused;
 };
 
 static struct network_sum network_sum(const struct parvus_network_counters *c)
@@ -23,6 +23,7 @@ static struct network_sum network_sum(const struct parvus_network_counters *c)
 		sum.errors = u64_stats_read(&c->errors);
 		sum.events = u64_stats_read(&c->events);
 		sum.stops = u64_stats_read(&c->stops);
+		sum.refused = u64_stats_read(&c->refused);
 	} while (u64_stats_fetch_retry(&c->sync, start));
 	return sum;
 }
@@ -42,7 +43,7 @@ void parvus_network_stats(struct net_device *netdev, struct rtnl_link_stats64 *t
 		sum = network_sum(&net->queue[i].received);
 		to->rx_packets += sum.packets;
 		to->rx_bytes += sum.bytes;
-		to->rx_dropped += sum.dropped;
+		to->rx_dropped += sum.dropped + sum.refused;
 		to->rx_errors += sum.errors;
 	}
 }
@@ -57,7 +58,7 @@ static void network_get_drvinfo(struct net_device *netdev, struct ethtool_drvinf
 }
 
 static const char *const network_counter_names[] = {
-	"packets", "bytes", "dropped", "errors", "events", "stops",
+	"packets", "bytes", "dropped", "errors", "events", "stops", "refused",
 };
 static_assert(sizeof(struct network_sum) == ARRAY_SIZE(network_counter_names) * sizeof(u64));
 

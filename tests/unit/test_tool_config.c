@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Configurations: the syntax, what keys mean, disks and interfaces, sets of CPUs; good and bad. */
 #include "fake.h"
+#include "keeper.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -332,7 +333,7 @@ START_TEST(vifs)
 		"mac=00:11:22:33:44:55:66", "mac=00:11:22:33:44:5g", "mac=01:11:22:33:44:55",
 		"mac=", "mac=00-11-22-33-44-55", "rate=fast", "rate=10", "rate=10Mb",
 		"rate=10Mb/s@", "rate=Mb/s", "rate=99999999999Mb/s", "type=ioemu",
-		"bridge=a,bridge=b" };
+		"bridge=a,bridge=b", "macfilter=2", "macfilter=yes", "macfilter=", "macfilter" };
 	static const uint8_t mac[6] = { 0, 0x16, 0x3e, 0xaB, 0xcd, 0xef };
 	struct parvus_vif v = { 0 };
 	size_t i;
@@ -382,6 +383,26 @@ START_TEST(disk_names)
 	}
 	for (i = 0; i < sizeof(none) / sizeof(*none); i++)
 		ck_assert_int_eq(parvus_disk_index(none[i]), -1);
+}
+END_TEST
+
+START_TEST(filters)
+{
+	static const char *const specs[] = { "", "macfilter=0", "macfilter=1" };
+	struct parvus_network_config n;
+	struct parvus_device d;
+	struct parvus_vif v;
+
+	ck_assert_msg(!parvus_vif_parse(&e, "a", specs[_i], 3, &v), "%s", e.text);
+	memset(&d, 0xff, sizeof(d));
+	parvus_vif_device(&v, &d);
+	memcpy(&n, d.config, sizeof(n));
+	ck_assert_uint_eq(n.flags, _i == 2 ? PARVUS_NETWORK_MACFILTER : 0);
+	/* it is asked to let go, and not: the filter stays */
+	pv_detaching(PARVUS_CLASS_NETWORK, d.config, true);
+	pv_detaching(PARVUS_CLASS_NETWORK, d.config, false);
+	ck_assert_mem_eq(&n, d.config, sizeof(n));
+	parvus_vif_free(&v);
 }
 END_TEST
 
@@ -612,6 +633,7 @@ int main(void)
 	tcase_add_test(t, vifs);
 	tcase_add_test(t, disk_names);
 	tcase_add_test(t, rates);
+	tcase_add_loop_test(t, filters, 0, 3);
 	tcase_add_test(t, macs);
 	tcase_add_test(t, disk_device);
 	tcase_add_test(t, cpus);

@@ -159,6 +159,7 @@ void parvus_vif_device(const struct parvus_vif *v, struct parvus_device *device)
 {
 	struct parvus_network_config c = {
 		.version = 1,
+		.flags = v->macfilter ? PARVUS_NETWORK_MACFILTER : 0,
 		.mtu = (uint16_t)v->mtu,
 		.queues = v->queues,
 		.interval_us = v->interval_us,

@@ -236,6 +236,7 @@ struct parvus_disk {
  * struct parvus_vif - one entry of vif = [...]
  * @spec: as it was written; of a whole configuration with devid and mac, as they were given or
  *	chosen
+ * @macfilter: it may send from mac alone; else from 64 addresses at most
  * @index: devid; -1 = not given
  * @mtu: 0 = 1500
  * @queues: at most; 0 = the back end decides
@@ -245,7 +246,7 @@ struct parvus_disk {
 struct parvus_vif {
 	char *spec, *bridge, *script, *ip, *ifname, *backend, *model, *type, *rate, *gatewaydev;
 	uint8_t mac[6];
-	bool has_mac;
+	bool has_mac, macfilter;
 	int index;
 	uint32_t mtu, queues, interval_us;
 	uint64_t bytes_per_second;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * libparvus: entries of vif = [...], in the syntax of xl (xl-network-configuration(5)):
- * key=value[,...]. Keys of our own: mtu, queues.
+ * key=value[,...]. Keys of our own: macfilter, mtu, queues.
  */
 #include "spec.h"
 
@@ -121,6 +121,12 @@ static int vif_option(const struct spec *s, struct parvus_vif *v, const char *ke
 		return pv_spec_number(s, "mtu", value, 68, 65535, &v->mtu);
 	if (!strcmp(key, "queues"))
 		return pv_spec_number(s, "queues", value, 0, PARVUS_LINK_QUEUES, &v->queues);
+	if (!strcmp(key, "macfilter")) {
+		if (pv_spec_number(s, "macfilter", value, 0, 1, &n))
+			return -EINVAL;
+		v->macfilter = n;
+		return 0;
+	}
 	if (!strcmp(key, "devid")) {
 		if (pv_spec_number(s, "devid", value, 0, PARVUS_DEVICES_DOMAIN - 1, &n))
 			return -EINVAL;
@@ -132,7 +138,7 @@ static int vif_option(const struct spec *s, struct parvus_vif *v, const char *ke
 			pv_spec_wrong(s, "the type is not pv or vif") : pv_spec_set(s, &v->type,
 										    value);
 	return pv_spec_wrong(s, "an unknown key (mac, bridge, script, ip, vifname, backend, model, "
-				"type, rate, gatewaydev, mtu, queues, devid)");
+				"type, rate, gatewaydev, macfilter, mtu, queues, devid)");
 }
 
 int pv_vif_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_vif *v)
