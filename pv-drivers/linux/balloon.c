@@ -269,7 +269,7 @@ static const struct attribute_group memory_group = { .name = "memory", .attrs = 
 
 static void __init balloon_bind(u32 virq)
 {
-	int irq = parvus_bind_virq(virq);
+	int irq = parvus_bind_virq(virq, 0, 0);
 
 	if (irq > 0 && request_irq(irq, balloon_interrupt, 0, "parvus-memory", NULL))
 		parvus_unbind(irq);

@@ -22,6 +22,9 @@
 #define BOUNCE_ORDER	9	/* PARVUS_COPY_MAX */
 static_assert(PARVUS_COPY_MAX == PAGE_SIZE << BOUNCE_ORDER);
 
+/* A domain may change without end: those who watch hear of it so often, at most. */
+#define DOMAIN_INTERVAL	(10 * NSEC_PER_MSEC)
+
 struct control_file {
 	u64 seen;		/* changes up to the last read() */
 	struct mutex lock;
@@ -373,7 +376,7 @@ static irqreturn_t control_interrupt(int irq, void *unused)
 
 int parvus_control_init(void)
 {
-	int irq = parvus_bind_virq(PARVUS_VIRQ_DOMAIN), ret;
+	int irq = parvus_bind_virq(PARVUS_VIRQ_DOMAIN, 0, DOMAIN_INTERVAL), ret;
 
 	if (irq <= 0)
 		return 0;	/* a hypervisor without it: who reads waits for ever */

@@ -17,6 +17,15 @@
 #include <linux/xarray.h>
 #include "parvus_bus.h"
 
+/*
+ * A domain may change its end of a device without end. The event comes no more often than
+ * this, and not while the bus looks; a driver is told LOOK_RATE times a second, and
+ * LOOK_BURST at once.
+ */
+#define EVENT_INTERVAL	NSEC_PER_MSEC
+#define LOOK_RATE	20
+#define LOOK_BURST	40
+
 /* Two slots per device, front at 2 * id; only the bus's work item changes it. */
 static DEFINE_XARRAY(parvus_devs);
 static DEFINE_MUTEX(parvus_devs_mutex);
@@ -25,6 +34,7 @@ static void parvus_bus_scan(struct work_struct *work);
 static DECLARE_WORK(parvus_bus_work, parvus_bus_scan);
 static struct workqueue_struct *parvus_bus_queue, *parvus_dev_queue;
 static bool parvus_bus_scanned;
+static int parvus_bus_irq;
 
 static struct bus_type parvus_bus;
 static const char *const parvus_states[] = {
@@ -298,7 +308,7 @@ struct parvus_dev *parvus_device_get(u32 id, enum parvus_side side)
 	struct parvus_dev *dev = parvus_dev_find(id, side);
 
 	if (dev && !READ_ONCE(dev->added))
-		flush_work(&dev->work);
+		flush_delayed_work(&dev->work);
 	return dev;
 }
 
@@ -336,7 +346,8 @@ static struct parvus_dev *parvus_dev_make(const struct parvus_device *r, enum pa
 	dev->state = side == PARVUS_BACK ? r->back_state : r->front_state;
 	dev->news = *r;
 	spin_lock_init(&dev->news_lock);
-	INIT_WORK(&dev->work, parvus_dev_work);
+	INIT_DELAYED_WORK(&dev->work, parvus_dev_work);
+	dev->paid = jiffies - LOOK_BURST * HZ / LOOK_RATE;
 	dev->dev.bus = &parvus_bus;
 	dev->dev.release = parvus_dev_release;
 	device_initialize(&dev->dev);
@@ -420,7 +431,7 @@ static bool parvus_dev_bound(struct parvus_dev *dev)
 
 static void parvus_dev_work(struct work_struct *work)
 {
-	struct parvus_dev *dev = container_of(work, struct parvus_dev, work);
+	struct parvus_dev *dev = container_of(work, struct parvus_dev, work.work);
 	unsigned int noio = memalloc_noio_save();	/* a disk may wait for what we do here */
 	struct parvus_device r;
 	bool configured, gone;
@@ -460,6 +471,26 @@ static void parvus_dev_news(struct parvus_dev *dev, const struct parvus_device *
 	}
 }
 
+/* Jiffies until a device may be looked at again. */
+static unsigned long parvus_dev_delay(struct parvus_dev *dev)
+{
+	unsigned long now = jiffies, burst = LOOK_BURST * HZ / LOOK_RATE;
+
+	if (time_before(dev->paid, now - burst))
+		dev->paid = now - burst;
+	dev->paid += HZ / LOOK_RATE;
+	return time_after(dev->paid, now) ? dev->paid - now : 0;
+}
+
+/* If it waits for its turn already, it sees this, too. */
+static void parvus_dev_queue_work(struct parvus_dev *dev, bool gone)
+{
+	if (gone)
+		mod_delayed_work(parvus_dev_queue, &dev->work, 0);
+	else if (!delayed_work_pending(&dev->work))
+		queue_delayed_work(parvus_dev_queue, &dev->work, parvus_dev_delay(dev));
+}
+
 static void parvus_bus_look(const struct parvus_device *r)
 {
 	bool gone = r->front_state == PARVUS_DEVICE_GONE || r->back_state == PARVUS_DEVICE_GONE;
@@ -475,10 +506,10 @@ static void parvus_bus_look(const struct parvus_device *r)
 			dev = parvus_dev_make(r, side);
 		if (!dev)
 			continue;
-		queue_work(parvus_dev_queue, &dev->work);
+		parvus_dev_queue_work(dev, gone);
 		/* In the order of the registry, at first: so disks and interfaces get names. */
 		if (!parvus_bus_scanned)
-			flush_work(&dev->work);
+			flush_delayed_work(&dev->work);
 		put_device(&dev->dev);
 	}
 }
@@ -515,6 +546,7 @@ static void parvus_bus_scan(struct work_struct *work)
 	}
 	kfree(r);
 	memalloc_noio_restore(noio);
+	parvus_event_done(parvus_bus_irq);
 }
 
 /* parvus_bus_sync - the bus knows all devices that the registry knew when this was called */
@@ -544,9 +576,10 @@ static int __init parvus_bus_start(void)
 
 	if (!parvus_start)
 		return 0;
-	irq = parvus_bind_virq(PARVUS_VIRQ_DEVICE);
+	irq = parvus_bind_virq(PARVUS_VIRQ_DEVICE, PARVUS_EVENT_AUTO_MASK, EVENT_INTERVAL);
 	if (irq < 0)
 		return irq == -ENOSYS ? 0 : irq;
+	parvus_bus_irq = irq;
 	/* drivers wait for other work in their turn: the kernel warns if these had a rescuer */
 	parvus_bus_queue = alloc_ordered_workqueue("parvus", 0);
 	parvus_dev_queue = alloc_workqueue("parvus-device", WQ_UNBOUND, WQ_MAX_ACTIVE);

@@ -286,9 +286,12 @@ int parvus_bind_interdomain(u32 domain, u32 remote_port, u32 flags, u32 interval
 EXPORT_SYMBOL_GPL(parvus_bind_interdomain);
 
 /* parvus_bind_virq - a source in the hypervisor, PARVUS_VIRQ_*; returns an irq */
-int parvus_bind_virq(u32 virq)
+int parvus_bind_virq(u32 virq, u32 flags, u32 interval_ns)
 {
-	struct parvus_event_bind bind = { .kind = PARVUS_EVENT_VIRQ, .virq = virq };
+	struct parvus_event_bind bind = {
+		.kind = PARVUS_EVENT_VIRQ, .virq = virq,
+		.flags = flags, .interval_ns = interval_ns,
+	};
 
 	return parvus_bind(&bind);
 }

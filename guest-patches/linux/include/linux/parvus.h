@@ -47,7 +47,7 @@ static inline bool parvus_control_domain(void)
  */
 int parvus_bind_unbound(u32 domain, u32 flags, u32 interval_ns);
 int parvus_bind_interdomain(u32 domain, u32 remote_port, u32 flags, u32 interval_ns);
-int parvus_bind_virq(u32 virq);
+int parvus_bind_virq(u32 virq, u32 flags, u32 interval_ns);
 int parvus_bind_port(u32 port);		/* one that exists; unbinding leaves it open */
 void parvus_unbind(int irq);		/* after free_irq() */
 u32 parvus_irq_port(int irq);		/* to tell the other end */
@@ -110,7 +110,8 @@ struct parvus_dev {
 	u8 config[PARVUS_DEVICE_BLOB];	/* of the toolstack */
 
 	/* of bus.c */
-	struct work_struct work;	/* tells the driver the news */
+	struct delayed_work work;	/* tells the driver the news */
+	unsigned long paid;		/* how often, in jiffies */
 	spinlock_t news_lock;
 	struct parvus_device news;
 	bool news_configured, news_gone;

@@ -136,7 +136,7 @@ static int __init parvus_console_device(void)
 
 	if (!parvus_console_by_call())
 		return 0;
-	irq = parvus_bind_virq(PARVUS_VIRQ_CONSOLE);
+	irq = parvus_bind_virq(PARVUS_VIRQ_CONSOLE, 0, 0);
 	if (irq > 0) {
 		if (!request_irq(irq, parvus_console_interrupt, 0, "console", NULL))
 			parvus_console_virq = true;
