@@ -49,7 +49,7 @@ static void grant_end(struct grant_pages *g, unsigned long va)
 		parvus_grant_unmap(g->foreign, va);
 	for (i = 0; g->page && i < g->count; i++) {
 		if (g->refs[i])
-			parvus_grant_revoke_free(g->refs[i], g->page[i]);
+			parvus_grant_revoke_free(g->refs[i], g->page[i], NULL);
 		else if (g->page[i])
 			put_page(g->page[i]);
 	}

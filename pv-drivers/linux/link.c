@@ -78,7 +78,8 @@ static unsigned int link_pages_get(struct page **pages, unsigned int want)
 }
 
 /* Offers end now, or when the other end lets go; a page is put when its offer has ended. */
-static void link_pages_put(struct page **pages, u32 *refs, unsigned int count)
+static void link_pages_put(struct parvus_dev *dev, struct page **pages, u32 *refs,
+			   unsigned int count)
 {
 	unsigned int i;
 
@@ -90,7 +91,7 @@ static void link_pages_put(struct page **pages, u32 *refs, unsigned int count)
 		if (!pages[i])
 			continue;
 		if (refs && refs[i])
-			parvus_grant_revoke_free(refs[i], pages[i]);
+			parvus_grant_revoke_free(refs[i], pages[i], dev);
 		else
 			put_page(pages[i]);
 	}
@@ -137,7 +138,7 @@ static int link_make_pool(struct parvus_queue *q, unsigned int pages)
 	/* Half a pool is of more use than one that is not a power of two, to some. */
 	if (n < pages) {
 		q->pool_pages = rounddown_pow_of_two(n);
-		link_pages_put(q->pool + q->pool_pages, NULL, n - q->pool_pages);
+		link_pages_put(q->dev, q->pool + q->pool_pages, NULL, n - q->pool_pages);
 	}
 	q->tables = DIV_ROUND_UP(q->pool_pages, TABLE_REFS);
 	if (link_pages_get(q->table_page, q->tables) < q->tables)
@@ -220,6 +221,12 @@ int parvus_link_publish(struct parvus_queues *qs, u64 features)
 	};
 
 	return parvus_device_set_state(qs->dev, PARVUS_DEVICE_READY, &blob, sizeof(blob));
+}
+
+unsigned int parvus_link_pages(const struct parvus_link_shape *s)
+{
+	return 1 + s->queues * (s->ring_pages + s->pool_pages +
+				DIV_ROUND_UP(s->pool_pages, TABLE_REFS));
 }
 
 /* ---- back end ---- */
@@ -442,10 +449,10 @@ static void link_free_queue(struct parvus_queue *q)
 	if (q->irq)
 		parvus_unbind(q->irq);
 	/* The front end's: pages of its own. */
-	link_pages_put(q->ring_page, q->ring_refs, q->ring_pages);
-	link_pages_put(q->table_page, q->table_refs, q->tables);
+	link_pages_put(q->dev, q->ring_page, q->ring_refs, q->ring_pages);
+	link_pages_put(q->dev, q->table_page, q->table_refs, q->tables);
 	if (q->pool_refs)
-		link_pages_put(q->pool, q->pool_refs, q->pool_pages);
+		link_pages_put(q->dev, q->pool, q->pool_refs, q->pool_pages);
 	/* The back end's: mappings. */
 	while (q->mappings)
 		parvus_grant_unmap(q->mapping[--q->mappings], 0);
@@ -466,7 +473,7 @@ void parvus_link_free(struct parvus_queues *qs)
 		return;
 	parvus_link_stop(qs);
 	if (qs->directory)
-		link_pages_put(&qs->directory, &qs->directory_ref, 1);
+		link_pages_put(qs->dev, &qs->directory, &qs->directory_ref, 1);
 	for (i = 0; i < qs->count; i++)
 		link_free_queue(&qs->queue[i]);
 	kvfree(qs);

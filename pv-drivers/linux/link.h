@@ -17,6 +17,9 @@
 struct parvus_queues *parvus_link_create(struct parvus_dev *dev, unsigned int queues,
 					 unsigned int ring_pages, unsigned int pool_pages);
 
+/* parvus_link_pages - front end: how many pages a link of that shape has, at most */
+unsigned int parvus_link_pages(const struct parvus_link_shape *shape);
+
 /* parvus_link_publish - front end: tell the back end, go READY */
 int parvus_link_publish(struct parvus_queues *qs, u64 features);
 

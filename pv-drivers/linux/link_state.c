@@ -177,6 +177,12 @@ static int front_make(struct parvus_link_end *e)
 
 	if (err)
 		return err;
+	/*
+	 * What the back end keeps of the links before is memory that nobody has. It may be
+	 * as much as one of them, for a back end that died and whose I/O is under way.
+	 */
+	if (atomic_read(&e->dev->ghosts) > parvus_link_pages(s))
+		return -EBUSY;
 	/* Many devices share memory and the table of grants: rather a small pool than none. */
 	pages = s->pool_pages;
 	do {

@@ -22,7 +22,7 @@
 static void parvus_grant_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(parvus_retry_work, parvus_grant_retry);
 static DEFINE_SPINLOCK(parvus_retry_lock);
-static LIST_HEAD(parvus_retry_pages);		/* page->lru, private = reference */
+static LIST_HEAD(parvus_retry_pages);		/* page->lru, private = reference, index = whose */
 static LIST_HEAD(parvus_retry_mappings);
 
 static DEFINE_IDA(parvus_slots);	/* gfns for mappings, from max_gfn down */
@@ -124,22 +124,30 @@ int parvus_grant_offer(u32 domain, struct page **pages, unsigned int count, u32 
 		for (i = 0; i < count; i++)
 			if (refs[i]) {
 				get_page(pages[i]);
-				parvus_grant_revoke_free(refs[i], pages[i]);
+				parvus_grant_revoke_free(refs[i], pages[i], NULL);
 				refs[i] = 0;
 			}
 	return err;
 }
 EXPORT_SYMBOL_GPL(parvus_grant_offer);
 
-/* parvus_grant_revoke_free - revoke as soon as the other side lets go, then put the page */
-void parvus_grant_revoke_free(u32 ref, struct page *page)
+/**
+ * parvus_grant_revoke_free - revoke as soon as the other side lets go, then put the page
+ * @dev: NULL, or whose page it was: dev->ghosts counts it until then
+ */
+void parvus_grant_revoke_free(u32 ref, struct page *page, struct parvus_dev *dev)
 {
 	if (!parvus_grant_revoke(&ref, 1)) {
 		put_page(page);
 		return;
 	}
+	if (dev) {
+		get_device(&dev->dev);
+		atomic_inc(&dev->ghosts);
+	}
 	spin_lock(&parvus_retry_lock);
 	set_page_private(page, ref);
+	page->index = (unsigned long)dev;
 	list_add_tail(&page->lru, &parvus_retry_pages);
 	spin_unlock(&parvus_retry_lock);
 	schedule_delayed_work(&parvus_retry_work, HZ);
@@ -292,6 +300,12 @@ int parvus_grant_vmap(struct parvus_mapping *m)
 }
 EXPORT_SYMBOL_GPL(parvus_grant_vmap);
 
+static void parvus_mapping_free(struct parvus_mapping *m)
+{
+	parvus_grant_pages_end(m);
+	kfree(m);
+}
+
 /* parvus_grant_unmap - end a mapping; @va: where a process had it, which is flushed, or 0 */
 void parvus_grant_unmap(struct parvus_mapping *m, unsigned long va)
 {
@@ -303,7 +317,7 @@ void parvus_grant_unmap(struct parvus_mapping *m, unsigned long va)
 		vunmap_range(va, va + m->count * PAGE_SIZE);
 	}
 	if (parvus_grant_try_unmap(m, va)) {
-		kfree(m);
+		parvus_mapping_free(m);
 	} else {
 		spin_lock(&parvus_retry_lock);
 		list_add_tail(&m->list, &parvus_retry_mappings);
@@ -314,6 +328,21 @@ void parvus_grant_unmap(struct parvus_mapping *m, unsigned long va)
 		free_vm_area(area);
 }
 EXPORT_SYMBOL_GPL(parvus_grant_unmap);
+
+/* The other side has let go of it. */
+static void parvus_ghost_free(struct page *page)
+{
+	struct parvus_dev *dev = (void *)page->index;
+
+	list_del(&page->lru);
+	set_page_private(page, 0);
+	page->index = 0;
+	put_page(page);
+	if (!dev)
+		return;
+	atomic_dec(&dev->ghosts);
+	put_device(&dev->dev);
+}
 
 static void parvus_grant_retry(struct work_struct *work)
 {
@@ -329,17 +358,14 @@ static void parvus_grant_retry(struct work_struct *work)
 	spin_unlock(&parvus_retry_lock);
 	list_for_each_entry_safe(page, next, &pages, lru) {
 		ref = page_private(page);
-		if (parvus_grant_revoke(&ref, 1))
-			continue;
-		list_del(&page->lru);
-		set_page_private(page, 0);
-		put_page(page);
+		if (!parvus_grant_revoke(&ref, 1))
+			parvus_ghost_free(page);
 	}
 	list_for_each_entry_safe(m, next_m, &mappings, list) {
 		if (!parvus_grant_try_unmap(m, 0))
 			continue;
 		list_del(&m->list);
-		kfree(m);
+		parvus_mapping_free(m);
 	}
 	if (list_empty(&pages) && list_empty(&mappings))
 		return;

@@ -21,6 +21,9 @@ struct parvus_dev *parvus_device_get(u32 id, enum parvus_side side);
 int parvus_device_set(struct parvus_dev *dev, struct parvus_device *record);
 void parvus_bus_sync(void);
 
+/* foreign.c, of pv-drivers/linux */
+void parvus_grant_pages_end(struct parvus_mapping *m);
+
 /* dev_device.c, of pv-drivers/linux */
 #ifdef CONFIG_PARVUS_DEVICES
 void parvus_device_tell(u32 id);

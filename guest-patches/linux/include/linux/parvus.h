@@ -68,7 +68,9 @@ static inline int parvus_grant_copy(struct parvus_grant_copy *records, unsigned 
 }
 int parvus_grant_offer(u32 domain, struct page **pages, unsigned int count, u32 flags, u32 *refs);
 int parvus_grant_revoke(u32 *refs, unsigned int count);	/* sets refs that are done to 0 */
-void parvus_grant_revoke_free(u32 ref, struct page *page);	/* when the other side is done */
+struct parvus_dev;
+void parvus_grant_revoke_free(u32 ref, struct page *page, struct parvus_dev *dev); /* when the
+				 * other side is done */
 
 struct parvus_mapping {
 	struct list_head list;
@@ -106,6 +108,7 @@ struct parvus_dev {
 	u32 peer_state;			/* as last told to the driver */
 	u32 peer_changes;
 	bool refused;			/* the peer lied: no more of it, till a person says so */
+	atomic_t ghosts;		/* pages that were offered, and the peer maps still */
 	void *claim;			/* the open file that serves this end */
 	u8 config[PARVUS_DEVICE_BLOB];	/* of the toolstack */
 
