@@ -36,7 +36,8 @@
 /* Enough for a disk and an interface with pools of the least size, each page in its own. */
 static unsigned int domain_extents = 128;
 module_param(domain_extents, uint, 0644);
-MODULE_PARM_DESC(domain_extents, "2 MiB extents that pages of one domain may lie in, for a start; also those kept that nobody uses, for who tries again");
+MODULE_PARM_DESC(domain_extents, "2 MiB extents that pages of one domain may lie in, for a start; "
+				 "also those kept that nobody uses, for who tries again");
 
 static unsigned int extents;
 module_param(extents, uint, 0444);

@@ -106,6 +106,8 @@ ask() {
 	local n name=$1 pid end rc
 	n=$(cut -c1-8 /proc/sys/kernel/random/uuid)
 	shift
+	# it reads lines: one that ends with an operator goes on in the next
+	set -- "$(echo "$*" | sed -e ':a' -e '/[&|]$/{N;s/\n[[:blank:]]*/ /;ba' -e '}')"
 	: >"ask.$n"
 	echo "echo @B$n; $*; echo @E$n \$?" | parvus console "$name" >"ask.$n" 2>&1 &
 	pid=$!

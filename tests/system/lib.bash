@@ -6,6 +6,10 @@ O=${O:-build}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+# How long tests/run waits for this test; a machine that does not end is stopped before.
+limit=$(sed -n 's/^# @timeout \([0-9]*\).*/\1/p' "$0" 2>/dev/null)
+limit=${limit:-300}
+
 fail() { echo "FAILED: $*"; exit 1; }
 
 # guest COMMAND: run it in a guest without a domain 0 under tools/run with the caller's settings;
@@ -14,7 +18,8 @@ guest() { GUEST=1 domain0 "$1"; }
 
 # domain0 COMMAND: the same in domain 0
 domain0() {
-	out=$(CMD=$1 DEBUG_LOG=$work/debug TIMEOUT=${TIMEOUT:-120} tools/run 2>"$work/err")
+	out=$(CMD=$1 DEBUG_LOG=$work/debug TIMEOUT=${TIMEOUT:-$((limit - 20))} tools/run \
+		2>"$work/err")
 	rc=$?
 	[[ -s $work/err ]] && cat "$work/err"
 	if [[ -z ${NATIVE:-} && -r $work/debug ]]; then
@@ -63,7 +68,7 @@ debian() {
 	program memdisk
 	mkdir -p "$work/root/usr/bin"
 	cp "$O/tests/prog/memdisk" "$work/root/usr/bin/"
-	export MEM=4G DOM0_MEM=${DOM0_MEM:-1400M} CPUS=2 VCPUS=2
+	export MEM=${MEM:-4G} DOM0_MEM=${DOM0_MEM:-1400M} CPUS=2 VCPUS=2
 	export QEMU_ARGS="-M pc,max-ram-below-4g=2G -device ivshmem-plain,memdev=disk
 -object memory-backend-file,id=disk,mem-path=$O/debian.img,size=1G,share=off"
 	QEMU_ARGS=${QEMU_ARGS//$'\n'/ }

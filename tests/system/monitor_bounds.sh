@@ -22,7 +22,8 @@ crash() { # it crashes, and is there again
 cores() { (cd "$PARVUS_DUMP_DIR" && ls web-[0-9]*.core 2>/dev/null); }
 
 # --- core files
-for other in web-2-20200101-000000 web2-20200101-000000 web-old web-20200101-00000x xweb-20200101-000000; do
+for other in web-2-20200101-000000 web2-20200101-000000 web-old web-20200101-00000x \
+	xweb-20200101-000000; do
 	: >"$PARVUS_DUMP_DIR/$other.core"
 done
 before=$(ls "$PARVUS_DUMP_DIR")
@@ -43,8 +44,11 @@ rm "$PARVUS_DUMP_DIR/$second" "$PARVUS_DUMP_DIR/$third"
 # --- a disk that is nearly full
 dd if=/dev/zero of="$PARVUS_DUMP_DIR/others" bs=1M count=50 status=none || exit 99
 crash
-[[ $(ls "$PARVUS_DUMP_DIR" | grep -v others | sort) == "$(sort <<<"$before")" ]] || fail "a core on a full disk: $(ls -l "$PARVUS_DUMP_DIR")"
-grep -q 'no core file: with [0-9]* MiB more, less than a quarter of .* would be free' "$PARVUS_LOG_DIR/monitor-web.log" || fail "nobody says why: $(cat "$PARVUS_LOG_DIR"/monitor-web.log)"
+[[ $(ls "$PARVUS_DUMP_DIR" | grep -v others | sort) == "$(sort <<<"$before")" ]] ||
+	fail "a core on a full disk: $(ls -l "$PARVUS_DUMP_DIR")"
+log=$PARVUS_LOG_DIR/monitor-web.log
+grep -q 'no core file: with [0-9]* MiB more, less than a quarter of .* would be free' "$log" ||
+	fail "nobody says why: $(cat "$log")"
 rm "$PARVUS_DUMP_DIR/others"
 
 # --- the monitor's log, to which programs that it has started write, too
