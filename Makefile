@@ -49,6 +49,7 @@ help:
 	@echo '  iso              a CD image for BIOS and UEFI'
 	@echo '  abi-check        headers, layout and numbers against the snapshot;'
 	@echo '                   abi-snapshot renews it'
+	@echo '  soak             four domains under load for SOAK_SECONDS=1200, others come and go'
 	@echo '  docs             rewrite the generated parts of docs/'
 	@echo '  lines            sizes, functions, comments, globals and more against budgets.txt'
 	@echo '  clean            remove $(O)/ (the kernel cache stays)'

@@ -131,8 +131,12 @@ fuzz-%: $(FUZZ_O)/libfuzzer/%
 	@$< -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
 		-artifact_prefix=$(FUZZ_O)/$*- $(FUZZ_O)/corpus/$* tests/fuzz/seeds/$*
 
-.PHONY: test test-full tests-built test-unit test-guest
-tests-built: hypervisor bench-micro $(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle paths long) \
+.PHONY: test test-full tests-built test-unit test-guest soak
+soak: deps-full
+	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian-disk
+	@O=$(O) FULL=1 tests/run system/soak
+tests-built: hypervisor bench-micro \
+	$(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle paths long) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
 	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/fake_guest
 
