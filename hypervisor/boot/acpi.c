@@ -7,9 +7,7 @@
  */
 #include <boot/boot.h>
 #include <x86/cpu.h>
-#include <x86/power.h>
 #include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 struct sdt {

@@ -7,7 +7,6 @@
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H
 
-#include <core/types.h>
 #include <core/limits.h>
 #include <x86/paging.h>
 

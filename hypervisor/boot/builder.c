@@ -4,14 +4,10 @@
  * line and initrd, then the first vCPU.
  */
 #include <boot/boot.h>
-#include <x86/cpu.h>
 #include <x86/pv.h>
 #include <boot/bundle.h>
 #include <boot/elf.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/console.h>
-#include <core/guest_access.h>
 #include <core/hypercall.h>
 #include <core/memory.h>
 #include <core/sched.h>

@@ -6,7 +6,6 @@
 #include <boot/boot.h>
 #include <x86/cpu.h>
 #include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 static struct { u64 next, end; } room;	/* of boot_alloc(): physical addresses */

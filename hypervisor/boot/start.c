@@ -8,14 +8,8 @@
  *   reboot=yes     reboot when the last domain asked for it
  */
 #include <boot/boot.h>
-#include <x86/cpu.h>
-#include <x86/desc.h>
-#include <x86/power.h>
 #include <x86/pv.h>
-#include <x86/vectors.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/domain.h>
 #include <core/hypercall.h>
 
 void boot_main(u32 magic, u64 info);

@@ -3,14 +3,10 @@
  * The console of domains. The first domain that starts owns the serial line in both
  * directions; what others write goes to the log, line by line, as many bytes as each has there.
  */
-#include <core/arch.h>
-#include <core/console.h>
 #include <core/event.h>
-#include <core/guest_access.h>
+#include <core/memory.h>
 #include <core/handlers.h>
-#include <core/lock.h>
 #include <core/log.h>
-#include <core/vcpu.h>
 #include <parvus/event.h>
 
 #define INPUT	1024u		/* power of two */

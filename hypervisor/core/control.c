@@ -8,21 +8,14 @@
  * being destroyed is not built at the same time. Nobody waits with that lock held: a
  * DESTROY that cannot finish at once returns EAGAIN and is called again.
  */
-#include <core/arch.h>
-#include <core/device.h>
 #include <core/event.h>
-#include <core/frame.h>
 #include <core/grant.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/nospec.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/hypercall.h>
 #include <core/memory.h>
 #include <core/sched.h>
 #include <core/trace.h>
-#include <parvus/control.h>
 #include <parvus/event.h>
 #include <parvus/memory.h>
 

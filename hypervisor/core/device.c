@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device registry (core/device.h). One table and one lock: calls are rare, and what a
- * guest may do under the lock is bounded by the size of the table.
+ * The device registry (parvus/device.h): who serves what to whom, and how far they are. One table
+ * and one lock: calls are rare, and what a guest may do under the lock is bounded by the size of
+ * the table.
  *
  * A removed device keeps its place until its ends have learned of it. If the table is
  * full it goes without: an end that asks too late finds that its id is gone.
  */
-#include <core/device.h>
 #include <core/event.h>
-#include <core/guest_access.h>
+#include <core/memory.h>
 #include <core/handlers.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <parvus/device.h>
 #include <parvus/event.h>

@@ -5,21 +5,13 @@
  * look at, until that destroys it; or, if there is no domain 0, it is taken apart at once. When
  * all has gone an end record is written to the debug port, where test runners read it.
  */
-#include <core/arch.h>
-#include <core/device.h>
-#include <core/domain.h>
 #include <core/event.h>
-#include <core/frame.h>
 #include <core/grant.h>
 #include <core/handlers.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/console.h>
 #include <core/memory.h>
 #include <core/sched.h>
-#include <mmu/shadow.h>
 #include <core/trace.h>
-#include <parvus/control.h>
 #include <parvus/event.h>
 
 struct domain *domains[MAX_DOMAINS];

@@ -157,4 +157,17 @@ extern bool reboot_allowed;	/* reboot=yes was given: if the last domain asks for
 /* What control INFO shows changed: domain 0 gets PARVUS_VIRQ_DOMAIN. */
 void domain_changed(struct domain *d);
 
+/* console.c: the first domain owns the serial line, others write to the log. */
+void console_domain_new(struct domain *d);
+void console_domain_gone(struct domain *d);
+void console_input(void);	/* characters arrived */
+
+/*
+ * device.c, the registry. A domain ends (its state says so already): the devices that it used are
+ * removed, those that it served lose their back end for good. Before its vCPUs and events go.
+ */
+void device_domain_gone(struct domain *d);
+u32 device_count(void);
+u32 device_fronts(const struct domain *d);	/* devices that it uses */
+
 #endif

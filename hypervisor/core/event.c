@@ -21,12 +21,9 @@
  * The guest's page is written, and read for its mask and for what is pending. Whatever
  * stands there, the worst is an event too many or too few for that very guest.
  */
-#include <core/arch.h>
 #include <core/event.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/nospec.h>
-#include <core/guest_access.h>
+#include <core/memory.h>
 #include <core/handlers.h>
 #include <core/timer.h>
 #include <core/trace.h>

@@ -22,16 +22,10 @@
  * domain references. It covers both tables, but for the state of offers. domain_put() is
  * called without it, and so is shadow_lose(), which waits for other CPUs.
  */
-#include <core/frame.h>
 #include <core/grant.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/nospec.h>
-#include <core/arch.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/memory.h>
-#include <core/vcpu.h>
 
 #define CHUNK		64u	/* records of one call: the rest is for the next one */
 #define DESTROY_PIECE	512u	/* slots looked at before interrupts are let in */

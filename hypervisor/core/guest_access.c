@@ -4,11 +4,8 @@
  * A frame can be taken out of a live domain. Each pCPU shows by an odd number that it is
  * in the middle of an access; who clears a gfn entry waits until it has moved on.
  */
-#include <core/arch.h>
-#include <core/guest_access.h>
 #include <core/log.h>
 #include <core/memory.h>
-#include <core/lib.h>
 
 static struct {
 	u64 count;		/* odd: in an access [any reads] */

@@ -6,14 +6,10 @@
  * noun; here are those that have none. Every argument is a guest's value, every structure is
  * copied in once and then checked.
  */
-#include <core/arch.h>
-#include <core/domain.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/hypercall.h>
 #include <core/log.h>
 #include <core/memory.h>
-#include <core/nospec.h>
 #include <core/trace.h>
 #include <parvus/hypercalls.h>
 

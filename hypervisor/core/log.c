@@ -5,12 +5,8 @@
  * through log_guest(): each domain has so many bytes, and no other's, of the ring and of the
  * time that a line takes.
  */
-#include <core/arch.h>
-#include <core/domain.h>
-#include <core/guest_access.h>
+#include <core/memory.h>
 #include <core/handlers.h>
-#include <core/lib.h>
-#include <core/lock.h>
 #include <core/log.h>
 
 #define GUEST_NS_BYTE	(1000000000u / 2048)	/* a domain has 2 KiB a second, */

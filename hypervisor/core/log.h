@@ -7,7 +7,7 @@
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
 
-#include <core/types.h>
+#include <core/lib.h>
 
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 

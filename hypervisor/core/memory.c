@@ -12,17 +12,10 @@
  * What must not go says so in its frame_info: an offer, and pins of frames to which the
  * hypervisor has a pointer for good. Both begin under gfn_lock.
  */
-#include <core/frame.h>
 #include <core/grant.h>
-#include <core/lib.h>
 #include <core/log.h>
-#include <core/nospec.h>
-#include <core/arch.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/memory.h>
-#include <mmu/shadow.h>
-#include <core/vcpu.h>
 #include <parvus/memory.h>
 
 #define CLEAR_PIECE	64u	/* frames */

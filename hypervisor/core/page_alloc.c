@@ -8,7 +8,6 @@
  */
 #include <core/domain.h>
 #include <core/frame.h>
-#include <core/lib.h>
 #include <core/lock.h>
 #include <core/log.h>
 #include <core/memory.h>

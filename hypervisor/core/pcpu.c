@@ -4,12 +4,9 @@
  * that is looked at on the way out. C code runs on the pCPU's one stack with the guest's
  * registers at its top; a change of vCPU copies them.
  */
-#include <core/arch.h>
-#include <core/domain.h>
 #include <core/sched.h>
 #include <core/timer.h>
 #include <core/trace.h>
-#include <core/vcpu.h>
 
 void pcpu_timer_arm(void)
 {

@@ -21,7 +21,7 @@ struct parvus_vcpu_area;
 #define WORK_ARCH	32u	/* what an interrupt left for arch_work() */
 
 /*
- * A part of the machine's own record of the pCPU (x86/percpu.h). Each pCPU writes its own;
+ * A part of the machine's own record of the pCPU (x86/arch.h). Each pCPU writes its own;
  * what others may read or write is marked [any].
  */
 struct cpu {

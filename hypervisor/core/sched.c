@@ -18,7 +18,6 @@
  * The state of a vCPU changes under the lock of its queue (sched.cpu).
  */
 #include <core/lib.h>
-#include <core/lock.h>
 #include <core/sched.h>
 
 #define WEIGHT_ONE	256u

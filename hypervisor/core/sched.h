@@ -6,7 +6,6 @@
 #ifndef CORE_SCHED_H
 #define CORE_SCHED_H
 
-#include <core/pcpu.h>
 #include <core/vcpu.h>
 
 /* A cap is kept over periods of this length. */

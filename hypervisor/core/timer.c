@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One-shot timers: a binary heap per pCPU, smallest deadline on top. */
-#include <core/frame.h>
-#include <core/lock.h>
 #include <core/log.h>
 #include <core/timer.h>
 

@@ -6,8 +6,6 @@
  * meanwhile. The rings come with the first mask and go with trace_off(), which waits for
  * writers (busy) after it has cleared the mask.
  */
-#include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <core/trace.h>
 

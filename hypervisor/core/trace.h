@@ -6,7 +6,6 @@
 #ifndef CORE_TRACE_H
 #define CORE_TRACE_H
 
-#include <core/arch.h>
 #include <core/vcpu.h>
 #include <parvus/control.h>
 

@@ -4,16 +4,12 @@
  * of a vCPU about itself and about others of its domain. Registers are the machine's business
  * (core/arch.h), queues the scheduler's, and who runs where is pcpu.c's.
  */
-#include <core/arch.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/sched.h>
 #include <core/timer.h>
 #include <core/trace.h>
-#include <core/vcpu.h>
 
 /* ---- raise a vector, wake a vCPU, kick its pCPU ---- */
 

@@ -7,7 +7,6 @@
 #ifndef CORE_VCPU_H
 #define CORE_VCPU_H
 
-#include <core/domain.h>
 #include <mmu/shadow.h>
 
 /* As pushed by x86/entry.S; the tail is the hardware's frame. */

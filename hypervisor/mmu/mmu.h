@@ -6,16 +6,10 @@
 #ifndef MMU_MMU_H
 #define MMU_MMU_H
 
-#include <core/arch.h>
-#include <core/frame.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/hypercall.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <core/memory.h>
-#include <core/vcpu.h>
-#include <mmu/shadow.h>
 
 /* Page-table entry bits, the guest's and ours (Intel SDM vol. 3, 4.5). */
 #define PTE_P		1ull

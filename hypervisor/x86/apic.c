@@ -5,9 +5,7 @@
  */
 #include <x86/cpu.h>
 #include <x86/paging.h>
-#include <x86/percpu.h>
-#include <x86/vectors.h>
-#include <core/arch.h>
+#include <x86/desc.h>
 #include <core/vcpu.h>
 
 #define APIC_ID		0x20

@@ -1,9 +1,79 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The inline half of core/arch.h, which alone includes this. */
+/*
+ * Per-pCPU state, and the inline half of core/arch.h, which alone includes this. In ring 0 GS base
+ * points to struct pcpu; entry.S reaches its first members by generated offsets (asm_offsets.c).
+ * Each pCPU writes its own; what others may read or write is marked [any].
+ */
 #ifndef X86_ARCH_H
 #define X86_ARCH_H
 
-#include <x86/percpu.h>
+#include <x86/cpu_area.h>
+
+/*
+ * pcpu.exit_slow, bits: what the assembly's iret and sysret have to do first. A call of C for
+ * the prefill; or all of it in C, which does the prefill, too, where both are set.
+ */
+#define EXIT_PREFILL	1u
+#define EXIT_SLOW	2u	/* a vector waits, or there is no FSGSBASE */
+
+struct pcpu {
+	union {		/* first: what core/ knows; its members are ours (-fms-extensions) */
+		struct cpu;
+		struct cpu common;
+	};
+	struct pcpu *self;
+	u64 scratch[6];		/* entry.S, before there is a stack */
+	u64 stack_top;		/* struct regs lies right below */
+	u64 frame;		/* there */
+	u64 kernel_cr3;		/* values for the two roots of the running vCPU */
+	u64 user_cr3;
+	u64 syscall_entry;	/* of current's domain, sign-extended from bit 47 */
+	u64 kernel_gs_base;	/* of current */
+	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
+	u8 exit_slow;		/* EXIT_* */
+	u8 has_fsgsbase;
+	u8 fast;		/* assembly may serve alone: there is FSGSBASE, no trace [any] */
+	/* counters bumped by entry.S for current; folded into its stats in C */
+	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
+	u32 apic_id;
+	struct mmu_root root;
+	void *tss;
+	u64 *gdt;
+	u64 timer_deadline;	/* TSC value the hardware is armed for, not past then; 0 = off */
+	u64 timer_late;		/* ticks that it was late at the most */
+	bool console_due;	/* the serial line has input; arch_work()'s */
+	struct vcpu *fpu_owner;
+	u64 xcr0;		/* what the register holds */
+	u64 tsd;		/* CR4_TSD as the register holds it */
+	bool debug_live;	/* debug registers are not at rest */
+	bool online;
+	u32 tsc_ask, tsc_answer;	/* bring-up: is its TSC in step? */
+	u64 tsc_sample;
+	/* a fault of ring 0 on guest memory that is retried: where, in which entry, how often */
+	u64 retry_rip, retry_crossing;
+	u32 retries;
+	u64 refused;		/* error code of the last guest-bound IRET that faulted */
+	u64 check_addr;		/* of a frame that a machine check named, + 1; mcheck.c's */
+} __attribute__((aligned(64)));
+
+BUILD_ASSERT(sizeof(struct pcpu) <= PAGE_SIZE);	/* one of the CPU's own pages */
+
+static inline u64 cpu_area(unsigned int cpu) { return CPU_AREA_BASE + (u64)cpu * CPU_AREA_SIZE; }
+
+extern struct pcpu *pcpus[MAX_CPUS];
+extern unsigned int cpus_online;	/* numbered 0..cpus_online-1 */
+
+static inline struct pcpu *this_pcpu(void)
+{
+	struct pcpu *p;
+
+	__asm__("mov %%gs:%c1, %0" : "=r"(p) : "i"(offsetof(struct pcpu, self)));
+	return p;
+}
+
+static inline void pcpu_add_work(struct pcpu *p, u32 bits) { cpu_work_add(&p->common, bits); }
+
+/* ---- core/arch.h ---- */
 
 /* The direct map (x86/paging.h). */
 static inline void *arch_frame_map(mfn_t mfn)

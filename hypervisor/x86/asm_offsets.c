@@ -3,9 +3,7 @@
  * Offsets of structure members for entry.S. Compiled to assembly, never linked:
  * the build turns each "->NAME value" line into a #define.
  */
-#include <x86/percpu.h>
 #include <core/hypercall.h>
-#include <parvus/mmu.h>
 
 #define DEFINE(sym, val)	__asm__ volatile("\n->" #sym " %0" : : "i"(val))
 #define PCPU(member)		DEFINE(PCPU_##member, offsetof(struct pcpu, member))

@@ -4,13 +4,10 @@
  * registers. What is shown and allowed is emulate.c's, the same as by a trap; iret and sysret
  * are in pv.c, tls_set is in desc.c.
  */
-#include <x86/cpu.h>
-#include <x86/desc.h>
 #include <x86/pv.h>
-#include <core/guest_access.h>
+#include <core/memory.h>
 #include <core/handlers.h>
 #include <core/log.h>
-#include <core/nospec.h>
 
 s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 {

@@ -3,13 +3,7 @@
  * The registers of a vCPU: as after a reset, saved when it loses its pCPU, loaded when it
  * gets one, and as its guest knows them.
  */
-#include <x86/cpu.h>
-#include <x86/desc.h>
-#include <x86/paging.h>
-#include <x86/percpu.h>
 #include <x86/pv.h>
-#include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <parvus/control.h>
 

@@ -5,7 +5,6 @@
  * does not have must not be set. SMAP stays off: under QEMU 7.2's TCG an IRET at
  * CPL 3 reads its frame with supervisor rights and would fault.
  */
-#include <x86/cpu.h>
 #include <x86/pv.h>
 
 struct cpu_features cpu_features;

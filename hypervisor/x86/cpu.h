@@ -34,7 +34,7 @@
 #define CR4_DE			(1ull << 3)
 #define CR4_TSD			(1ull << 2)
 
-struct cpu_features {
+extern struct cpu_features {
 	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;
 	bool tsc_deadline;
 	bool mca;		/* machine-check banks */
@@ -43,8 +43,7 @@ struct cpu_features {
 	u32 max_leaf, max_ext_leaf;
 	u64 xcr0;		/* what guests run with */
 	u32 xsave_size;		/* bytes of an image with xcr0 */
-};
-extern struct cpu_features cpu_features;
+} cpu_features;
 
 static inline void cpuid_count(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 {
@@ -139,7 +138,7 @@ extern struct arch_clock found_clock;	/* at boot, by one CPU */
 
 /* What the firmware's tables say; boot/acpi.c writes it once. */
 #define MAX_IOAPICS	8u
-struct firmware {
+extern struct firmware {
 	unsigned int cpus;
 	u32 cpu_apic_id[MAX_CPUS];
 	u64 lapic;			/* physical addresses */
@@ -147,8 +146,17 @@ struct firmware {
 	u64 ioapic[MAX_IOAPICS];
 	u32 ioapic_gsi_base;		/* of the first */
 	u32 irq_override[16];		/* gsi | polarity and trigger flags << 16 */
-};
-extern struct firmware firmware;
+} firmware;
+
+/* power.c: how the machine ends; boot/acpi.c says what the firmware's tables do, once. */
+extern struct power {
+	bool have_s5;			/* the DSDT has a package for S5, soft off */
+	u16 pm1a_control, pm1b_control;	/* ports; 0 = there is no such block */
+	u16 s5_a, s5_b;			/* what to write there, SLP_TYP in its place */
+	u16 reset_port;			/* 0 = none */
+	u8 reset_value;
+} power;
+noreturn void power_off(void);
 
 /* smp.c: start the other CPUs, from the page at @pa. */
 void smp_init(u64 pa);

@@ -7,9 +7,7 @@
  */
 #include <x86/cpu.h>
 #include <x86/desc.h>
-#include <core/frame.h>
 #include <core/handlers.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 struct tss {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Selectors, the GDT's layout, and the bits of RFLAGS; shared with assembly.
+ * Selectors, the GDT's layout, vectors, and the bits of RFLAGS; shared with assembly.
  * Entries 4..6 and 12..15 are what Linux expects to find in user mode.
  */
 #ifndef X86_DESC_H
@@ -41,6 +41,16 @@
 #define VECTOR_SYSCALL		0x100	/* regs.vector of an entry by SYSCALL */
 #define VECTOR_REFUSED		0x101	/* and of a guest-bound IRET that faulted */
 
+/* Interrupt vectors of the hypervisor itself; 32..0xef are free for devices. */
+#define HV_VECTOR_TIMER		0xf0	/* LAPIC one-shot timer */
+#define HV_VECTOR_KICK		0xf1	/* look at your work flags (shootdown, reschedule, stop) */
+#define HV_VECTOR_CONSOLE	0xf2	/* COM1 */
+#define HV_VECTOR_SPURIOUS	0xff
+
+/* Bits: DF, TS NP SS GP PF, AC, CP, VC, SX (Intel SDM vol. 3, 6.15; AMD APM vol. 2, 8.2). */
+#define VECTORS_WITH_ERROR	(1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | \
+				 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30)
+
 /* IST slots (1-based, as in gates) */
 #define IST_NMI			1
 #define IST_DF			2
@@ -49,7 +59,7 @@
 #define IST_STACKS		4
 
 #ifndef __ASSEMBLER__
-#include <x86/percpu.h>
+#include <core/arch.h>
 
 /* Build this pCPU's GDT, TSS and IDT and load them; sets up SYSCALL's MSRs. */
 void desc_init_cpu(struct pcpu *p);

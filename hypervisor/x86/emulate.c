@@ -4,12 +4,8 @@
  * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
  * User mode never comes here: it gets its fault (rule 38).
  */
-#include <x86/cpu.h>
 #include <x86/cpuid.h>
-#include <x86/desc.h>
 #include <x86/pv.h>
-#include <x86/decode.h>
-#include <core/lib.h>
 #include <core/handlers.h>
 #include <core/log.h>
 #include <core/sched.h>

@@ -40,7 +40,6 @@
 #include <asm-offsets.h>
 #include <x86/cpu_area.h>
 #include <x86/desc.h>
-#include <x86/vectors.h>
 #include <x86/entry_macros.S>
 
 	.section .text.entry, "ax"

@@ -7,11 +7,7 @@
  * One that arrives in ring 0 may hold any lock, so it only notes the address there, and the way
  * out (exit_work) ends the domain. One from a guest comes on the CPU's ordinary stack.
  */
-#include <x86/cpu.h>
 #include <x86/pv.h>
-#include <core/console.h>
-#include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 #define MSR_MCG_CAP	0x179

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Frames, roots, the hardware TLB, and kicks (core/arch.h). */
-#include <x86/cpu.h>
-#include <x86/paging.h>
-#include <x86/percpu.h>
 #include <x86/pv.h>
-#include <core/frame.h>
 #include <core/log.h>
 
 u64 arch_reserved_bits;

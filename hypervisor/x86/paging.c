@@ -8,11 +8,7 @@
  * of a guest has a copy of the 16 entries that lead here: the tables below them are shared, so
  * a change of one is a change for every root, and costs each CPU a flush.
  */
-#include <x86/cpu.h>
-#include <x86/paging.h>
 #include <x86/pv.h>
-#include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 #define ADDR	0x000ffffffffff000ull

@@ -5,11 +5,7 @@
  * a crash of the hypervisor at once. The symbols are appended by the build
  * (symbols.awk): a sorted table of address and name.
  */
-#include <x86/cpu.h>
-#include <x86/paging.h>
-#include <x86/power.h>
 #include <x86/pv.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 struct symbol {

@@ -5,7 +5,6 @@
  * after the other, and the CPU stops if all of them did nothing.
  */
 #include <x86/cpu.h>
-#include <x86/power.h>
 #include <core/arch.h>
 
 #define SLP_EN	(1u << 13)

@@ -8,16 +8,10 @@
  * together with CR3 (the root for it) and with the GS base: enter_kernel() and leave_kernel()
  * here, the bounce and the returns in entry.S, and context_load() are all that change them.
  */
-#include <x86/cpu.h>
-#include <x86/desc.h>
 #include <x86/pv.h>
-#include <x86/vectors.h>
-#include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/memory.h>
-#include <core/nospec.h>
 #include <core/trace.h>
 
 /* May guest memory lie there? Not in the hypervisor's hole, and canonical at both ends. */

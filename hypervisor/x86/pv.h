@@ -3,9 +3,11 @@
 #ifndef X86_PV_H
 #define X86_PV_H
 
-#include <core/arch.h>
 #include <core/vcpu.h>
+#include <x86/cpu.h>
 #include <x86/decode.h>
+#include <x86/desc.h>
+#include <x86/paging.h>
 
 /* pv.c */
 /* Deliver exception or vector @vector to the running vCPU; kills its domain if it cannot be. */

@@ -4,14 +4,7 @@
  * real mode (boot.S) into a page below 1 MiB; a CPU comes from there to secondary_main(), and
  * waits here, not in boot/, until the boot CPU has thrown boot/ away.
  */
-#include <x86/cpu.h>
-#include <x86/cpu_area.h>
-#include <x86/desc.h>
-#include <x86/paging.h>
-#include <x86/percpu.h>
 #include <x86/pv.h>
-#include <core/frame.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <core/sched.h>
 #include <core/timer.h>

@@ -5,10 +5,8 @@
  * and the record that guests read (pvclock, Linux arch/x86/include/asm/pvclock-abi.h).
  */
 #include <x86/cpu.h>
-#include <core/atomic.h>
 #include <core/domain.h>
 #include <core/log.h>
-#include <core/arch.h>
 
 struct arch_clock found_clock = { .stable = true };
 /* ns = (tsc - base) << shift (or >> -shift) * mult >> 32, as in pvclock; set once at boot */

@@ -4,10 +4,7 @@
  * served by the software TLB or the emulator, or reflected. Those of ring 0 are
  * served if they hit an instruction of the exception table, else they are our bug.
  */
-#include <x86/cpu.h>
-#include <x86/desc.h>
 #include <x86/pv.h>
-#include <x86/vectors.h>
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/timer.h>

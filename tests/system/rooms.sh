@@ -25,8 +25,7 @@ includes() (
 	# assembly: the word, outside of a comment
 	grep -nwE '__asm__|asm' core/*.[ch] mmu/*.[ch] |
 		grep -vE '^core/atomic.h:[0-9]+:#define barrier\(\)[^;]*"" ::: "memory"\)$' |
-		grep -vE '^core/nospec.h:[0-9]+:	__asm__\("cmp %2, %1; sbb %0, %0" ' |
-		sed 's/^/x86: /'
+		grep -vE '^core/atomic.h:[0-9]+:	__asm__\("cmp %2, %1; sbb %0, %0" ' | sed 's/^/x86: /'
 	grep -lwE '__asm__|asm' boot/*.[ch] | grep -v '^boot/start.c$' | sed 's/^/x86: /'
 )
 
@@ -67,7 +66,7 @@ names() { # ROOM WHO SYMBOL: a room names a symbol
 	symbols "$work/more" | grep -q "^$1: .*names $3" || fail "not seen: $2 names $3"
 }
 seen core core/event.c '#include <x86/cpu.h>'
-seen core core/arch.h '#include <x86/percpu.h>'
+seen core core/arch.h '#include <x86/cpu.h>'
 seen core core/vcpu.h ' # include "../boot/boot.h"'
 seen mmu mmu/shadow.c '#include <x86/cpu.h>'
 seen mmu mmu/shadow.h '#include "../x86/cpu.h"'

@@ -16,7 +16,6 @@
 #include <core/arch.h>
 #include <core/domain.h>
 #include <core/frame.h>
-#include <core/guest_access.h>
 #include <core/handlers.h>
 #include <core/log.h>
 #include <core/memory.h>

@@ -4,7 +4,7 @@
  * goes to the log by lines; a bad buffer loses no input, and an heir gets the line.
  */
 #include "native.h"
-#include <core/console.h>
+#include <core/domain.h>
 
 #define GPA	0x2000ull
 

@@ -5,7 +5,7 @@
  * operations against a simple model.
  */
 #include "native.h"
-#include <core/device.h>
+#include <core/domain.h>
 #include <core/event.h>
 #include <core/timer.h>
 #include <parvus/device.h>

@@ -9,7 +9,7 @@
 #include <x86/pv.h>
 #include <core/frame.h>
 #include <core/lib.h>
-#include <core/guest_access.h>
+#include <core/memory.h>
 #include <core/handlers.h>
 #include <core/timer.h>
 
