@@ -4,15 +4,13 @@
  * x86/ implements it; the fake machine of the unit tests (tests/unit/native.c) does, too. What
  * stands on a hot path is inline: in ring 0 the last lines of this header fetch x86/arch.h.
  *
- * Protocol of a shootdown (rules 1 and 4). A pCPU is *exposed* while it
- * runs a guest or touches guest memory by guest address; C code of the
- * hypervisor is not exposed. A flusher first clears entries and raises the
- * generation of the address space, full barrier, then looks at the pCPUs that
- * have it loaded: an exposed one gets an IPI and is waited for until it has
- * served (or has stopped being exposed); one that is not exposed will compare
- * generations before it becomes exposed again, and needs no IPI. A pCPU that
- * becomes exposed sets its flag, full barrier, then compares generations.
- * No lock is held while waiting; the waiter is itself not exposed.
+ * Protocol of a shootdown (rules 1 and 4). A pCPU is *exposed* while it runs a guest or
+ * touches guest memory by guest address; C code of the hypervisor is not exposed. A flusher first
+ * clears entries and raises the generation of the address space, full barrier, then looks at the
+ * pCPUs that have it loaded: an exposed one gets an IPI and is waited for until it has served (or
+ * has stopped being exposed); one that is not exposed will compare generations before it becomes
+ * exposed again, and needs no IPI. A pCPU that becomes exposed sets its flag, full barrier, then
+ * compares generations. No lock is held while waiting; the waiter is itself not exposed.
  */
 #ifndef CORE_ARCH_H
 #define CORE_ARCH_H
@@ -28,160 +26,103 @@ struct spinlock;
 
 /* ---- pCPUs ---- */
 
-/**
- * arch_this - the pCPU that runs this code
- * arch_cpu - that of a number below arch_cpus()
- * arch_this_cpu - arch_this()->cpu
- * arch_current - arch_this()->current
- * arch_cpus - how many are online; 0 before arch_this() has an answer
- */
-static inline struct cpu *arch_this(void);
-static inline struct cpu *arch_cpu(unsigned int cpu);
-static inline unsigned int arch_this_cpu(void);
-static inline struct vcpu *arch_current(void);
+static inline struct cpu *arch_this(void);	/* that runs this code */
+static inline struct cpu *arch_cpu(unsigned int cpu);	/* of a number below arch_cpus() */
+static inline unsigned int arch_this_cpu(void);	/* arch_this()->cpu */
+static inline struct vcpu *arch_current(void);	/* arch_this()->current */
+/* How many are online; 0 before arch_this() has an answer. */
 static inline unsigned int arch_cpus(void);
-
-/**
- * arch_kick_cpu - interrupt a pCPU
- *
- * One that is exposed or idle then looks at its work bits: an interrupt by itself says nothing.
- * With any lock held.
+/*
+ * Interrupt a pCPU. One that is exposed or idle then looks at its work bits: an interrupt by
+ * itself says nothing. With any lock held.
  */
 void arch_kick_cpu(unsigned int cpu);
-
-/** arch_cpu_id - the number by which the hardware knows a pCPU */
-u32 arch_cpu_id(unsigned int cpu);
-
-/** arch_halt - let interrupts in and wait for one; served when it returns */
-void arch_halt(void);
-
-/**
- * arch_breathe - let interrupts in that are due, between two pieces of long work (rule 69)
- *
- * With any lock held, as they take none. Return: what is due on the way out (WORK_*).
+u32 arch_cpu_id(unsigned int cpu);	/* the number by which the hardware knows it */
+void arch_halt(void);	/* let interrupts in and wait for one; served when it returns */
+/*
+ * Let interrupts in that are due, between two pieces of long work (rule 69). With any lock held,
+ * as they take none. Returns what is due on the way out (WORK_*).
  */
 static inline u32 arch_breathe(void);
-
-/** arch_work - serve what an interrupt left behind WORK_ARCH; no lock is held */
-void arch_work(void);
-/** arch_stop - this pCPU does nothing any more */
-noreturn void arch_stop(void);
-
-/**
- * arch_lock_wait - call lock_wait() (core/lock.h)
- *
- * It keeps all registers, and the compiler does not know that it is called: functions that take
- * a lock would save registers for it each time.
+void arch_work(void);	/* serve what an interrupt left behind WORK_ARCH; no lock is held */
+noreturn void arch_stop(void);	/* this pCPU does nothing any more */
+/*
+ * Call lock_wait() (core/lock.h). It keeps all registers, and the compiler does not know that it
+ * is called: functions that take a lock would save registers for it each time.
  */
 static inline void arch_lock_wait(struct spinlock *l, u32 ticket);
 
 /* ---- memory, and the hardware's MMU ---- */
 
-/**
- * arch_frame_map - where the contents of a frame are, for good
- * arch_frame_of - the way back
- */
+/* Where the contents of a frame are, for good; and the way back. */
 static inline void *arch_frame_map(mfn_t mfn);
 static inline mfn_t arch_frame_of(const void *p);
 
-
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu);
-
-/**
- * arch_roots_enter - this pCPU uses its roots from now on, and nothing cached before
- * arch_roots_leave - it uses them no more
- */
+/* This pCPU uses its roots from now on, and nothing cached before; it uses them no more. */
 void arch_roots_enter(void);
 void arch_roots_leave(void);
-
-/**
- * arch_tlb_flush_page - forget a page, small or large, in both roots, on this pCPU
- * arch_tlb_flush_all - forget all; no guest entry is global
- */
+/* Forget a page, small or large, or all, in both roots, on this pCPU. No guest entry is global. */
 void arch_tlb_flush_page(u64 va);
 void arch_tlb_flush_all(void);
-
-/**
- * arch_fast_paths - may assembly serve system calls and returns by itself?
- *
- * Of all pCPUs, before each next runs a guest. With any lock held.
+/*
+ * May assembly serve system calls and returns by itself? Of all pCPUs, before each next runs a
+ * guest. With any lock held.
  */
 void arch_fast_paths(bool may);
-
 extern bool arch_1g_pages;
 /* Bits of a guest entry above the physical address width: reserved (inject PF_RESERVED). */
 extern u64 arch_reserved_bits;
-
-/** arch_frame_open - may domain 0 have this machine frame, a device's or the firmware's? */
+/* May domain 0 have this machine frame, a device's or the firmware's? */
 bool arch_frame_open(u64 mfn);
 
 /* ---- the registers of a vCPU ---- */
 
-/**
- * arch_vcpu_init - memory for the registers that struct vcpu does not hold (FPU)
- * Return: 0 or -PARVUS_ENOMEM. arch_vcpu_free() takes back what is there, also after a failure.
+/*
+ * Memory for the registers that struct vcpu does not hold (FPU): 0 or -PARVUS_ENOMEM.
+ * arch_vcpu_free() takes back what is there, also after a failure.
  */
 int arch_vcpu_init(struct vcpu *v);
 void arch_vcpu_free(struct vcpu *v);
-
-/**
- * arch_vcpu_reset - registers of a fresh start in virtual kernel mode, virtual IF = 0
- * @v: runs nowhere, and the caller's alone
+/*
+ * Registers of a fresh start in virtual kernel mode, virtual IF = 0. @v runs nowhere, and is the
+ * caller's alone.
  */
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp);
-
-/**
- * arch_context_load - @v, of which arch_this()->current is the new value, gets this pCPU
- * arch_context_save - it loses it; its address space is unloaded and its counters are folded
- * @regs: the guest's general registers, at the top of this pCPU's stack
+/*
+ * @v, of which arch_this()->current is the new value, gets this pCPU; or loses it: its address
+ * space is unloaded and its counters are folded. @regs: the guest's general registers, at the top
+ * of this pCPU's stack.
  */
 void arch_context_load(struct vcpu *v, struct regs *regs);
 void arch_context_save(struct vcpu *v, const struct regs *regs);
-
-/**
- * arch_vector_deliver - bring the highest pending vector to the guest if its virtual IF allows it
- * @v: the running one
- */
+/* Bring the running vCPU's highest pending vector to its guest if its virtual IF allows it. */
 void arch_vector_deliver(struct vcpu *v, struct regs *regs);
-
-/** arch_stats_fold - add to @v, the running one, what this pCPU counted for it so far */
+/* Add to @v, the running one, what this pCPU counted for it so far. */
 void arch_stats_fold(struct vcpu *v);
-
-/** arch_vcpu_regs - what @v, which does not run, has in its registers, as its guest knows them */
+/* What @v, which does not run, has in its registers, as its guest knows them. */
 void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r);
 
 /* ---- time ---- */
 
-/** arch_now_ns - since boot; never goes back */
-u64 arch_now_ns(void);
-/** arch_timer_arm - the one interrupt of this pCPU's timer: when, in ns; 0 = none */
-void arch_timer_arm(u64 ns);
-/** arch_timer_late - ticks of the TSC that it came late at the most, as interrupts were off */
-u64 arch_timer_late(void);
-/** arch_clock_fill - a guest's pvclock record, PARVUS_CLOCK_SIZE bytes */
-void arch_clock_fill(void *record);
-/** arch_clock - what was found at boot: the TSC's rate, the time of day */
-struct arch_clock {
+u64 arch_now_ns(void);		/* since boot; never goes back */
+void arch_timer_arm(u64 ns);	/* the one interrupt of this pCPU's timer: when; 0 = none */
+u64 arch_timer_late(void);	/* TSC ticks that it came late at the most: interrupts were off */
+void arch_clock_fill(void *record);	/* a guest's pvclock record, PARVUS_CLOCK_SIZE bytes */
+struct arch_clock {		/* what was found at boot */
 	u64 tsc_khz, wall_sec;
 	bool stable;		/* all pCPUs count alike: a guest need not look for jumps */
 };
 struct arch_clock arch_clock(void);
-/** arch_generation - a number that no other domain has (generation_id) */
-void arch_generation(u64 id[2]);
+void arch_generation(u64 id[2]);	/* a number that no other domain has (generation_id) */
 
 /* ---- the serial line, the debug port, the end ---- */
 
-/** arch_console_get - a character that came, or -1 */
-int arch_console_get(void);
+int arch_console_get(void);	/* a character that came, or -1 */
 void arch_console_put(char c);
 void arch_debug_put(char c);
-
-/** arch_power_off - or reboot. Returns in the unit tests alone. */
-void arch_power_off(bool reboot);
-
-/**
- * arch_panic - say so, with a backtrace from @rip and @frame, stop all pCPUs, power off
- */
+void arch_power_off(bool reboot);	/* returns in the unit tests alone */
+/* Say so, with a backtrace from @rip and @frame, stop all pCPUs, power off. */
 noreturn void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap);
 
 #ifdef HV_NATIVE

@@ -8,31 +8,9 @@
 
 #define HELD_MAX	8u
 
-static const char *const lock_names[LOCK_RANKS] = {
-	[LOCK_NONE] = "a lock without a number",
-	[LOCK_DESTROY] = "domain.destroy_lock",
-	[LOCK_CONTROL] = "domain.control_lock",
-	[LOCK_PAUSE] = "domain.pause_lock",
-	[LOCK_TRACE] = "the lock of traces",
-	[LOCK_CONSOLE] = "the lock of consoles",
-	[LOCK_DEVICE] = "registry.lock",
-	[LOCK_BIND] = "bind_lock",
-	[LOCK_EVENT] = "domain.event_lock",
-	[LOCK_EVENT_TIMER] = "the timer_lock of events",
-	[LOCK_GRANT] = "grant_domain.lock",
-	[LOCK_ASPACE] = "aspace.lock",
-	[LOCK_SHADOW] = "shadow_domain.lock",
-	[LOCK_GFN] = "domain.gfn_lock",
-	[LOCK_DOMAINS] = "census.lock",
-	[LOCK_TIMERS] = "the lock of a heap of timers",
-	[LOCK_CAPPED] = "capped.lock",
-	[LOCK_QUEUE] = "the lock of a run queue",
-	[LOCK_CAP] = "domain.sched.lock",
-	[LOCK_MEMORY] = "hv.lock",
-	[LOCK_FRAMES] = "ram.lock",
-	[LOCK_RECORD] = "the lock of end records",
-	[LOCK_LOG] = "the lock of the log",
-};
+#define NAME(lock, name) [lock] = name,
+static const char *const lock_names[] = { [LOCK_NONE] = "a lock without a number", LOCKS(NAME) };
+#undef NAME
 
 enum lock_checks lock_checks = LOCKS_BOOT;
 /*

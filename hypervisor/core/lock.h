@@ -14,32 +14,33 @@
 
 #include <core/arch.h>
 
-enum lock_rank {
-	LOCK_NONE,
-	LOCK_DESTROY,		/* domain.destroy_lock */
-	LOCK_CONTROL,		/* domain.control_lock */
-	LOCK_PAUSE,		/* domain.pause_lock */
-	LOCK_TRACE,		/* trace.c */
-	LOCK_CONSOLE,		/* console.c */
-	LOCK_DEVICE,		/* device.c */
-	LOCK_BIND,		/* event.c: bind_lock */
-	LOCK_EVENT,		/* domain.event_lock */
-	LOCK_EVENT_TIMER,	/* event.c: timer_lock */
-	LOCK_GRANT,		/* grant_domain.lock */
-	LOCK_ASPACE,		/* aspace.lock */
-	LOCK_SHADOW,		/* shadow_domain.lock */
-	LOCK_GFN,		/* domain.gfn_lock */
-	LOCK_DOMAINS,		/* domain.c: census.lock */
-	LOCK_TIMERS,		/* timer.c: a heap */
-	LOCK_CAPPED,		/* sched.c: capped.lock */
-	LOCK_QUEUE,		/* sched.c: a run queue */
-	LOCK_CAP,		/* domain.sched.lock */
-	LOCK_MEMORY,		/* page_alloc.c: hv.lock */
-	LOCK_FRAMES,		/* page_alloc.c: ram.lock */
-	LOCK_RECORD,		/* domain.c: end_record() */
-	LOCK_LOG,		/* log.c */
-	LOCK_RANKS
-};
+/* Each lock and its name, in the order in which they are taken. */
+#define LOCKS(X) \
+	X(LOCK_DESTROY, "domain.destroy_lock") \
+	X(LOCK_CONTROL, "domain.control_lock") \
+	X(LOCK_PAUSE, "domain.pause_lock") \
+	X(LOCK_TRACE, "the lock of traces") \
+	X(LOCK_CONSOLE, "the lock of consoles") \
+	X(LOCK_DEVICE, "registry.lock") \
+	X(LOCK_BIND, "bind_lock") \
+	X(LOCK_EVENT, "domain.event_lock") \
+	X(LOCK_EVENT_TIMER, "the timer_lock of events") \
+	X(LOCK_GRANT, "grant_domain.lock") \
+	X(LOCK_ASPACE, "aspace.lock") \
+	X(LOCK_SHADOW, "shadow_domain.lock") \
+	X(LOCK_GFN, "domain.gfn_lock") \
+	X(LOCK_DOMAINS, "census.lock") \
+	X(LOCK_TIMERS, "the lock of a heap of timers") \
+	X(LOCK_CAPPED, "capped.lock") \
+	X(LOCK_QUEUE, "the lock of a run queue") \
+	X(LOCK_CAP, "domain.sched.lock") \
+	X(LOCK_MEMORY, "hv.lock") \
+	X(LOCK_FRAMES, "ram.lock") \
+	X(LOCK_RECORD, "the lock of end records") \
+	X(LOCK_LOG, "the lock of the log")
+#define RANK(lock, name) lock,
+enum lock_rank { LOCK_NONE, LOCKS(RANK) };
+#undef RANK
 
 #define LOCK_OFF_BY	0x8000u
 

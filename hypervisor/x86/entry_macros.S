@@ -28,25 +28,16 @@
 .endm
 
 .macro PUSH_CALLER_SAVED
-	push	%rdi
-	push	%rsi
-	push	%rdx
-	push	%rcx
-	push	%rax
-	push	%r8
-	push	%r9
-	push	%r10
-	push	%r11
+	.irp	r, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11
+	push	%\r
+	.endr
 .endm
 
 .macro PUSH_REGS
 	PUSH_CALLER_SAVED
-	push	%rbx
-	push	%rbp
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
+	.irp	r, rbx, rbp, r12, r13, r14, r15
+	push	%\r
+	.endr
 .endm
 
 /*
@@ -77,24 +68,15 @@
 .endm
 
 .macro POP_CALLER_SAVED
-	pop	%r11
-	pop	%r10
-	pop	%r9
-	pop	%r8
-	pop	%rax
-	pop	%rcx
-	pop	%rdx
-	pop	%rsi
-	pop	%rdi
+	.irp	r, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	pop	%\r
+	.endr
 .endm
 
 .macro POP_REGS
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbp
-	pop	%rbx
+	.irp	r, r15, r14, r13, r12, rbp, rbx
+	pop	%\r
+	.endr
 	POP_CALLER_SAVED
 .endm
 
