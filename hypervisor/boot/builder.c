@@ -45,10 +45,8 @@ static void add_memory(struct parvus_start_info *si, u64 start, u64 end, u32 typ
 	}
 	if (start >= end || si->memory_ranges == PARVUS_MEMORY_RANGES)
 		return;
-	last = &si->memory[si->memory_ranges++];
-	last->start = start;
-	last->size = end - start;
-	last->type = type;
+	si->memory[si->memory_ranges++] = (struct parvus_memory_range){
+		.start = start, .size = end - start, .type = type };
 }
 
 /*
@@ -69,7 +67,6 @@ static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem,
 	for (i = 0; i < boot_info.ranges; i++) {
 		struct boot_range *r = &boot_info.range[i];
 		u64 at = ROUND_UP(r->start, PAGE_SIZE), end = ROUND_DOWN(r->end, PAGE_SIZE);
-
 		u32 other = r->type == 1 ? 2 : r->type;
 
 		/* the first MiB is the firmware's: to be looked at, not used */
@@ -159,7 +156,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 			break;
 	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
 	log_debug("d%u: its first frame is %lx", d->id,
-		  (unsigned long)mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(0)))));
+		  mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(0)))));
 	error = "kernel and initrd do not fit in its memory";
 	if (elf.high > top || initrd.size + pages > top - ROUND_UP(elf.high, PAGE_SIZE))
 		goto fail;
@@ -171,25 +168,19 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	if (elf_load(&elf, copy_in, d))
 		goto fail;
 
-	memset(&si, 0, sizeof(si));
-	si.magic = PARVUS_START_MAGIC;
-	si.size = sizeof(si);
-	si.version = PARVUS_ABI_VERSION;
-	si.domain = d->id;
-	si.vcpus = b->vcpus;
-	si.flags = (b->control ? PARVUS_START_CONTROL : 0) |
-		   (debug_enabled ? PARVUS_START_DEBUG : 0);
-	si.features[0] = features_word0();
-	si.cmdline = info + ROUND_UP(sizeof(si), PAGE_SIZE);
-	si.initrd = initrd.size ? top : 0;
-	si.initrd_size = initrd.size;
-	si.ram_size = d->frames << PAGE_SHIFT;
-	si.max_gfn = d->max_gfn;
-	si.tsc_khz = found_clock.tsc_khz;
-	si.wall_sec = found_clock.wall_sec;
-	si.generation_id[0] = d->generation_id[0];
-	si.generation_id[1] = d->generation_id[1];
-	si.rsdp = b->control ? acpi_rsdp : 0;
+	si = (struct parvus_start_info){
+		.magic = PARVUS_START_MAGIC, .size = sizeof(si), .version = PARVUS_ABI_VERSION,
+		.domain = d->id, .vcpus = d->vcpu_count,
+		.flags = (b->control ? PARVUS_START_CONTROL : 0) |
+			 (debug_enabled ? PARVUS_START_DEBUG : 0),
+		.features = { features_word0() },
+		.cmdline = info + ROUND_UP(sizeof(si), PAGE_SIZE),
+		.initrd = initrd.size ? top : 0, .initrd_size = initrd.size,
+		.ram_size = d->frames << PAGE_SHIFT, .max_gfn = d->max_gfn,
+		.tsc_khz = found_clock.tsc_khz, .wall_sec = found_clock.wall_sec,
+		.generation_id = { d->generation_id[0], d->generation_id[1] },
+		.rsdp = b->control ? acpi_rsdp : 0,
+	};
 	memory_map(&si, d, b->mem, &elf);
 	if (guest_write(d, info, &si, sizeof(si)) ||
 	    guest_write(d, si.cmdline, b->cmdline, sizeof(b->cmdline)) ||
@@ -200,8 +191,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	error = "its entry point is not canonical";
 	if (domain_start(d, elf.note.entry, elf.note.root, info))
 		goto fail;
-	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name,
-		 (unsigned long)(b->mem >> 20), b->vcpus, b->vcpus > 1 ? "s" : "", b->kernel);
+	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name, b->mem >> 20,
+		 d->vcpu_count, d->vcpu_count > 1 ? "s" : "", b->kernel);
 	return NULL;
 fail:
 	d->shutdown_reason = PARVUS_SHUTDOWN_KILLED;
@@ -211,13 +202,13 @@ fail:
 	return error;
 }
 
-/* Build all domains of a manifest, then start them. Returns how many. */
-static unsigned int build_bundle(const void *archive, u64 size)
+/* Build all domains of a manifest. Returns how many. */
+static int build_bundle(const void *archive, u64 size)
 {
 	static struct bundle_domain b;
 	struct bundle_file manifest;
-	const char *at, *end, *eol, *error;
-	unsigned int n = 0;
+	const char *at, *end, *eol, *error = NULL;
+	int kind, n = 0;
 
 	if (!bundle_find(archive, size, "manifest", &manifest)) {
 		log_err("boot: a module is not a bundle with a manifest");
@@ -226,20 +217,15 @@ static unsigned int build_bundle(const void *archive, u64 size)
 	at = (const char *)manifest.data;
 	end = at + manifest.size;
 	for (; at < end; at = eol + 1) {
-		int kind;
-
 		for (eol = at; eol < end && *eol != '\n'; eol++)
 			;
 		kind = manifest_line(at, (size_t)(eol - at), &b, &error);
-		if (!kind)
-			continue;
 		if (kind > 0)
 			error = build(&b, archive, size);
-		if (error && kind)
+		if (kind && error)
 			log_err("boot: domain %s: %s", b.name[0] ? b.name : "?", error);
 		else
-			n++;
-		error = NULL;
+			n += kind;
 	}
 	return n;
 }

@@ -98,61 +98,59 @@ static bool copy(char *out, size_t size, const char *v, size_t n)
 	return true;
 }
 
+#define AT(member) offsetof(struct bundle_domain, member)
+static const struct key {
+	const char *name;
+	u32 at, size;		/* where it goes; size of a text, 0 = a number of 64 bits */
+	u64 least, most;
+} keys[] = {
+	{ "domain", AT(name), MAX_DOMAIN_NAME, 0, 0 },
+	{ "kernel", AT(kernel), sizeof(((struct bundle_domain *)0)->kernel), 0, 0 },
+	{ "initrd", AT(initrd), sizeof(((struct bundle_domain *)0)->initrd), 0, 0 },
+	{ "cmdline", AT(cmdline), MAX_CMDLINE, 0, 0 },
+	{ "mem", AT(mem), 0, MIB(2), MAX_GUEST_MEM },
+	{ "vcpus", AT(vcpus), 0, 1, MAX_VCPUS },
+	{ "weight", AT(weight), 0, 1, 65536 },
+	{ "cap", AT(cap), 0, 0, 100 * MAX_CPUS },
+	{ "control", AT(control), 0, 0, 1 },
+};
+
+static const struct key *key_named(const char *name, size_t len)
+{
+	const struct key *k;
+
+	for (k = keys; k < keys + ARRAY_SIZE(keys); k++)
+		if (strlen(k->name) == len && !memcmp(k->name, name, len))
+			return k;
+	return NULL;
+}
+
 int manifest_line(const char *s, size_t len, struct bundle_domain *d, const char **error)
 {
 	const char *end = s + len, *name, *v;
+	const struct key *k;
 	size_t nl, vl;
 	u64 number;
 	bool any = false;
 
-	memset(d, 0, sizeof(*d));
-	d->mem = MIB(256);
-	d->vcpus = 1;
-	d->weight = 256;
-#define IS(text) (nl == sizeof(text) - 1 && !memcmp(name, text, nl))
+	*d = (struct bundle_domain){ .mem = MIB(256), .vcpus = 1, .weight = 256 };
 	while ((s = field(s, end, &name, &nl, &v, &vl))) {
 		any = true;
-		*error = "a quote does not end";
-		if (!v)
+		k = key_named(name, nl);
+		*error = !v ? "a quote does not end" : !k ? "unknown word" : "a value is too long";
+		if (!v || !k || (k->size && !copy((char *)d + k->at, k->size, v, vl)))
 			return -1;
-		*error = "a value is too long";
-		if (IS("domain") ? !copy(d->name, sizeof(d->name), v, vl) :
-		    IS("kernel") ? !copy(d->kernel, sizeof(d->kernel), v, vl) :
-		    IS("initrd") ? !copy(d->initrd, sizeof(d->initrd), v, vl) :
-		    IS("cmdline") ? !copy(d->cmdline, sizeof(d->cmdline), v, vl) : false)
-			return -1;
-		if (IS("domain") || IS("kernel") || IS("initrd") || IS("cmdline"))
+		if (k->size)
 			continue;
-		*error = "unknown word, or not a number";
+		*error = "not a number";
 		if (!parse_size(v, vl, &number))
 			return -1;
 		*error = "a number is out of range";
-		if (IS("mem")) {
-			d->mem = ROUND_DOWN(number, PAGE_SIZE);
-			if (d->mem < MIB(2) || d->mem > MAX_GUEST_MEM)
-				return -1;
-		} else if (IS("vcpus")) {
-			d->vcpus = (u32)number;
-			if (!number || number > MAX_VCPUS)
-				return -1;
-		} else if (IS("weight")) {
-			d->weight = (u32)number;
-			if (!number || number > 65536)
-				return -1;
-		} else if (IS("cap")) {
-			d->cap = (u32)number;
-			if (number > 100 * MAX_CPUS)
-				return -1;
-		} else if (IS("control")) {
-			d->control = number == 1;
-			if (number > 1)
-				return -1;
-		} else {
-			*error = "unknown word";
+		if (number < k->least || number > k->most)
 			return -1;
-		}
+		*(u64 *)((char *)d + k->at) = number;
 	}
-#undef IS
+	d->mem = ROUND_DOWN(d->mem, PAGE_SIZE);
 	if (!any)
 		return 0;
 	*error = "domain= and kernel= are needed";

@@ -20,9 +20,7 @@ struct bundle_domain {
 	char name[MAX_DOMAIN_NAME];
 	char kernel[64], initrd[64];
 	char cmdline[MAX_CMDLINE];
-	u64 mem;
-	u32 vcpus, weight, cap;
-	bool control;
+	u64 mem, vcpus, weight, cap, control;
 };
 
 /* Find a file in a newc archive. */

@@ -12,14 +12,9 @@ struct boot_info boot_info;
 
 static void add_range(u64 start, u64 size, u32 type)
 {
-	struct boot_range *r;
-
-	if (!size || start + size < start || boot_info.ranges == BOOT_RANGES)
-		return;
-	r = &boot_info.range[boot_info.ranges++];
-	r->start = start;
-	r->end = start + size;
-	r->type = type;
+	if (size && start + size > start && boot_info.ranges < BOOT_RANGES)
+		boot_info.range[boot_info.ranges++] =
+			(struct boot_range){ start, start + size, type };
 }
 
 static void set_cmdline(const char *s)
@@ -29,13 +24,8 @@ static void set_cmdline(const char *s)
 
 static void add_module(u64 start, u64 end)
 {
-	struct boot_piece *m;
-
-	if (end <= start || boot_info.modules == MAX_MODULES)
-		return;
-	m = &boot_info.module[boot_info.modules++];
-	m->start = start;
-	m->end = end;
+	if (end > start && boot_info.modules < MAX_MODULES)
+		boot_info.module[boot_info.modules++] = (struct boot_piece){ start, end };
 }
 
 struct mb1_info {

@@ -90,7 +90,7 @@ void *boot_alloc(u64 bytes, u64 align)
 	room.next = ROUND_UP(room.next, align);
 	bytes = ROUND_UP(bytes, PAGE_SIZE);
 	if (room.next + bytes > room.end)
-		panic("boot: out of memory (%lu KiB wanted)", (unsigned long)(bytes >> 10));
+		panic("boot: out of memory (%lu KiB wanted)", bytes >> 10);
 	p = phys_to_virt(room.next);
 	room.next += bytes;
 	memset(p, 0, bytes);
@@ -181,6 +181,6 @@ void memory_init(void)
 	room.end = 0;		/* from here on boot_alloc is closed */
 	while (boot_free_next(&p, GIB(512)))
 		frames_add(_mfn(p.start >> PAGE_SHIFT), (p.end - p.start) >> PAGE_SHIFT);
-	log_info("memory: %lu MiB free of %lu MiB", (unsigned long)(frames_free_count() >> 8),
-		 (unsigned long)(top_of_ram() >> 20));
+	log_info("memory: %lu MiB free of %lu MiB", frames_free_count() >> 8,
+		 top_of_ram() >> 20);
 }

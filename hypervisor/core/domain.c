@@ -286,7 +286,7 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 		    "parvus: end domain=%u name=%s reason=%s status=%u why=\"%s\" "
 		    "free_frames=%lu of=%lu\n",
 		    id, name, reason < ARRAY_SIZE(names) ? names[reason] : "unknown", status,
-		    quoted, (unsigned long)frames_free_count(), (unsigned long)before);
+		    quoted, frames_free_count(), before);
 	log_raw(line);
 	spin_unlock(&lock);
 }

@@ -258,7 +258,7 @@ bool memory_free(struct domain *d, u64 budget)
 	if (d->freed_chunks < chunks)
 		return false;
 	if (d->held)
-		log_warn("d%u: %lu shadow entries unaccounted for", d->id, (unsigned long)d->held);
+		log_warn("d%u: %lu shadow entries unaccounted for", d->id, d->held);
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
 	d->gfn_chunks = NULL;

@@ -149,7 +149,7 @@ static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 
 				return SHADOW_DONE;
 			domain_kill(v->domain,
 				    "no progress: fault at va %lx, rip %lx, access %x again and "
-				    "again", (unsigned long)va, (unsigned long)rip, access);
+				    "again", va, rip, access);
 			return SHADOW_KILLED;
 		}
 		if (r != FILL_SIZE_CHANGE)

@@ -71,8 +71,7 @@ void shadow_start(struct vcpu *v, gfn_t root);
  * @error: error code for the guest when SHADOW_GUEST_FAULT: the caller delivers a #PF for @va,
  * and the guest's return from it fills the address (shadow_prefill)
  */
-enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip,
-				u32 *error);
+enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error);
 /* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
 void shadow_prefill(struct vcpu *v);
 

@@ -146,15 +146,6 @@ void insn_decode(const u8 *bytes, size_t len, struct insn *i)
 		b = next(&c);
 	}
 	switch (b) {
-	case 0xfa:
-		i->op = INSN_CLI;
-		break;
-	case 0xfb:
-		i->op = INSN_STI;
-		break;
-	case 0xf4:
-		i->op = INSN_HLT;
-		break;
 	case 0xcf:
 		i->op = rex & 8 ? INSN_IRET : INSN_NONE;
 		break;
@@ -173,6 +164,9 @@ void insn_decode(const u8 *bytes, size_t len, struct insn *i)
 	case 0x0f:
 		two_byte(&c, i, rex);
 		break;
+	default:
+		i->op = b == 0xfa ? INSN_CLI : b == 0xfb ? INSN_STI :
+			b == 0xf4 ? INSN_HLT : INSN_NONE;
 	}
 	i->length = (u8)(c.at - bytes);
 	if (c.short_of)

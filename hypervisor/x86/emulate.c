@@ -4,7 +4,6 @@
  * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
  * User mode never comes here: it gets its fault (rule 38).
  */
-#include <x86/cpuid.h>
 #include <x86/pv.h>
 #include <core/handlers.h>
 #include <core/log.h>
@@ -14,26 +13,44 @@
 
 static const char signature[] = "ParvusParvus";
 
-/* Leaf 1: what a kernel in ring 3 must not use, or what has no substance here. */
-#define C1_HIDE	(C1_DTES64 | C1_MONITOR | C1_VMX | C1_SMX | C1_EIST | C1_TM2 | C1_PDCM | C1_PCID | \
-		 C1_DCA | C1_X2APIC | C1_TSC_DEADLINE)
-#define D1_HIDE	(D1_VME | D1_MCE | D1_APIC | D1_SEP | D1_MTRR | D1_MCA | D1_PSE36 | D1_PSN | \
-		 D1_DS | D1_ACPI | D1_SS | D1_HTT | D1_TM | D1_PBE)
+/*
+ * Bits that are hidden from guests or shown to them, by their names in the manuals: Intel SDM
+ * vol. 2, CPUID; AMD APM vol. 3, appendix E. A mask is named by register and leaf (X: 0x80000001).
+ * Leaf 1: what a kernel in ring 3 must not use, or what has no substance here.
+ */
+#define C1_HIDE	(1u << 2 /* DTES64 */ | 1u << 3 /* MONITOR */ | 1u << 5 /* VMX */ | \
+		 1u << 6 /* SMX */ | 1u << 7 /* EIST */ | 1u << 8 /* TM2 */ | \
+		 1u << 15 /* PDCM */ | 1u << 17 /* PCID */ | 1u << 18 /* DCA */ | \
+		 1u << 21 /* X2APIC */ | 1u << 24 /* TSC_DEADLINE */)
+#define D1_HIDE	(1u << 1 /* VME */ | 1u << 7 /* MCE */ | 1u << 9 /* APIC */ | 1u << 11 /* SEP */ | \
+		 1u << 12 /* MTRR */ | 1u << 14 /* MCA */ | 1u << 17 /* PSE36 */ | \
+		 1u << 18 /* PSN */ | 1u << 21 /* DS */ | 1u << 22 /* ACPI */ | \
+		 1u << 27 /* SS */ | 1u << 28 /* HTT */ | 1u << 29 /* TM */ | 1u << 31 /* PBE */)
 /*
  * Leaf 7: what user code can use and no kernel has to know of. A list of what is kept: an
  * unknown bit may be one that needs the kernel's care, such as SMAP, PKU or CET.
  */
-#define B7_KEEP	(B7_FSGSBASE | B7_BMI1 | B7_AVX2 | B7_BMI2 | B7_ERMS | B7_AVX512F | B7_AVX512DQ | \
-		 B7_RDSEED | B7_ADX | B7_AVX512IFMA | B7_CLFLUSHOPT | B7_CLWB | B7_AVX512PF | \
-		 B7_AVX512ER | B7_AVX512CD | B7_SHA | B7_AVX512BW | B7_AVX512VL)
-#define C7_KEEP	(C7_AVX512VBMI | C7_UMIP | C7_AVX512VBMI2 | C7_GFNI | C7_VAES | C7_VPCLMULQDQ | \
-		 C7_AVX512VNNI | C7_AVX512BITALG | C7_AVX512VPOPCNTDQ | C7_RDPID)
-#define D7_KEEP	(D7_AVX512_4VNNIW | D7_AVX512_4FMAPS | D7_FSRM | D7_AVX512VP2INTERSECT)
+#define B7_KEEP	(1u << 0 /* FSGSBASE */ | 1u << 3 /* BMI1 */ | 1u << 5 /* AVX2 */ | \
+		 1u << 8 /* BMI2 */ | 1u << 9 /* ERMS */ | 1u << 16 /* AVX512F */ | \
+		 1u << 17 /* AVX512DQ */ | 1u << 18 /* RDSEED */ | 1u << 19 /* ADX */ | \
+		 1u << 21 /* AVX512IFMA */ | 1u << 23 /* CLFLUSHOPT */ | 1u << 24 /* CLWB */ | \
+		 1u << 26 /* AVX512PF */ | 1u << 27 /* AVX512ER */ | 1u << 28 /* AVX512CD */ | \
+		 1u << 29 /* SHA */ | 1u << 30 /* AVX512BW */ | 1u << 31 /* AVX512VL */)
+#define C7_KEEP	(1u << 1 /* AVX512VBMI */ | 1u << 2 /* UMIP */ | 1u << 6 /* AVX512VBMI2 */ | \
+		 1u << 8 /* GFNI */ | 1u << 9 /* VAES */ | 1u << 10 /* VPCLMULQDQ */ | \
+		 1u << 11 /* AVX512VNNI */ | 1u << 12 /* AVX512BITALG */ | \
+		 1u << 14 /* AVX512VPOPCNTDQ */ | 1u << 22 /* RDPID */)
+#define D7_KEEP	(1u << 2 /* AVX512_4VNNIW */ | 1u << 3 /* AVX512_4FMAPS */ | 1u << 4 /* FSRM */ | \
+		 1u << 8 /* AVX512VP2INTERSECT */)
 /* Leaf 0x80000001, of AMD: virtualization, counters, and topology that a vCPU does not have. */
-#define CX_HIDE	(CX_CMP_LEGACY | CX_SVM | CX_EXTAPIC | CX_OSVW | CX_IBS | CX_SKINIT | CX_WDT | \
-		 CX_LWP | CX_NODEID_MSR | CX_TOPOLOGY | CX_PERFCTR_CORE | CX_PERFCTR_NB | \
-		 CX_BPEXT | CX_PTSC | CX_PERFCTR_LLC | CX_MONITORX)
-#define DX_HIDE	(D1_MCE | D1_APIC | D1_MTRR | D1_MCA | D1_PSE36)	/* there as in leaf 1 */
+#define CX_HIDE	(1u << 1 /* CMP_LEGACY */ | 1u << 2 /* SVM */ | 1u << 3 /* EXTAPIC */ | \
+		 1u << 9 /* OSVW */ | 1u << 10 /* IBS */ | 1u << 12 /* SKINIT */ | \
+		 1u << 13 /* WDT */ | 1u << 15 /* LWP */ | 1u << 19 /* NODEID_MSR */ | \
+		 1u << 22 /* TOPOLOGY */ | 1u << 23 /* PERFCTR_CORE */ | \
+		 1u << 24 /* PERFCTR_NB */ | 1u << 26 /* BPEXT */ | 1u << 27 /* PTSC */ | \
+		 1u << 28 /* PERFCTR_LLC */ | 1u << 29 /* MONITORX */)
+#define DX_HIDE	(1u << 7 /* MCE */ | 1u << 9 /* APIC */ | 1u << 12 /* MTRR */ | \
+		 1u << 14 /* MCA */ | 1u << 17 /* PSE36 */)	/* there as in leaf 1 */
 
 /*
  * What a vCPU is told: the CPU's answer without what a kernel at CPL 3 cannot have. User mode
@@ -64,9 +81,9 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		break;
 	case 1:
 		b = (b & 0xff00) | 1u << 16 | v->id << 24;
-		c = (c & ~C1_HIDE) | C1_HYPERVISOR;
+		c = (c & ~C1_HIDE) | 1u << 31;	/* there is a hypervisor */
 		if (!cpu_features.xsave)
-			c &= ~(C1_XSAVE | C1_OSXSAVE | C1_AVX);
+			c &= ~(1u << 26 | 1u << 27 | 1u << 28);	/* XSAVE, OSXSAVE, AVX */
 		d &= ~D1_HIDE;
 		break;
 	case 4:
@@ -213,8 +230,7 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 {
 	switch (index) {
 	case 0 ... 3:
-		if (!canonical(value) ||
-		    (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
+		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
 			return hv_error(PARVUS_EINVAL);
 		v->dr[index] = value;
 		break;
@@ -333,8 +349,7 @@ static void halt_after_sti(struct vcpu *v, struct insn *i)
 static void halt(struct vcpu *v, const struct regs *r)
 {
 	if (!v->area->irq_enabled)
-		domain_kill(v->domain, "hlt with interrupts disabled at rip %lx",
-			    (unsigned long)r->rip);
+		domain_kill(v->domain, "hlt with interrupts disabled at rip %lx", r->rip);
 	else if (vcpu_has_pending(v))
 		pcpu_add_work(this_pcpu(), WORK_VECTORS);
 	else if (sched_block(v))

@@ -52,11 +52,8 @@ static u64 banks_read(const struct regs *regs, bool *resumable)
 		if (!(status & MC_VALID))
 			continue;
 		if ((status & MC_CORRUPT) ||
-		    ((status & MC_UNCORRECTED) && !(status & MC_ADDR_VALID))) {
-			log_panic_mode();
-			panic_regs(regs, "machine check in bank %u, status %lx", n,
-				   (unsigned long)status);
-		}
+		    ((status & MC_UNCORRECTED) && !(status & MC_ADDR_VALID)))
+			panic_regs(regs, "machine check in bank %u, status %lx", n, status);
 		if (status & MC_UNCORRECTED)
 			lost = rdmsr(MSR_MC_ADDR(n)) + 1;
 		wrmsr(MSR_MC_STATUS(n), 0);
@@ -74,14 +71,13 @@ static void frame_lost(u64 pa)
 	struct domain *d;
 
 	if (f && (f->type == FRAME_HYPERVISOR || f->type == FRAME_SHADOW))
-		panic("machine check: lost the hypervisor's memory at %lx", (unsigned long)pa);
+		panic("machine check: lost the hypervisor's memory at %lx", pa);
 	d = f && f->type == FRAME_GUEST ? domain_get(f->owner) : NULL;
 	if (!d) {
-		log_warn("machine check: lost memory at %lx, which nobody uses", (unsigned long)pa);
+		log_warn("machine check: lost memory at %lx, which nobody uses", pa);
 		return;
 	}
-	hv_snprintf(why, sizeof(why), "machine check: its memory at %lx is lost",
-		    (unsigned long)pa);
+	hv_snprintf(why, sizeof(why), "machine check: its memory at %lx is lost", pa);
 	domain_kill_other(d, why);
 	domain_put(d);
 }
@@ -94,7 +90,7 @@ void mcheck_from_guest(struct vcpu *v, struct regs *regs)
 	if (lost)
 		frame_lost(lost - 1);
 	if (!resumable)
-		domain_kill(v->domain, "machine check at rip %lx", (unsigned long)regs->rip);
+		domain_kill(v->domain, "machine check at rip %lx", regs->rip);
 }
 
 void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs)
@@ -102,10 +98,8 @@ void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs)
 	bool resumable;
 	u64 lost = banks_read(regs, &resumable);
 
-	if (!resumable) {
-		log_panic_mode();
+	if (!resumable)
 		panic_regs(regs, "machine check in the hypervisor");
-	}
 	if (!lost)
 		return;
 	p->check_addr = lost;

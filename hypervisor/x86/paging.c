@@ -106,7 +106,7 @@ void boot_discard(void)
 	write_cr3(hv_root);
 	memset(image_start, 0xcc, end - start);
 	frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);
-	log_info("boot: %lu KiB given back", (unsigned long)(end - start) >> 10);
+	log_info("boot: %lu KiB given back", (end - start) >> 10);
 	smp_store_release(&smp_go, true);
 	idle_forever();
 }

@@ -31,7 +31,7 @@ static void print_symbol(u64 at)
 	u32 lo = 0, hi = symbol_count;
 
 	if (at < (u64)image_start || at >= (u64)image_end || !hi) {
-		hv_snprintf(line, sizeof(line), "  [%lx]\n", (unsigned long)at);
+		hv_snprintf(line, sizeof(line), "  [%lx]\n", at);
 	} else {
 		while (hi - lo > 1) {
 			u32 mid = (lo + hi) / 2;
@@ -41,9 +41,8 @@ static void print_symbol(u64 at)
 			else
 				hi = mid;
 		}
-		hv_snprintf(line, sizeof(line), "  [%lx] %s+0x%lx\n", (unsigned long)at,
-			    &symbol_names[symbol_table[lo].name],
-			    (unsigned long)(off - symbol_table[lo].offset));
+		hv_snprintf(line, sizeof(line), "  [%lx] %s+0x%lx\n", at,
+			    &symbol_names[symbol_table[lo].name], off - symbol_table[lo].offset);
 	}
 	log_raw(line);
 }
@@ -102,13 +101,13 @@ static void print_guest(const struct regs *r)
 	if (r && (r->cs & 3))
 		top = r;
 	else if (called_for_hypercall(((const u64 *)top)[-1]))
-		hv_snprintf(what, sizeof(what), "hypercall %lu", (unsigned long)top->rax);
+		hv_snprintf(what, sizeof(what), "hypercall %lu", top->rax);
 	else if (top->cs & 3)
-		hv_snprintf(what, sizeof(what), "entry by vector %lx", (unsigned long)top->vector);
+		hv_snprintf(what, sizeof(what), "entry by vector %lx", top->vector);
 	else
 		hv_snprintf(what, sizeof(what), "on a fast way through entry.S");
 	hv_snprintf(line, sizeof(line), "cpu %u: running d%u v%u: guest rip %lx, %s\n", p->cpu,
-		    v->domain->id, v->id, (unsigned long)top->rip, what);
+		    v->domain->id, v->id, top->rip, what);
 	log_raw(line);
 }
 

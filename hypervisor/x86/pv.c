@@ -165,7 +165,7 @@ static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, 
 	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, cs, ss, true, 0)) {
 		stack = user ? READ_ONCE(v->area->sp0) : regs->rsp;
 		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, "
-			    "%s mode)", vector, (unsigned long)stack, (unsigned long)regs->rip,
+			    "%s mode)", vector, stack, regs->rip,
 			    user ? "user" : "kernel");
 		return;
 	}
@@ -188,7 +188,7 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 	if (!handler) {
 		domain_kill(d, "exception %u (error %x) in %s mode at rip %lx, no handler "
 			    "registered", vector, error, user ? "user" : "kernel",
-			    (unsigned long)regs->rip);
+			    regs->rip);
 		return;
 	}
 	stack = user ? READ_ONCE(p->area->sp0) : regs->rsp & ~15ull;
@@ -331,7 +331,7 @@ void pv_return_refused(struct regs *regs)
 	regs->ss = SEL_USER_SS;
 	if (p->kernel_mode) {
 		domain_kill(v->domain, "return to rip %lx refused, error %lx",
-			    (unsigned long)regs->rip, (unsigned long)p->refused);
+			    regs->rip, p->refused);
 		return;
 	}
 	v->stats.exceptions++;
@@ -352,7 +352,7 @@ static s64 frame_bad_stack(struct vcpu *v, struct regs *regs, u64 va)
 	if (r == SHADOW_GUEST_FAULT)
 		guest_page_fault(v, regs, va, error);
 	else if (r == SHADOW_KILLED)
-		domain_kill(v->domain, "return frame at %lx cannot be read", (unsigned long)va);
+		domain_kill(v->domain, "return frame at %lx cannot be read", va);
 	return (s64)nr;
 }
 

@@ -135,7 +135,7 @@ void time_init(void)
 	rate.mult = (u32)((1000000000ull << 32) / f);
 	rate.base = rdtsc();
 	found_clock.wall_sec = cmos_time();
-	log_info("time: TSC %lu kHz%s", (unsigned long)found_clock.tsc_khz,
+	log_info("time: TSC %lu kHz%s", found_clock.tsc_khz,
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
 

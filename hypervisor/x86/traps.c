@@ -190,12 +190,9 @@ void trap_from_hypervisor(struct regs *regs)
 	}
 	va = read_cr2();
 	fixup = fixup_of(regs->rip);
-	if (!fixup) {
-		log_panic_mode();
+	if (!fixup)
 		panic_regs(regs, "exception %lu in the hypervisor, error %lx, cr2 %lx",
-			   (unsigned long)regs->vector, (unsigned long)regs->error,
-			   (unsigned long)va);
-	}
+			   regs->vector, regs->error, va);
 	if (regs->vector == 14 && p->current && p->exposed) {
 		/* a guest stack without a shadow entry: as if the guest kernel touched it */
 		WRITE_ONCE(p->exposed, 0);
@@ -221,10 +218,8 @@ void trap_from_nowhere(struct regs *regs)
 	struct pcpu *p = this_pcpu();
 	u64 vector = regs->vector;
 
-	if (!p->current || (u64)regs != p->frame) {
-		log_panic_mode();
-		panic_regs(regs, "exception %lu at an address of nobody", (unsigned long)vector);
-	}
+	if (!p->current || (u64)regs != p->frame)
+		panic_regs(regs, "exception %lu at an address of nobody", vector);
 	WRITE_ONCE(p->exposed, 0);
 	regs->rflags = (regs->rflags & RFLAGS_GUEST) | RFLAGS_RUN;
 	regs->cs = SEL_USER_CS32;
@@ -242,9 +237,7 @@ static void stack_overflow(const struct regs *regs, u64 va)
 
 	if (at >= (u64)MAX_CPUS * CPU_AREA_SIZE || at % CPU_AREA_SIZE >= CPU_AREA_END)
 		return;
-	log_panic_mode();
-	panic_regs(regs, "stack overflow of CPU %lu at %lx", (unsigned long)(at / CPU_AREA_SIZE),
-		   (unsigned long)va);
+	panic_regs(regs, "stack overflow of CPU %lu at %lx", at / CPU_AREA_SIZE, va);
 }
 
 /*
@@ -270,7 +263,6 @@ void trap_ist(struct regs *regs)
 		mcheck_from_hypervisor(this_pcpu(), regs);
 		return;
 	}
-	log_panic_mode();
-	panic_regs(regs, "exception %lu, error %lx, cr2 %lx", (unsigned long)regs->vector,
-		   (unsigned long)regs->error, (unsigned long)read_cr2());
+	panic_regs(regs, "exception %lu, error %lx, cr2 %lx", regs->vector, regs->error,
+		   read_cr2());
 }
