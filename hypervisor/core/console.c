@@ -28,11 +28,10 @@ static struct {
 
 void console_domain_new(struct domain *d)
 {
-	spin_lock(&console.lock);
+	HOLD(&console.lock);
 	if (!console.owner)
 		console.owner = d;
 	lines[d->id % MAX_DOMAINS].len = 0;
-	spin_unlock(&console.lock);
 }
 
 static void console_line_out(struct domain *d)
@@ -46,12 +45,11 @@ static void console_line_out(struct domain *d)
 
 void console_domain_gone(struct domain *d)
 {
-	spin_lock(&console.lock);
+	HOLD(&console.lock);
 	if (console.owner == d)
 		console.owner = NULL;
 	else
 		console_line_out(d);
-	spin_unlock(&console.lock);
 }
 
 s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
@@ -63,7 +61,7 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 
 	if (guest_read(d, gpa, buf, len))
 		return hv_error(PARVUS_EFAULT);
-	spin_lock(&console.lock);
+	HOLD(&console.lock);
 	for (i = 0; i < len; i++) {
 		if (console.owner == d) {
 			arch_console_put(buf[i]);
@@ -74,7 +72,6 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 		if (buf[i] >= ' ')
 			lines[slot].text[lines[slot].len++] = buf[i];
 	}
-	spin_unlock(&console.lock);
 	return (s64)len;
 }
 
@@ -109,7 +106,7 @@ void console_input(void)
 	struct domain *d;
 	int c;
 
-	spin_lock(&console.lock);
+	HOLD(&console.lock);
 	while ((c = arch_console_get()) >= 0)
 		if (console.in - console.out < INPUT)
 			console.input[console.in++ % INPUT] = (char)c;
@@ -119,5 +116,4 @@ void console_input(void)
 		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
 	if (d)
 		event_send_virq(d, PARVUS_VIRQ_CONSOLE);
-	spin_unlock(&console.lock);
 }

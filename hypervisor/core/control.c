@@ -85,7 +85,7 @@ static int control_machine(union control *c)
 	m->ports = event_ports_total();
 	m->grants = (u32)grant_offers_total();
 	m->mappings = (u32)grant_mappings_total();
-	m->devices = device_count();
+	m->devices = device_count(NULL);
 	m->frames_ghost = grant_ghost_frames();
 	m->late_ticks = arch_timer_late();
 	m->frames_claimed = frames_claimed();
@@ -173,7 +173,7 @@ static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 	a->created_ns = d->created_ns;
 	a->generation_id[0] = d->generation_id[0];
 	a->generation_id[1] = d->generation_id[1];
-	a->devices = device_fronts(d);
+	a->devices = device_count(d);
 	a->mappings = grant_mappings(d);
 	a->grants = grant_offers(d);
 	if (a->state != DOMAIN_DYING) {

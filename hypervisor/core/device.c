@@ -30,7 +30,6 @@ static struct device *devices[PARVUS_DEVICES];
 static struct {
 	struct spinlock lock;	/* of all of it, and of devices[] */
 	u32 next_id;		/* never used again; 0 = all are used up */
-	u32 live;		/* without the removed ones */
 	u32 cursor[MAX_DOMAINS];	/* per domain: where CHANGED goes on, for fairness */
 } registry = { .lock = SPINLOCK_INIT(LOCK_DEVICE), .next_id = 1 };
 
@@ -97,7 +96,6 @@ static void device_remove(u32 i)
 
 	e->removed = true;
 	e->d.front_state = e->d.back_state = PARVUS_DEVICE_GONE;
-	WRITE_ONCE(registry.live, registry.live - 1);
 	ends_changed(e);
 	if (!e->end[FRONT] && !e->end[BACK])
 		slot_free(i);
@@ -152,7 +150,6 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 	e->d.back_domain = back->id;
 	memcpy(e->d.config, r->config, sizeof(r->config));
 	devices[i] = e;
-	WRITE_ONCE(registry.live, registry.live + 1);
 	ends_changed(e);
 	*r = e->d;
 	return 0;
@@ -264,14 +261,10 @@ static s64 device_op_create(struct domain *d, u64 gpa, struct parvus_device *r)
 	front = domain_get(r->front_domain == PARVUS_DOMAIN_SELF ? d->id : r->front_domain);
 	back = domain_get(r->back_domain == PARVUS_DOMAIN_SELF ? d->id : r->back_domain);
 	if (front && back) {
-		spin_lock(&registry.lock);
+		HOLD(&registry.lock);
 		/* nothing is made that the caller cannot be told of */
-		ret = guest_write(d, gpa, r, sizeof(*r));
-		if (!ret)
-			ret = device_create(r, front, back);
-		if (!ret)
-			ret = guest_write(d, gpa, r, sizeof(*r));
-		spin_unlock(&registry.lock);
+		ret = guest_write(d, gpa, r, sizeof(*r)) ?: device_create(r, front, back) ?:
+		      guest_write(d, gpa, r, sizeof(*r));
 	}
 	domain_put(front);
 	domain_put(back);
@@ -282,7 +275,6 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	struct domain *d = v->domain;
 	struct parvus_device r;
-	s64 ret;
 
 	if (op > PARVUS_DEVICE_CONFIGURE)
 		return hv_error(PARVUS_ENOSYS);
@@ -296,10 +288,8 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 		return hv_error(PARVUS_EINVAL);
 	if (op == PARVUS_DEVICE_CREATE)
 		return device_op_create(d, gpa, &r);
-	spin_lock(&registry.lock);
-	ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : device_op_on(d, op, gpa, &r);
-	spin_unlock(&registry.lock);
-	return ret;
+	HOLD(&registry.lock);
+	return op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : device_op_on(d, op, gpa, &r);
 }
 
 void device_domain_gone(struct domain *d)
@@ -307,7 +297,7 @@ void device_domain_gone(struct domain *d)
 	struct device *e;
 	u32 i;
 
-	spin_lock(&registry.lock);
+	HOLD(&registry.lock);
 	for (i = 0; i < PARVUS_DEVICES; i++) {
 		e = devices[i];
 		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
@@ -330,18 +320,14 @@ void device_domain_gone(struct domain *d)
 				device_remove(i);
 		}
 	}
-	spin_unlock(&registry.lock);
 }
 
-u32 device_count(void) { return READ_ONCE(registry.live); }
-
-u32 device_fronts(const struct domain *d)
+u32 device_count(const struct domain *d)
 {
 	u32 i, n = 0;
 
-	spin_lock(&registry.lock);
+	HOLD(&registry.lock);
 	for (i = 0; i < PARVUS_DEVICES; i++)
-		n += devices[i] && !devices[i]->removed && devices[i]->end[FRONT] == d;
-	spin_unlock(&registry.lock);
+		n += devices[i] && !devices[i]->removed && (!d || devices[i]->end[FRONT] == d);
 	return n;
 }

@@ -34,13 +34,11 @@ static struct domain *domain_get_slot(unsigned int slot, u32 id)
 {
 	struct domain *d;
 
-	spin_lock(&census.lock);
+	HOLD(&census.lock);
 	d = domains[slot];
-	if (d && (id == ANY || d->id == id))
-		d->refs++;
-	else
-		d = NULL;
-	spin_unlock(&census.lock);
+	if (!d || (id != ANY && d->id != id))
+		return NULL;
+	d->refs++;
 	return d;
 }
 
@@ -72,9 +70,8 @@ struct domain *domain_next(struct domain *d, unsigned int *slot)
 
 void domain_hold(struct domain *d)
 {
-	spin_lock(&census.lock);
+	HOLD(&census.lock);
 	d->refs++;
-	spin_unlock(&census.lock);
 }
 
 static void locks_init(struct domain *d)
@@ -154,20 +151,18 @@ fail:
 
 void domain_pause(struct domain *d, u32 why)
 {
-	spin_lock(&d->pause_lock);
+	HOLD(&d->pause_lock);
 	if (!d->pauses)
 		sched_pause(d);
 	d->pauses |= why;
-	spin_unlock(&d->pause_lock);
 }
 
 void domain_unpause(struct domain *d, u32 why)
 {
-	spin_lock(&d->pause_lock);
+	HOLD(&d->pause_lock);
 	if (d->pauses && !(d->pauses & ~why))
 		sched_unpause(d, arch_now_ns());
 	d->pauses &= ~why;
-	spin_unlock(&d->pause_lock);
 }
 
 int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
@@ -281,14 +276,13 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 		if (quoted[i] == '"' || quoted[i] < ' ')
 			quoted[i] = '\'';
 	/* one at a time: the last line has the last number */
-	spin_lock(&lock);
+	HOLD(&lock);
 	hv_snprintf(line, sizeof(line),
 		    "parvus: end domain=%u name=%s reason=%s status=%u why=\"%s\" "
 		    "free_frames=%lu of=%lu\n",
 		    id, name, reason < ARRAY_SIZE(names) ? names[reason] : "unknown", status,
 		    quoted, frames_free_count(), before);
 	log_raw(line);
-	spin_unlock(&lock);
 }
 
 /* What a domain has besides memory and shadows goes at once, these in steps. True: it is gone. */

@@ -115,14 +115,11 @@ struct domain *domain_next(struct domain *d, unsigned int *slot);
 /* One more reference to a domain of which the caller has one. */
 void domain_hold(struct domain *d);
 
-/**
- * domain_create - allocate an empty domain
- * @name: shown in logs; cut at MAX_DOMAIN_NAME
- * @max_gfn: size of its guest-physical space in frames, rounded up to chunks
- * @ram: frames that it may ever have
- * @vcpus: number of vCPUs, 1..MAX_VCPUS
- * Return: the domain, with its control_lock held: what finds it by its number waits until
- * it is what its maker wants it to be. NULL when memory is short or the arguments are bad.
+/*
+ * An empty domain with 1 to MAX_VCPUS vCPUs, or NULL: memory is short, or an argument is bad. @name
+ * is for logs, cut at MAX_DOMAIN_NAME; @max_gfn, in frames, is rounded up to chunks; @ram is what
+ * it may ever have. Its control_lock is held: what finds it by its number waits until it is what
+ * its maker wants it to be.
  */
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
 
@@ -167,7 +164,6 @@ void console_input(void);	/* characters arrived */
  * removed, those that it served lose their back end for good. Before its vCPUs and events go.
  */
 void device_domain_gone(struct domain *d);
-u32 device_count(void);
-u32 device_fronts(const struct domain *d);	/* devices that it uses */
+u32 device_count(const struct domain *d);	/* that it uses; NULL: all that there are */
 
 #endif

@@ -230,13 +230,12 @@ void event_send_virq(struct domain *d, u32 virq)
 {
 	struct event_domain *ev;
 
-	spin_lock(&d->event_lock);
+	HOLD(&d->event_lock);
 	ev = d->events;
 	if (ev && ev->virq_port[virq])
 		port_send(ev, ev->virq_port[virq]);
 	else if (ev)
 		ev->virqs |= 1u << virq;
-	spin_unlock(&d->event_lock);
 }
 
 /* ---- ports come and go; all under bind_lock ---- */
@@ -265,14 +264,13 @@ static void port_close(struct event_domain *ev, u32 port)
 
 	/* the other end first: after that nobody sends to us */
 	if (p->kind == PARVUS_EVENT_INTERDOMAIN) {
-		spin_lock(&p->peer->event_lock);
+		HOLD(&p->peer->event_lock);
 		r = port_at(p->peer->events, p->other);
 		r->kind = PARVUS_EVENT_UNBOUND;
 		r->other = 0;
 		r->serial = d->serial;
-		spin_unlock(&p->peer->event_lock);
 	}
-	spin_lock(&d->event_lock);
+	HOLD(&d->event_lock);
 	if (p->kind == PARVUS_EVENT_VIRQ)
 		ev->virq_port[p->other] = 0;
 	atomic_and_u64(&ev->deferred[port / 64], ~bit_of(port));
@@ -281,7 +279,6 @@ static void port_close(struct event_domain *ev, u32 port)
 	ev->taken[port / 64] &= ~bit_of(port);
 	ev->used--;
 	WRITE_ONCE(ports_total, ports_total - 1);
-	spin_unlock(&d->event_lock);
 }
 
 /*
@@ -334,11 +331,10 @@ static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, stru
 	}
 	spin_unlock(&ev->domain->event_lock);
 	if (r) {
-		spin_lock(&remote->event_lock);
+		HOLD(&remote->event_lock);
 		r->other = (u16)*port;
 		r->peer = ev->domain;
 		r->kind = PARVUS_EVENT_INTERDOMAIN;
-		spin_unlock(&remote->event_lock);
 	}
 	return 0;
 }
@@ -375,21 +371,19 @@ static s64 event_register(struct domain *d, u64 gpa)
 {
 	struct event_domain *ev = d->events;
 	struct parvus_event_page *page = guest_map(d, gpa, sizeof(*page), sizeof(*page));
-	bool first;
 	u32 w, bit;
 
 	if (!page)
 		return hv_error(PARVUS_EFAULT);
-	spin_lock(&d->event_lock);
-	first = ev->page == &ev->none;
-	if (first)
-		WRITE_ONCE(ev->page, page);
+	HOLD(&d->event_lock);
+	if (ev->page != &ev->none)
+		return hv_error(PARVUS_EBUSY);
+	WRITE_ONCE(ev->page, page);
 	smp_mb();	/* against port_set_pending() */
-	for (w = 0; first && w < WORDS; w++)
+	for (w = 0; w < WORDS; w++)
 		for_each_bit(bit, atomic_xchg_u64(&ev->none.pending[w], 0))
 			port_set_pending(ev, port_at(ev, w * 64 + bit), w * 64 + bit);
-	spin_unlock(&d->event_lock);
-	return first ? 0 : hv_error(PARVUS_EBUSY);
+	return 0;
 }
 
 static s64 event_bind(struct domain *d, u64 gpa)
@@ -419,11 +413,10 @@ static s64 event_close(struct domain *d, u64 port)
 	struct port *p;
 	int ret;
 
-	spin_lock(&bind_lock);
+	HOLD(&bind_lock);
 	ret = port_find(d->events, port, &p);
 	if (!ret)
 		port_close(d->events, (u32)port);
-	spin_unlock(&bind_lock);
 	return ret;
 }
 
@@ -432,17 +425,15 @@ static s64 event_send(struct domain *d, u64 port)
 	struct port *p;
 	int ret;
 
-	spin_lock(&d->event_lock);
+	HOLD(&d->event_lock);
 	ret = port_find(d->events, port, &p);
-	if (likely(!ret)) {
-		trace_event((u32)port);
-		if (likely(p->kind == PARVUS_EVENT_INTERDOMAIN))
-			port_send(p->peer->events, p->other);
-		else
-			ret = p->kind == PARVUS_EVENT_UNBOUND ? -PARVUS_EAGAIN : -PARVUS_EINVAL;
-	}
-	spin_unlock(&d->event_lock);
-	return ret;
+	if (unlikely(ret))
+		return ret;
+	trace_event((u32)port);
+	if (unlikely(p->kind != PARVUS_EVENT_INTERDOMAIN))
+		return p->kind == PARVUS_EVENT_UNBOUND ? -PARVUS_EAGAIN : -PARVUS_EINVAL;
+	port_send(p->peer->events, p->other);
+	return 0;
 }
 
 static s64 event_unmask(struct domain *d, u64 n)
@@ -452,19 +443,18 @@ static s64 event_unmask(struct domain *d, u64 n)
 	struct port *p;
 	int ret;
 
-	spin_lock(&d->event_lock);
+	HOLD(&d->event_lock);
 	ret = port_find(ev, n, &p);
-	if (!ret) {
-		atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
-		if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
-			if (p->interval_ns)
-				__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns,
-						 __ATOMIC_SEQ_CST);
-			port_raise(ev, ev->page, p, port);
-		}
+	if (ret)
+		return ret;
+	atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
+	if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
+		if (p->interval_ns)
+			__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns,
+					 __ATOMIC_SEQ_CST);
+		port_raise(ev, ev->page, p, port);
 	}
-	spin_unlock(&d->event_lock);
-	return ret;
+	return 0;
 }
 
 static s64 event_status(struct domain *d, u64 gpa)
@@ -500,29 +490,30 @@ static s64 event_set(struct domain *d, u64 gpa)
 	struct event_domain *ev = d->events;
 	struct parvus_event_bind b;
 	struct port *p;
+	u64 bit, *pending;
+	u32 port;
 	int ret = bind_read(d, gpa, &b, true);
 
 	if (ret)
 		return ret;
-	spin_lock(&d->event_lock);
+	HOLD(&d->event_lock);
 	ret = port_find(ev, b.port, &p);
-	if (!ret) {
-		u32 port = b.port & (PARVUS_EVENT_PORTS - 1);
-		u64 bit = bit_of(port), *pending = &ev->page->pending[port / 64];
-
-		WRITE_ONCE(p->flags, (u8)b.flags);
-		WRITE_ONCE(p->vcpu, (u8)b.vcpu);
-		WRITE_ONCE(p->interval_ns, b.interval_ns);
-		/* the new interval begins now; what the old one held back comes first */
-		__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
-		if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
-			atomic_or_u64(pending, bit);
-		/* a raise on the old vCPU set the bit before: the new one has to know */
-		if (READ_ONCE(*pending) & bit)
-			port_raise(ev, ev->page, p, port);
-	}
-	spin_unlock(&d->event_lock);
-	return ret;
+	if (ret)
+		return ret;
+	port = b.port & (PARVUS_EVENT_PORTS - 1);
+	bit = bit_of(port);
+	pending = &ev->page->pending[port / 64];
+	WRITE_ONCE(p->flags, (u8)b.flags);
+	WRITE_ONCE(p->vcpu, (u8)b.vcpu);
+	WRITE_ONCE(p->interval_ns, b.interval_ns);
+	/* the new interval begins now; what the old one held back comes first */
+	__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
+	if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
+		atomic_or_u64(pending, bit);
+	/* a raise on the old vCPU set the bit before: the new one has to know */
+	if (READ_ONCE(*pending) & bit)
+		port_raise(ev, ev->page, p, port);
+	return 0;
 }
 
 s64 hc_event_op(struct vcpu *v, u64 op, u64 arg)
@@ -555,22 +546,16 @@ u64 event_pages(struct domain *d)
 {
 	u64 pages = 0, i;
 
-	spin_lock(&d->event_lock);
+	HOLD(&d->event_lock);
 	for (i = 0; d->events && i < ARRAY_SIZE(d->events->ports); i++)
 		pages += !!d->events->ports[i];
-	pages += !!d->events;
-	spin_unlock(&d->event_lock);
-	return pages;
+	return pages + !!d->events;
 }
 
 u32 event_ports_used(struct domain *d)
 {
-	u32 used;
-
-	spin_lock(&d->event_lock);
-	used = d->events ? d->events->used : 0;
-	spin_unlock(&d->event_lock);
-	return used;
+	HOLD(&d->event_lock);
+	return d->events ? d->events->used : 0;
 }
 
 u32 event_ports_total(void) { return READ_ONCE(ports_total); }

@@ -13,21 +13,17 @@
 int event_domain_init(struct domain *d);
 void event_domain_destroy(struct domain *d);
 
-/**
- * event_send_virq - something happened to a domain
- * @d: alive or ending, its structure held by the caller
- * @virq: PARVUS_VIRQ_*
- * What comes before the source is bound to a port waits for that. From any context but a
- * timer's fire().
+/*
+ * Something happened to a domain, alive or ending, its structure held by the caller: PARVUS_VIRQ_*.
+ * What comes before the source is bound to a port waits for that. From any context but a timer's
+ * fire().
  */
 void event_send_virq(struct domain *d, u32 virq);
 
-/**
- * event_alloc_unbound - make a port of @d that waits for the domain @remote
- * @d: need not have started; what is sent to the port before is kept
- * @remote: a domain's number
- * Return: 0 and the port, which tells vCPU 0, -PARVUS_ENOENT (no such domain, or one that
- * ends), -PARVUS_ENOSPC or -PARVUS_ENOMEM.
+/*
+ * Make a port of @d, which need not have started, that waits for the domain of number @remote:
+ * what is sent to it before is kept. 0 and the port, which tells vCPU 0; -PARVUS_ENOENT (no such
+ * domain, or one that ends), ENOSPC or ENOMEM.
  */
 int event_alloc_unbound(struct domain *d, u32 remote, u32 *port);
 

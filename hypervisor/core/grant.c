@@ -231,10 +231,10 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	if (serial == d->serial)
 		return hv_error(PARVUS_EINVAL);
 	gfn_touch(d, _gfn(gfn), true);
-	spin_lock(&g->lock);
+	HOLD(&g->lock);
 	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n, &s);
 	if (ret)
-		goto out;
+		return ret;
 	spin_lock(&d->gfn_lock);
 	e = gfn_lookup(d, _gfn(gfn));
 	if (!gfn_is_ram(e) || (!readonly && !(e & GFN_WRITABLE)))
@@ -244,39 +244,33 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	spin_unlock(&d->gfn_lock);
 	if (ret) {
 		slot_put(&g->offers, n);
-		goto out;
+		return ret;
 	}
 	s->o.mfn = (u32)mfn_x(gfn_entry_mfn(e));
 	WRITE_ONCE(s->o.to, serial);
 	smp_store_release(&s->o.state, OFFER_STANDS | (readonly ? OFFER_READONLY : 0));
 	atomic_inc_u64(&total.offers);
 	*ref = n;
-out:
-	spin_unlock(&g->lock);
-	return ret;
+	return 0;
 }
 
 static int grant_revoke(struct domain *d, u32 ref)
 {
 	struct grant_domain *g = d->grants;
 	struct offer *o;
-	int ret = -PARVUS_ENOENT;
 	u32 s;
 
-	spin_lock(&g->lock);
+	HOLD(&g->lock);
 	o = offer_at(d, ref);
 	s = o ? READ_ONCE(o->state) : 0;
-	if (s & OFFER_STANDS) {
-		ret = -PARVUS_EBUSY;
-		if (!(s & OFFER_USERS) && atomic_cmpxchg_u32(&o->state, s, 0)) {
-			frame_unoffer(_mfn(o->mfn));
-			slot_put(&g->offers, ref);
-			atomic_add_u64(&total.offers, -1ull);
-			ret = 0;
-		}
-	}
-	spin_unlock(&g->lock);
-	return ret;
+	if (!(s & OFFER_STANDS))
+		return -PARVUS_ENOENT;
+	if ((s & OFFER_USERS) || !atomic_cmpxchg_u32(&o->state, s, 0))
+		return -PARVUS_EBUSY;
+	frame_unoffer(_mfn(o->mfn));
+	slot_put(&g->offers, ref);
+	atomic_add_u64(&total.offers, -1ull);
+	return 0;
 }
 
 /* The other domain of a record: mostly that of the one before. */
@@ -359,11 +353,10 @@ static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
 		e &= ~GFN_BUSY;
 	if (e)
 		e |= (u64)mfn << PAGE_SHIFT;
-	spin_lock(&d->gfn_lock);
+	HOLD(&d->gfn_lock);
 	slot = gfn_slot(d, gfn);	/* mapped once, so there is a table */
 	old = *slot;
 	WRITE_ONCE(*slot, e);
-	spin_unlock(&d->gfn_lock);
 	return old & ~e & (GFN_PRESENT | GFN_WRITABLE);
 }
 
@@ -375,20 +368,17 @@ static int gfn_take(struct domain *d, u64 gfn)
 {
 	u32 times = d->control ? gfn_mapped(d->grants, (u32)gfn) : 0;
 	u64 *slot;
-	int ret = 0;
 
 	if (times == PARVUS_GRANT_SAME)
 		return -PARVUS_ENOSPC;
-	spin_lock(&d->gfn_lock);
+	HOLD(&d->gfn_lock);
 	slot = gfn_slot(d, gfn);
 	if (!slot)
-		ret = d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
-	else if (!*slot)
-		WRITE_ONCE(*slot, GFN_BUSY);
-	else if (!times)
-		ret = -PARVUS_EEXIST;
-	spin_unlock(&d->gfn_lock);
-	return ret;
+		return d->gfn_chunks[gfn >> EXTENT_ORDER] ? -PARVUS_EEXIST : -PARVUS_ENOMEM;
+	if (*slot)
+		return times ? 0 : -PARVUS_EEXIST;
+	WRITE_ONCE(*slot, GFN_BUSY);
+	return 0;
 }
 
 static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant_map *r)
@@ -451,19 +441,16 @@ static bool unmap_begin(struct domain *d, u32 handle, struct shadow_loss *loss, 
 {
 	struct grant_domain *g = d->grants;
 	struct mapping *m;
-	bool found;
 
-	spin_lock(&g->lock);
+	HOLD(&g->lock);
 	m = mapping_at(g, handle);
-	found = m && m->owner && !m->busy;
-	if (found) {
-		m->busy = true;
-		*mfn = m->mfn;
-		if (entry_update(d, m->gfn, m->mfn))
-			shadow_loss_add(loss, _mfn(m->mfn));
-	}
-	spin_unlock(&g->lock);
-	return found;
+	if (!m || !m->owner || m->busy)
+		return false;
+	m->busy = true;
+	*mfn = m->mfn;
+	if (entry_update(d, m->gfn, m->mfn))
+		shadow_loss_add(loss, _mfn(m->mfn));
+	return true;
 }
 
 /* The second half: no TLB has what went. */

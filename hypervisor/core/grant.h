@@ -19,17 +19,11 @@ void grant_domain_free(struct domain *d);
 /* The owner of the frame is gone. True: it is mapped still, and is freed by the last unmap. */
 bool grant_ghost(mfn_t mfn);
 
-/**
- * grant_offer - offer a frame of a domain
- * @d: the owner
- * @gfn: plain RAM of it, writable unless the offer is for reading
- * @to: number of the domain that may use it; the offer does not pass to a later domain of
- *	that number
- * @flags: PARVUS_GRANT_READONLY or 0
- * @ref: the reference, on success
- * Return: 0, -PARVUS_EINVAL (flags, or @to is @d), -PARVUS_ENOENT (no such domain),
- * -PARVUS_EFAULT (gfn), -PARVUS_ENOSPC (PARVUS_GRANT_MAX offers), -PARVUS_EBUSY (it is
- * ending) or -PARVUS_ENOMEM.
+/*
+ * Offer a frame of @d, plain RAM, writable unless @flags is PARVUS_GRANT_READONLY, to the domain
+ * of number @to; the offer does not pass to a later domain of that number. 0 and the reference,
+ * -PARVUS_EINVAL (flags, or @to is @d), ENOENT (no such domain), EFAULT (gfn), ENOSPC
+ * (PARVUS_GRANT_MAX offers), EBUSY (it is ending) or ENOMEM.
  */
 int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref);
 

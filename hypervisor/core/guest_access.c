@@ -109,18 +109,15 @@ int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len)
 
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align)
 {
-	void *p = NULL;
 	u64 e;
 
 	if (!len || (gpa & (align - 1)) || (gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE)
 		return NULL;
 	gfn_touch(d, _gfn(gpa >> PAGE_SHIFT), true);
-	spin_lock(&d->gfn_lock);
+	HOLD(&d->gfn_lock);
 	e = gfn_lookup(d, _gfn(gpa >> PAGE_SHIFT));
-	if (gfn_is_writable_ram(e)) {
-		atomic_or_u64(&frame_info(gfn_entry_mfn(e))->word, FRAME_PINNED);
-		p = (char *)frame_map(gfn_entry_mfn(e)) + (gpa & (PAGE_SIZE - 1));
-	}
-	spin_unlock(&d->gfn_lock);
-	return p;
+	if (!gfn_is_writable_ram(e))
+		return NULL;
+	atomic_or_u64(&frame_info(gfn_entry_mfn(e))->word, FRAME_PINNED);
+	return (char *)frame_map(gfn_entry_mfn(e)) + (gpa & (PAGE_SIZE - 1));
 }

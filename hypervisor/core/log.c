@@ -23,8 +23,9 @@ enum log_level log_limit = LOG_INFO;
 
 u64 log_warnings(void) { return READ_ONCE(state.warnings); }
 
-static void log_emit(const char *s)
+void log_raw(const char *s)
 {
+	HOLD(&state.lock);
 	for (; *s; s++) {
 		ring[state.end++ % LOG_RING] = *s;
 		arch_debug_put(*s);
@@ -54,9 +55,7 @@ static u32 log_va(enum log_level level, const char *fmt, va_list ap)
 	n = (int)strlen(line);
 	line[n] = '\n';
 	line[n + 1] = 0;
-	spin_lock(&state.lock);
-	log_emit(line);
-	spin_unlock(&state.lock);
+	log_raw(line);
 	return (u32)n + 1;
 }
 
@@ -97,26 +96,18 @@ void error_born(u32 e, const char *file, u32 line, const char *function)
 		log_guest(c->current->domain, "error -%u: %s:%u %s()", e, file, line, function);
 }
 
-void log_raw(const char *s)
-{
-	spin_lock(&state.lock);
-	log_emit(s);
-	spin_unlock(&state.lock);
-}
-
 u32 log_read(u64 *from, char *out, u32 size, u64 *end)
 {
 	u64 at, oldest;
 	u32 n;
 
-	spin_lock(&state.lock);
+	HOLD(&state.lock);
 	oldest = state.end > LOG_RING ? state.end - LOG_RING : 0;
 	at = *from < oldest ? oldest : min(*from, state.end);
 	*from = at;
 	*end = state.end;
 	for (n = 0; n < size && at < state.end; n++)
 		out[n] = ring[at++ % LOG_RING];
-	spin_unlock(&state.lock);
 	return n;
 }
 
@@ -138,7 +129,7 @@ s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 	return 0;
 }
 
-/* After this nobody else logs: the lock is not taken, so a panic inside log_emit() still prints. */
+/* After this nobody else logs: the lock is not taken, so a panic inside log_raw() still prints. */
 void log_panic_mode(void)
 {
 	log_to_serial = true;

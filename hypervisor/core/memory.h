@@ -10,22 +10,17 @@
 #include <core/domain.h>
 
 /*
- * One entry per 2 MiB of guest-physical space, and, where the chunk is not one
- * extent, a page of 512 entries of the same form for its frames.
- * Bits: 0 present, 1 writable, 2 extent (chunk entries: one 2 MiB extent),
- * 3 table (chunk entries: the mfn is a page of gfn entries), 4 demand (RAM without a
- * frame: one comes at the first touch; not present), 5 foreign (present: the frame of
- * another domain, by a grant), 6 mmio (present: no RAM; domain 0 alone), 7 busy (not
- * present: the frame is on its way out), 12..51 mfn.
+ * One entry per 2 MiB of guest-physical space, and, where the chunk is not one extent, a page of
+ * 512 entries of the same form for its frames.
  */
 #define GFN_PRESENT	1ull
 #define GFN_WRITABLE	2ull
-#define GFN_EXTENT	4ull
-#define GFN_TABLE	8ull
-#define GFN_DEMAND	16ull
-#define GFN_FOREIGN	32ull
-#define GFN_MMIO	64ull
-#define GFN_BUSY	128ull
+#define GFN_EXTENT	4ull	/* of a chunk: one 2 MiB extent */
+#define GFN_TABLE	8ull	/* of a chunk: the mfn is a page of entries */
+#define GFN_DEMAND	16ull	/* RAM without a frame: one comes at the first touch; not present */
+#define GFN_FOREIGN	32ull	/* present: the frame of another domain, by a grant */
+#define GFN_MMIO	64ull	/* present: no RAM; domain 0 alone */
+#define GFN_BUSY	128ull	/* not present: the frame is on its way out */
 #define GFN_MFN_MASK	0x000ffffffffff000ull
 
 /* Plain RAM of the domain itself: the only memory that the hypervisor reads and writes for it. */
@@ -34,7 +29,6 @@ static inline bool gfn_is_ram(u64 e)
 	return (e & (GFN_PRESENT | GFN_FOREIGN | GFN_MMIO)) == GFN_PRESENT;
 }
 static inline bool gfn_is_writable_ram(u64 e) { return gfn_is_ram(e) && (e & GFN_WRITABLE); }
-
 static inline mfn_t gfn_entry_mfn(u64 entry) { return _mfn((entry & GFN_MFN_MASK) >> PAGE_SHIFT); }
 
 /* The entry that stands for frame @i of a chunk. */
@@ -57,10 +51,9 @@ static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
 /* What the table does not name is the machine's own for domain 0, and nothing for others. */
 u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
 
-/**
- * gfn_lookup - the entry that stands for a gfn
- * Return: an entry of the form above for the *frame* (never GFN_TABLE;
- * GFN_EXTENT set if the whole 2 MiB chunk is one uniform extent), or 0.
+/*
+ * What stands for a gfn, for the *frame*: never GFN_TABLE, and GFN_EXTENT if the whole 2 MiB chunk
+ * is one uniform extent. 0: nothing.
  */
 static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
 {
@@ -85,14 +78,11 @@ int domain_promise(struct domain *d, gfn_t gfn, u64 count);
 /* Domain 0: the free frames of [first, first + count) become its RAM, where they are. */
 int domain_claim(struct domain *d, u64 first, u64 count);
 
-/**
- * domain_release - give frames of a domain back
- * @v: the calling vCPU, one of the domain's
- * @gfn, @frames: a range of RAM, with frames or without, within one 2 MiB chunk
- * All or nothing; afterwards these gfns have no memory, and no TLB holds their frames.
- * Return: 0, -PARVUS_EINVAL (not such a range), -PARVUS_EFAULT (a gfn is not RAM),
- * -PARVUS_EBUSY (a frame is offered, or registered for good), -PARVUS_ENOMEM (an extent
- * cannot be split).
+/*
+ * Give RAM back, with frames or without, within one 2 MiB chunk; @v is the calling vCPU. All or
+ * nothing; afterwards these gfns have no memory, and no TLB holds their frames. 0, -PARVUS_EINVAL
+ * (not such a range), EFAULT (a gfn is not RAM), EBUSY (a frame is offered, or registered for
+ * good) or ENOMEM (an extent cannot be split).
  */
 int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames);
 /*

@@ -90,24 +90,20 @@ void timer_cancel(struct timer *t)
 int timer_set(struct timer *t, unsigned int cpu, u64 deadline)
 {
 	struct heap *h = &heaps[cpu];
-	int ret = 0;
 
 	if (t->cpu != cpu)
 		timer_cancel(t);
-	spin_lock(&h->lock);
+	HOLD(&h->lock);
 	if (t->cpu != cpu)
 		WRITE_ONCE(t->cpu, cpu);
-	if (t->heap_index || h->count < TIMERS_PER_CPU) {
-		t->deadline = deadline;
-		if (!t->heap_index)
-			heap_put(h, h->count++, t);
-		heap_sift_up(h, t->heap_index - 1);
-		heap_sift_down(h, t->heap_index - 1);
-	} else {
-		ret = -PARVUS_ENOMEM;
-	}
-	spin_unlock(&h->lock);
-	return ret;
+	if (!t->heap_index && h->count == TIMERS_PER_CPU)
+		return hv_error(PARVUS_ENOMEM);
+	t->deadline = deadline;
+	if (!t->heap_index)
+		heap_put(h, h->count++, t);
+	heap_sift_up(h, t->heap_index - 1);
+	heap_sift_down(h, t->heap_index - 1);
+	return 0;
 }
 
 int timer_set_before(struct timer *t, unsigned int cpu, u64 deadline)
@@ -126,11 +122,9 @@ void timer_run(unsigned int cpu, u64 now)
 	for (;;) {
 		struct timer *t;
 
-		spin_lock(&h->lock);
-		if (!h->count || h->t[0]->deadline > now) {
-			spin_unlock(&h->lock);
+		HOLD(&h->lock);
+		if (!h->count || h->t[0]->deadline > now)
 			return;
-		}
 		t = h->t[0];
 		heap_remove(h, t);
 		/* locked, so that timer_cancel() also means: it is not firing */
@@ -139,17 +133,13 @@ void timer_run(unsigned int cpu, u64 now)
 			heap_put(h, h->count, t);	/* there is room: its own place */
 			heap_sift_up(h, h->count++);
 		}
-		spin_unlock(&h->lock);
 	}
 }
 
 u64 timer_next(unsigned int cpu)
 {
 	struct heap *h = &heaps[cpu];
-	u64 next;
 
-	spin_lock(&h->lock);
-	next = h->count ? h->t[0]->deadline : 0;
-	spin_unlock(&h->lock);
-	return next;
+	HOLD(&h->lock);
+	return h->count ? h->t[0]->deadline : 0;
 }

@@ -72,11 +72,10 @@ static int trace_set_mask(u32 mask)
 
 void trace_off(void)
 {
-	spin_lock(&lock);
+	HOLD(&lock);
 	atomic_xchg_u32(&trace_mask, 0);
 	arch_fast_paths(true);
 	trace_free_rings();
-	spin_unlock(&lock);
 }
 
 /* A batch from record @from on; what the writer took back meanwhile is left out. */
@@ -108,7 +107,7 @@ int trace_read(struct parvus_control_trace *t)
 	    (t->flags && t->mask & ~PARVUS_TRACE_KNOWN))
 		return hv_error(PARVUS_EINVAL);
 	memset(t->record, 0, sizeof(t->record));
-	spin_lock(&lock);
+	HOLD(&lock);
 	if (t->flags)
 		ret = trace_set_mask(t->mask);
 	t->mask = trace_mask;
@@ -117,6 +116,5 @@ int trace_read(struct parvus_control_trace *t)
 		trace_copy(&rings[t->cpu], t);
 	else
 		t->from = t->end = 0;
-	spin_unlock(&lock);
 	return ret;
 }

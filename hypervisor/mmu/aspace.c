@@ -34,11 +34,10 @@ static struct aspace *as_get(struct shadow_domain *sd, u64 id)
 {
 	struct aspace *as;
 
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	as = as_find_locked(sd, id);
 	if (as)
 		as->refs++;
-	spin_unlock(&sd->lock);
 	return as;
 }
 
@@ -48,10 +47,9 @@ static struct aspace *as_get_current(struct vcpu *v)
 	struct shadow_domain *sd = v->domain->shadow;
 	struct aspace *as;
 
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	as = v->shadow.as;
 	as->refs++;
-	spin_unlock(&sd->lock);
 	return as;
 }
 
@@ -82,10 +80,9 @@ static bool as_empty(const struct aspace *as)
 /* The last reference to a released address space takes it along, if its tables have gone. */
 static void as_put(struct shadow_domain *sd, struct aspace *as)
 {
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	if (!--as->refs && as->dead && as_empty(as))
 		as_free_locked(sd, as);
-	spin_unlock(&sd->lock);
 }
 
 /*
@@ -123,10 +120,9 @@ static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root)
 	as->index = index;
 	as->refs = 1;
 	as->gen = 1;
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	as->all_gen = sd->all_gen;
 	sd->pages[index].level = ASPACE;
 	sd->pages[index].as = index;
-	spin_unlock(&sd->lock);
 	return as;
 }

@@ -17,9 +17,8 @@ bool shadow_exact;	/* mmu=exact: every id is 0 */
 /* All CPUs have done what the guest's tlb_gen @gen stands for. */
 static void gen_done(struct aspace *as, u64 gen)
 {
-	spin_lock(&as->lock);
+	HOLD(&as->lock);
 	as->guest_gen = max(as->guest_gen, gen);
-	spin_unlock(&as->lock);
 }
 
 /* ---- switch ---- */
@@ -38,7 +37,7 @@ static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, stru
 		as = as_make(v->domain, i, id, root);
 		as->guest_gen = tlb_gen;
 		/* two vCPUs may come with the same new id: the first one's stays */
-		spin_lock(&sd->lock);
+		HOLD(&sd->lock);
 		first = as_find_locked(sd, id);
 		if (first) {
 			as_free_locked(sd, as);
@@ -48,7 +47,6 @@ static int as_find_or_make(struct vcpu *v, u64 id, gfn_t root, u64 tlb_gen, stru
 			as->hash_next = sd->hash[hash_of(sd, id)];
 			sd->hash[hash_of(sd, id)] = as->index;
 		}
-		spin_unlock(&sd->lock);
 	}
 	*out = as;
 	return 0;
@@ -59,10 +57,9 @@ static bool as_rebind(struct aspace *as, gfn_t root)
 {
 	if (likely(!as->dead && gfn_x(as->root) == gfn_x(root)))
 		return false;
-	spin_lock(&as->lock);
+	HOLD(&as->lock);
 	as->dead = as->shot = false;
 	as->root = root;
-	spin_unlock(&as->lock);
 	return true;
 }
 
@@ -75,11 +72,10 @@ static void flush_to_now(struct vcpu *v, struct aspace *as, u64 id, u64 tlb_gen)
 	u64 all_gen = READ_ONCE(v->domain->shadow->all_gen);
 
 	flush_all(v, as);
-	spin_lock(&as->lock);
+	HOLD(&as->lock);
 	/* id 0 stands for another address space each time: its number begins anew */
 	as->guest_gen = id ? max(as->guest_gen, tlb_gen) : tlb_gen;
 	as->all_gen = all_gen;
-	spin_unlock(&as->lock);
 }
 
 /*
@@ -286,10 +282,9 @@ static u32 lowest_table(struct aspace *as, u32 i)
 static bool release_some(struct aspace *as, unsigned int budget)
 {
 	struct shadow_domain *sd = as->domain->shadow;
-	bool empty;
 	u32 i;
 
-	spin_lock(&as->lock);
+	HOLD(&as->lock);
 	while (as->dead && as->shot && !as_empty(as) && budget--) {
 		unsigned int slot = next_slot(as->used, 0);
 		struct entry e = as->overlays ? as->overlay[0].entry : as->slot[slot];
@@ -307,9 +302,7 @@ static bool release_some(struct aspace *as, unsigned int budget)
 		if (arch_breathe())
 			break;
 	}
-	empty = as_empty(as) || !as->dead || !as->shot;
-	spin_unlock(&as->lock);
-	return empty;
+	return as_empty(as) || !as->dead || !as->shot;
 }
 
 /*

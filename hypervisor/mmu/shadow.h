@@ -62,14 +62,11 @@ bool shadow_domain_destroy(struct domain *d, u64 pages);
 int shadow_vcpu_init(struct vcpu *v);
 void shadow_start(struct vcpu *v, gfn_t root);
 
-/**
- * shadow_fault - a translation is missing or forbids the access
- * @va: canonical guest address outside the hypervisor's hole
- * @access: PF_WRITE, PF_FETCH of the hardware's error code
- * @user: virtual mode of the access
- * @rip: for the progress check
- * @error: error code for the guest when SHADOW_GUEST_FAULT: the caller delivers a #PF for @va,
- * and the guest's return from it fills the address (shadow_prefill)
+/*
+ * A translation is missing or forbids the access: PF_WRITE, PF_FETCH of the hardware's error code,
+ * in the virtual mode @user; @va is canonical and outside the hypervisor's hole, @rip is for the
+ * progress check. With SHADOW_GUEST_FAULT the caller delivers a #PF for @va with *error, and the
+ * guest's return from it fills the address (shadow_prefill).
  */
 enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error);
 /* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
