@@ -144,20 +144,15 @@ static void parse_fadt(const struct sdt *t)
 
 void acpi_init(void)
 {
-	u64 rsdp = boot_info.rsdp;
+	u64 ebda = (u64)*(u16 *)phys_to_virt(0x40e) << 4;
 	const u8 *r;
 	const struct sdt *root;
 	unsigned int i, n, width;
 
 	for (i = 0; i < 16; i++)
 		firmware.irq_override[i] = i;
-	if (!rsdp)
-		rsdp = scan_rsdp((u64)*(u16 *)phys_to_virt(0x40e) << 4,
-				 ((u64)*(u16 *)phys_to_virt(0x40e) << 4) + 1024);
-	if (!rsdp)
-		rsdp = scan_rsdp(0xe0000, 0x100000);
-	acpi_rsdp = rsdp;
-	r = rsdp ? firmware_map(rsdp, 36) : NULL;
+	acpi_rsdp = boot_info.rsdp ?: scan_rsdp(ebda, ebda + 1024) ?: scan_rsdp(0xe0000, 0x100000);
+	r = acpi_rsdp ? firmware_map(acpi_rsdp, 36) : NULL;
 	width = r && r[15] >= 2 && *(const u64 *)(r + 24) ? 8 : 4;
 	root = r ? table_map(width == 8 ? *(const u64 *)(r + 24) : *(const u32 *)(r + 16)) : NULL;
 	n = root ? (root->length - (unsigned int)sizeof(*root)) / width : 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Between the files of boot/: what the boot protocols told us, in one form, and the steps of
- * start. All of it is gone when the first guest runs (boot_discard), so no other room includes
- * this.
+ * start. Gone when the first guest runs (boot_discard), so no other room includes this.
  */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H

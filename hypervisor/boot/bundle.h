@@ -10,6 +10,7 @@
 
 #include <core/types.h>
 #include <core/limits.h>
+#include <parvus/start.h>
 
 struct bundle_file {
 	const u8 *data;
@@ -27,5 +28,22 @@ struct bundle_domain {
 bool bundle_find(const void *archive, u64 size, const char *name, struct bundle_file *out);
 /* Parse one manifest line of @len bytes. 1 = a domain, 0 = nothing in it, -1 = *error says what. */
 int manifest_line(const char *line, size_t len, struct bundle_domain *out, const char **error);
+
+/* elf.c. Guest kernels: ELF64 with the Parvus note (pv-abi parvus/start.h). */
+struct elf_image {
+	const u8 *file;
+	u64 size;
+	u64 segments;			/* offset of the program headers */
+	unsigned int count;
+	u64 low, high;			/* physical extent of its segments */
+	struct parvus_entry_note note;
+};
+
+/* Check everything that elf_load() relies on. NULL, or what is wrong. */
+const char *elf_parse(const void *file, u64 size, struct elf_image *out);
+
+/* Call @copy for each piece: @from NULL = zeroes. Stops at a non-zero result and returns it. */
+int elf_load(const struct elf_image *image,
+	     int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes), void *arg);
 
 #endif

@@ -3,7 +3,7 @@
  * The ELF64 loader. The file may be hostile: every offset and size is checked
  * against the file before it is used (System V gABI, ch. 4 and 5).
  */
-#include <boot/elf.h>
+#include <boot/bundle.h>
 #include <core/lib.h>
 
 struct header {

@@ -72,25 +72,18 @@ static int control_machine(union control *c)
 {
 	struct parvus_control_machine *m = &c->machine;
 
-	*m = (struct parvus_control_machine){ .size = sizeof(*m), .version = 1 };
-	m->cpus = arch_cpus();
-	m->domains = domains_count();
-	m->frames_total = frames_total_count();
-	m->frames_free = frames_free_count();
-	m->frames_promised = frames_promised();
-	m->now_ns = arch_now_ns();
-	m->tsc_khz = arch_clock().tsc_khz;
-	m->wall_sec = arch_clock().wall_sec;
-	m->features[0] = features_word0();
-	m->ports = event_ports_total();
-	m->grants = (u32)grant_offers_total();
-	m->mappings = (u32)grant_mappings_total();
-	m->devices = device_count(NULL);
-	m->frames_ghost = grant_ghost_frames();
-	m->late_ticks = arch_timer_late();
-	m->frames_claimed = frames_claimed();
-	m->max_domains = MAX_DOMAINS;
-	m->flags = debug_enabled ? PARVUS_START_DEBUG : 0;
+	*m = (struct parvus_control_machine){
+		.size = sizeof(*m), .version = 1, .cpus = arch_cpus(),
+		.domains = domains_count(), .max_domains = MAX_DOMAINS,
+		.frames_total = frames_total_count(), .frames_free = frames_free_count(),
+		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
+		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
+		.wall_sec = arch_clock().wall_sec, .features = { features_word0() },
+		.ports = event_ports_total(), .devices = device_count(NULL),
+		.grants = (u32)grant_offers_total(), .mappings = (u32)grant_mappings_total(),
+		.flags = debug_enabled ? PARVUS_START_DEBUG : 0,
+		.late_ticks = arch_timer_late(), .frames_claimed = frames_claimed(),
+	};
 	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);
 	return 0;
 }
@@ -283,18 +276,16 @@ static int control_copy(struct domain *d, union control *c)
 	return 0;
 }
 
-static int control_pause(struct domain *d, union control *c)
+static int control_pause(struct domain *d, UNUSED union control *c)
 {
-	(void)c;
 	if (d->state == DOMAIN_SHUTDOWN)
 		return hv_error(PARVUS_EBUSY);
 	domain_pause(d, PAUSE_CONTROL);
 	return 0;
 }
 
-static int control_unpause(struct domain *d, union control *c)
+static int control_unpause(struct domain *d, UNUSED union control *c)
 {
-	(void)c;
 	if (d->state != DOMAIN_RUNNING)
 		return hv_error(PARVUS_EBUSY);
 	domain_unpause(d, PAUSE_CONTROL);
@@ -473,10 +464,7 @@ static int control_log(union control *c)
 	return 0;
 }
 
-static int control_trace(union control *c)
-{
-	return trace_read(&c->trace);
-}
+static int control_trace(union control *c) { return trace_read(&c->trace); }
 
 static int control_cpu(union control *c)
 {

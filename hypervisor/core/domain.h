@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A domain: a guest and all that it owns; its memory is in core/memory.h. A guest's
- * mistake ends in domain_kill(), which keeps the first reason; nothing that a guest does
- * may panic.
+ * A domain: a guest and all that it owns. A guest's mistake ends in domain_kill(), which keeps the
+ * first reason; nothing that a guest does may panic.
  */
 #ifndef CORE_DOMAIN_H
 #define CORE_DOMAIN_H

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Event channels (parvus/event.h): ports of domains, joined in pairs or fed by the
- * hypervisor (virtual IRQs). The guest's event page says what is pending; what is
- * bound to what is known here alone.
- */
+/* Event channels (parvus/event.h): ports, joined in pairs or fed by the hypervisor. */
 #ifndef CORE_EVENT_H
 #define CORE_EVENT_H
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Machine frames: who owns each, and the allocator. All access to a frame's
- * contents goes through frame_map(); what stands behind it is nobody else's
- * business.
- */
+/* Machine frames: who owns each, and the allocator. Contents are reached by frame_map() alone. */
 #ifndef CORE_FRAME_H
 #define CORE_FRAME_H
 

@@ -189,12 +189,9 @@ static NOINLINE s64 call_traced(struct vcpu *v, struct regs *r)
 s64 hypercall_dispatch(struct regs *r)
 {
 	struct vcpu *v = arch_current();
-	s64 ret;
+	u32 traced = READ_ONCE(trace_mask) & (PARVUS_TRACE_HYPERCALL | PARVUS_TRACE_RETURN);
+	s64 ret = unlikely(traced) ? call_traced(v, r) : call(v, r, ~0ull);
 
-	if (unlikely(READ_ONCE(trace_mask) & (PARVUS_TRACE_HYPERCALL | PARVUS_TRACE_RETURN)))
-		ret = call_traced(v, r);
-	else
-		ret = call(v, r, ~0ull);
 	domain_memory_free();
 	return ret;
 }

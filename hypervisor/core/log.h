@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Logging and the end of all things. One line form: "(cpuN dM) area: text".
- * log_guest() is for what a guest can provoke: a domain has so many bytes in a second.
- * panic() is for our own mistakes alone; a guest's mistake is domain_kill().
- */
+/* Logging, and the end of all things. One line form: "(cpuN dM) area: text". */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H
 
@@ -13,7 +9,9 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_line(enum log_level level, const char *fmt, ...) __printf(2, 3);
 struct domain;
+/* What a guest can provoke: a domain has so many bytes in a second. */
 void log_guest(struct domain *d, const char *fmt, ...) __printf(2, 3);
+/* For our own mistakes alone; a guest's mistake is domain_kill(). */
 noreturn void panic(const char *fmt, ...) __printf(1, 2);
 
 #define log_err(...)	log_line(LOG_ERR, __VA_ARGS__)

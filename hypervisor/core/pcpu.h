@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A pCPU as core/ and mmu/ know it: what it has to do, and for whom it works. pcpu.c says
- * what it does next.
- */
+/* A pCPU as core/ and mmu/ know it: what it has to do, and for whom it works. */
 #ifndef CORE_PCPU_H
 #define CORE_PCPU_H
 

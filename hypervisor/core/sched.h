@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The scheduler (sched.c). Portable: time comes in as an argument, so that the unit
- * tests own the clock. All times in ns.
- */
+/* The scheduler. Time comes in as an argument, in ns: the unit tests own the clock. */
 #ifndef CORE_SCHED_H
 #define CORE_SCHED_H
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * One-shot timers: a binary heap per pCPU, under a lock of its own. Portable;
- * the caller arms the hardware for timer_next().
- */
+/* One-shot timers, per pCPU. The caller arms the hardware for timer_next(). */
 #ifndef CORE_TIMER_H
 #define CORE_TIMER_H
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Tracing (parvus/control.h): a ring of records per pCPU, which that pCPU alone writes,
- * without a lock. Off, a trace point is a load and a branch.
- */
+/* Tracing (parvus/control.h). Off, a trace point is a load and a branch. */
 #ifndef CORE_TRACE_H
 #define CORE_TRACE_H
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A virtual CPU: registers, virtual mode, pending vectors, run state. While it
- * runs, its general registers are in the frame at the top of its pCPU's stack,
- * and copied here when another one takes the pCPU.
+ * A virtual CPU. While it runs, its general registers are in the frame at the top of its pCPU's
+ * stack, and copied here when another one takes the pCPU.
  */
 #ifndef CORE_VCPU_H
 #define CORE_VCPU_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The software TLB, as the rest of ring 0 sees it: shadow.c is the way in to its code. It is
- * portable: core/arch.h says what touches hardware, which x86/mmu.c implements, or the model TLB
- * of tests/unit/native.c.
+ * The software TLB, as the rest of ring 0 sees it. Portable: core/arch.h says what touches
+ * hardware, or the model TLB of the unit tests.
  */
 #ifndef MMU_SHADOW_H
 #define MMU_SHADOW_H

@@ -8,22 +8,14 @@
 #include <x86/desc.h>
 #include <core/vcpu.h>
 
-#define APIC_ID		0x20
-#define APIC_TPR	0x80
-#define APIC_EOI	0xb0
-#define APIC_SVR	0xf0
-#define APIC_ICR	0x300
-#define APIC_ICR2	0x310
-#define APIC_LVT_TIMER	0x320
-#define APIC_LVT_PERF	0x340
-#define APIC_LVT_LINT0	0x350
-#define APIC_LVT_LINT1	0x360
-#define APIC_LVT_ERROR	0x370
-#define APIC_INITIAL	0x380
-#define APIC_CURRENT	0x390
-#define APIC_DIVIDE	0x3e0
-#define LVT_MASKED	0x10000u
-#define LVT_DEADLINE	0x40000u
+enum {	/* offsets of registers, and bits of the timer's */
+	APIC_ID = 0x20, APIC_TPR = 0x80, APIC_EOI = 0xb0, APIC_SVR = 0xf0,
+	APIC_ICR = 0x300, APIC_ICR2 = 0x310,
+	APIC_LVT_TIMER = 0x320, APIC_LVT_PERF = 0x340, APIC_LVT_LINT0 = 0x350,
+	APIC_LVT_LINT1 = 0x360, APIC_LVT_ERROR = 0x370,
+	APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3e0,
+	LVT_MASKED = 0x10000, LVT_DEADLINE = 0x40000,
+};
 
 struct firmware firmware = { .lapic = 0xfee00000 };
 

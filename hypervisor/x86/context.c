@@ -43,12 +43,8 @@ void arch_vcpu_free(struct vcpu *v)
 
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 {
-	memset(&v->regs, 0, sizeof(v->regs));
-	v->regs.rip = rip;
-	v->regs.rsp = rsp;
-	v->regs.rflags = RFLAGS_RUN;
-	v->regs.cs = SEL_USER_CS;
-	v->regs.ss = SEL_USER_SS;
+	v->regs = (struct regs){ .rip = rip, .rsp = rsp, .rflags = RFLAGS_RUN, .cs = SEL_USER_CS,
+				 .ss = SEL_USER_SS };
 	v->kernel_mode = true;
 	v->ds = v->es = v->fs = v->gs = 0;
 	v->live_fs_base = v->live_gs_base = v->kernel_gs_base = 0;

@@ -20,8 +20,7 @@ void cpu_detect(void)
 	struct cpu_features *f = &cpu_features;
 	u32 a, b, c, d;
 
-	cpuid_count(0, 0, &a, &b, &c, &d);
-	f->max_leaf = a;
+	cpuid_count(0, 0, &f->max_leaf, &b, &c, &d);
 	f->fpu_leak = fpu_pointers_leak(b, c, d, 0);
 	cpuid_count(1, 0, &a, &b, &c, &d);
 	f->mca = (d & 0x4080) == 0x4080;	/* MCE, MCA */
@@ -35,8 +34,7 @@ void cpu_detect(void)
 		f->umip = c >> 2 & 1;
 		f->ibpb = d >> 26 & 1;
 	}
-	cpuid_count(0x80000000, 0, &a, &b, &c, &d);
-	f->max_ext_leaf = a;
+	cpuid_count(0x80000000, 0, &f->max_ext_leaf, &b, &c, &d);
 	cpuid_count(0x80000001, 0, &a, &b, &c, &d);
 	f->nx = d >> 20 & 1;
 	f->gb_pages = d >> 26 & 1;
@@ -64,26 +62,18 @@ void cpu_detect(void)
 }
 
 /* PGE stays off: a global entry of a guest would outlive a change of CR3. */
-static u64 cr4_value(void)
+void cr4_load(u64 tsd)
 {
-	u64 v = CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	const struct cpu_features *f = &cpu_features;
 
-	if (cpu_features.smep)
-		v |= CR4_SMEP;
-	if (cpu_features.umip)
-		v |= CR4_UMIP;
-	if (cpu_features.fsgsbase)
-		v |= CR4_FSGSBASE;
-	if (cpu_features.xsave)
-		v |= CR4_OSXSAVE;
-	return v;
+	write_cr4(CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT |
+		  (f->smep ? CR4_SMEP : 0) | (f->umip ? CR4_UMIP : 0) |
+		  (f->fsgsbase ? CR4_FSGSBASE : 0) | (f->xsave ? CR4_OSXSAVE : 0) | tsd);
 }
-
-void cr4_load(u64 tsd) { write_cr4(cr4_value() | tsd); }
 
 void cpu_init(void)
 {
-	u32 a, b, c, d;
+	u32 a, c, d;
 
 	cr4_load(0);
 	/* SCE always; NXE as the CPU has it; long mode stays */
@@ -92,8 +82,7 @@ void cpu_init(void)
 	wrmsr(MSR_PAT, 0x0007040600070406ull);
 	if (cpu_features.xsave) {
 		xcr0_set(cpu_features.xcr0);
-		cpuid_count(0xd, 0, &a, &b, &c, &d);
-		cpu_features.xsave_size = b;
+		cpuid_count(0xd, 0, &a, &cpu_features.xsave_size, &c, &d);
 	}
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, 0);

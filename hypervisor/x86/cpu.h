@@ -6,33 +6,19 @@
 #include <core/types.h>
 #include <core/limits.h>
 
-#define MSR_APIC_BASE		0x1b
-#define MSR_TSC_DEADLINE	0x6e0
-#define MSR_SYSENTER_CS		0x174
-#define MSR_SYSENTER_ESP	0x175
-#define MSR_SYSENTER_EIP	0x176
-#define MSR_PRED_CMD		0x49
-#define MSR_PAT			0x277
-#define MSR_EFER		0xc0000080
-#define MSR_STAR		0xc0000081
-#define MSR_LSTAR		0xc0000082
-#define MSR_CSTAR		0xc0000083
-#define MSR_SFMASK		0xc0000084
-#define MSR_FS_BASE		0xc0000100
-#define MSR_GS_BASE		0xc0000101
-#define MSR_KERNEL_GS_BASE	0xc0000102
-#define MSR_TSC_AUX		0xc0000103
-
-#define CR4_FSGSBASE		(1ull << 16)
-#define CR4_OSXSAVE		(1ull << 18)
-#define CR4_SMEP		(1ull << 20)
-#define CR4_UMIP		(1ull << 11)
-#define CR4_OSFXSR		(1ull << 9)
-#define CR4_OSXMMEXCPT		(1ull << 10)
-#define CR4_PAE			(1ull << 5)
-#define CR4_MCE			(1ull << 6)
-#define CR4_DE			(1ull << 3)
-#define CR4_TSD			(1ull << 2)
+enum {
+	MSR_APIC_BASE = 0x1b, MSR_PRED_CMD = 0x49, MSR_PAT = 0x277, MSR_TSC_DEADLINE = 0x6e0,
+	MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176,
+	MSR_EFER = 0xc0000080, MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082,
+	MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084,
+	MSR_FS_BASE = 0xc0000100, MSR_GS_BASE = 0xc0000101, MSR_KERNEL_GS_BASE = 0xc0000102,
+	MSR_TSC_AUX = 0xc0000103,
+};
+enum {
+	CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
+	CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11,
+	CR4_FSGSBASE = 1 << 16, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20,
+};
 
 extern struct cpu_features {
 	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;

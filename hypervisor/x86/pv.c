@@ -143,11 +143,11 @@ failed:
 	return false;
 }
 
-/* Only now: until the frame is pushed, regs is what was interrupted. */
-static void enter_handler(struct regs *regs, u64 address)
+/* Where the guest goes on. For a handler only when the frame is pushed: it has what was before. */
+static inline void regs_set(struct regs *regs, u64 rip, u64 rflags)
 {
-	regs->rip = sign_extend(address);
-	regs->rflags = RFLAGS_RUN;
+	regs->rip = rip;
+	regs->rflags = (rflags & RFLAGS_GUEST) | RFLAGS_RUN;
 	regs->cs = SEL_USER_CS;
 	regs->ss = SEL_USER_SS;
 }
@@ -170,7 +170,7 @@ static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, 
 		return;
 	}
 	this_pcpu()->area->irq_enabled = 0;
-	enter_handler(regs, handler);
+	regs_set(regs, sign_extend(handler), 0);
 }
 
 /*
@@ -201,7 +201,7 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 		p->area->irq_enabled = 0;
 	else if (user)
 		p->area->irq_enabled = 1;
-	enter_handler(regs, handler);
+	regs_set(regs, sign_extend(handler), 0);
 }
 
 void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error)
@@ -267,7 +267,7 @@ void syscall_from_user(struct regs *regs)
 		return;
 	}
 	p->area->irq_enabled = 0;
-	enter_handler(regs, p->syscall_entry);
+	regs_set(regs, sign_extend(p->syscall_entry), 0);
 	regs->rcx = regs->rip;
 	regs->r11 = RFLAGS_RUN;
 }
@@ -311,7 +311,7 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 		return;
 	}
 	p->area->irq_enabled = 0;
-	enter_handler(regs, handler);
+	regs_set(regs, sign_extend(handler), 0);
 }
 
 /*
@@ -325,10 +325,7 @@ void pv_return_refused(struct regs *regs)
 	struct vcpu *v = p->current;
 	u64 cs = regs->cs, ss = regs->ss;
 
-	regs->rip = sign_extend(regs->rip);
-	regs->rflags = (regs->rflags & RFLAGS_GUEST) | RFLAGS_RUN;
-	regs->cs = SEL_USER_CS;
-	regs->ss = SEL_USER_SS;
+	regs_set(regs, sign_extend(regs->rip), regs->rflags);
 	if (p->kernel_mode) {
 		domain_kill(v->domain, "return to rip %lx refused, error %lx",
 			    regs->rip, p->refused);
@@ -368,11 +365,8 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 
 	if (v->shadow.prefill_as)
 		shadow_prefill(v);
-	regs->rip = cs == VSEL_KERNEL_CS ? sign_extend(f[0]) : f[0];
-	regs->rflags = (f[2] & RFLAGS_GUEST) | RFLAGS_RUN;
+	regs_set(regs, cs == VSEL_KERNEL_CS ? sign_extend(f[0]) : f[0], f[2]);
 	regs->rsp = f[3];
-	regs->cs = SEL_USER_CS;
-	regs->ss = SEL_USER_SS;
 	if (cs == VSEL_KERNEL_CS) {
 		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
 		p->n_kernel_returns++;

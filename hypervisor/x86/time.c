@@ -54,46 +54,40 @@ static u8 cmos(u8 reg)
 	return inb(0x71);
 }
 
-static u32 from_bcd(u8 v, bool bcd) { return bcd ? (v >> 4) * 10u + (v & 15) : v; }
-
 /*
  * Seconds since 1970, or 0 if the clock is nonsense. It is read twice, as long as the second
  * differs, for it may tick in between; the battery may be empty, hence the bounds of tries.
  */
 static u64 cmos_time(void)
 {
+	enum { SECOND, MINUTE, HOUR, DAY, MONTH, YEAR, PARTS };
+	static const u8 where[PARTS] = { 0, 2, 4, 7, 8, 9 };
 	static const u16 days[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
-	u8 s, status;
-	u32 year, month, day, hour, minute, tries = 0;
-	bool bcd;
+	u32 t[PARTS], i, tries = 0;
+	u8 status;
+	bool pm;
 	u64 n;
 
 	do {
 		while ((cmos(10) & 0x80) && tries++ < 1000000)
 			;
-		s = cmos(0);
-		minute = cmos(2);
-		hour = cmos(4);
-		day = cmos(7);
-		month = cmos(8);
-		year = cmos(9);
-	} while (s != cmos(0) && tries++ < 1000000);
-	status = cmos(11);
-	bcd = !(status & 4);
-	minute = from_bcd((u8)minute, bcd);
-	if (status & 2)
-		hour = from_bcd((u8)hour, bcd);
-	else
-		hour = from_bcd((u8)(hour & 0x7f), bcd) % 12 + (hour & 0x80 ? 12 : 0);
-	day = from_bcd((u8)day, bcd);
-	month = from_bcd((u8)month, bcd);
-	year = 2000 + from_bcd((u8)year, bcd);
-	if (month < 1 || month > 12 || day < 1)
+		for (i = 0; i < PARTS; i++)
+			t[i] = cmos(where[i]);
+	} while (t[SECOND] != cmos(0) && tries++ < 1000000);
+	status = cmos(11);	/* bit 1: 24 hours, bit 2: no BCD */
+	pm = !(status & 2) && t[HOUR] & 0x80;
+	t[HOUR] &= status & 2 ? 0xff : 0x7f;
+	for (i = 0; i < PARTS && !(status & 4); i++)
+		t[i] = (t[i] >> 4) * 10 + (t[i] & 15);
+	if (!(status & 2))
+		t[HOUR] = t[HOUR] % 12 + (pm ? 12 : 0);
+	if (t[MONTH] < 1 || t[MONTH] > 12 || t[DAY] < 1)
 		return 0;
-	n = (year - 1970) * 365ull + (year - 1969) / 4 + days[month - 1] + day - 1;
-	if (month > 2 && !(year % 4))
+	/* of a year from 2000 to 2099 */
+	n = (t[YEAR] + 30) * 365ull + (t[YEAR] + 31) / 4 + days[t[MONTH] - 1] + t[DAY] - 1;
+	if (t[MONTH] > 2 && !(t[YEAR] % 4))
 		n++;
-	return n * 86400 + hour * 3600 + minute * 60 + from_bcd(s, bcd);
+	return n * 86400 + t[HOUR] * 3600 + t[MINUTE] * 60 + t[SECOND];
 }
 
 void time_init(void)

@@ -27,15 +27,12 @@ static void interrupt(struct pcpu *p, u64 vector)
 {
 	if (vector != HV_VECTOR_SPURIOUS)
 		apic_eoi();
-	switch (vector) {
-	case HV_VECTOR_TIMER:
+	if (vector == HV_VECTOR_TIMER) {
 		pcpu_add_work(p, WORK_TIMER);
 		apic_timer_fired(p);
-		break;
-	case HV_VECTOR_CONSOLE:
+	} else if (vector == HV_VECTOR_CONSOLE) {
 		p->console_due = true;
 		cpu_work_add(&p->common, WORK_ARCH);
-		break;
 	}
 	/* a kick says nothing by itself: the work bits do */
 }

@@ -5,7 +5,7 @@
  */
 #include "native.h"
 #include <elf.h>
-#include <boot/elf.h>
+#include <boot/bundle.h>
 
 #define FILE_SIZE	0x1400u
 #define NOTE_AT		0x204u	/* so that its contents are aligned for us */
