@@ -51,7 +51,7 @@ done
 	fail "the text of ring 0 is not what it should be, or this test cannot read the list"
 objcopy -O binary --only-section=.boot.text "$O/parvus.elf" "$work/boot.text"
 was=$(od -An -v -tx1 -j $((0x${main:4} - 0x${start:4})) -N 16 "$work/boot.text" | tr -d ' \n')
-is=$(sed -n "s/^$main: //p; s/^$(printf '%016x' $((0x$main + 8))): //p" "$work/text" |
+is=$(sed -n "s/^$main: 0x/0x/p; s/^$(printf '%016x' $((0x$main + 8))): 0x/0x/p" "$work/text" |
 	sed 's/0x//g' | tr -d ' \n')
 [[ ${#was} == 32 && ${#is} == 32 ]] || fail "cannot compare '$was' with '$is'"
 [[ $was != "$is" ]] || fail "boot_main() is still there"
