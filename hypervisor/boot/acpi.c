@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The little ACPI that a hypervisor without AML needs: CPUs, I/O APICs and overrides
- * from the MADT, and how to power off from the FADT and the DSDT's \_S5 package,
- * which is found by its bytes (ACPI 6.4, 5.2.12, 5.2.9, 7.4.2.5). What is found goes to
- * x86/ (smp.c, apic.c, power.c), for the tables are not read again.
+ * The little ACPI that a hypervisor without AML needs: CPUs, I/O APICs and overrides from the MADT,
+ * and how to power off from the FADT and the DSDT's \_S5 package, found by its bytes (ACPI 6.4,
+ * 5.2.12, 5.2.9, 7.4.2.5). All goes to x86/, for the tables are not read again.
  */
 #include <boot/boot.h>
 #include <x86/cpu.h>

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Building domains at boot from the bundle: memory, the kernel, start info, command
- * line and initrd, then the first vCPU.
- */
+/* Building domains at boot from the bundle: memory, kernel, start info, initrd, the first vCPU. */
 #include <boot/boot.h>
 #include <x86/pv.h>
 #include <boot/bundle.h>

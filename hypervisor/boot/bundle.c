@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Boot bundles (boot/bundle.h): the newc cpio format (Linux, initramfs buffer format) and the
- * manifest.
- */
+/* Boot bundles: the newc cpio format (Linux, initramfs buffer format) and the manifest. */
 #include <boot/bundle.h>
 #include <core/lib.h>
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The three boot protocols: Multiboot 1 (QEMU -kernel), Multiboot 2 (GRUB, BIOS and
- * UEFI) and PVH (QEMU -kernel with the second link). All end in struct boot_info.
- * Sources: the Multiboot 0.6.96 and Multiboot2 2.0 specifications; Xen's
- * public/arch-x86/hvm/start_info.h.
+ * The three boot protocols: Multiboot 1 (QEMU -kernel), Multiboot 2 (GRUB, BIOS and UEFI) and PVH
+ * (QEMU -kernel with the second link). Sources: the Multiboot 0.6.96 and Multiboot2 2.0
+ * specifications; Xen's public/arch-x86/hvm/start_info.h.
  */
 #include <boot/boot.h>
 #include <core/lib.h>

@@ -3,10 +3,9 @@
  * Domain control (parvus/control.h): how domain 0 makes, watches and ends other domains.
  * Mechanism alone: names are labels, nothing is retried, nobody is restarted.
  *
- * Every op has one structure, copied in once, checked, and copied back whole. What
- * builds or takes apart a domain runs under its control_lock, so that a domain that is
- * being destroyed is not built at the same time. Nobody waits with that lock held: a
- * DESTROY that cannot finish at once returns EAGAIN and is called again.
+ * Every op has one structure, copied in once, checked, and copied back whole. What builds a domain
+ * or takes it apart runs under its control_lock. Nobody waits with that lock held: a DESTROY that
+ * cannot finish at once returns EAGAIN and is called again.
  */
 #include <core/event.h>
 #include <core/grant.h>

@@ -9,14 +9,7 @@
  * takes the sender's port away under that lock, so what a bound port points to is
  * alive. The receiver's side is atomic: it may be reached from several pCPUs.
  *
- * Words, in the order in which things happen:
- *	send	an event, to a port (event_op; event_send_virq() for what happened to a domain)
- *	pending	what the port is until the guest takes the event, by a bit of its page
- *	raise	a vector, on a vCPU, by a bit of vcpu.vectors: PARVUS_VECTOR_EVENT if the port is
- *		not masked
- *	wake	a vCPU that sleeps, so that a pCPU picks it
- *	kick	a pCPU, by an interrupt, so that it looks at its work
- *	deliver	a vector, to the guest's handler, once its virtual IF allows it
+ * Send, pending, raise, wake, kick, deliver: docs/glossary.md has these words in their order.
  *
  * The guest's page is written, and read for its mask and for what is pending. Whatever
  * stands there, the worst is an event too many or too few for that very guest.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hypercalls: numbers, names, privilege and what may stand in a multicall come from
- * pv-abi/hypercalls.tbl, and so do the prototypes of the handlers (core/handlers.h, generated)
- * and the functions that take the arguments out of the registers. hc_<name> stands with its
- * noun; here are those that have none. Every argument is a guest's value, every structure is
- * copied in once and then checked.
+ * Hypercalls: numbers, privilege and what may stand in a multicall come from
+ * pv-abi/hypercalls.tbl, and so do the prototypes of the handlers (core/handlers.h, generated) and
+ * what takes the arguments out of the registers. hc_<name> stands with its noun; here are those
+ * that have none. Every argument is a guest's value; structures are copied in once, then checked.
  */
 #include <core/handlers.h>
 #include <core/hypercall.h>

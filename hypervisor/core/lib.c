@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The few functions of a C library that the hypervisor needs: formatting, numbers, sizes.
- * Memory and strings are the machine's (x86/string.c); the unit tests have the real ones.
- */
+/* Formatting and numbers. Memory and strings are the machine's (x86/string.c). */
 #include <core/lib.h>
 
 struct out {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPUs: making and unmaking them, waking them, raising virtual vectors, and the hypercalls
- * of a vCPU about itself and about others of its domain. Registers are the machine's business
- * (core/arch.h), queues the scheduler's, and who runs where is pcpu.c's.
+ * vCPUs: made and unmade, woken, given virtual vectors, and their hypercalls. Registers are the
+ * machine's business (core/arch.h), queues the scheduler's, and who runs where is pcpu.c's.
  */
 #include <core/handlers.h>
 #include <core/log.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Local APIC (x2APIC where the CPU has it, else memory-mapped), its one-shot timer
- * (TSC deadline where possible), IPIs, and one I/O APIC. Intel SDM vol. 3, 11.
+ * Local APIC (x2APIC or memory-mapped), its one-shot timer (TSC deadline where the CPU has it),
+ * IPIs, and one I/O APIC. Intel SDM vol. 3, 11.
  */
 #include <x86/cpu.h>
 #include <x86/paging.h>

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GDT, TSS and IDT of each pCPU. The GDT holds what a ring-3 Linux expects (user
- * code and data, three TLS entries, the CPU number entry) and the hypervisor's own
- * code, stack and TSS; there is no LDT (rule 34). Gates are DPL 3 only for
- * 3, 4 and 0x80 (rule 33).
+ * GDT, TSS and IDT of each pCPU. The GDT holds what a ring-3 Linux expects, and the hypervisor's
+ * own code, stack and TSS; there is no LDT (rule 34). Gates are DPL 3 for 3, 4 and 0x80
+ * alone (rule 33).
  */
 #include <x86/cpu.h>
 #include <x86/desc.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trap-and-emulate: what a raw privileged instruction of the guest kernel does, and
- * the MSRs, CPUID and debug registers that a guest sees, by trap or by hypercall.
- * User mode never comes here: it gets its fault (rule 38).
+ * Trap-and-emulate: what a raw privileged instruction of the guest kernel does, and the MSRs, CPUID
+ * and debug registers that a guest sees. User mode gets its fault instead (rule 38).
  */
 #include <x86/pv.h>
 #include <core/handlers.h>

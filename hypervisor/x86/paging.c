@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The hypervisor's own page tables, and the roots of guests. boot/paging.c builds the first; what
- * is needed afterwards is here: device memory, and the end of boot's part of the image.
+ * The hypervisor's own page tables, which boot/paging.c builds, and the roots of guests.
  *
- * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with
- * the rights of its sections; device memory is mapped uncached at the same offset. Every root
- * of a guest has a copy of the 16 entries that lead here: the tables below them are shared, so
- * a change of one is a change for every root, and costs each CPU a flush.
+ * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with the
+ * rights of its sections; device memory is mapped uncached at the same offset. Every root of a
+ * guest has a copy of the 16 entries that lead here: the tables below them are shared, so a change
+ * of one is a change for every root, and costs each CPU a flush.
  */
 #include <x86/pv.h>
 #include <core/log.h>

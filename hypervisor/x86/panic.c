@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The end by our own mistake: registers, a symbolized backtrace along the frame
- * pointers, all CPUs stopped, then power off with a record, so that a runner sees
- * a crash of the hypervisor at once. The symbols are appended by the build
- * (symbols.awk): a sorted table of address and name.
+ * The end by our own mistake: registers, a backtrace along the frame pointers, all CPUs stopped,
+ * then power off with a record, so that a runner sees it at once. The symbols are appended by the
+ * build (symbols.awk): a sorted table of address and name.
  */
 #include <x86/pv.h>
 #include <core/log.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Power off and reboot: by the registers that ACPI names (ACPI 6.4, 4.8.3.2 and 4.8.3.6), and
- * by what PCs and emulators had before. None of these ways reports a failure, so each is tried
- * after the other, and the CPU stops if all of them did nothing.
+ * Power off and reboot: by the registers that ACPI names (ACPI 6.4, 4.8.3.2 and 4.8.3.6), then by
+ * what PCs and emulators had before. None of these ways reports a failure.
  */
 #include <x86/cpu.h>
 #include <core/arch.h>

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Virtual privilege: entering the guest kernel with the hardware's own frame, and
- * the C side of leaving it (iret and sysret that the assembly did not take). See
- * pv-abi parvus/vcpu.h for what the guest sees.
+ * Virtual privilege: entering the guest kernel with the hardware's own frame, and the C side of
+ * leaving it. See pv-abi parvus/vcpu.h for what the guest sees.
  *
- * Kernel and user of a guest are CPL 3. Which of them runs is pcpu.kernel_mode, and it goes
- * together with CR3 (the root for it) and with the GS base: enter_kernel() and leave_kernel()
- * here, the bounce and the returns in entry.S, and context_load() are all that change them.
+ * Kernel and user of a guest are CPL 3. Which of them runs is pcpu.kernel_mode, which goes together
+ * with CR3 and the GS base: enter_kernel() and leave_kernel() here, the bounce and the returns in
+ * entry.S, and arch_context_load() are all that change them.
  */
 #include <x86/pv.h>
 #include <core/log.h>

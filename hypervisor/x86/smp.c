@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Starting the other CPUs: INIT, start-up IPI, one CPU at a time. boot/ puts the way from
- * real mode (boot.S) into a page below 1 MiB; a CPU comes from there to secondary_main(), and
- * waits here, not in boot/, until the boot CPU has thrown boot/ away.
+ * Starting the other CPUs: INIT, start-up IPI, one at a time. A CPU comes from real mode by boot.S,
+ * in a page below 1 MiB, to secondary_main(), and waits here until boot/ has been thrown away.
  */
 #include <x86/pv.h>
 #include <core/log.h>

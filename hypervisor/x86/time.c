@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Time: nanoseconds since boot from the TSC, its rate measured against the PIT (or
- * the PM timer where there is no PIT), the time of day at boot from the CMOS clock,
- * and the record that guests read (pvclock, Linux arch/x86/include/asm/pvclock-abi.h).
+ * Time: nanoseconds since boot from the TSC, its rate measured against the PIT, the time of day at
+ * boot from the CMOS clock, and the record that guests read (pvclock, Linux
+ * arch/x86/include/asm/pvclock-abi.h).
  */
 #include <x86/cpu.h>
 #include <core/domain.h>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exceptions and interrupts, after entry.S. Those of a guest are its own affair:
- * served by the software TLB or the emulator, or reflected. Those of ring 0 are
- * served if they hit an instruction of the exception table, else they are our bug.
+ * Exceptions and interrupts, after entry.S. Those of a guest are served by the software TLB or the
+ * emulator, or reflected; those of ring 0 by the exception table, or they are our bug.
  */
 #include <x86/pv.h>
 #include <core/log.h>
