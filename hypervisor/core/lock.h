@@ -80,11 +80,11 @@ static inline void spin_unlock(struct spinlock *l)
 	barrier();
 }
 
-/* Held from here to the end of the block, whichever way that is left. */
-#define HOLD(l) HOLD_AS(l, __COUNTER__)
-#define HOLD_AS(l, n) HOLD_NAMED(l, n)
-#define HOLD_NAMED(l, n) \
-	struct spinlock *held_##n __attribute__((cleanup(spin_release))) = (spin_lock(l), (l))
+/* Held from here to the end of the block, whichever way that is left; HELD: taken already. */
+#define HOLD(l) HELD((spin_lock(l), (l)))
+#define HELD(l) HELD_AS(l, __COUNTER__)
+#define HELD_AS(l, n) HELD_NAMED(l, n)
+#define HELD_NAMED(l, n) struct spinlock *held_##n __attribute__((cleanup(spin_release))) = (l)
 static inline void spin_release(struct spinlock **l) { spin_unlock(*l); }
 
 #endif

@@ -269,7 +269,7 @@ static void cap_charge(struct domain *d, unsigned int cpu, u64 ran, u64 now)
 {
 	struct sched_domain *s = &d->sched;
 
-	spin_lock(&s->lock);
+	HOLD(&s->lock);
 	s->used += (s64)ran;
 	if (s->cap && !cap_left(d, now) && !s->out) {
 		s->cpu = cpu;
@@ -278,7 +278,6 @@ static void cap_charge(struct domain *d, unsigned int cpu, u64 ran, u64 now)
 			queues[cpu].back = s->back;
 		WRITE_ONCE(s->out, true);
 	}
-	spin_unlock(&s->lock);
 }
 
 /*
@@ -313,7 +312,7 @@ static void caps_back(unsigned int cpu, u64 now)
 	struct queue *q = &queues[cpu];
 	unsigned int i;
 
-	spin_lock(&capped.lock);
+	HOLD(&capped.lock);
 	q->back = 0;
 	for (i = 0; i < MAX_DOMAINS; i++) {
 		struct domain *d = capped.of[i];
@@ -333,12 +332,11 @@ static void caps_back(unsigned int cpu, u64 now)
 		if (left)
 			release(d, now, false);
 	}
-	spin_unlock(&capped.lock);
 }
 
 void sched_set_cap(struct domain *d, u32 percent, u64 now)
 {
-	spin_lock(&capped.lock);
+	HOLD(&capped.lock);
 	spin_lock(&d->sched.lock);
 	if (!d->sched.cap)
 		d->sched.period = now;
@@ -348,15 +346,13 @@ void sched_set_cap(struct domain *d, u32 percent, u64 now)
 	spin_unlock(&d->sched.lock);
 	capped.of[d->id % MAX_DOMAINS] = percent ? d : NULL;
 	release(d, now, false);
-	spin_unlock(&capped.lock);
 }
 
 void sched_domain_gone(struct domain *d)
 {
-	spin_lock(&capped.lock);
+	HOLD(&capped.lock);
 	if (capped.of[d->id % MAX_DOMAINS] == d)
 		capped.of[d->id % MAX_DOMAINS] = NULL;
-	spin_unlock(&capped.lock);
 }
 
 /* ---- running ---- */
@@ -413,15 +409,13 @@ static struct vcpu *steal(unsigned int cpu)
 
 		if (!READ_ONCE(q->count))
 			continue;
-		spin_lock(&q->lock);
+		HOLD(&q->lock);
 		v = first_ready(q, cpu, NULL);
-		if (v) {
-			queue_take_to_run(q, v);
-			WRITE_ONCE(v->sched.cpu, cpu);
-		}
-		spin_unlock(&q->lock);
-		if (v)
-			return v;
+		if (!v)
+			continue;
+		queue_take_to_run(q, v);
+		WRITE_ONCE(v->sched.cpu, cpu);
+		return v;
 	}
 	return NULL;
 }
@@ -478,11 +472,10 @@ void sched_pick_none(unsigned int cpu, u64 now)
 	struct queue *q = &queues[cpu];
 
 	/* locked: a wake-up may be looking at what runs, which is about to be freed */
-	spin_lock(&q->lock);
+	HOLD(&q->lock);
 	if (q->running)
 		charge(q, q->running, now);
 	q->running = NULL;
-	spin_unlock(&q->lock);
 }
 
 /*
@@ -514,7 +507,7 @@ bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now)
 	struct queue *q = &queues[cpu];
 	bool yes;
 
-	spin_lock(&q->lock);
+	HOLD(&q->lock);
 	charge(q, running, now);
 	yes = barred(running->domain) || !allowed(running, cpu);
 	if (q->count) {
@@ -524,7 +517,6 @@ bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now)
 		yes |= lead > (s64)(SLICE_NS / (ran >= SLICE_NS ? 4 : 2));
 		yes |= ran >= SLICE_NS && lead > 0;
 	}
-	spin_unlock(&q->lock);
 	return yes;
 }
 
@@ -601,50 +593,44 @@ void sched_tick(unsigned int cpu, u64 now)
 /* Going to sleep unless something is pending; the caller then reschedules. */
 bool sched_block(struct vcpu *v)
 {
-	struct queue *q = lock_queue_of(v);
-	bool sleeps;
-
+	HELD(&lock_queue_of(v)->lock);
 	v->state = VCPU_BLOCKED;
 	smp_mb();	/* against vcpu_raise(): bit, barrier, state */
-	sleeps = !vcpu_has_pending(v);
-	if (!sleeps)
-		v->state = VCPU_RUNNING;
-	spin_unlock(&q->lock);
-	return sleeps;
+	if (!vcpu_has_pending(v))
+		return true;
+	v->state = VCPU_RUNNING;
+	return false;
 }
 
 void sched_stop(struct vcpu *v)
 {
 	struct queue *q = lock_queue_of(v);
 
+	HELD(&q->lock);
 	if (v->sched.queued)
 		queue_take(q, v);
 	v->sched.held = false;
 	v->state = VCPU_STOPPED;
-	spin_unlock(&q->lock);
 }
 
 /* A stopped vCPU, with what it owes (rule 73), becomes the caller's to set up. False: it is not. */
 bool sched_start(struct vcpu *v)
 {
 	struct queue *q = lock_queue_of(v);
-	bool ok = v->state == VCPU_STOPPED && !v->on_cpu;
 
-	if (ok) {
-		v->state = VCPU_STARTING;
-		if ((s64)(v->sched.vruntime - q->min_vruntime) < 0)
-			v->sched.vruntime = q->min_vruntime;
-	}
-	spin_unlock(&q->lock);
-	return ok;
+	HELD(&q->lock);
+	if (v->state != VCPU_STOPPED || v->on_cpu)
+		return false;
+	v->state = VCPU_STARTING;
+	if ((s64)(v->sched.vruntime - q->min_vruntime) < 0)
+		v->sched.vruntime = q->min_vruntime;
+	return true;
 }
 
 void sched_started(struct vcpu *v)
 {
-	struct queue *q = lock_queue_of(v);
-
+	HELD(&lock_queue_of(v)->lock);
 	v->state = VCPU_BLOCKED;
-	spin_unlock(&q->lock);
 }
 
 /* Behind the first in the queue. */
@@ -652,11 +638,10 @@ void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now)
 {
 	struct queue *q = &queues[cpu];
 
-	spin_lock(&q->lock);
+	HOLD(&q->lock);
 	charge(q, running, now);
 	if (q->count && (s64)(q->head.next->vruntime - running->sched.vruntime) >= 0)
 		running->sched.vruntime = q->head.next->vruntime + 1;
-	spin_unlock(&q->lock);
 }
 
 /* ---- from outside ---- */
@@ -732,18 +717,16 @@ int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
 u64 sched_run_ns(struct vcpu *v, u64 now)
 {
 	struct queue *q = lock_queue_of(v);
-	u64 ns = v->stats.run_ns;
 
+	HELD(&q->lock);
 	if (q->running == v && now > v->sched.charged)
-		ns += now - v->sched.charged;
-	spin_unlock(&q->lock);
-	return ns;
+		return v->stats.run_ns + (now - v->sched.charged);
+	return v->stats.run_ns;
 }
 
 void sched_cpu_stats(unsigned int cpu, u64 now, struct sched_cpu_stats *out)
 {
-	spin_lock(&queues[cpu].lock);
+	HOLD(&queues[cpu].lock);
 	account(&queues[cpu], now);
 	*out = queues[cpu].stats;
-	spin_unlock(&queues[cpu].lock);
 }

@@ -81,9 +81,9 @@ void timer_cancel(struct timer *t)
 {
 	struct heap *h = lock_heap_of(t);
 
+	HELD(&h->lock);
 	if (t->heap_index)
 		heap_remove(h, t);
-	spin_unlock(&h->lock);
 }
 
 /* One caller at a time per timer: its vCPU, or a lock. */
