@@ -327,9 +327,8 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	domain_put(d);
 	domain_memory_free();
 	end_record(name, id, reason, status, why, before);
-	spin_lock(&census.lock);
+	HOLD(&census.lock);
 	census.alive--;	/* after its record: the last one switches the machine off */
-	spin_unlock(&census.lock);
 	return true;
 }
 

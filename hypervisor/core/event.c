@@ -144,10 +144,7 @@ static void port_set_pending(struct event_domain *ev, struct port *p, u32 port)
 	} while (unlikely(READ_ONCE(ev->page) != page));
 }
 
-/*
- * Send what was deferred to the ports whose interval is over, or all of it. Returns when the
- * next one is due, 0 = none is left.
- */
+/* Send what was deferred and is due, or all of it. Returns when the next is due; 0 = none. */
 static u64 deferred_send(struct event_domain *ev, u64 now, bool all)
 {
 	u64 first = 0, next;

@@ -242,10 +242,7 @@ s64 hc_mmu_flush_batch(struct vcpu *v, u64 mask_gpa, u64 words)
 	return ret ? ret : shadow_flush_batch(v, mask);
 }
 
-/*
- * The guest cleared accessed bits and wants to see which pages are used: what is not used again
- * goes with the re-sync.
- */
+/* The guest cleared accessed bits: what is not used again goes with the re-sync. */
 s64 hc_mmu_age(struct vcpu *v, u64 id)
 {
 	struct aspace *as = id && !shadow_exact ? as_get(v->domain->shadow, id) : v->shadow.anon;

@@ -40,27 +40,26 @@ static bool evict_table(struct aspace *as, u32 index)
  */
 static struct aspace *clock_next(struct shadow_domain *sd, u32 *index, u32 *freed)
 {
-	struct aspace *as = NULL;
+	struct aspace *as;
 	struct shadow_page *p;
 	u8 level;
 
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	*index = sd->clock = sd->clock >= sd->count ? 1 : sd->clock + 1;
 	p = &sd->pages[*index];
 	level = page_level(p);
-	if (level != FREE && level <= ASPACE)
-		as = as_at(sd, p->as);
-	if (as && level != ASPACE) {
+	if (level == FREE || level > ASPACE)
+		return NULL;
+	as = as_at(sd, p->as);
+	if (level != ASPACE) {
 		as->refs++;
-	} else if (as) {
-		if (!as->refs && as_empty(as)) {
-			as_free_locked(sd, as);
-			(*freed)++;
-		}
-		as = NULL;
+		return as;
 	}
-	spin_unlock(&sd->lock);
-	return as;
+	if (!as->refs && as_empty(as)) {
+		as_free_locked(sd, as);
+		(*freed)++;
+	}
+	return NULL;
 }
 
 /*

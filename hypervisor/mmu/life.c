@@ -90,8 +90,7 @@ bool shadow_domain_destroy(struct domain *d, u64 pages)
 			log_warn("d%u: %u shadow entries of grants unaccounted for", d->id,
 				 sd->foreign[i]);
 	hv_free(sd->foreign, SHADOW_FOREIGN * sizeof(u32));
-	if (sd->pages)
-		hv_free(sd->pages, sd->pages_bytes);
+	hv_free(sd->pages, sd->pages_bytes);
 	hv_free(sd, sizeof(*sd));
 	d->shadow = NULL;
 	return true;

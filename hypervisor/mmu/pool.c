@@ -22,7 +22,7 @@ static u32 page_alloc(struct domain *d)
 	mfn_t mfn;
 	u32 i = 0;
 
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	if (sd->free_head) {
 		i = sd->free_head;
 		sd->free_head = sd->pages[i].next;
@@ -38,7 +38,6 @@ static u32 page_alloc(struct domain *d)
 	}
 	if (i)
 		sd->pages[i].level = TAKEN;
-	spin_unlock(&sd->lock);
 	return i;
 }
 
@@ -53,9 +52,8 @@ static void page_free_locked(struct shadow_domain *sd, u32 i)
 
 static void page_free(struct shadow_domain *sd, u32 i)
 {
-	spin_lock(&sd->lock);
+	HOLD(&sd->lock);
 	page_free_locked(sd, i);
-	spin_unlock(&sd->lock);
 }
 
 u64 shadow_pool_free(const struct domain *d)

@@ -29,10 +29,7 @@ struct guest_walk {
 	int level;		/* of the leaf, or where the walk ended */
 };
 
-/*
- * An entry below what permits @above: both have to let user mode in and write, and one of them
- * is enough to forbid a fetch.
- */
+/* Both levels must let user mode in and write; one of them is enough to forbid a fetch. */
 static inline u64 rights_below(u64 above, u64 val)
 {
 	return (above & val & (PTE_U | PTE_W)) | ((above | val) & PTE_NX);

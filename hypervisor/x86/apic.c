@@ -62,10 +62,7 @@ u32 apic_id(void)
 
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
-/*
- * On each CPU. x2APIC needs no mapping, and its MSRs no guest can reach. Without it the page is
- * mapped by the first CPU that comes, the boot CPU; the others come one at a time.
- */
+/* On each CPU. Without x2APIC the first one maps the page; they come one at a time. */
 void apic_init_cpu(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);

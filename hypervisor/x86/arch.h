@@ -9,12 +9,9 @@
 
 #include <x86/cpu_area.h>
 
-/*
- * pcpu.exit_slow, bits: what the assembly's iret and sysret have to do first. A call of C for
- * the prefill; or all of it in C, which does the prefill, too, where both are set.
- */
-#define EXIT_PREFILL	1u
-#define EXIT_SLOW	2u	/* a vector waits, or there is no FSGSBASE */
+/* pcpu.exit_slow, bits: what the assembly's iret and sysret have to do first. */
+#define EXIT_PREFILL	1u	/* a call of C for the prefill */
+#define EXIT_SLOW	2u	/* or all of it in C: a vector waits, or there is no FSGSBASE */
 
 struct pcpu {
 	union {		/* first: what core/ knows; its members are ours (-fms-extensions) */

@@ -51,10 +51,7 @@ static void idt_fill(void)
 	}
 }
 
-/*
- * On the CPU itself, once. Data segments are null in ring 0; GS base is the struct pcpu from
- * here on, so this_pcpu() works after it and not before.
- */
+/* On the CPU itself, once. GS base is the struct pcpu from here on: this_pcpu() works. */
 void desc_init_cpu(struct pcpu *p)
 {
 	static const u64 fixed[GDT_ENTRIES] = {

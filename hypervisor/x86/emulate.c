@@ -288,10 +288,7 @@ static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
 	return n == 0 || (n >= 2 && n <= 4) || n == 8;
 }
 
-/*
- * CR3 is a switch of the address space, as mmu_switch does it. The bits of CR4 are kept for the
- * guest to read back; the CPU's own CR4 is the hypervisor's.
- */
+/* CR3 is a switch, as by mmu_switch. CR4 is kept for the guest to read back: the CPU has ours. */
 static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 {
 	switch (n) {
@@ -334,10 +331,7 @@ static void no_port(struct regs *r, const struct insn *i)
 		r->rcx = 0;
 }
 
-/*
- * STI holds interrupts off for one instruction: "sti; hlt" must not lose one. So a HLT right
- * behind it is done in one with it.
- */
+/* STI holds interrupts off for one instruction: a HLT behind it is done in one with it. */
 static void halt_after_sti(struct vcpu *v, struct insn *i)
 {
 	i->length++;

@@ -24,10 +24,7 @@ static bool guest_range(u64 va, size_t len)
 	       (last < PARVUS_HOLE_START || va >= PARVUS_HOLE_END);
 }
 
-/*
- * An access by guest address uses the translations of this pCPU, so it is exposed for
- * its time; a fault in it is served by trap_from_hypervisor().
- */
+/* For an access by guest address, which uses the translations of this pCPU (core/arch.h). */
 static inline void expose(struct pcpu *p)
 {
 	__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
@@ -86,10 +83,7 @@ bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 	return pending;
 }
 
-/*
- * From entry.S, with EXIT_PREFILL alone: fill what the guest's handler has just made present.
- * It may free shadow pages, for which a vCPU may be waiting.
- */
+/* From entry.S: fill what the guest's handler has just made present. It may free shadow pages. */
 void prefill_before_return(void);
 void prefill_before_return(void)
 {

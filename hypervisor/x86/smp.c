@@ -32,10 +32,7 @@ static void area_map(u64 at)
 	mapped = at + PAGE_SIZE;
 }
 
-/*
- * By the boot CPU, for itself and for each that will start. There is one stack for a pCPU: the
- * guest's registers at its top, C below. What is given here is never freed.
- */
+/* By the boot CPU, for itself and for each that will start. What is given is never freed. */
 struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 {
 	u64 area = cpu_area(cpu), at;
@@ -133,10 +130,7 @@ static void tsc_answer(struct pcpu *p)
 
 void secondary_main(struct pcpu *p);
 
-/*
- * From boot.S, on this CPU's own stack, never to return there. It comes to be known as online
- * only when all of its registers are set, for then the boot CPU counts on it.
- */
+/* From boot.S. It is online only when its registers are set: the boot CPU counts on it then. */
 void secondary_main(struct pcpu *p)
 {
 	wrmsr(MSR_GS_BASE, (u64)p);	/* whoever takes a lock asks which CPU this is */

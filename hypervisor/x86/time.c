@@ -97,10 +97,7 @@ void time_init(void)
 	u64 f;
 	int i;
 
-	/*
-	 * A busy host can only make a window look longer: the least of several, and two that
-	 * agree to 1/2000 are enough.
-	 */
+	/* a busy host makes a window look longer: the least of several, until two agree */
 	for (i = 0; i < 20; i++) {
 		u64 n = measure_once(&t), old = best;
 

@@ -78,10 +78,7 @@ static void debug_exception(struct vcpu *v, struct regs *regs)
 	guest_exception(v, regs, 1, 0);
 }
 
-/*
- * Called by entry.S for all that interrupts a guest, kernel or user mode. Faults of user mode
- * and of instructions that are not emulated go to the guest's handler as they are.
- */
+/* From entry.S: all that interrupts a guest. What is not served goes to its handler as it is. */
 void trap_from_guest(struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
