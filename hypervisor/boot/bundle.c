@@ -49,10 +49,7 @@ bool bundle_find(const void *archive, u64 size, const char *name, struct bundle_
 	return false;
 }
 
-/*
- * name=value or name="value with blanks"; returns what follows, or NULL at the end.
- * The value is NULL if its quote does not end.
- */
+/* name=value or name="value with blanks". What follows, or NULL; no value: a quote without end. */
 static const char *field(const char *s, const char *end, const char **name, size_t *name_len,
 			 const char **value, size_t *value_len)
 {

@@ -32,10 +32,7 @@ static inline unsigned int arch_this_cpu(void);	/* arch_this()->cpu */
 static inline struct vcpu *arch_current(void);	/* arch_this()->current */
 /* How many are online; 0 before arch_this() has an answer. */
 static inline unsigned int arch_cpus(void);
-/*
- * Interrupt a pCPU. One that is exposed or idle then looks at its work bits: an interrupt by
- * itself says nothing. With any lock held.
- */
+/* Interrupt a pCPU, with any lock held: if exposed or idle it looks at its work bits then. */
 void arch_kick_cpu(unsigned int cpu);
 u32 arch_cpu_id(unsigned int cpu);	/* the number by which the hardware knows it */
 void arch_halt(void);	/* let interrupts in and wait for one; served when it returns */
@@ -65,10 +62,7 @@ void arch_roots_leave(void);
 /* Forget a page, small or large, or all, in both roots, on this pCPU. No guest entry is global. */
 void arch_tlb_flush_page(u64 va);
 void arch_tlb_flush_all(void);
-/*
- * May assembly serve system calls and returns by itself? Of all pCPUs, before each next runs a
- * guest. With any lock held.
- */
+/* May assembly serve system calls and returns by itself? For all pCPUs; with any lock held. */
 void arch_fast_paths(bool may);
 extern bool arch_1g_pages;
 /* Bits of a guest entry above the physical address width: reserved (inject PF_RESERVED). */
@@ -84,10 +78,7 @@ bool arch_frame_open(u64 mfn);
  */
 int arch_vcpu_init(struct vcpu *v);
 void arch_vcpu_free(struct vcpu *v);
-/*
- * Registers of a fresh start in virtual kernel mode, virtual IF = 0. @v runs nowhere, and is the
- * caller's alone.
- */
+/* Registers of a fresh start in virtual kernel mode, IF = 0. @v is the caller's alone. */
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp);
 /*
  * @v, of which arch_this()->current is the new value, gets this pCPU; or loses it: its address

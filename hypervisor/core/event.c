@@ -440,8 +440,7 @@ static s64 event_unmask(struct domain *d, u64 n)
 	atomic_and_u64(&ev->page->mask[port / 64], ~bit_of(port));
 	if (READ_ONCE(ev->page->pending[port / 64]) & bit_of(port)) {
 		if (p->interval_ns)
-			__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns,
-					 __ATOMIC_SEQ_CST);
+			__atomic_store_n(&p->next, arch_now_ns() + p->interval_ns, SEQ_CST);
 		port_raise(ev, ev->page, p, port);
 	}
 	return 0;
@@ -497,7 +496,7 @@ static s64 event_set(struct domain *d, u64 gpa)
 	WRITE_ONCE(p->vcpu, (u8)b.vcpu);
 	WRITE_ONCE(p->interval_ns, b.interval_ns);
 	/* the new interval begins now; what the old one held back comes first */
-	__atomic_store_n(&p->next, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&p->next, 0, SEQ_CST);
 	if (atomic_and_u64(&ev->deferred[port / 64], ~bit) & bit)
 		atomic_or_u64(pending, bit);
 	/* a raise on the old vCPU set the bit before: the new one has to know */

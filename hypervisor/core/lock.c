@@ -64,7 +64,7 @@ static void lock_taken(struct spinlock *l, unsigned int cpu, u16 ticket)
 static void lock_free(struct spinlock *l)
 {
 	l->checked = false;
-	__atomic_fetch_add(&l->next, LOCK_OFF_BY, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&l->next, LOCK_OFF_BY, SEQ_CST);
 }
 
 /* The tickets of those who came before and after lock_free() differ by LOCK_OFF_BY. */
@@ -99,7 +99,7 @@ bool spin_trylock(struct spinlock *l)
 		free = (u16)(owner + LOCK_OFF_BY);
 	if (check)
 		lock_order(l, arch_this_cpu(), false);
-	if (!__atomic_compare_exchange_n(&l->next, &free, (u16)(free + 1), false, __ATOMIC_SEQ_CST,
+	if (!__atomic_compare_exchange_n(&l->next, &free, (u16)(free + 1), false, SEQ_CST,
 					 __ATOMIC_RELAXED))
 		return false;
 	if (check)

@@ -67,7 +67,7 @@ bool spin_trylock(struct spinlock *l);
 
 static inline void spin_lock(struct spinlock *l)
 {
-	u16 ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_SEQ_CST);
+	u16 ticket = __atomic_fetch_add(&l->next, 1, SEQ_CST);
 
 	if (unlikely(__atomic_load_n(&l->owner, __ATOMIC_ACQUIRE) != ticket))
 		arch_lock_wait(l, ticket);

@@ -51,10 +51,7 @@ static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
 /* What the table does not name is the machine's own for domain 0, and nothing for others. */
 u64 gfn_lookup_machine(const struct domain *d, u64 gfn);
 
-/*
- * What stands for a gfn, for the *frame*: never GFN_TABLE, and GFN_EXTENT if the whole 2 MiB chunk
- * is one uniform extent. 0: nothing.
- */
+/* The frame's entry: never GFN_TABLE; GFN_EXTENT if its 2 MiB chunk is one extent; 0 = nothing. */
 static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
 {
 	u64 e = gfn_lookup_own(d, gfn_x(gfn));

@@ -34,12 +34,12 @@ static void pcpu_idle(struct cpu *c)
 	while (!(READ_ONCE(c->work) & (WORK_RESCHED | WORK_STOP))) {
 		pcpu_timer_arm();
 		if (READ_ONCE(c->work) & WORK_TIMER) {
-			__atomic_fetch_and(&c->work, ~WORK_TIMER, __ATOMIC_SEQ_CST);
+			__atomic_fetch_and(&c->work, ~WORK_TIMER, SEQ_CST);
 			pcpu_timers_due(c);
 			continue;
 		}
 		if (READ_ONCE(c->work) & WORK_ARCH) {
-			__atomic_fetch_and(&c->work, ~WORK_ARCH, __ATOMIC_SEQ_CST);
+			__atomic_fetch_and(&c->work, ~WORK_ARCH, SEQ_CST);
 			arch_work();
 			continue;
 		}
@@ -47,7 +47,7 @@ static void pcpu_idle(struct cpu *c)
 			arch_halt();
 		else
 			__atomic_fetch_and(&c->work, WORK_RESCHED | WORK_STOP | WORK_TIMER,
-					   __ATOMIC_SEQ_CST);
+					   SEQ_CST);
 	}
 	WRITE_ONCE(c->idle, false);
 }
@@ -86,7 +86,7 @@ static void schedule(struct cpu *c, struct regs *regs)
 	for (;;) {
 		u64 now = arch_now_ns();	/* the clock is dear: once for all of it */
 
-		__atomic_fetch_and(&c->work, ~WORK_RESCHED, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(&c->work, ~WORK_RESCHED, SEQ_CST);
 		if (prev && READ_ONCE(prev->domain->ended)) {
 			vcpu_put_away(c, prev, regs);
 			sched_pick_none(c->cpu, now);
@@ -133,7 +133,7 @@ void pcpu_work(struct regs *regs)
 	struct cpu *c = arch_this();
 	u32 work;
 
-	while ((work = __atomic_exchange_n(&c->work, 0, __ATOMIC_SEQ_CST))) {
+	while ((work = __atomic_exchange_n(&c->work, 0, SEQ_CST))) {
 		if (work & WORK_STOP)
 			arch_stop();
 		if (unlikely(work & WORK_ARCH))

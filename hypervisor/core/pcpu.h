@@ -17,10 +17,7 @@ struct parvus_vcpu_area;
 #define WORK_TIMER	16u
 #define WORK_ARCH	32u	/* what an interrupt left for arch_work() */
 
-/*
- * A part of the machine's own record of the pCPU (x86/arch.h). Each pCPU writes its own;
- * what others may read or write is marked [any].
- */
+/* A part of struct pcpu (x86/arch.h). Each writes its own; others read or write what is [any]. */
 struct cpu {
 	struct vcpu *current;	/* running vCPU or NULL */
 	struct parvus_vcpu_area *area;	/* of current; never NULL while a vCPU runs */
@@ -42,7 +39,7 @@ struct mmu_root {
 /* Also for one's own: an OR without LOCK can lose a bit that another pCPU sets meanwhile. */
 static inline void cpu_work_add(struct cpu *c, u32 bits)
 {
-	__atomic_fetch_or(&c->work, bits, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&c->work, bits, SEQ_CST);
 }
 
 /* The timer of this pCPU: for the next of its timers and the end of the slice. */

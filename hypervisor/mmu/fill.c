@@ -166,10 +166,7 @@ static enum fill_result fill_large(const struct fill *f, struct entry *at)
 	return FILL_DONE;
 }
 
-/*
- * Tables of the tree down to the leaf table, whose index goes to *index, or, where memory is
- * uniform, a large leaf: then *index is 0.
- */
+/* Tables down to the leaf table, *index; or, where memory is uniform, a large leaf: *index is 0. */
 static enum fill_result fill_tables(const struct fill *f, u32 *index)
 {
 	struct aspace *as = f->as;
@@ -263,10 +260,7 @@ static ALWAYS_INLINE void fill_neighbours(const struct fill *f, u32 l1, struct e
 		;
 }
 
-/*
- * Insert what the walk found into the tree. The shortest way, for a page beside the last one,
- * goes by the remembered leaf table alone.
- */
+/* Insert what the walk found. The shortest way goes by the remembered leaf table alone. */
 static enum fill_result fill(const struct fill *f)
 {
 	const struct shadow_recent *m = &f->v->shadow.recent;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The software TLB, as the rest of ring 0 sees it. Portable: core/arch.h says what touches
- * hardware, or the model TLB of the unit tests.
- */
+/* The software TLB, as the rest of ring 0 sees it; core/arch.h says what touches hardware. */
 #ifndef MMU_SHADOW_H
 #define MMU_SHADOW_H
 
@@ -31,10 +28,7 @@ enum shadow_result {
 	SHADOW_WAIT,		/* no frame for a first touch: the domain has to wait */
 };
 
-/*
- * Part of struct vcpu that belongs to the software TLB. Only the pCPU that runs the vCPU uses it,
- * but for .as, which flushers read.
- */
+/* Of struct vcpu: used by the pCPU that runs it alone, but for .as, which flushers read. */
 struct vcpu_shadow {
 	struct aspace *as;	/* what is loaded; never NULL once started */
 	struct aspace *anon;	/* this vCPU's id 0 */

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Offsets of structure members for entry.S. Compiled to assembly, never linked:
- * the build turns each "->NAME value" line into a #define.
- */
+/* Offsets for entry.S: compiled, never linked; the build makes a #define of each "->NAME value". */
 #include <core/hypercall.h>
 
 #define DEFINE(sym, val)	__asm__ volatile("\n->" #sym " %0" : : "i"(val))

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The registers of a vCPU: as after a reset, saved when it loses its pCPU, loaded when it
- * gets one, and as its guest knows them.
- */
+/* The registers of a vCPU: reset, saved, loaded, and as its guest knows them. */
 #include <x86/pv.h>
 #include <core/log.h>
 #include <parvus/control.h>

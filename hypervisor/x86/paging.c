@@ -96,10 +96,7 @@ void paging_fill_root(u64 *table)
 u64 arch_reserved_bits;
 bool arch_1g_pages;
 
-/*
- * The two roots of a CPU, for whatever vCPU runs there: the software TLB fills their lower and
- * guest slots, ours (256..271) stay.
- */
+/* The two roots of a CPU, whatever runs there: the software TLB fills all slots but 256..271. */
 void mmu_init_cpu(struct pcpu *p)
 {
 	/* top-level tables have to lie anywhere: CR3 takes all address bits in long mode */

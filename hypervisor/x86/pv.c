@@ -27,7 +27,7 @@ static bool guest_range(u64 va, size_t len)
 /* For an access by guest address, which uses the translations of this pCPU (core/arch.h). */
 static inline void expose(struct pcpu *p)
 {
-	__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
+	__atomic_exchange_n(&p->exposed, 1, SEQ_CST);
 	if (unlikely(READ_ONCE(p->work) & WORK_SERVE))
 		shadow_serve();
 }

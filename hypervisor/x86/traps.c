@@ -194,7 +194,7 @@ void trap_from_hypervisor(struct regs *regs)
 		if (shadow_fault(p->current, va, error, false, regs->rip, &error) == SHADOW_DONE &&
 		    may_retry(p, regs->rip))
 			fixup = regs->rip;
-		__atomic_exchange_n(&p->exposed, 1, __ATOMIC_SEQ_CST);
+		__atomic_exchange_n(&p->exposed, 1, SEQ_CST);
 		if (READ_ONCE(p->work) & WORK_SERVE)
 			shadow_serve();
 	}
