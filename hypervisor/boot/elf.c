@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The ELF64 loader. The file may be hostile: every offset and size is checked
- * against the file before it is used (System V gABI, ch. 4 and 5).
- */
+/* The ELF64 loader (System V gABI, ch. 4 and 5). A file may be hostile: all is checked first. */
 #include <boot/bundle.h>
 #include <core/lib.h>
 

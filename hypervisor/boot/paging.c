@@ -167,10 +167,7 @@ void memory_init(void)
 
 	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
 	frame_table = boot_alloc(frame_table_count * sizeof(struct frame_info), PAGE_SIZE);
-	/*
-	 * RAM is ours until somebody gets it, but for the first MiB, which belongs to the
-	 * firmware and is domain 0's to look at; FRAME_NONE is what is no RAM.
-	 */
+	/* RAM is ours until somebody gets it, but for the first MiB: domain 0 may look there */
 	for (i = 0; i < boot_info.ranges; i++) {
 		u64 n = max(boot_info.range[i].start, MIB(1)) >> PAGE_SHIFT;
 

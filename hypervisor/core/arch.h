@@ -72,10 +72,7 @@ bool arch_frame_open(u64 mfn);
 
 /* ---- the registers of a vCPU ---- */
 
-/*
- * Memory for the registers that struct vcpu does not hold (FPU): 0 or -PARVUS_ENOMEM.
- * arch_vcpu_free() takes back what is there, also after a failure.
- */
+/* For the registers that struct vcpu does not hold (FPU): 0 or -PARVUS_ENOMEM, to be freed, too. */
 int arch_vcpu_init(struct vcpu *v);
 void arch_vcpu_free(struct vcpu *v);
 /* Registers of a fresh start in virtual kernel mode, IF = 0. @v is the caller's alone. */

@@ -329,10 +329,7 @@ static u32 gfn_mapped(struct grant_domain *g, u32 gfn)
 	return times;
 }
 
-/*
- * Make the entry of a gfn what its mappings want. Busy ones want nothing, but the gfn
- * stays taken until they are gone. Returns true if a right went.
- */
+/* Make a gfn's entry what its mappings want; busy ones only keep it taken. True: a right went. */
 static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
 {
 	struct grant_domain *g = d->grants;

@@ -9,10 +9,7 @@
 
 #include <core/domain.h>
 
-/*
- * One entry per 2 MiB of guest-physical space, and, where the chunk is not one extent, a page of
- * 512 entries of the same form for its frames.
- */
+/* An entry per 2 MiB, and where such a chunk is no extent, a page of 512 for its frames, alike. */
 #define GFN_PRESENT	1ull
 #define GFN_WRITABLE	2ull
 #define GFN_EXTENT	4ull	/* of a chunk: one 2 MiB extent */

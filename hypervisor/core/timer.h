@@ -13,10 +13,7 @@ int timer_set(struct timer *t, unsigned int cpu, u64 deadline);
 /* The same, unless it is armed for that time or before; then it stays where it is. */
 int timer_set_before(struct timer *t, unsigned int cpu, u64 deadline);
 void timer_cancel(struct timer *t);
-/*
- * Fire all that are due. fire() runs under the heap's lock and must not come back here; it
- * may set t->deadline to a time to come, to be armed again.
- */
+/* Fire all that are due, under the heap's lock. fire() may set t->deadline, to be armed again. */
 void timer_run(unsigned int cpu, u64 now);
 /* Earliest deadline on @cpu, 0 = none. */
 u64 timer_next(unsigned int cpu);

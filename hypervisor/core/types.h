@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Base types and small macros. Frame numbers of different address spaces are
- * different types, so that a gfn never ends up where an mfn belongs.
- */
+/* Base types and small macros. A gfn never ends up where an mfn belongs: they are two types. */
 #ifndef CORE_TYPES_H
 #define CORE_TYPES_H
 

@@ -62,10 +62,7 @@ static struct aspace *clock_next(struct shadow_domain *sd, u32 *index, u32 *free
 	return NULL;
 }
 
-/*
- * Take up to EVICT_BATCH pages out of trees and back to the pool. Twice around the clock is
- * enough: the first round clears the accessed bits. No lock is held.
- */
+/* Up to EVICT_BATCH pages, in two rounds: the first clears accessed bits. No lock is held. */
 static unsigned int evict(struct vcpu *v)
 {
 	struct shadow_domain *sd = v->domain->shadow;

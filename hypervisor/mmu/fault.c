@@ -161,10 +161,7 @@ static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 
 	return verdict == REFUSED ? guest_fault(v, as, va) : SHADOW_DONE;
 }
 
-/*
- * The shortest way: the guest's entry in the remembered table is not present. That is a demand
- * fault of the guest's, and nothing of ours has to be looked at.
- */
+/* The shortest way: the guest's own entry is not present. Nothing of ours has to be looked at. */
 enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
 {
 	struct aspace *as = as_of(v, va);

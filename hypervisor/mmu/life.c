@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * A domain's shadows come and go: part of shadow.c. Nothing of the domain runs in any of these
- * functions, but for shadow_start(), where this vCPU alone does not.
- */
+/* A domain's shadows come and go, while nothing of it runs: part of shadow.c. */
 
 /*
  * What is known of the pool's pages is one allocation, so that domains above 33 GiB get less than

@@ -85,10 +85,7 @@ static void table_sweep(struct aspace *as, u32 index, const struct shadow_loss *
 		atomic_inc_u64(&as->gen);
 }
 
-/*
- * Every table of the domain that can hold leaves, in whatever tree, attached or not: a detached
- * leaf table keeps its entries, and a re-sync would bring them back.
- */
+/* Each table that can hold leaves, detached ones too: a re-sync would bring entries back. */
 static void sweep(struct domain *d, const struct shadow_loss *l)
 {
 	struct shadow_domain *sd = d->shadow;

@@ -75,10 +75,7 @@ extern bool shadow_exact;
 /* Bind v's address space to this pCPU before it runs, and let go of it after: roots come and go. */
 void shadow_load(struct vcpu *v);
 void shadow_unload(struct vcpu *v);
-/*
- * Called with interrupts off on every C exit to the guest, and by whoever
- * waits: serve flush requests of others. See core/arch.h for the protocol.
- */
+/* Serve flush requests of others: on each C exit to the guest, by whoever waits (core/arch.h). */
 void shadow_serve(void);
 
 /*

@@ -145,10 +145,7 @@ static void as_change(struct vcpu *v, struct aspace *as)
 		as_put(v->domain->shadow, old);
 }
 
-/*
- * Catch up with flushes of others. gen is read first, so that a change that comes meanwhile
- * leaves seen behind it, and the next look finds it.
- */
+/* Catch up with flushes of others. gen first: a change that comes meanwhile is found next. */
 void shadow_serve(void)
 {
 	unsigned int cpu = arch_this_cpu();

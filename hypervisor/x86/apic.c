@@ -154,10 +154,7 @@ u64 arch_timer_late(void)
 	return late;
 }
 
-/*
- * One shot at a TSC value; one that is past fires at once. Called at every change of vCPU, so
- * the value that is armed already costs nothing.
- */
+/* One shot at a TSC value; one that is past fires at once. What is armed already costs nothing. */
 void apic_timer_arm(u64 deadline)
 {
 	struct pcpu *p = this_pcpu();

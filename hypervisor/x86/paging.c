@@ -113,10 +113,7 @@ void mmu_init_cpu(struct pcpu *p)
 		arch_reserved_bits |= 1ull << 63;
 }
 
-/*
- * What is no RAM and not the hypervisor's: domain 0 drives the devices. The APICs stay ours,
- * for who can send interrupts can stop every CPU.
- */
+/* What is no RAM and not ours is for devices; whoever has an APIC could stop every CPU. */
 bool arch_frame_open(u64 n)
 {
 	const struct frame_info *f = frame_info(_mfn(n));
