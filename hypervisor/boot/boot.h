@@ -39,8 +39,7 @@ bool boot_parse(u32 magic, u64 info);
 /* Is "name=value" on the command line? */
 bool boot_option_is(const char *name, const char *value);
 
-/* paging.c: final page tables; afterwards all RAM is at phys_to_virt(). */
-void paging_init(void);
+void paging_init(void);	/* paging.c: final page tables; afterwards all RAM is at phys_to_virt() */
 /* The next piece of free RAM in [p->end, high), in whole pages. False: there is none. */
 bool boot_free_next(struct boot_piece *p, u64 high);
 /* boot memory: whole zeroed pages, before the frame allocator is there */

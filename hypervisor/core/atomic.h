@@ -16,14 +16,7 @@
 #define smp_mb()		__atomic_thread_fence(SEQ_CST)
 #define smp_load_acquire(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #ifdef HV_NATIVE	/* a unit test looks at what has been published by then (rules 76, 77) */
-extern void (*native_on_release)(const void *at), (*native_on_or)(const void *at),
-	(*native_on_and)(const void *at);
-#define atomic_done(hook, p) ((void)(hook && (hook(p), 1)))
-#define smp_store_release(p, v) ({ \
-	if (native_on_release) \
-		native_on_release(p); \
-	__atomic_store_n(p, v, __ATOMIC_RELEASE); \
-})
+#include <native_atomic.h>
 #else
 #define atomic_done(hook, p)	((void)0)
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)

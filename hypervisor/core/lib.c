@@ -79,14 +79,8 @@ int hv_vsnprintf(char *buf, size_t size, const char *fmt, va_list ap)
 			v = longs ? va_arg(ap, u64) : va_arg(ap, u32);
 			out_number(&o, v, *fmt == 'x' ? 16 : 10, false, width, pad);
 			break;
-		case 'p':
-			out_number(&o, (u64)va_arg(ap, void *), 16, false, 16, '0');
-			break;
 		case 's':
 			out_string(&o, va_arg(ap, const char *), width, precision);
-			break;
-		case 'c':
-			out_put(&o, (char)va_arg(ap, int));
 			break;
 		default:
 			out_put(&o, *fmt);

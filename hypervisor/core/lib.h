@@ -16,7 +16,7 @@ int memcmp(const void *a, const void *b, size_t n);
 size_t strlen(const char *s);
 #endif
 
-/* As snprintf: %d %u %x %lx %lu %llx %p %s %c, width, zero padding; returns the full length. */
+/* As snprintf: %d %u %x %lx %lu %llx %s, width, zero padding; returns the full length. */
 int hv_snprintf(char *out, size_t size, const char *fmt, ...) __printf(3, 4);
 int hv_vsnprintf(char *out, size_t size, const char *fmt, va_list ap);
 /* Reserved fields. */
@@ -28,8 +28,7 @@ static inline bool all_zero(const u64 *words, unsigned int n)
 		bits |= words[n];
 	return !bits;
 }
-/* The value of a hexadecimal digit, or 99. */
-u32 hex_digit(char c);
+u32 hex_digit(char c);	/* the value of a hexadecimal digit, or 99 */
 /* "64M", "0x10k", "2G": false if it is not a number with one suffix or overflows. */
 bool parse_size(const char *s, size_t len, u64 *out);
 

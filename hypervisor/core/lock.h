@@ -60,8 +60,7 @@ extern enum lock_checks lock_checks;
 
 /* Called by arch_lock_wait() alone, which is how the fast path hardly ever gets here. */
 KEEPS_REGISTERS void lock_wait(struct spinlock *l, u32 ticket);
-/* A lock in memory that is new. */
-void spin_init(struct spinlock *l, enum lock_rank rank);
+void spin_init(struct spinlock *l, enum lock_rank rank);	/* a lock in memory that is new */
 /* Takes it if it is free. In any order: who does not wait cannot wait for ever. */
 bool spin_trylock(struct spinlock *l);
 

@@ -49,7 +49,6 @@ extern enum log_level log_limit;
 #define LOG_RING	65536u
 u32 log_read(u64 *from, char *out, u32 size, u64 *end);
 
-/* Warnings (log_warn and worse) since boot; debug_info shows it. */
-u64 log_warnings(void);
+u64 log_warnings(void);	/* warnings (log_warn and worse) since boot; debug_info shows it */
 
 #endif

@@ -53,11 +53,9 @@ void sched_set_weight(struct domain *d, u64 weight);
 void sched_set_cap(struct domain *d, u32 percent, u64 now);
 /* 0, or -PARVUS_EINVAL if no pCPU of the mask is online. A vCPU on one outside leaves it. */
 int sched_set_affinity(struct vcpu *v, u64 mask, u64 now);
-/* The domain's structure is about to go. */
-void sched_domain_gone(struct domain *d);
+void sched_domain_gone(struct domain *d);	/* the domain's structure is about to go */
 
-/* Time run, the current run included. */
-u64 sched_run_ns(struct vcpu *v, u64 now);
+u64 sched_run_ns(struct vcpu *v, u64 now);	/* time run, the current run included */
 struct sched_cpu_stats {
 	u64 idle_ns, busy_ns;
 	u64 switches;		/* changes to another vCPU */

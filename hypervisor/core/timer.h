@@ -15,7 +15,6 @@ int timer_set_before(struct timer *t, unsigned int cpu, u64 deadline);
 void timer_cancel(struct timer *t);
 /* Fire all that are due, under the heap's lock. fire() may set t->deadline, to be armed again. */
 void timer_run(unsigned int cpu, u64 now);
-/* Earliest deadline on @cpu, 0 = none. */
-u64 timer_next(unsigned int cpu);
+u64 timer_next(unsigned int cpu);	/* earliest deadline on @cpu, 0 = none */
 
 #endif

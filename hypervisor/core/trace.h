@@ -13,8 +13,7 @@ extern u32 trace_mask;
 void trace_write(u32 event, u32 domain, u32 vcpu, u64 a0, u64 a1);
 /* PARVUS_CONTROL_TRACE, @t as the guest gave it. 0, -PARVUS_EINVAL or -PARVUS_ENOMEM. */
 int trace_read(struct parvus_control_trace *t);
-/* Stop, and give the memory back. */
-void trace_off(void);
+void trace_off(void);	/* stop, and give the memory back */
 
 /* @v = NULL: no vCPU. */
 static inline void trace(u32 event, const struct vcpu *v, u64 a0, u64 a1)

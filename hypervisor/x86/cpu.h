@@ -144,8 +144,7 @@ extern struct power {
 } power;
 noreturn void power_off(void);
 
-/* smp.c: start the other CPUs, from the page at @pa. */
-void smp_init(u64 pa);
+void smp_init(u64 pa);	/* smp.c: start the other CPUs, from the page at @pa */
 
 /* apic.c */
 void apic_init_cpu(void);

@@ -27,8 +27,7 @@ extern u64 hv_root;		/* CR3 value with no guest in it; set once at boot */
 #define HV_PS		128ull
 #define HV_NX		(1ull << 63)
 
-/* Rights of data: HV_P, HV_W, and HV_NX where the CPU has it. */
-u64 paging_data(void);
+u64 paging_data(void);	/* rights of data: HV_P, HV_W, and HV_NX where the CPU has it */
 /*
  * Map [pa, end) of hv_root at HV_BASE + pa, in steps of 4 KiB, 2 MiB or 1 GiB. @page gives the
  * zeroed pages of new tables. The caller flushes, on every CPU that may hold what was there.
@@ -38,8 +37,7 @@ void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void));
 void paging_map_page(u64 va, const void *page);
 /* Fill slots 256..271 of a guest root: the hypervisor's own. */
 void paging_fill_root(u64 *root);
-/* Map registers of a device, uncached, on this CPU. */
-void *mmio_map(u64 pa, u64 bytes);
+void *mmio_map(u64 pa, u64 bytes);	/* map registers of a device, uncached, on this CPU */
 /* The last act of start: boot's part of the image goes, the domains run. */
 noreturn void boot_discard(void);
 

@@ -27,22 +27,15 @@ static void print_symbol(u64 at)
 {
 	u64 off = at - (u64)image_start;
 	char line[160];
-	u32 lo = 0, hi = symbol_count;
+	u32 i;
 
-	if (at < (u64)image_start || at >= (u64)image_end || !hi) {
+	for (i = 0; i + 1 < symbol_count && symbol_table[i + 1].offset <= off; i++)
+		;
+	if (at < (u64)image_start || at >= (u64)image_end || !symbol_count)
 		hv_snprintf(line, sizeof(line), "  [%lx]\n", at);
-	} else {
-		while (hi - lo > 1) {
-			u32 mid = (lo + hi) / 2;
-
-			if (symbol_table[mid].offset <= off)
-				lo = mid;
-			else
-				hi = mid;
-		}
+	else
 		hv_snprintf(line, sizeof(line), "  [%lx] %s+0x%lx\n", at,
-			    &symbol_names[symbol_table[lo].name], off - symbol_table[lo].offset);
-	}
+			    &symbol_names[symbol_table[i].name], off - symbol_table[i].offset);
 	log_raw(line);
 }
 

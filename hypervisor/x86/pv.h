@@ -12,8 +12,7 @@
 /* pv.c */
 /* Deliver exception or vector @vector to the running vCPU; kills its domain if it cannot be. */
 void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error);
-/* Says whether a vector waits. */
-bool exit_slow_update(struct pcpu *p, struct vcpu *v);
+bool exit_slow_update(struct pcpu *p, struct vcpu *v);	/* says whether a vector waits */
 /* Push a page fault on the guest, remembering it for the prefill at iret. */
 void guest_page_fault(struct vcpu *v, struct regs *regs, u64 va, u32 error);
 /* The context of a frame rip cs rflags rsp ss with virtual selectors. */

@@ -154,17 +154,16 @@ void smp_init(u64 pa)
 	pcpus[0]->apic_id = me;
 	pcpus[0]->online = true;
 	for (i = 0; i < firmware.cpus && pa; i++) {
+		u32 id = firmware.cpu_apic_id[i];
 		struct pcpu *p;
 
-		if (firmware.cpu_apic_id[i] == me || cpus_online == MAX_CPUS)
+		if (id == me || cpus_online == MAX_CPUS || (id > 254 && !cpu_features.x2apic))
 			continue;
-		if (firmware.cpu_apic_id[i] > 254 && !cpu_features.x2apic)
-			continue;
-		p = pcpu_new(cpus_online, firmware.cpu_apic_id[i]);
+		p = pcpu_new(cpus_online, id);
 		start_one(pa, p);
 		if (!READ_ONCE(p->online)) {
-			log_warn("smp: CPU with APIC id %u does not start", p->apic_id);
-			apic_send(p->apic_id, 0x4500);	/* and must not later, when boot/ is gone */
+			log_warn("smp: CPU with APIC id %u does not start", id);
+			apic_send(id, 0x4500);	/* and must not later, when boot/ is gone */
 			pcpus[cpus_online] = NULL;
 			continue;
 		}

@@ -19,7 +19,7 @@ includes() (
 	grep -oE '^[ 	]*#[ 	]*include[ 	]*[<"][^>"]*[>"]' core/*.[ch] mmu/*.[ch] |
 		sed -E 's/^([^:]*):[ 	]*#[ 	]*include[ 	]*/\1:/' |
 		grep -vE '^[^:]*:<(core|mmu|parvus)/|^[^:]*:<std[a-z]*\.h>$|^core/lib\.h:<string\.h>$|^mmu/[^:]*:"[^/]*"$' |
-		grep -vE '^core/arch\.h:<(x86/arch|native_arch)\.h>$' |
+		grep -vE '^core/(arch\.h:<(x86/arch|native_arch)|atomic\.h:<native_atomic)\.h>$' |
 		sed 's|^\([a-z]*\)/|\1: &|; s/:\([<"]\)/: includes \1/'
 	grep -nE '^[ 	]*#[ 	]*include[ 	]*[<"]boot/' core/* mmu/* x86/* | sed 's/^/boot: /'
 	# assembly: the word, outside of a comment

@@ -39,12 +39,8 @@ END_TEST
 
 START_TEST(others)
 {
-	char out[64];
-
-	SAME("%c%c %%", 'a', 'z');
+	SAME("%u %%", 1);
 	SAME("%s", "");
-	ck_assert_int_eq(hv_snprintf(out, sizeof(out), "%p", (void *)0x1234), 16);
-	ck_assert_str_eq(out, "0000000000001234");
 }
 END_TEST
 
