@@ -45,7 +45,7 @@ bool boot_free_next(struct boot_piece *p, u64 high);
 /* boot memory: whole zeroed pages, before the frame allocator is there */
 void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
-u64 free_modules(void);		/* and the modules, when all is built */
+u64 free_modules(void);		/* and the modules above 1 MiB, when all is built; frames */
 
 /* acpi.c */
 void acpi_init(void);

@@ -141,7 +141,6 @@ void paging_init(void)
 	write_cr3(hv_root);
 }
 
-/* The modules are built: their memory, above the first MiB, is anybody's. Returns frames. */
 u64 free_modules(void)
 {
 	u64 total = 0;

@@ -78,9 +78,8 @@ void arch_vcpu_free(struct vcpu *v);
 /* Registers of a fresh start in virtual kernel mode, IF = 0. @v is the caller's alone. */
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp);
 /*
- * @v, of which arch_this()->current is the new value, gets this pCPU; or loses it: its address
- * space is unloaded and its counters are folded. @regs: the guest's general registers, at the top
- * of this pCPU's stack.
+ * @v, arch_this()->current, gets this pCPU; or loses it: its address space is unloaded, its
+ * counters are folded. @regs: the guest's general registers, at the top of this pCPU's stack.
  */
 void arch_context_load(struct vcpu *v, struct regs *regs);
 void arch_context_save(struct vcpu *v, const struct regs *regs);

@@ -339,15 +339,6 @@ static void destroy_whole(struct domain *d)
 		arch_breathe();
 }
 
-/* Off; or again, if that was the reason and the command line allows it. */
-static void machine_ends(u32 reason)
-{
-	log_info("last domain ended; a timer was %lu ticks late at the most",
-		 (unsigned long)arch_timer_late());
-	log_raw("parvus: off\n");
-	arch_power_off(reason == PARVUS_SHUTDOWN_REBOOT && reboot_allowed);
-}
-
 void domain_destroy(struct domain *d)
 {
 	bool ran = d->state == DOMAIN_RUNNING;
@@ -356,8 +347,12 @@ void domain_destroy(struct domain *d)
 	WRITE_ONCE(d->state, DOMAIN_DYING);
 	destroy_whole(d);
 	/* one that could not be built is no end: the next of the bundle may be better */
-	if (!domains_count() && ran)
-		machine_ends(reason);
+	if (domains_count() || !ran)
+		return;
+	log_info("last domain ended; a timer was %lu ticks late at the most", arch_timer_late());
+	log_raw("parvus: off\n");
+	/* or again, if that was the reason and the command line allows it */
+	arch_power_off(reason == PARVUS_SHUTDOWN_REBOOT && reboot_allowed);
 }
 
 /* The state changes only under the lock; false: it was not @from. */
@@ -405,9 +400,8 @@ void domain_kill_other(struct domain *d, const char *why)
 }
 
 /*
- * Domain 0's last vCPU is gone: so is everything. No control call runs any more. Domains
- * that run are destroyed by their own last vCPU, the others here: those which were not
- * running when that became so.
+ * Domain 0's last vCPU is gone: so is everything. Domains that run are destroyed by their own last
+ * vCPU, the others here: those which were not running when that became so.
  */
 static void control_ends(void)
 {

@@ -9,9 +9,8 @@
 /* domain.c: a new domain's empty tables; 0 or -PARVUS_ENOMEM. */
 int grant_domain_init(struct domain *d);
 /*
- * domain.c, when no vCPU of it runs and its shadows are gone: what it maps it maps no more,
- * what it offers nobody maps any more. True: somebody still maps frames of it, so that
- * grant_ghost() has to be asked about each.
+ * When no vCPU of it runs and its shadows are gone: its mappings and offers end. True: somebody
+ * maps frames of it still, and grant_ghost() has to be asked about each.
  */
 bool grant_domain_destroy(struct domain *d);
 /* domain.c, with the last reference: the tables go. */

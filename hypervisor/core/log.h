@@ -42,9 +42,8 @@ extern bool log_to_serial;
 extern enum log_level log_limit;
 
 /*
- * The last LOG_RING bytes of the log by position, which counts all ever written. Copies up
- * to @size from *@from on, moved up to the oldest kept and down to *@end, what is written
- * so far. Returns how many.
+ * The last LOG_RING bytes by position, of all ever written. Up to @size from *@from, moved into
+ * what is kept; *@end is what is written so far. Returns how many.
  */
 #define LOG_RING	65536u
 u32 log_read(u64 *from, char *out, u32 size, u64 *end);

@@ -115,9 +115,8 @@ int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
 /* @n bytes within one frame on both sides. 0, -PARVUS_EFAULT or -PARVUS_ENOMEM (none to touch). */
 int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
 /*
- * Between these two a pCPU may use a pointer to a frame that it found in a gfn table: a
- * frame goes back to the allocator after guest_access_wait(), which waits for the others
- * that were between them. Nobody waits for anything in between.
+ * Between these two a pCPU may use a pointer to a frame of a gfn table, and waits for nothing: a
+ * frame goes back to the allocator after guest_access_wait(), which waits for those in between.
  */
 void guest_access_begin(void);
 void guest_access_end(void);

@@ -590,7 +590,6 @@ void sched_tick(unsigned int cpu, u64 now)
 		balance(cpu, now);
 }
 
-/* Going to sleep unless something is pending; the caller then reschedules. */
 bool sched_block(struct vcpu *v)
 {
 	HELD(&lock_queue_of(v)->lock);

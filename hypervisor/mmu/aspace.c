@@ -86,9 +86,8 @@ static void as_put(struct shadow_domain *sd, struct aspace *as)
 }
 
 /*
- * The level of a pool page, looked at without the lock of its tree: when it is that of a table,
- * .as is what goes with it (rule 76). With sd->lock held, the page cannot go to the pool and come
- * back in another tree meanwhile.
+ * The level of a pool page, without the lock of its tree: when it is a table's, .as goes with it
+ * (rule 76). sd->lock keeps it from going to the pool and coming back in another tree.
  */
 static inline u8 page_level(const struct shadow_page *p)
 {
@@ -96,9 +95,8 @@ static inline u8 page_level(const struct shadow_page *p)
 }
 
 /*
- * The page is a table of @as, of level 1 to @top: asked again under as->lock, since it may have
- * gone before that. The level is read first here, too: a page that went to another tree has
- * either no such level yet, or names that tree.
+ * A table of @as, of level 1 to @top: asked again under as->lock, as it may have gone. The level is
+ * read first: a page of another tree has no such level yet, or names that tree.
  */
 static inline bool page_is_of(const struct shadow_page *p, const struct aspace *as, u8 top)
 {

@@ -63,9 +63,8 @@ static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
 }
 
 /*
- * The same fault again and again, though each time an entry was made that permits the access. New
- * address spaces begin with the same generation, and their kernels with the same fault: so the
- * id is compared, too, which Linux never uses twice.
+ * The same fault again and again, though an entry was made that permits it. New address spaces
+ * begin alike, with the same generation and fault: so the id is compared, too.
  */
 static bool stuck(struct vcpu *v, const struct aspace *as, u64 rip, u64 va)
 {

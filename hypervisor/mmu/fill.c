@@ -27,9 +27,8 @@ enum fill_result {
 };
 
 /*
- * A table from the reserve. Its entries are zero: the pool has no other pages. The level comes
- * last: by it an eviction and a sweep, which do not have as->lock yet, take the page for a table
- * and go to the address space that it names (rule 76).
+ * A table from the reserve, all zero as the pool is. The level comes last: by it an eviction and a
+ * sweep, without as->lock yet, take the page for a table of the aspace that it names (rule 76).
  */
 static u32 table_new(const struct fill *f, u32 parent, unsigned int slot, u8 level)
 {

@@ -12,9 +12,8 @@
  */
 
 /*
- * A detached entry: not present, and its address bits are zero, since a CPU with L1TF reads
- * ahead through the address of an entry that is not present (rule 10). The pool index stands in
- * bits 1..11 and 52..62.
+ * A detached entry: not present, its address bits zero, for a CPU with L1TF reads ahead through
+ * them (rule 10). The pool index is in bits 1..11 and 52..62.
  */
 static inline struct entry detached(u32 index)
 {
@@ -146,9 +145,8 @@ static void leaf_drop(struct domain *d, struct entry e)
 }
 
 /*
- * Put a leaf in the place of what is there. When that was another frame, the guest exchanged a
- * live entry and did not flush: TLBs may hold the old one, and gen says that they are behind,
- * else the old frame could be given away while one still reaches it.
+ * Put a leaf in the place of what is there. If that was another frame, the guest did not flush: gen
+ * says that TLBs are behind, else the old frame could go while one still reaches it.
  */
 static void leaf_exchange(struct aspace *as, struct entry *at, struct leaf l)
 {

@@ -22,8 +22,6 @@
  * changed it, or the flush sees the fill (rules 1, 7, 8). No CPU waits for another
  * with a lock held; pages that left a tree return to the pool after the shootdown.
  *
- * Lock order: aspace.lock, then shadow_domain.lock.
- *
  * This file is the unit that is compiled, and the order below is a ladder: a part calls only
  * parts above it (tests/system/ladder.sh). Read them in this order. They are one unit because
  * the way of a fault crosses six of them: as separate objects a page fault costs 2 % more.

@@ -8,9 +8,8 @@
  */
 
 /*
- * The only way to a guest page table: plain RAM of the domain, writable. Anything else would let
- * a guest that names a device, or a frame granted to it for reading, as its page table read the
- * one and set accessed bits in the other, by our hand.
+ * The only way to a guest page table: plain RAM of the domain, writable. Else a guest that names a
+ * device or a frame granted for reading could read the one, set bits in the other, by our hand.
  */
 static inline u64 *guest_table(const struct domain *d, u64 gfn)
 {
@@ -130,9 +129,8 @@ static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, struct aspace *as, u6
 }
 
 /*
- * Set the accessed bit on the way down, and the dirty bit in the leaf of a write. False: the
- * guest changed an entry since the walk read it, and the walk has to be made again. A plain
- * store would write the old entry over the new one.
+ * Set the accessed bit on the way down, and the dirty bit in the leaf of a write. False: walk
+ * again, for the guest changed an entry meanwhile; a plain store would write the old one back.
  */
 static bool guest_mark(struct guest_walk *w, bool write)
 {

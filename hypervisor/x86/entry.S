@@ -576,13 +576,9 @@ ist_from_guest:
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rsp, %rax
 	mov	%gs:PCPU_stack_top, %rsp
-	pushq	48(%rax)			/* ss */
-	pushq	40(%rax)			/* rsp */
-	pushq	32(%rax)			/* rflags */
-	pushq	24(%rax)			/* cs */
-	pushq	16(%rax)			/* rip */
-	pushq	8(%rax)				/* error code */
-	pushq	(%rax)				/* vector */
+	.irp	at, 48, 40, 32, 24, 16, 8, 0	/* ss rsp rflags cs rip, error code, vector */
+	pushq	\at(%rax)
+	.endr
 	mov	%gs:PCPU_scratch + 8, %rax
 	jmp	trap_guest
 

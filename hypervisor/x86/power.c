@@ -24,18 +24,13 @@ void power_off(void)
 	halt_forever();
 }
 
-static noreturn void machine_reboot(void)
+void arch_power_off(bool reboot)
 {
+	if (!reboot)
+		power_off();
 	if (power.reset_port)
 		outb(power.reset_port, power.reset_value);
 	outb(0xcf9, 6);		/* the chipset's reset register: full reset */
 	outb(0x64, 0xfe);	/* the keyboard controller pulls the CPU's reset line */
 	halt_forever();
-}
-
-void arch_power_off(bool reboot)
-{
-	if (reboot)
-		machine_reboot();
-	power_off();
 }

@@ -25,7 +25,8 @@ includes() (
 	# assembly: the word, outside of a comment
 	grep -nwE '__asm__|asm' core/*.[ch] mmu/*.[ch] |
 		grep -vE '^core/atomic.h:[0-9]+:#define barrier\(\)[^;]*"" ::: "memory"\)$' |
-		grep -vE '^core/atomic.h:[0-9]+:	__asm__\("cmp %2, %1; sbb %0, %0" ' | sed 's/^/x86: /'
+		grep -vE '^core/atomic.h:[0-9]+:	__asm__\("cmp %2, %1; sbb %0, %0" ' |
+		sed 's/^/x86: /'
 	grep -lwE '__asm__|asm' boot/*.[ch] | grep -v '^boot/start.c$' | sed 's/^/x86: /'
 )
 
