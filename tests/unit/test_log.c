@@ -4,7 +4,6 @@
  * bytes of it a domain may have: 16 KiB, and 2 KiB a second.
  */
 #include "native.h"
-#include <core/console.h>
 #include <core/log.h>
 
 #define GPA	0x2000ull
