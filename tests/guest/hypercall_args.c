@@ -211,6 +211,16 @@ static void buffers(void)
 	EXPECT_EQ(m[4].result, 0);
 	for (int i = 5; i < 8; i++)
 		BAD(m[i].result, PARVUS_EINVAL);
+	/* a list that is gone on with behind its third entry, its last, and one it has not */
+	m[2].result = m[3].result = 77;
+	EXPECT_EQ(hypercall(PARVUS_HC_multicall | 3ull << 32, pa(buf), 8, 0, 0, 0, 0), 0);
+	EXPECT_EQ(m[2].result, 77);
+	BAD(m[3].result, PARVUS_ENOSYS);
+	m[3].result = 77;
+	EXPECT_EQ(hypercall(PARVUS_HC_multicall | 8ull << 32, pa(buf), 8, 0, 0, 0, 0), 0);
+	EXPECT_EQ(m[3].result, 77);
+	BAD(hypercall(PARVUS_HC_multicall | 9ull << 32, pa(buf), 8, 0, 0, 0, 0), PARVUS_EINVAL);
+	BAD(hypercall(PARVUS_HC_nop | 1ull << 32, 0, 0, 0, 0, 0, 0), PARVUS_ENOSYS);
 }
 
 /* The members of the structures are for event_bad.c and device.c. */
