@@ -6,6 +6,7 @@ HV_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fpie -mcmodel=small -mno-red-zone
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fvisibility=hidden \
 	-fno-strict-aliasing -fno-common -fms-extensions -fno-omit-frame-pointer \
 	-fno-asynchronous-unwind-tables \
+	-mindirect-branch=thunk-extern -mindirect-branch-register -fno-jump-tables \
 	-ffile-prefix-map=$(CURDIR)/= \
 	-Wall -Wextra -Wshadow -Wundef -Wmissing-prototypes -Wstrict-prototypes -Werror \
 	-Ihypervisor -Ipv-abi/include -I$(O)/gen -I$(HV_O)

@@ -38,6 +38,8 @@ extern char trampoline_start[], trampoline_end[];	/* boot.S */
 bool boot_parse(u32 magic, u64 info);
 /* Is "name=value" on the command line? */
 bool boot_option_is(const char *name, const char *value);
+/* Find out what measures this CPU needs (x86/measures.h), and take the others from the code. */
+void measures_init(void);
 
 void paging_init(void);	/* paging.c: final page tables; afterwards all RAM is at phys_to_virt() */
 /* The next piece of free RAM in [p->end, high), in whole pages. False: there is none. */

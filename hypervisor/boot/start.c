@@ -4,6 +4,7 @@
  *   log=com1       the log on the serial line too     loglevel=debug|info|warning
  *   debug=calls    serve the debug_* hypercalls       mmu=exact  forget at every switch
  *   debug=1        and check the order of locks
+ *   smt=off|on     one thread of each core, or all; else one where a thread sees its sibling's data
  *   probe=1        a timer every 20,000 ticks, to learn how long interrupts are off
  *   reboot=yes     reboot when the last domain asked for it
  */
@@ -48,6 +49,7 @@ void boot_main(u32 magic, u64 info)
 	shadow_exact = boot_option_is("mmu", "exact");
 
 	cpu_detect();
+	measures_init();	/* while code can be written */
 	cpu_init();
 	paging_init();
 	memory_init();

@@ -95,6 +95,7 @@ void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r);
 u64 arch_now_ns(void);		/* since boot; never goes back */
 void arch_timer_arm(u64 ns);	/* the one interrupt of this pCPU's timer: when; 0 = none */
 u64 arch_timer_late(void);	/* TSC ticks that it came late at the most: interrupts were off */
+u64 arch_measures(void);	/* PARVUS_MEASURE_STATE() of what is done about CPUs that leak */
 void arch_clock_fill(void *record);	/* a guest's pvclock record, PARVUS_CLOCK_SIZE bytes */
 struct arch_clock {		/* what was found at boot */
 	u64 tsc_khz, wall_sec;

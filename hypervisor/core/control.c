@@ -77,7 +77,8 @@ static int control_machine(union control *c)
 		.frames_total = frames_total_count(), .frames_free = frames_free_count(),
 		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
 		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
-		.wall_sec = arch_clock().wall_sec, .features = { features_word0() },
+		.wall_sec = arch_clock().wall_sec,
+		.features = { features_word0(), arch_measures() },
 		.ports = event_ports_total(), .devices = device_count(NULL),
 		.grants = (u32)grant_offers_total(), .mappings = (u32)grant_mappings_total(),
 		.flags = debug_enabled ? PARVUS_START_DEBUG : 0,
@@ -378,7 +379,7 @@ static int control_vcpu(struct domain *d, union control *c)
 
 	if (a->vcpu >= d->vcpu_count)
 		return hv_error(PARVUS_ENOENT);
-	o = d->vcpus[a->vcpu];
+	o = domain_vcpu(d, a->vcpu);
 	state = READ_ONCE(o->state);
 	a->state = state == VCPU_STOPPED ? PARVUS_VCPU_STOPPED :
 		   state == VCPU_BLOCKED ? PARVUS_VCPU_BLOCKED :
@@ -401,7 +402,8 @@ static int control_pin(struct domain *d, union control *c)
 {
 	if (c->vcpu.vcpu >= d->vcpu_count)
 		return hv_error(PARVUS_ENOENT);
-	return sched_set_affinity(d->vcpus[c->vcpu.vcpu], c->vcpu.affinity, arch_now_ns());
+	return sched_set_affinity(domain_vcpu(d, c->vcpu.vcpu), c->vcpu.affinity,
+				  arch_now_ns());
 }
 
 static int control_regs(struct domain *d, union control *c)
@@ -413,7 +415,7 @@ static int control_regs(struct domain *d, union control *c)
 		return hv_error(PARVUS_EINVAL);
 	if (a->vcpu >= d->vcpu_count)
 		return hv_error(PARVUS_ENOENT);
-	o = d->vcpus[a->vcpu];
+	o = domain_vcpu(d, a->vcpu);
 	if ((d->state == DOMAIN_RUNNING && !d->pauses) || READ_ONCE(o->on_cpu))
 		return hv_error(PARVUS_EBUSY);
 	*a = (struct parvus_control_regs){ .size = sizeof(*a), .version = 1, .domain = a->domain,

@@ -93,6 +93,13 @@ struct domain {
 	struct sched_domain sched;
 };
 
+/* A vCPU by the number that a guest gave, which was checked: in range by speculation, too. */
+static inline struct vcpu *domain_vcpu(const struct domain *d, u64 n)
+{
+	return d->vcpus[n & (MAX_VCPUS - 1)];
+}
+BUILD_ASSERT(!(MAX_VCPUS & (MAX_VCPUS - 1)));
+
 /* By number modulo MAX_DOMAINS, NULL = free. Changes under the build/destroy path alone. */
 extern struct domain *domains[MAX_DOMAINS];
 

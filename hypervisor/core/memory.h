@@ -41,6 +41,7 @@ static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
 {
 	if (unlikely(n >= d->max_gfn))
 		return 0;
+	n &= index_mask(n, d->max_gfn);
 	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]),
 			       n & (EXTENT_FRAMES - 1));
 }

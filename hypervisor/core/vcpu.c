@@ -103,7 +103,7 @@ static struct vcpu *vcpu_arg(struct vcpu *v, u64 n)
 {
 	if (n == PARVUS_VCPU_SELF)
 		return v;
-	return n < v->domain->vcpu_count ? v->domain->vcpus[n] : NULL;
+	return n < v->domain->vcpu_count ? domain_vcpu(v->domain, n) : NULL;
 }
 
 static ALWAYS_INLINE int mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
@@ -171,7 +171,7 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 
 	if (vcpu >= v->domain->vcpu_count)
 		return hv_error(PARVUS_EINVAL);
-	o = v->domain->vcpus[vcpu];
+	o = domain_vcpu(v->domain, vcpu);
 	if (guest_read(v->domain, gpa, &c, sizeof(c)))
 		return hv_error(PARVUS_EFAULT);
 	if (c.size != sizeof(c) || c.version != 1 ||

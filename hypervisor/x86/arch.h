@@ -38,6 +38,7 @@ struct pcpu {
 	u64 *gdt;
 	u64 timer_deadline;	/* TSC value the hardware is armed for, not past then; 0 = off */
 	u64 timer_late;		/* ticks that it was late at the most */
+	u64 last_serial;	/* of the domain that ran last */
 	bool console_due;	/* the serial line has input; arch_work()'s */
 	struct vcpu *fpu_owner;
 	u64 xcr0;		/* what the register holds */

@@ -171,6 +171,11 @@ void arch_context_load(struct vcpu *v, struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
 
+	/* what one domain taught the CPU about branches is not the next one's */
+	if (cpu_features.ibpb && p->last_serial != v->domain->serial) {
+		wrmsr(MSR_PRED_CMD, 1);
+		p->last_serial = v->domain->serial;
+	}
 	*regs = v->regs;
 	p->syscall_entry = v->domain->syscall_entry;
 	p->kernel_gs_base = v->kernel_gs_base;

@@ -9,6 +9,8 @@
 
 struct cpu_features cpu_features;
 
+u64 arch_measures(void) { return cpu_features.measures; }
+
 #define XCR0_X87	1u
 #define XCR0_SSE	2u
 #define XCR0_AVX	4u
@@ -77,7 +79,10 @@ void cpu_init(void)
 
 	cr4_load(0);
 	/* SCE always; NXE as the CPU has it; long mode stays */
-	wrmsr(MSR_EFER, 0x501 | (cpu_features.nx ? 0x800 : 0));
+	wrmsr(MSR_EFER, 0x501 | (cpu_features.nx ? 0x800 : 0) |
+			(cpu_features.auto_ibrs ? 1u << 21 : 0));
+	if (cpu_features.ibrs_all)
+		wrmsr(MSR_SPEC_CTRL, 1);
 	/* the power-on value, as Linux expects without MTRRs */
 	wrmsr(MSR_PAT, 0x0007040600070406ull);
 	if (cpu_features.xsave) {

@@ -7,7 +7,8 @@
 #include <core/limits.h>
 
 enum {
-	MSR_APIC_BASE = 0x1b, MSR_PRED_CMD = 0x49, MSR_PAT = 0x277, MSR_TSC_DEADLINE = 0x6e0,
+	MSR_APIC_BASE = 0x1b, MSR_SPEC_CTRL = 0x48, MSR_PRED_CMD = 0x49,
+	MSR_ARCH_CAPABILITIES = 0x10a, MSR_PAT = 0x277, MSR_TSC_DEADLINE = 0x6e0,
 	MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176,
 	MSR_EFER = 0xc0000080, MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082,
 	MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084,
@@ -25,6 +26,9 @@ extern struct cpu_features {
 	bool tsc_deadline;
 	bool mca;		/* machine-check banks */
 	bool fpu_leak;		/* see fpu_pointers_leak() */
+	bool ibrs_all, auto_ibrs;	/* indirect branches are safe in ring 0 (measures.h) */
+	u32 threads_off;	/* bits of an APIC id: CPUs with one are not started (smt=off) */
+	u64 measures;		/* what is done about CPUs that leak: PARVUS_MEASURE_STATE() */
 	u32 phys_bits;
 	u32 max_leaf, max_ext_leaf;
 	u64 xcr0;		/* what guests run with */

@@ -40,6 +40,7 @@
 #include <asm-offsets.h>
 #include <x86/cpu_area.h>
 #include <x86/desc.h>
+#include <x86/measures.h>
 #include <x86/entry_macros.S>
 
 	.section .text.entry, "ax"
@@ -98,7 +99,8 @@ hypercall_call:
 	mov	%rsp, %rsi
 	incq	VCPU_hypercalls(%rdi, %rax, 8)
 	lea	hypercall_handlers(%rip), %rcx
-	call	*(%rcx, %rax, 8)
+	mov	(%rcx, %rax, 8), %rcx
+	call	__x86_indirect_thunk_rcx
 	cmpl	$0, memory_waits(%rip)
 	jne	hypercall_memory
 /*
@@ -118,6 +120,7 @@ hypercall_exit:
 	mov	REGS_rflags(%rsp), %r11
 	mov	REGS_rip(%rsp), %rcx
 	CANONICAL %rcx
+	CLEAR_BUFFERS
 	WINDOW					/* the guest's stack, then its GS, at CPL 0 */
 	mov	%gs:PCPU_scratch, %rsp
 	swapgs
@@ -341,6 +344,7 @@ hypercall_sysret:
 	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 16, %rax
 	mov	%gs:PCPU_scratch + 8, %rsp
+	CLEAR_BUFFERS
 	swapgs
 	sysretq
 	WINDOW_END sysret
@@ -409,6 +413,7 @@ syscall_bounce:
 	mov	%r11, AREA_user_gs_base(%rdx)
 	mov	%gs:PCPU_syscall_entry, %rcx
 	mov	$RFLAGS_RUN, %r11d
+	CLEAR_BUFFERS
 	WINDOW					/* the guest's stack, then its GS, at CPL 0 */
 	lea	-40(%rax), %rsp
 	mov	%gs:PCPU_scratch + 8, %rax
@@ -461,6 +466,7 @@ trap_common:
 	testb	$3, 24(%rsp)			/* vector error rip [cs] */
 	jz	trap_ring0
 	swapgs
+	lfence					/* not before GS is ours, even by speculation */
 	WINDOW_END trap
 /* GS is ours; rsp = vector, error code, frame of the guest, at the top of the stack. */
 trap_guest:
@@ -479,6 +485,7 @@ trap_guest:
  * guest's. A guest that gives its own GS that very base changes nothing: both are equal then.
  */
 trap_ring0:
+	lfence					/* nor as if a guest had run */
 	PUSH_REGS
 	cld
 	mov	%rsp, %rbx
@@ -572,6 +579,7 @@ ist_from_guest:
 	testb	$3, 24(%rsp)
 	jz	ist_common
 	swapgs
+	lfence
 	mov	%rsp, %gs:PCPU_scratch
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rsp, %rax
@@ -594,6 +602,29 @@ mc_entry:
 	pushq	$0
 	pushq	$18
 	jmp	ist_from_guest
+
+/* What VERW looks at: any selector of data that can be written. Mapped in every root. */
+verw_operand:
+	.word	SEL_USER_SS
+
+/*
+ * Indirect calls of C, and of hypercall_call, go through these: a CPU that a guest has trained to
+ * go elsewhere waits in the loop by speculation (retpoline: Intel, "Retpoline: A Branch Target
+ * Injection Mitigation"). Boot takes the first jump away where the CPU does not need it.
+ */
+	.irp	r, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+	.globl	__x86_indirect_thunk_\r
+	.balign	32
+__x86_indirect_thunk_\r:
+	MEASURE	MEASURE_RETPOLINE, jmp 1f
+	jmp	*%\r
+1:	call	3f
+2:	pause
+	lfence
+	jmp	2b
+3:	mov	%\r, (%rsp)
+	ret
+	.endr
 
 /* The stubs, 16 bytes apart, one for each vector (desc.c). All registers as interrupted. */
 	.globl	trap_stubs

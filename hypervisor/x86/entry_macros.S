@@ -80,8 +80,22 @@
 	POP_CALLER_SAVED
 .endm
 
+/* An instruction against CPUs that leak. Where none is needed boot puts NOPs (boot/measures.c). */
+.macro MEASURE kind:req, insn:vararg
+8870:	\insn
+8871:	.pushsection .measures, "a"
+	.quad	8870b
+	.long	8871b - 8870b, \kind
+	.popsection
+.endm
+/* The CPU's buffers are cleared: before each way to the guest (MDS). Changes flags. */
+.macro CLEAR_BUFFERS
+	MEASURE	MEASURE_VERW, verw verw_operand(%rip)
+.endm
+
 /* To the guest, by the frame at the stack's top. */
 .macro IRET_GUEST window:req
+	CLEAR_BUFFERS
 	WINDOW
 	swapgs
 9990:	iretq

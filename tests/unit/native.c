@@ -136,6 +136,7 @@ void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
 u64 native_now, native_timer[NATIVE_CPUS];
 u64 arch_now_ns(void) { return native_now; }
 u64 arch_timer_late(void) { return 0; }
+u64 arch_measures(void) { return 0; }
 void arch_timer_arm(u64 ns) { native_timer[native_this_cpu] = ns; }
 void arch_clock_fill(void *record) { memset(record, 0x11, 1); }
 void arch_generation(u64 id[2]) { id[0] = id[1] = 0; }

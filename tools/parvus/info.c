@@ -25,6 +25,28 @@ static void row(const char *key, const char *format, ...)
 	printf("\n");
 }
 
+/* Measures against CPUs that leak by speculation, as Linux' vulnerabilities files tell them. */
+static const char *const measures[PARVUS_MEASURES] = {
+	[PARVUS_MEASURE_VERW] = "verw",
+	[PARVUS_MEASURE_IBPB] = "ibpb",
+	[PARVUS_MEASURE_BRANCHES] = "branches",
+	[PARVUS_MEASURE_SMT] = "smt",
+};
+
+static const char *measure_state(const struct parvus_control_machine *m, size_t measure)
+{
+	static const char *const states[] = {
+		[PARVUS_MEASURE_NOT_AFFECTED] = "not affected",
+		[PARVUS_MEASURE_ON] = "on",
+		[PARVUS_MEASURE_OFF] = "off",
+		[PARVUS_MEASURE_NO_MICROCODE] = "no microcode",
+		[PARVUS_MEASURE_HARDWARE] = "by the hardware",
+	};
+	size_t state = m->features[1] >> 4 * measure & 15;
+
+	return state < sizeof(states) / sizeof(states[0]) ? states[state] : "unknown";
+}
+
 static int info_machine(struct tool *t, bool each_cpu)
 {
 	struct parvus_control_machine m;
@@ -59,6 +81,12 @@ static int info_machine(struct tool *t, bool each_cpu)
 		add_u64(o, "mappings", m.mappings);
 		add_u64(o, "devices", m.devices);
 		add_bool(o, "debug", m.flags & 2);
+		for (i = 0; i < PARVUS_MEASURES; i++) {
+			char key[32];
+
+			snprintf(key, sizeof(key), "measure_%s", measures[i]);
+			add_text(o, key, measure_state(&m, i));
+		}
 		if (each_cpu) {
 			cpus = json_object_new_array();
 			for (i = 0; i < m.cpus; i++) {
@@ -98,6 +126,12 @@ static int info_machine(struct tool *t, bool each_cpu)
 	row("grant_mappings", "%u", m.mappings);
 	row("devices", "%u", m.devices);
 	row("uptime", "%.1f", (double)m.now_ns / 1e9);
+	for (i = 0; i < PARVUS_MEASURES; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "measure_%s", measures[i]);
+		row(key, "%s", measure_state(&m, i));
+	}
 	for (i = 0; each_cpu && i < m.cpus; i++) {
 		struct parvus_control_cpu c;
 		char key[32];

@@ -292,7 +292,8 @@ struct parvus_control_machine {
 	uint64_t now_ns;	/* [H] ns since boot, the time of timer_set */
 	uint64_t tsc_khz;	/* [H] rate of the TSC, kHz */
 	uint64_t wall_sec;	/* [H] time of day at boot, seconds since 1970 */
-	uint64_t features[4];	/* [H] as by the features call */
+	uint64_t features[4];	/* [H] as by the features call; [1]: PARVUS_MEASURE_STATE() of each
+				 * measure */
 	uint32_t ports;		/* [H] event ports in use, all domains */
 	uint32_t grants;	/* [H] offers, all domains */
 	uint32_t mappings;	/* [H] mappings of grants, all domains */
@@ -307,6 +308,19 @@ struct parvus_control_machine {
 				 * good: nobody else gets them */
 	uint64_t reserved;
 };	/* 216 bytes */
+
+/* Measures against CPUs that leak by speculation, and how each stands: four bits each. */
+#define PARVUS_MEASURE_VERW	0u	/* buffers are cleared on the way to a guest (MDS) */
+#define PARVUS_MEASURE_IBPB	1u	/* branch prediction is cleared when another domain runs */
+#define PARVUS_MEASURE_BRANCHES	2u	/* indirect branches of the hypervisor by retpolines */
+#define PARVUS_MEASURE_SMT	3u	/* one thread of each core runs (MDS) */
+#define PARVUS_MEASURES		4u
+#define PARVUS_MEASURE_NOT_AFFECTED	0u
+#define PARVUS_MEASURE_ON		1u
+#define PARVUS_MEASURE_OFF		2u	/* by a boot option */
+#define PARVUS_MEASURE_NO_MICROCODE	3u	/* the CPU would need it, and cannot */
+#define PARVUS_MEASURE_HARDWARE		4u	/* the CPU does it by itself, as it was told */
+#define PARVUS_MEASURE_STATE(measure, state)	((uint64_t)(state) << 4u * (measure))
 
 /* CREATE. */
 struct parvus_control_create {

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# @timeout 300
+# Measures against CPUs that leak (x86/measures.h), by what stands in the image: VERW before each
+# way to a guest, LFENCE behind each SWAPGS that depends on who was interrupted, no indirect branch but
+# in the thunks, all of them in the list that boot works through. smt=off starts one thread of each
+# core; parvus info says what is on.
+. tests/system/lib.bash
+
+code=$work/code
+objdump -d --no-show-raw-insn "$O/parvus.elf" | sed -n 's/^ *\(ffff[0-9a-f]*\):\t */\1 /p' >"$code"
+boot_end=$(nm "$O/parvus.elf" | sed -n 's/ [A-Za-z] boot_end$//p')
+awk -v boot_end="$boot_end" '
+	{ at = $1; sub(/^[^ ]* /, ""); insn[NR] = $0; addr[NR] = at }
+	END {
+		for (i = 1; i <= NR; i++) {
+			after_swapgs = insn[i - 1] ~ /^swapgs/
+			if (insn[i] ~ /^sysretq/ || (insn[i] ~ /^iretq/ && after_swapgs)) {
+				exits++
+				found = 0
+				for (j = i - 1; j >= i - 6; j--)
+					found += insn[j] ~ /^verw/
+				if (!found)
+					print "no VERW before " insn[i] " at " addr[i]
+			}
+			if (insn[i] ~ /^swapgs/ && insn[i - 1] ~ /^(je|jz) /) {
+				entries++
+				if (insn[i + 1] !~ /^lfence/)
+					print "no LFENCE behind SWAPGS at " addr[i]
+			}
+			# a thunk: what is behind jmp, and skipped by the jmp before it
+			if (insn[i] ~ /^(jmp|call) +\*/ && addr[i] >= boot_end) {
+				thunks++
+				if (insn[i - 1] !~ /^jmp/ || insn[i + 2] !~ /^pause/)
+					print "an indirect branch at " addr[i] ": " insn[i]
+			}
+		}
+		print "found", exits + 0, entries + 0, thunks + 0
+	}' "$code" >"$work/said"
+grep -v '^found' "$work/said" && fail "a measure is missing"
+read -r _ exits entries thunks <"$work/said"
+((exits >= 6 && entries >= 2 && thunks == 15)) || fail "$(cat "$work/said")"
+
+cpus() { # ARGUMENT: with two threads of one core
+	GUEST=1 CPUS=2 QEMU_ARGS="-smp 2,cores=1,threads=2" HV_ARGS=$1 domain0 true
+	[[ $rc == 0 ]] || fail "$1: status $rc"
+	sed -n 's/.*smp: \([0-9]*\) CPUs.*/\1/p' "$work/debug"
+}
+[[ $(cpus smt=off) == 1 ]] || fail "smt=off: $(cpus smt=off) CPUs"
+[[ $(cpus smt=on) == 2 ]] || fail "smt=on: $(cpus smt=on) CPUs"
+
+info() { # MODEL
+	CPU=$1 domain0 'parvus info | grep ^measure_'
+	[[ $rc == 0 ]] || fail "$1: status $rc"
+	tr -s ' \n' ' ' <<<"$out"
+}
+said=$(info max)
+[[ $said == *"verw : not affected"*"branches : on"* ]] || fail "max: $said"
+said=$(info max,vendor=GenuineIntel)
+[[ $said == *"verw : no microcode"*"branches : on"* ]] || fail "Intel: $said"
+exit 0
