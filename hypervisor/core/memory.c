@@ -102,9 +102,9 @@ static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 
 	if (end > d->max_gfn || end < gfn)
 		return hv_error(PARVUS_EINVAL);
-	spin_lock(&d->gfn_lock);
+	HOLD(&d->gfn_lock);
 	if (count > most || d->frames > most - count)
-		ret = -PARVUS_ENOMEM;
+		return -PARVUS_ENOMEM;
 	for (; gfn < end && !ret; gfn += 1ull << order) {
 		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
 		if (!order || memory_populate_one(d, gfn, order, now)) {
@@ -114,7 +114,6 @@ static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 		if (!(gfn / EXTENT_FRAMES % CLEAR_PIECE))
 			arch_breathe();
 	}
-	spin_unlock(&d->gfn_lock);
 	return ret;
 }
 
@@ -152,9 +151,8 @@ int domain_claim(struct domain *d, u64 first, u64 count)
 {
 	struct claim c = { d, 0 };
 
-	spin_lock(&d->gfn_lock);
+	HOLD(&d->gfn_lock);
 	claim_frames(_mfn(first), count, memory_claimed, &c);
-	spin_unlock(&d->gfn_lock);
 	return c.error;
 }
 
@@ -358,7 +356,7 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	shadow_lose(v, &loss);
 	guest_access_wait();
 
-	spin_lock(&d->gfn_lock);
+	HOLD(&d->gfn_lock);
 	for (i = first; i < end; i++) {
 		mfn_t mfn = entry_busy_mfn(t, c, i);
 
@@ -382,7 +380,6 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 		WRITE_ONCE(*chunk, 0);
 	d->frames -= frames;
 	d->touched -= gone;
-	spin_unlock(&d->gfn_lock);
 	return 0;
 }
 

@@ -85,7 +85,7 @@ void frames_add(mfn_t mfn, u64 count)
 {
 	u64 n = mfn_x(mfn), end = min(n + count, frame_table_count);
 
-	spin_lock(&ram.lock);
+	HOLD(&ram.lock);
 	if (!ram.chunk_free) {
 		/* the first frames given pay for the chunk counters */
 		u64 bytes = (frame_table_count / EXTENT_FRAMES + 1) * sizeof(u16);
@@ -107,7 +107,6 @@ void frames_add(mfn_t mfn, u64 count)
 			add_single(n++);
 		}
 	}
-	spin_unlock(&ram.lock);
 }
 
 static void split_extent(u64 n)
@@ -144,41 +143,33 @@ static int free_take_any(struct domain *d, unsigned int order, mfn_t *out)
 	u32 *head = order ? &ram.extents : &ram.singles;
 	u64 n = 1ull << order;
 	bool mine;
-	int ret = -PARVUS_ENOMEM;
 
-	spin_lock(&ram.lock);
+	HOLD(&ram.lock);
 	mine = d && d->claim >= n;
 	if (!mine && ram.free < ram.claimed + n)
-		goto out;
+		return -PARVUS_ENOMEM;
 	if (!order && !ram.singles && ram.extents)
 		split_extent(ram.extents - 1);
-	if (*head) {
-		*out = _mfn(*head - 1);
-		free_take(*head - 1, order);
-		if (mine) {
-			d->claim -= n;
-			ram.claimed -= n;
-		}
-		ret = 0;
+	if (!*head)
+		return -PARVUS_ENOMEM;
+	*out = _mfn(*head - 1);
+	free_take(*head - 1, order);
+	if (mine) {
+		d->claim -= n;
+		ram.claimed -= n;
 	}
-out:
-	spin_unlock(&ram.lock);
-	return ret;
+	return 0;
 }
 
 bool frames_claim(struct domain *d, s64 change, bool coming)
 {
-	bool ok;
-
-	spin_lock(&ram.lock);
+	HOLD(&ram.lock);
 	change = max(change, -(s64)d->claim);
-	ok = change <= 0 || coming || ram.free >= ram.claimed + (u64)change;
-	if (ok) {
-		d->claim += (u64)change;
-		ram.claimed += (u64)change;
-	}
-	spin_unlock(&ram.lock);
-	return ok;
+	if (change > 0 && !coming && ram.free < ram.claimed + (u64)change)
+		return false;
+	d->claim += (u64)change;
+	ram.claimed += (u64)change;
+	return true;
 }
 
 void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
@@ -216,7 +207,7 @@ void free_frames(mfn_t mfn, unsigned int order)
 	u64 n = mfn_x(mfn);
 
 	BUG_ON(n >= frame_table_count || frame_table[n].type == FRAME_FREE);
-	spin_lock(&ram.lock);
+	HOLD(&ram.lock);
 	if (order == EXTENT_ORDER) {
 		add_extent(n);
 		ram.free += EXTENT_FRAMES;
@@ -224,7 +215,6 @@ void free_frames(mfn_t mfn, unsigned int order)
 		add_single(n);
 		ram.free++;
 	}
-	spin_unlock(&ram.lock);
 }
 
 /*
@@ -244,53 +234,48 @@ int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out)
 	if (likely(!ret) || order)
 		return ret;
 	/* the very last are in the hypervisor's extent */
-	spin_lock(&hv.lock);
-	if (hv.next < hv.end) {
-		*out = _mfn(hv.next++);
-		ret = 0;
-	}
-	spin_unlock(&hv.lock);
-	return ret;
+	HOLD(&hv.lock);
+	if (hv.next == hv.end)
+		return ret;
+	*out = _mfn(hv.next++);
+	return 0;
 }
 
 int alloc_frames(unsigned int order, mfn_t *out) { return alloc_claimed(NULL, order, out); }
 
 void *hv_alloc(size_t bytes) { return hv_alloc_claimed(NULL, bytes); }
 
+/* From the hypervisor's extent, or a new one; the last single ones from anywhere. */
+static int hv_take(struct domain *d, u64 frames, mfn_t *out)
+{
+	HOLD(&hv.lock);
+	if (frames == 1 && hv.next == hv.end)
+		return free_take_any(d, 0, out);
+	if (hv.end - hv.next < frames) {
+		for (; hv.next < hv.end; hv.next++)
+			free_frames(_mfn(hv.next), 0);
+		if (free_take_any(NULL, EXTENT_ORDER, out))
+			return -PARVUS_ENOMEM;
+		hv.next = mfn_x(*out);
+		hv.end = hv.next + EXTENT_FRAMES;
+	}
+	*out = _mfn(hv.next);
+	hv.next += frames;
+	return 0;
+}
+
 void *hv_alloc_claimed(struct domain *d, size_t bytes)
 {
 	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	mfn_t mfn;
-	void *p;
 
-	if (!frames || frames > EXTENT_FRAMES)
+	if (!frames || frames > EXTENT_FRAMES || hv_take(d, frames, &mfn))
 		return NULL;
-	spin_lock(&hv.lock);
-	if (frames == 1 && hv.next == hv.end) {
-		if (free_take_any(d, 0, &mfn))
-			goto fail;
-	} else {
-		if (hv.end - hv.next < frames) {
-			for (; hv.next < hv.end; hv.next++)
-				free_frames(_mfn(hv.next), 0);
-			if (free_take_any(NULL, EXTENT_ORDER, &mfn))
-				goto fail;
-			hv.next = mfn_x(mfn);
-			hv.end = hv.next + EXTENT_FRAMES;
-		}
-		mfn = _mfn(hv.next);
-		hv.next += frames;
-	}
-	spin_unlock(&hv.lock);
-	p = frame_map(mfn);
 	if (frames > HV_PIECE)	/* of a domain that is made: no lock is held */
 		frames_clear(mfn, frames);
 	else
-		memset(p, 0, frames << PAGE_SHIFT);
-	return p;
-fail:
-	spin_unlock(&hv.lock);
-	return NULL;
+		memset(frame_map(mfn), 0, frames << PAGE_SHIFT);
+	return frame_map(mfn);
 }
 
 void hv_free(void *p, size_t bytes)
