@@ -7,6 +7,7 @@ GUEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel 
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
 	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -Ipv-drivers/ring \
 	-I$(O)/gen
+GUEST_LOADS  := canary load idle paths worst
 GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o $(GUEST_O)/lib/common.o
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
@@ -18,7 +19,7 @@ $(GUEST_O)/%.o: tests/guest/%.c tests/guest/lib/guest.h $(ABI_GEN)
 $(GUEST_O)/%: $(GUEST_O)/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
-$(GUEST_O)/canary $(GUEST_O)/load $(GUEST_O)/idle $(GUEST_O)/paths: $(GUEST_O)/%: \
+$(addprefix $(GUEST_O)/,$(GUEST_LOADS)): $(GUEST_O)/%: \
 		$(GUEST_O)/lib/%.o $(GUEST_LIB) tests/guest/lib/guest.lds
 	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none,-z,max-page-size=4096,-z,noexecstack \
 		-Wl,--no-warn-rwx-segments,-T,tests/guest/lib/guest.lds -o $@ $< $(GUEST_LIB)
@@ -136,7 +137,7 @@ soak: deps-full
 	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian-disk
 	@O=$(O) FULL=1 tests/run system/soak
 tests-built: hypervisor bench-micro \
-	$(addprefix $(GUEST_O)/,$(GUEST_NAMES) canary load idle paths long) \
+	$(addprefix $(GUEST_O)/,$(GUEST_NAMES) $(GUEST_LOADS) long) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
 	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/fake_guest
 

@@ -33,11 +33,13 @@
 #define FRAMES_EXTENT	128u	/* of a domain: for so many frames it may have one extent more */
 #define IDLE_TIME	(5 * HZ)
 
-/* Enough for a disk and an interface with pools of the least size, each page in its own. */
+/*
+ * Enough for a disk and an interface with pools of the least size, each page in its own. As
+ * many that nobody uses are kept for some seconds: who tries again has them at once.
+ */
 static unsigned int domain_extents = 128;
 module_param(domain_extents, uint, 0644);
-MODULE_PARM_DESC(domain_extents, "2 MiB extents that pages of one domain may lie in, for a start; "
-				 "also those kept that nobody uses, for who tries again");
+MODULE_PARM_DESC(domain_extents, "2 MiB extents that few pages of one domain may lie in");
 
 static unsigned int extents;
 module_param(extents, uint, 0444);

@@ -29,7 +29,7 @@ MODULE_PARM_DESC(queues, "Queues of an interface, at most (and no more than CPUs
 /* As long as a bridge remembers one, if nobody has said otherwise. */
 static unsigned int source_age = 300;
 module_param(source_age, uint, 0644);
-MODULE_PARM_DESC(source_age, "Seconds until an address that sends nothing makes room for another");
+MODULE_PARM_DESC(source_age, "Seconds until an address that is silent makes room for another");
 
 #define POOL_LEAST	64u	/* pages of a queue, for a front end whose memory is scattered */
 #define INTERVAL_US	50000u	/* over which a limit holds, if nobody says */
@@ -109,7 +109,8 @@ static bool network_back_admits(struct parvus_network *net, const u8 *source)
 	return good;
 }
 
-static void network_back_only(struct network_back *back, const struct parvus_network_config *config)
+static void network_back_only(struct network_back *back,
+			      const struct parvus_network_config *config)
 {
 	bool filter = config->flags & PARVUS_NETWORK_MACFILTER;
 

@@ -22,8 +22,8 @@ crash() { # it crashes, and is there again
 cores() { (cd "$PARVUS_DUMP_DIR" && ls web-[0-9]*.core 2>/dev/null); }
 
 # --- core files
-for other in web-2-20200101-000000 web2-20200101-000000 web-old web-20200101-00000x \
-	xweb-20200101-000000; do
+stamp=20200101-000000
+for other in web-2-$stamp web2-$stamp web-old web-${stamp%?}x xweb-$stamp; do
 	: >"$PARVUS_DUMP_DIR/$other.core"
 done
 before=$(ls "$PARVUS_DUMP_DIR")
@@ -52,7 +52,6 @@ grep -q 'no core file: with [0-9]* MiB more, less than a quarter of .* would be 
 rm "$PARVUS_DUMP_DIR/others"
 
 # --- the monitor's log, to which programs that it has started write, too
-log=$PARVUS_LOG_DIR/monitor-web.log
 size() { stat -c %s "$1"; }
 small() { [[ $(size "$1") -le 1048576 ]]; }
 exec 7>>"$log"	# as such a program has it

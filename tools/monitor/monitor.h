@@ -62,7 +62,7 @@ int64_t now_ms(void);
 const char *env_dir(const char *name, const char *fallback);
 /* What the monitor itself has to say goes to its own log, which is its stderr. */
 void say(const struct monitor *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What stderr has grown to beyond a MiB becomes NAME.log.1. Programs started here have it, too. */
+/* When stderr is larger than a MiB it becomes NAME.log.1. Programs that were started have it. */
 void log_bound(const struct monitor *m);
 int log_open(const char *kind, const char *name, char *path, size_t bytes);
 

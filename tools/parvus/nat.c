@@ -287,8 +287,10 @@ static int start_dnsmasq(const struct nat *n)
 		said[1000];
 	char *const args[] = { (char *)"dnsmasq", (char *)"--conf-file=/dev/null",
 		(char *)"--bind-interfaces", (char *)"--except-interface=lo",
-		(char *)"--dhcp-authoritative", (char *)"--dhcp-no-override", bridge, range, pid,
-		leases, NULL };
+		(char *)"--dhcp-authoritative", (char *)"--dhcp-no-override",
+		/* no line of the log for each request, no lease beyond the range */
+		(char *)"--quiet-dhcp", (char *)"--dhcp-lease-max=241", bridge, range, pid, leases,
+		NULL };
 	int status;
 
 	run_file("nat.pid", path, sizeof(path));

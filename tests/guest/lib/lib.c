@@ -147,6 +147,9 @@ __attribute__((weak)) void secondary_main(u64 arg)
 
 void guest_start(u64 start_gpa)
 {
+	/* in a large domain it is above what the tables map, and the command line with it */
+	if (start_gpa >= 64ull << 20)
+		*entry_of(root, (u64)va(start_gpa), 2) = (start_gpa & ~0x1fffffull) | P | W | PS;
 	start_info = va(start_gpa);
 	ram_end = start_info->ram_size;
 	next_page = (pa(image_end) + PAGE - 1) & ~(PAGE - 1);

@@ -3,6 +3,8 @@
  * A hostile end of a network device, over /dev/parvus:
  *	netevil front ID [CASE...]	in a domain U: lies to the back end's kernel
  *	netevil back ID [CASE...]	in domain 0: lies to the front end's kernel
+ *	netevil hoard ID TIMES		in domain 0: connects, goes, and keeps what it mapped,
+ *					TIMES or until the front end makes no more links
  * Each case connects anew, does what it is named for, and says how it should end: with the
  * other end CLOSED, or, for what is no lie, CONNECTED. All cases by default. Prints what
  * is not so, and then "netevil ok" if nothing was.
@@ -547,6 +549,30 @@ static void states(void)
 	end();
 }
 
+/* No mapping ends before this program does. */
+static void hoard(int times)
+{
+	int n;
+
+	for (n = 0; n < times; n++) {
+		begin("hoard");
+		if (!peer_gets(PARVUS_DEVICE_INITIALISING) ||
+		    set(PARVUS_DEVICE_READY, &honest, sizeof(honest)))
+			die("READY");
+		if (!peer_gets(PARVUS_DEVICE_READY))
+			break;
+		back_link();
+		mapped = 0;
+		close(device);
+		close(event);
+	}
+	printf("kept %d links\n", n);
+	fflush(stdout);
+	close(device);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	char name[32];
@@ -559,6 +585,8 @@ int main(int argc, char **argv)
 	device = open("/dev/parvus/device", O_RDWR);
 	peer_domain = is_front ? record().back_domain : record().front_domain;
 	close(device);
+	if (!strcmp(argv[1], "hoard"))
+		hoard(argc > 3 ? atoi(argv[3]) : 10);
 	for (i = 0; i < (is_front ? LINK_CASES : INFO_CASES); i++) {
 		snprintf(name, sizeof(name), "link-%u", i);
 		if (!wanted(name, argc, argv))
