@@ -49,7 +49,7 @@ both u 10.0.0.1 1
 until_true 10 "[ \$(left) -gt $((had - 1500)) ]"
 
 step "no page can be offered"
-must u "exhaust grants >/tmp/exhaust 2>&1 &"
+must u "(exhaust grants >/tmp/exhaust 2>&1 &)"
 until_true 30 'ask u "cat /tmp/exhaust" | grep -q exhausted'
 for what in unbind bind; do
 	must u "echo $id-front >/sys/bus/parvus/drivers/network-front/$what; sleep 1"
