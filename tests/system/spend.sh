@@ -97,6 +97,7 @@ echo 300 >/sys/module/network_back/parameters/source_age
 
 step "its own address alone"
 P network-detach u 0
+until_true 10 "[ ! -d /sys/class/net/$vif ]"
 P network-attach u mac=02:00:00:00:00:07,macfilter=1
 up
 works
@@ -107,25 +108,16 @@ U 'macs eth0 1 100' >/dev/null
 works
 
 step "a state that changes all the time"
-irq() {
-	awk '/ parvus-bus$/ { for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i }
-		END { print n + 0 }' /proc/interrupts
-}
 worst s flap
 sleep 1
-from=$(irq)
-sleep 2
-got=$(($(irq) - from))
 works
 until_true 60 '[ -n "$(said "[0-9]* changes")" ]'
-echo "$(said "[0-9]* changes"); $got interrupts in 2 s"
-[ $got -gt 20 ] && [ $got -lt 3000 ] || fail "$got interrupts in 2 s"
+said "[0-9]* changes"
 moved=$(said "[0-9]* changes" | sed 's/.*back end //')
-[ "$moved" -lt 500 ] || fail "the back end moved $moved times in 5 s"
+[ "$moved" -gt 10 ] && [ "$moved" -lt 450 ] || fail "the back end moved $moved times in 5 s"
 P destroy s
 
 step "lines without end"
-end() { parvus dmesg | wc -c; }
 parvus dmesg -c >/dev/null 2>&1
 worst s log
 until_true 30 '[ -n "$(parvus dmesg | grep wwwwwww)" ]'

@@ -255,7 +255,7 @@ static void flap(u32 id)
 	begin = record.back_changes;
 	while (now_ns() < until) {
 		set(id, PARVUS_DEVICE_INITIALISING, NULL, 0);
-		set(id, PARVUS_DEVICE_CLOSED, NULL, 0);
+		set(id, PARVUS_DEVICE_CLOSING, NULL, 0);
 		n += 2;
 	}
 	back_state(id);
