@@ -1,9 +1,8 @@
-# SPDX-License-Identifier: GPL-2.0-only
-# @timeout 300
-# Measures against CPUs that leak (x86/measures.h), by what stands in the image: VERW before each
-# way to a guest, LFENCE behind each SWAPGS that depends on who was interrupted, no indirect branch but
-# in the thunks, all of them in the list that boot works through. smt=off starts one thread of each
-# core; parvus info says what is on.
+# SPDX-License-Identifier: GPL-2.0-only @timeout 300 Measures against CPUs that leak
+# (x86/measures.h), by what stands in the image: VERW before each way to a guest, LFENCE behind
+# each SWAPGS that depends on who was interrupted, no indirect branch but in the thunks, all of
+# them in the list that boot works through. smt=off starts one thread of each core; parvus info
+# says what is on.
 . tests/system/lib.bash
 
 code=$work/code
