@@ -499,7 +499,8 @@ trap_ring0:
 1:	cmp	%rbx, %rax
 	je	2f
 	swapgs
-2:	movabs	$HOLE_START, %rax
+2:	lfence
+	movabs	$HOLE_START, %rax
 	cmp	%rax, REGS_rip(%rsp)
 	jb	trap_stray
 	mov	%rsp, %rdi

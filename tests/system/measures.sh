@@ -7,8 +7,9 @@
 
 code=$work/code
 objdump -d --no-show-raw-insn "$O/parvus.elf" | sed -n 's/^ *\(ffff[0-9a-f]*\):\t */\1 /p' >"$code"
-boot_end=$(nm "$O/parvus.elf" | sed -n 's/ [A-Za-z] boot_end$//p')
-awk -v boot_end="$boot_end" '
+symbol() { nm "$O/parvus.elf" | sed -n "s/ [A-Za-z] $1\$//p"; }
+awk -v boot_end="$(symbol boot_end)" -v entry="$(symbol syscall_entry)" \
+	-v entry_end="$(symbol trap_stubs)" '
 	{ at = $1; sub(/^[^ ]* /, ""); insn[NR] = $0; addr[NR] = at }
 	END {
 		for (i = 1; i <= NR; i++) {
@@ -21,7 +22,8 @@ awk -v boot_end="$boot_end" '
 				if (!found)
 					print "no VERW before " insn[i] " at " addr[i]
 			}
-			if (insn[i] ~ /^swapgs/ && insn[i - 1] ~ /^(je|jz) /) {
+			if (insn[i] ~ /^swapgs/ && insn[i - 1] ~ /^(je|jz) / &&
+			    addr[i] >= entry && addr[i] < entry_end) {
 				entries++
 				if (insn[i + 1] !~ /^lfence/)
 					print "no LFENCE behind SWAPGS at " addr[i]
@@ -40,12 +42,14 @@ read -r _ exits entries thunks <"$work/said"
 ((exits >= 6 && entries >= 2 && thunks == 15)) || fail "$(cat "$work/said")"
 
 cpus() { # ARGUMENT: with two threads of one core
-	GUEST=1 CPUS=2 QEMU_ARGS="-smp 2,cores=1,threads=2" HV_ARGS=$1 domain0 true
+	CPU=max,vendor=GenuineIntel GUEST=1 CPUS=2 QEMU_ARGS="-smp 2,cores=1,threads=2" \
+		HV_ARGS=$1 domain0 true
 	[[ $rc == 0 ]] || fail "$1: status $rc"
 	sed -n 's/.*smp: \([0-9]*\) CPUs.*/\1/p' "$work/debug"
 }
 [[ $(cpus smt=off) == 1 ]] || fail "smt=off: $(cpus smt=off) CPUs"
 [[ $(cpus smt=on) == 2 ]] || fail "smt=on: $(cpus smt=on) CPUs"
+[[ $(cpus "") == 1 ]] || fail "a CPU with MDS: $(cpus "") CPUs"
 
 info() { # MODEL
 	CPU=$1 domain0 'parvus info | grep ^measure_'
