@@ -21,6 +21,8 @@
 
 #define RETRY_FIRST	HZ		/* after an error of our own */
 #define RETRY_DOUBLED	5		/* times, at most */
+#define LINES		10		/* of the log, of one device, */
+#define LINES_TIME	(30 * HZ)	/* in this time */
 
 static const char *end_name(const struct parvus_link_end *e)
 {
@@ -58,9 +60,11 @@ static void end_refuse(struct parvus_link_end *e)
 	end_set(e, PARVUS_DEVICE_CLOSED);
 }
 
-static void end_say_closed(const struct parvus_link_end *e, const char *what)
+/* Each device has so many lines of the log: none that another one's peer takes from it. */
+static void end_say_closed(struct parvus_link_end *e, const char *what)
 {
-	pr_warn_ratelimited("parvus: %s: closed: domain %u %s\n", end_name(e), e->dev->peer, what);
+	if (__ratelimit(&e->lines))
+		pr_warn("parvus: %s: closed: domain %u %s\n", end_name(e), e->dev->peer, what);
 }
 
 void parvus_link_end_lie(struct parvus_link_end *e, const char *what)
@@ -112,8 +116,9 @@ static void end_retry(struct parvus_link_end *e, int err)
 
 	if (e->tries < RETRY_DOUBLED)
 		e->tries++;
-	pr_warn_ratelimited("parvus: %s: no link to domain %u: %d; again in %lu s\n", end_name(e),
-			    e->dev->peer, err, delay / HZ);
+	if (__ratelimit(&e->lines))
+		pr_warn("parvus: %s: no link to domain %u: %d; again in %lu s\n", end_name(e),
+			e->dev->peer, err, delay / HZ);
 	schedule_delayed_work(&e->retry_work, delay);
 }
 
@@ -453,6 +458,8 @@ void parvus_link_end_init(struct parvus_link_end *e, struct parvus_dev *dev,
 	e->dev = dev;
 	e->ops = ops;
 	mutex_init(&e->lock);
+	ratelimit_state_init(&e->lines, LINES_TIME, LINES);
+	ratelimit_set_flags(&e->lines, RATELIMIT_MSG_ON_RELEASE);
 	INIT_WORK(&e->lie_work, end_lie_work);
 	INIT_DELAYED_WORK(&e->retry_work, end_retry_work);
 	dev_set_drvdata(&dev->dev, e);

@@ -18,6 +18,7 @@
 #include <linux/interrupt.h>
 #include <linux/mutex.h>
 #include <linux/parvus.h>
+#include <linux/ratelimit.h>
 #include <linux/workqueue.h>
 #include <parvus/link.h>
 #include <parvus/ring_ops.h>
@@ -140,6 +141,7 @@ struct parvus_link_end {
 	/* of link_state.c */
 	bool detaching, stopped;
 	unsigned int tries;
+	struct ratelimit_state lines;	/* of the log */
 	u8 blob[PARVUS_DEVICE_BLOB];	/* back end: as last said */
 	struct work_struct lie_work;
 	struct delayed_work retry_work;
