@@ -19,10 +19,15 @@
 #include <native_atomic.h>
 #else
 #define atomic_done(hook, p)	((void)0)
+#define atomic_before(p)	((void)0)
 #define smp_store_release(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #endif
 
-static inline u32 atomic_inc_u32(u32 *p) { return __atomic_add_fetch(p, 1, SEQ_CST); }
+static inline u32 atomic_inc_u32(u32 *p)
+{
+	atomic_before(p);
+	return __atomic_add_fetch(p, 1, SEQ_CST);
+}
 static inline u32 atomic_dec_u32(u32 *p) { return __atomic_sub_fetch(p, 1, SEQ_CST); }
 static inline u64 atomic_add_u64(u64 *p, u64 n) { return __atomic_add_fetch(p, n, SEQ_CST); }
 static inline u64 atomic_inc_u64(u64 *p) { return atomic_add_u64(p, 1); }
@@ -46,6 +51,7 @@ static inline u64 atomic_xchg_u64(u64 *p, u64 n) { return __atomic_exchange_n(p,
 /* True if *p was @old and is now @new. */
 static inline bool atomic_cmpxchg_u64(u64 *p, u64 old, u64 new)
 {
+	atomic_before(p);
 	return __atomic_compare_exchange_n(p, &old, new, false, SEQ_CST, SEQ_CST);
 }
 static inline bool atomic_cmpxchg_u32(u32 *p, u32 old, u32 new)

@@ -7,12 +7,27 @@
 #include "lib/guest.h"
 
 static volatile u64 stop;
+static u64 has_rdtscp;
+
+/* A vCPU has the TSC_AUX that it wrote, whoever else is on its pCPU. */
+static void aux_is(u32 aux)
+{
+	u32 a, d, c = aux;
+
+	if (has_rdtscp)
+		__asm__ volatile("rdtscp" : "=a"(a), "=d"(d), "=c"(c));
+	EXPECT_EQ(c, aux);
+}
+
 void secondary_main(u64 arg)
 {
-	(void)arg;
 	parvus_base_set(PARVUS_BASE_FS, 0x7777000);
-	while (!stop)
+	if (has_rdtscp)
+		parvus_msr_write(0xc0000103, 0x5a0 + arg);
+	while (!stop) {
 		parvus_yield();
+		aux_is((u32)(0x5a0 + arg));
+	}
 	for (;;)
 		parvus_vcpu_stop();
 }
@@ -67,9 +82,14 @@ void test(void)
 
 	EXPECT_EQ(parvus_tls_set(3, 0x0040f50000002042), 0);
 	EXPECT_EQ(limit_of(0x7b), 0x2042);
+	EXPECT_EQ(parvus_cpuid(0x80000001, 0), 0);
+	has_rdtscp = area.ret[3] >> 27 & 1;
+	if (has_rdtscp)
+		EXPECT_EQ(parvus_msr_write(0xc0000103, 0x5a0), 0);
 	for (u32 c = 1; c < 4; c++)
-		vcpu_begin(c, 0);
+		vcpu_begin(c, c);
 	for (u64 i = 1; i < 300; i++) {
+		aux_is(0x5a0);
 		EXPECT_EQ(parvus_base_set(PARVUS_BASE_FS, (u64)&data - i), 0);
 		parvus_yield();
 		EXPECT_EQ(fs_base(), (u64)&data - i);

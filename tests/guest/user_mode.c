@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * User mode and back: SYSCALL arrives with the user's frame and all registers but rcx
- * and r11; the kernel half is out of its reach; INT n follows the guest's table.
+ * and r11; the kernel half is out of its reach; INT n follows the guest's table;
+ * SYSENTER and a 32-bit SYSCALL are faults.
  */
 #include "lib/guest.h"
 
@@ -14,6 +15,7 @@ static const u8 code_int80[] = { 0xcd, 0x80 };
 static const u8 code_int21[] = { 0xcd, 0x21 };
 static const u8 code_int3[] = { 0xcc };
 static const u8 code_sysenter[] = { 0x0f, 0x34 };
+static const u8 code_syscall32[] = { 0x0f, 0x05 };
 static const u8 code_hlt[] = { 0xf4 };
 
 static void load(const void *code, u64 n)
@@ -22,6 +24,53 @@ static void load(const void *code, u64 n)
 
 	for (u64 i = 0; i < n; i++)
 		p[i] = ((const u8 *)code)[i];
+}
+
+/* SYSCALL of 32-bit code is no call of the ABI: a fault at the instruction (rules 30, 60). */
+static void compat(void)
+{
+	struct frame f;
+
+	load(code_syscall32, sizeof(code_syscall32));
+	memset(&f, 0, sizeof(f));
+	f.rip = USER_CODE;
+	f.cs = PARVUS_USER_CS32;
+	f.ss = PARVUS_USER_SS;
+	f.rflags = 0x202;
+	f.rsp = USER_STACK - 64;
+	f.rax = 20;
+	enter_user(&f);
+	user_sp = 0;
+	EXPECT_EQ(user_trap.vector, 6);
+	EXPECT_EQ(user_trap.rip, USER_CODE);
+	EXPECT_EQ(user_trap.cs, PARVUS_USER_CS32);
+	EXPECT_EQ(user_trap.rsp, USER_STACK - 64);
+	EXPECT_EQ(user_trap.rax, 20);
+	load(code_sysenter, sizeof(code_sysenter));
+	enter_user(&f);
+	user_sp = 0;
+	EXPECT_EQ(user_trap.vector, 13);
+	EXPECT_EQ(user_trap.rip, USER_CODE);
+	EXPECT_EQ(user_trap.cs, PARVUS_USER_CS32);
+}
+
+/* INT3, whose gate lets programs in, when the guest's own table does not: a fault of INT 3. */
+static void int3_is_refused(void)
+{
+	static struct parvus_trap t __attribute__((aligned(16)));
+
+	t.address = (u64)stubs + 16 * 3;
+	t.vector = 3;
+	EXPECT_EQ(parvus_traps_set(pa(&t), 1), 0);
+	load(code_int3, sizeof(code_int3));
+	user_run(0);
+	EXPECT_EQ(user_trap.vector, 13);
+	EXPECT_EQ(user_trap.error, 3 << 3 | 2);
+	EXPECT_EQ(user_trap.rip, USER_CODE);
+	t.dpl = 3;
+	EXPECT_EQ(parvus_traps_set(pa(&t), 1), 0);
+	user_run(0);
+	EXPECT_EQ(user_trap.vector, 3);
 }
 
 static void stack_of_user(void *arg) { (void)arg; (void)*(volatile u64 *)USER_STACK; }
@@ -89,5 +138,7 @@ void test(void)
 	user_run(0);
 	EXPECT(user_trap.vector == 13 || user_trap.vector == 6);
 	EXPECT_EQ(user_trap.rip, USER_CODE);
+	int3_is_refused();
+	compat();
 	(void)stack_of_user;
 }

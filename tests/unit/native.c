@@ -254,6 +254,7 @@ _Thread_local unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
 void (*native_on_release)(const void *at), (*native_on_or)(const void *at);
 void (*native_on_and)(const void *at);
+void (*native_before)(const void *at), (*native_on_flush_all)(void);
 
 struct cpu *native_cpu_of[NATIVE_CPUS];
 struct mmu_root *native_root_of[NATIVE_CPUS];
@@ -305,6 +306,8 @@ void arch_tlb_flush_all(void)
 {
 	native_cpus[native_this_cpu].tlbs = 0;
 	native_cpus[native_this_cpu].walks = 0;
+	if (native_on_flush_all)
+		native_on_flush_all();
 }
 
 void arch_roots_enter(void)
@@ -407,6 +410,20 @@ static bool permits(bool write, bool nx, struct access a)
 	return (!a.write || write) && (!a.fetch || !nx);
 }
 
+/* Break before make: nothing of another size is left of what is cached now (rule 6). */
+static void check_sizes(const struct native_cpu *c, const struct tlb_entry *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->tlbs; i++) {
+		const struct tlb_entry *k = &c->tlb[i];
+		u64 size = k->size > t->size ? k->size : t->size;
+
+		EXPECT(k->user != t->user || k->size == t->size || (k->va ^ t->va) & ~(size - 1),
+		       "the TLB has va %lx in two sizes, %lx and %lx", t->va, k->size, t->size);
+	}
+}
+
 static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 {
 	struct walk_entry w = walk_from(c, a);
@@ -438,6 +455,7 @@ static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 	t = (struct tlb_entry){
 		a.va & PAGE_MASK, level_size(w.level), *mfn, a.user, w.write, w.nx
 	};
+	check_sizes(c, &t);
 	c->tlb[c->tlbs < TLB_MAX ? c->tlbs++ : below(TLB_MAX)] = t;
 	return true;
 }
@@ -495,6 +513,13 @@ void for_seeds(unsigned int count, void (*run)(u64 seed))
 		random_seed(seed);
 		run(seed);
 	}
+}
+
+bool native_wanted(const char *test)
+{
+	const char *only = getenv("ONLY");
+
+	return !only || !*only || !strcmp(only, test);
 }
 
 int native_main(Suite *suite)

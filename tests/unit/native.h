@@ -81,9 +81,18 @@ extern char native_panic_text[512];
 	ck_assert_msg(strstr(native_panic_text, part) != NULL, "panic: %s", native_panic_text); \
 } while (0)
 
+/* ONLY=name in the environment: no other test than that one. */
+bool native_wanted(const char *test);
+#undef tcase_add_test
+#define tcase_add_test(tc, test) ({ \
+	if (native_wanted(#test)) \
+		tcase_add_test_raise_signal(tc, test, 0); \
+})
+
 /*
  * The TLB of a pCPU, as bad as the architecture allows: it forgets nothing by itself, keeps
- * both roots, and caches upper levels of a walk (Intel SDM vol. 3, 4.10).
+ * both roots, and caches upper levels of a walk (Intel SDM vol. 3, 4.10). It does not bear one
+ * address in two sizes: real ones then use either, or end the machine (4.10.2.3; rule 6).
  */
 struct tlb_entry {
 	u64 va;			/* of the 4 KiB page */
@@ -115,6 +124,8 @@ extern struct native_cpu native_cpus[NATIVE_CPUS];
 extern void (*native_on_release)(const void *at);
 /* Called after each atomic_or_u64() and atomic_and_u64(), with its target. */
 extern void (*native_on_or)(const void *at), (*native_on_and)(const void *at);
+/* Called before each atomic_inc_u32() and atomic_cmpxchg_u64(); after each arch_tlb_flush_all(). */
+extern void (*native_before)(const void *at), (*native_on_flush_all)(void);
 
 /* Called when a pCPU is kicked, before it serves; no lock is held then. */
 extern void (*native_before_serve)(unsigned int cpu);

@@ -4,6 +4,8 @@
  * ways in which a domain fails to be made or ends; each must leave as many free frames as
  * it found.
  */
+#include <pthread.h>
+#include <unistd.h>
 #include "native.h"
 #include <core/lib.h>
 #include <core/log.h>
@@ -81,6 +83,76 @@ START_TEST(bad_arguments)
 					 (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
 	ck_assert_ptr_null(native_domain("x", ~0ull, ~0ull, 1));
 	ck_assert_uint_eq(domains_count(), 0);
+	gone();
+}
+END_TEST
+
+/* What the guest is promised for its shadows is there before it runs (rule 47). */
+START_TEST(pool_floor)
+{
+	struct domain *d = native_domain("f", EXTENT_FRAMES, EXTENT_FRAMES, 2);
+
+	ck_assert_uint_ge(shadow_pages(d), SHADOW_POOL_FLOOR(2));
+	/* but for the kernel half and the vCPUs */
+	ck_assert_uint_ge(shadow_pool_free(d), SHADOW_POOL_FLOOR(2) - 3);
+	ck_assert_uint_le(frames_free_count() + SHADOW_POOL_FLOOR(2), before);
+	domain_destroy(d);
+	gone();
+}
+END_TEST
+
+/* Where numbers of a guest's wrap around (rule 66). */
+START_TEST(gfns_wrap)
+{
+	struct domain *d = native_domain("w", 4 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1);
+	u64 frames;
+
+	for (frames = 2; frames < 600; frames += 299) {
+		ck_assert_int_eq(domain_populate(d, _gfn(~0ull), frames), -PARVUS_EINVAL);
+		ck_assert_int_eq(domain_promise(d, _gfn(-frames + 1), frames), -PARVUS_EINVAL);
+	}
+	ck_assert_int_eq(domain_populate(d, _gfn(1), ~0ull), -PARVUS_EINVAL);
+	ck_assert_uint_eq(d->frames, 0);
+	domain_destroy(d);
+	gone();
+}
+END_TEST
+
+/* A release waits for a CPU that is in the middle of an access by address (rule 4). */
+static u32 released;
+
+static void *release_one(void *d)
+{
+	native_this_cpu = 2;
+	ck_assert_int_eq(domain_release(d, ((struct domain *)d)->vcpus[0], 0, 1), 0);
+	WRITE_ONCE(released, 1);
+	return NULL;
+}
+
+START_TEST(released_under_an_access)
+{
+	struct domain *d = native_domain("r", EXTENT_FRAMES, EXTENT_FRAMES, 1);
+	unsigned int looks;
+	pthread_t thread;
+	mfn_t mfn;
+
+	ck_assert_int_eq(domain_populate(d, _gfn(0), 1), 0);
+	mfn = gfn_entry_mfn(gfn_lookup(d, _gfn(0)));
+	native_this_cpu = 1;
+	guest_access_begin();
+	ck_assert_int_eq(pthread_create(&thread, NULL, release_one, d), 0);
+	while (gfn_is_ram(gfn_lookup(d, _gfn(0))))
+		sched_yield();
+	for (looks = 0; looks < 100; looks++) {	/* it has come to its wait by then, or is late */
+		EXPECT(frame_info(mfn)->type == FRAME_GUEST && !READ_ONCE(released),
+		       "the frame went under an access");
+		usleep(1000);
+	}
+	guest_access_end();
+	pthread_join(thread, NULL);
+	ck_assert_uint_eq(frame_info(mfn)->type, FRAME_FREE);
+	native_this_cpu = 0;
+	domain_destroy(d);
 	gone();
 }
 END_TEST
@@ -596,6 +668,38 @@ START_TEST(killed_by_another)
 }
 END_TEST
 
+/*
+ * A vCPU makes a mistake when its domain has ended already, by a sibling, whose kick has not come:
+ * it must not go back to the guest with what was refused in its registers (rule 65).
+ */
+START_TEST(killed_twice)
+{
+	struct domain *d = native_domain("d", 512, 512, 2);
+	struct domain *other = native_domain("o", 512, 512, 1);
+	struct cpu *c = arch_this();
+
+	d->state = DOMAIN_RUNNING;
+	d->alive_vcpus = d->vcpu_count;
+	domain_kill(d, "by a sibling");
+	c->current = d->vcpus[0];
+	c->work = 0;
+	domain_kill(d, "by itself");
+	ck_assert_uint_eq(c->work & WORK_RESCHED, WORK_RESCHED);
+	ck_assert_str_eq(d->kill_reason, "by a sibling");
+	c->work = 0;
+	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 0);
+	ck_assert_uint_eq(c->work & WORK_RESCHED, WORK_RESCHED);
+	c->work = 0;
+	domain_kill(other, "by somebody else");
+	ck_assert_uint_eq(c->work & WORK_RESCHED, 0);
+	c->current = NULL;
+	domain_destroy(other);
+	domain_vcpu_gone(d);
+	domain_vcpu_gone(d);
+	gone();
+}
+END_TEST
+
 /* A domain 0 that could not be built is none. */
 START_TEST(control_not_built)
 {
@@ -632,12 +736,16 @@ int main(void)
 	tcase_add_test(c, ends);
 	tcase_add_test(c, powers_off);
 	tcase_add_test(c, guest_memory);
+	tcase_add_test(c, pool_floor);
+	tcase_add_test(c, gfns_wrap);
+	tcase_add_test(c, released_under_an_access);
 	tcase_add_test(c, promises);
 	tcase_add_test(c, claims);
 	tcase_add_test(c, promises_when_short);
 	tcase_add_test(c, machine_addresses);
 	tcase_add_test(c, kept_for_domain_0);
 	tcase_add_test(c, killed_by_another);
+	tcase_add_test(c, killed_twice);
 	tcase_add_test(c, control_not_built);
 	suite_add_tcase(s, c);
 	return native_main(s);

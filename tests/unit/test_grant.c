@@ -758,6 +758,35 @@ START_TEST(all_die)
 }
 END_TEST
 
+/* An offer stands when all of it is written: others look at it without a lock (rule 76). */
+static bool complete;
+
+static void looks_at_an_offer(const void *at)
+{
+	/* grant.c's; the last release is an offer's */
+	const struct { u32 state, mfn, to; } *o = at;
+
+	complete = o->mfn == mfn_at(doms[0], 100) && o->to == doms[1]->serial;
+}
+
+START_TEST(published)
+{
+	unsigned int i;
+	u32 ref;
+
+	native_this_cpu = 0;
+	native_unexpose(0);
+	for (i = 0; i < 3; i++) {
+		complete = false;
+		native_on_release = looks_at_an_offer;
+		OK(grant_offer(doms[0], 100, doms[1]->id, 0, &ref));
+		native_on_release = NULL;
+		ck_assert_msg(complete, "offer %u", ref);
+	}
+	all_gone();
+}
+END_TEST
+
 START_TEST(releases)
 {
 	struct domain *d = doms[0];
@@ -1181,6 +1210,7 @@ int main(void)
 	tcase_add_test(t, owner_dies);
 	tcase_add_test(t, mapper_dies);
 	tcase_add_test(t, all_die);
+	tcase_add_test(t, published);
 	tcase_add_test(t, releases);
 	tcase_add_test(t, release_alone);
 	suite_add_tcase(s, t);

@@ -3,6 +3,7 @@
 #include "native.h"
 #include <limits.h>
 #include <core/lib.h>
+#include <core/atomic.h>
 
 /* The same format, the same arguments, the same bytes and length. */
 #define SAME(...) do { \
@@ -147,6 +148,22 @@ START_TEST(size_length)
 }
 END_TEST
 
+/* What bounds an index even where a branch was guessed wrong (rule 26). */
+START_TEST(masks)
+{
+	static const u64 n[] = { 1, 2, 3, 64, 1024, 1ull << 32, 1ull << 63, ~0ull };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(n); i++) {
+		ck_assert_uint_eq(index_mask(0, n[i]), ~0ull);
+		ck_assert_uint_eq(index_mask(n[i] - 1, n[i]), ~0ull);
+		ck_assert_uint_eq(index_mask(n[i], n[i]), 0);
+		ck_assert_uint_eq(index_mask(~0ull, n[i]), 0);
+	}
+	ck_assert_uint_eq(index_mask(0, 0), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("lib");
@@ -160,6 +177,7 @@ int main(void)
 	tcase_add_test(t, sizes);
 	tcase_add_test(t, bad_sizes);
 	tcase_add_test(t, size_length);
+	tcase_add_test(t, masks);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }

@@ -10,6 +10,7 @@
  *
  * SEED=n runs one schedule; the seed is in every message.
  */
+#include <pthread.h>
 #include "native.h"
 #include "../guest/lib/machine.h"
 #include <core/grant.h>
@@ -269,13 +270,40 @@ static void random_access(unsigned int i)
 	}
 }
 
+/* A table that a CPU in the guest may still walk is in nobody else's hands (rule 4). */
+static void check_walks(void)
+{
+	unsigned int cpu, n;
+
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		const struct native_cpu *c = &native_cpus[cpu];
+
+		for (n = 0; c->exposed && n < c->walks; n++) {
+			const struct frame_info *f = frame_info(_mfn(c->walk[n].table));
+
+			CHECK(f->type == FRAME_SHADOW && d->shadow->pages[f->word].level != FREE,
+			      "cpu %u may walk a page of the pool that is free", cpu);
+		}
+	}
+}
+
 /* While a flusher waits, its target goes on for a moment, and so do others. */
 static unsigned int depth;
+
+static bool is_held(const struct spinlock *l)
+{
+	return (u16)(READ_ONCE(l->next) - READ_ONCE(l->owner) - LOCK_OFF_BY);
+}
 
 static void before_serve(unsigned int cpu)
 {
 	unsigned int i, n;
 
+	check_walks();
+	/* who waits for another CPU holds none (rule 48); a flush within an access waits, too */
+	CHECK(!is_held(&d->shadow->kernel->lock), "a wait with the kernel half's lock");
+	for (i = 0; i < VCPUS; i++)
+		CHECK(!is_held(&d->vcpus[i]->shadow.as->lock), "a wait with vcpu %u's lock", i);
 	if (depth)
 		return;
 	depth++;
@@ -351,6 +379,7 @@ static void check_all(bool tables)
 {
 	unsigned int i, n;
 
+	check_walks();
 	for (i = 0; i < VCPUS; i++) {
 		struct native_cpu *c;
 		unsigned int cpu = (unsigned int)cpu_of[i];
@@ -1543,6 +1572,507 @@ START_TEST(flush_all_while_switching)
 END_TEST
 
 /*
+ * A page table of the guest's is RAM of its own that it may write: what is granted to it, or is a
+ * device, reads as absent and keeps its bits, at every level (rule 9).
+ */
+static void no_table(u64 gfn)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT, va = 0x40000000, mfn = mfn_of(gfn);
+	u64 *memory = mfn == native_open_frame ? NULL : frame_map(_mfn(mfn)), was[512];
+	struct vcpu *v = d->vcpus[0];
+	unsigned int i;
+	int level;
+	u32 e;
+
+	for (i = 0; memory && i < 512; i++)	/* at every level it would lead somewhere */
+		memory[i] = 600ull << PAGE_SHIFT | P | W | U | (i & 1 ? PS : 0);
+	if (memory)
+		memcpy(was, memory, sizeof(was));
+	for (level = 2; level <= 4; level++) {
+		u64 *at = entry_for(spaces[0].root, va, level, true), old = *at;
+
+		*at = gfn << PAGE_SHIFT | P | W | U | A;
+		ck_assert_int_eq(fault(va, 0, true, &e), SHADOW_GUEST_FAULT);
+		ck_assert_uint_eq(e, PF_USER);
+		ck_assert_int_eq(fault(va, PF_WRITE, true, &e), SHADOW_GUEST_FAULT);
+		(void)CALL(0, (shadow_prefill(v), 0));
+		ck_assert(!hits(va, false, true));
+		*at = old;
+	}
+	ck_assert_int_eq(CALL(0, hc_mmu_switch(v, 9, gfn << PAGE_SHIFT, 0, 0, 0, 0)),
+			 -PARVUS_EFAULT);
+	ck_assert_int_eq(CALL(0, hc_mmu_switch(v, 9, root, 0, 0, gfn << PAGE_SHIFT, 0)),
+			 -PARVUS_EFAULT);
+	ck_assert(!memory || !memcmp(was, memory, sizeof(was)));
+	ck_assert_uint_eq(d->ended, 0);
+}
+
+START_TEST(foreign_tables)
+{
+	unsigned int k, kinds = 0;
+
+	for (k = 0; k < 200; k++)
+		grant_change(0);
+	for (k = 0; k < GRANTS; k++) {
+		u64 g = gfn_lookup(d, _gfn(GRANT_GFN + k));
+
+		if (!g)
+			continue;
+		kinds |= g & GFN_WRITABLE ? 1 : 2;
+		no_table(GRANT_GFN + k);
+	}
+	ck_assert_uint_eq(kinds, 3);
+	native_open_frame = 20 * EXTENT_FRAMES + 5;	/* no RAM: who reads it ends the test */
+	domain_set_control(d);
+	ck_assert_uint_eq(gfn_lookup(d, _gfn(native_open_frame)) & GFN_MMIO, GFN_MMIO);
+	no_table(native_open_frame);
+	d->control = false;
+}
+END_TEST
+
+/*
+ * A small table is in the way of a large page: another CPU may walk it until it was told, and
+ * until then its page is nobody else's (rules 4, 6).
+ */
+static u32 table_in_limbo;
+
+static void limbo_hook(unsigned int cpu)
+{
+	struct access a = { .va = regions[LOW_REGIONS] + PAGE_SIZE };
+	u64 mfn;
+
+	if (depth)
+		return;
+	depth++;
+	ck_assert_uint_eq(cpu, 1);
+	check_walks();
+	ck_assert_uint_eq(d->shadow->pages[table_in_limbo].level, TAKEN);
+	/* what it still walks has nothing in it */
+	native_this_cpu = 1;
+	ck_assert(!native_access(1, a, &mfn));
+	native_this_cpu = 0;
+	races++;
+	depth--;
+}
+
+/* The pool index of the leaf table that a TLB remembers. */
+static u32 walked_table(unsigned int cpu)
+{
+	unsigned int n;
+
+	for (n = 0; n < native_cpus[cpu].walks; n++)
+		if (native_cpus[cpu].walk[n].level == 1)
+			return (u32)frame_info(_mfn(native_cpus[cpu].walk[n].table))->word;
+	return 0;
+}
+
+/* A vCPU that runs elsewhere uses @va, with the faults that this takes. */
+static void use(unsigned int i, struct access a)
+{
+	unsigned int tries;
+	u64 mfn;
+	u32 e;
+
+	native_this_cpu = i;
+	for (tries = 0; !native_access(i, a, &mfn); tries++) {
+		ck_assert_uint_lt(tries, 3);
+		ck_assert_int_eq(CALL(i, shadow_fault(d->vcpus[i], a.va, a.write ? PF_WRITE : 0,
+						      a.user, 0x1000, &e)),
+				 SHADOW_DONE);
+	}
+	native_this_cpu = 0;
+}
+
+START_TEST(small_to_large)
+{
+	u64 va = regions[LOW_REGIONS] & ~(SIZE(2) - 1), *leaf;
+	u32 e;
+
+	map(va, 600, P | W | A | D);
+	native_unexpose(2);
+	use(1, (struct access){ .va = va, .write = true });
+	table_in_limbo = walked_table(1);
+	ck_assert_uint_ne(table_in_limbo, 0);
+	leaf = entry_for(spaces[0].root, va, 2, true);
+	*leaf = 512ull << 12 | P | W | PS | A | D;
+	native_before_serve = limbo_hook;
+	ck_assert_int_eq(fault(va + 5 * PAGE_SIZE, PF_WRITE, false, &e), SHADOW_DONE);
+	native_before_serve = NULL;
+	ck_assert_uint_eq(races, 1);
+	ck_assert_uint_eq(d->shadow->pages[table_in_limbo].level, FREE);
+}
+END_TEST
+
+/*
+ * The other way round: while the large page may be in another TLB there is no small one for it to
+ * find. The model TLB bears no address in two sizes.
+ */
+static void large_hook(unsigned int cpu)
+{
+	unsigned int n;
+	u64 mfn;
+
+	if (depth)
+		return;
+	depth++;
+	ck_assert_uint_eq(cpu, 1);
+	native_this_cpu = 1;
+	for (n = 0; n < 512; n++)	/* what it has it may use; it must find nothing new */
+		ck_assert(native_access(1, (struct access){ .va = regions[LOW_REGIONS] +
+							   n * PAGE_SIZE }, &mfn) == (n == 7));
+	native_this_cpu = 0;
+	races++;
+	depth--;
+}
+
+START_TEST(large_to_small)
+{
+	u64 va = regions[LOW_REGIONS] & ~(SIZE(2) - 1), *leaf;
+	u32 e;
+
+	leaf = entry_for(spaces[0].root, va, 2, true);
+	*leaf = 512ull << 12 | P | W | PS | A | D;
+	native_unexpose(2);
+	use(1, (struct access){ .va = va + 7 * PAGE_SIZE });
+	*leaf = 0;
+	map(va + 5 * PAGE_SIZE, 600, P | W | A | D);
+	map(va + 6 * PAGE_SIZE, 601, P | W | A | D);
+	native_before_serve = large_hook;
+	ck_assert_int_eq(fault(va + 5 * PAGE_SIZE, PF_WRITE, false, &e), SHADOW_DONE);
+	native_before_serve = NULL;
+	ck_assert_uint_eq(races, 1);
+	use(1, (struct access){ .va = va + 5 * PAGE_SIZE });
+}
+END_TEST
+
+/*
+ * An address space is released while another vCPU runs it: as long as that one's TLB may walk its
+ * tables none is free, whoever asks meanwhile (rules 4, 22). Afterwards nothing is filled in it.
+ */
+static void release_hook(unsigned int cpu)
+{
+	if (depth)
+		return;
+	depth++;
+	ck_assert_uint_eq(cpu, 1);
+	ck_assert_uint_ne(walked_table(1), 0);
+	(void)CALL(2, shadow_release(d->vcpus[2], 50));
+	check_walks();
+	races++;
+	depth--;
+}
+
+START_TEST(release_while_it_runs)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT;
+	struct vcpu *v = d->vcpus[1];
+	struct access a = { .va = 0x400000, .write = true, .user = true };
+	unsigned int n;
+	u64 mfn;
+	u32 e;
+
+	map(0x400000, 600, P | W | U | A | D);
+	ok(CALL(1, hc_mmu_switch(v, 50, root, 0, 0, 0, 0)), "switch");
+	use(1, a);
+	native_before_serve = release_hook;
+	while (CALL(0, shadow_release(d->vcpus[0], 50)) == -PARVUS_EAGAIN)
+		;
+	native_before_serve = NULL;
+	ck_assert_uint_eq(races, 1);
+	native_this_cpu = 1;
+	ck_assert(!native_access(1, a, &mfn));
+	ck_assert_int_eq(CALL(1, shadow_fault(v, a.va, PF_WRITE, true, 0x1000, &e)),
+			 SHADOW_GUEST_FAULT);
+	(void)CALL(1, (shadow_prefill(v), 0));
+	for (n = 0; n < 4; n++)
+		ck_assert_uint_eq(v->shadow.as->used[n], 0);
+	ck_assert(!native_access(1, a, &mfn));
+}
+END_TEST
+
+/*
+ * Id 0 is another address space each time, and a known id with another root is, too: nothing of
+ * what was there before is seen, though nobody flushed (rules 15, 16).
+ */
+START_TEST(bound_anew)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT, other_root = spaces[1].root << PAGE_SHIFT, id;
+	struct access a = { .va = 0x400000, .write = true, .user = true };
+	struct vcpu *v = d->vcpus[0];
+	u64 mfn;
+
+	for (id = 0; id < 51; id += 50) {
+		map(a.va, 600, P | W | U | A | D);
+		ok(CALL(0, hc_mmu_switch(v, id, root, 0, 0, 0, 0)), "switch");
+		use(0, a);
+		if (!id) {
+			*entry_for(spaces[0].root, a.va, 1, false) = 0;
+			ok(CALL(0, hc_mmu_switch(v, 0, root, 0, 0, 0, 0)), "switch");
+			ck_assert(!native_access(0, a, &mfn));
+		}
+		ok(CALL(0, hc_mmu_switch(v, id, other_root, 0, 0, 0, 0)), "switch");
+		ck_assert(!native_access(0, a, &mfn));
+	}
+}
+END_TEST
+
+/*
+ * A second vCPU flushes up to the same number while the first waits for a third one's TLB: it must
+ * not return before that TLB has let go, since its caller frees the page then (rule 18).
+ */
+static enum { BY_RANGE, BY_AS, BY_BATCH, BY_SWITCH, WAYS } way;
+
+static void flush_up_to(unsigned int i, u64 gen)
+{
+	struct vcpu *v = d->vcpus[i];
+	u64 root = spaces[0].root << PAGE_SHIFT;
+
+	switch (way) {
+	case BY_RANGE:
+		ok(CALL(i, hc_mmu_flush(v, 50, gen, 0x400000, 0x401000, 0, PARVUS_FLUSH_RANGE)),
+		   "flush");
+		break;
+	case BY_AS:
+		ok(CALL(i, hc_mmu_flush(v, 50, gen, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
+		break;
+	case BY_BATCH:
+		ok(CALL(i, shadow_flush_batch(v, 2)), "batch");
+		break;
+	default:
+		ok(CALL(i, hc_mmu_switch(v, 50, root, 0, gen, gen_gpa(0), 0)), "switch");
+	}
+}
+
+static void gen_hook(unsigned int cpu)
+{
+	if (depth || cpu != 1)
+		return;
+	depth++;
+	ck_assert(tlb_has(1, mfn_of(600)));
+	flush_up_to(2, *gen_of(0));
+	ck_assert(!tlb_has(1, mfn_of(600)));
+	races++;
+	depth--;
+}
+
+START_TEST(second_flusher)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT;
+	struct access a = { .va = 0x400000, .write = true, .user = true };
+	unsigned int i;
+
+	for (way = 0; way < WAYS; way++) {
+		for (i = 0; i < 3; i++)
+			ok(CALL(i, hc_mmu_switch(d->vcpus[i], i == 1 || way != BY_SWITCH ? 50 : 51,
+						 root, 0, *gen_of(0), gen_gpa(0), 0)), "switch");
+		map(0x400000, 600, P | W | U | A | D);
+		use(1, a);
+		*entry_for(spaces[0].root, 0x400000, 1, false) = 0;
+		++*gen_of(0);
+		native_before_serve = gen_hook;
+		flush_up_to(0, *gen_of(0));
+		native_before_serve = NULL;
+		ck_assert_uint_eq(races, way + 1);
+	}
+}
+END_TEST
+
+/*
+ * A vCPU is half-way into an address space: its roots were filled already, its TLB was flushed,
+ * and what it has seen is not written down yet. A flush that comes then must ask it to look again,
+ * however high the number of the address space before was (rule 1).
+ */
+static void half_way_hook(void)
+{
+	if (native_this_cpu != 1 || races)
+		return;
+	races++;
+	*entry_for(spaces[0].root, 0x400000, 1, false) = 0;
+	ok(CALL(0, hc_mmu_flush(d->vcpus[0], 50, ++*gen_of(0), 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
+}
+
+START_TEST(flush_while_loading)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT, mfn;
+	struct access a = { .va = 0x400000, .write = true, .user = true };
+	struct vcpu *v = d->vcpus[1];
+	unsigned int n;
+
+	map(0x400000, 600, P | W | U | A | D);
+	ok(CALL(1, hc_mmu_switch(v, 50, root, 0, *gen_of(0), 0, 0)), "switch");
+	use(1, a);
+	ok(CALL(1, hc_mmu_switch(v, 51, root, 0, 0, 0, 0)), "switch");
+	for (n = 0; n < 100; n++)
+		ok(CALL(1, hc_mmu_flush(v, 51, n + 1, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
+	native_on_flush_all = half_way_hook;
+	ok(CALL(1, hc_mmu_switch(v, 50, root, 0, *gen_of(0), 0, 0)), "switch");
+	native_on_flush_all = NULL;
+	ck_assert_uint_eq(races, 1);
+	native_this_cpu = 1;
+	ck_assert(!native_access(1, a, &mfn));
+}
+END_TEST
+
+/*
+ * A frame is released between a fill's look at its gfn and the count that says so: the release,
+ * on another CPU, has seen no count, and waits for nothing but the lock of the address space.
+ * The second look finds that the frame is going (rule 7).
+ */
+static pthread_t releaser;
+static u64 release_gfn;
+
+static void *release_it(UNUSED void *arg)
+{
+	native_this_cpu = 2;
+	ok(domain_release(d, d->vcpus[2], release_gfn, 1), "release");
+	return NULL;
+}
+
+static void before_inc(const void *at)
+{
+	const struct spinlock *l = &d->shadow->kernel->lock;
+
+	if (races || (at != &frame_info(_mfn(going))->count &&
+		      at != &d->gfn_chunk_maps[release_gfn >> EXTENT_ORDER]))
+		return;
+	races++;
+	ck_assert_int_eq(pthread_create(&releaser, NULL, release_it, NULL), 0);
+	/* somebody else waits for it: the holder's ticket is served, one more was handed out */
+	while ((u16)(READ_ONCE(l->next) - READ_ONCE(l->owner) - LOCK_OFF_BY) < 2)
+		sched_yield();
+}
+
+static void filled_and_released(u64 va)
+{
+	u64 mfn;
+	u32 e;
+
+	races = 0;
+	going = mfn_of(release_gfn);
+	native_unexpose(1);
+	native_unexpose(2);
+	native_before = before_inc;
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_GUEST_FAULT);
+	native_before = NULL;
+	ck_assert_uint_eq(races, 1);
+	pthread_join(releaser, NULL);
+	ck_assert_uint_eq(frame_info(_mfn(going))->type, FRAME_FREE);
+	native_expose(0);
+	ck_assert(!native_access(0, (struct access){ .va = va }, &mfn));
+	going = 0;
+}
+
+START_TEST(released_while_filled)
+{
+	u64 va = regions[LOW_REGIONS] & ~(SIZE(2) - 1);
+
+	release_gfn = 2100;
+	map(va, release_gfn, P | W | A | D);
+	filled_and_released(va);
+}
+END_TEST
+
+/*
+ * The guest takes an entry away between the walk's look at it and the mark: the mark must fail,
+ * and the walk be made again. And it is made with the lock held, which a flush waits for: who has
+ * flushed may give the table to somebody else (rule 8).
+ */
+static u64 *marked;
+
+static void before_mark(const void *at)
+{
+	if (at != marked)
+		return;
+	ck_assert(is_held(&d->shadow->kernel->lock));
+	if (!races++)
+		*marked = 0;
+}
+
+START_TEST(marked_while_changed)
+{
+	u64 va = regions[LOW_REGIONS];
+	u32 e;
+
+	map(va, 600, P | W);
+	marked = entry_for(spaces[0].root, va, 1, false);
+	native_before = before_mark;
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(e, PF_WRITE);
+	ck_assert_uint_eq(*marked, 0);
+	ck_assert(!hits(va, false, false));
+	map(va, 600, P | W);
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_DONE);
+	native_before = NULL;
+	ck_assert_uint_eq(races, 2);
+	ck_assert_uint_eq(*marked & (A | D), A | D);
+}
+END_TEST
+
+/* RAM is write-back, whatever the guest says; a device of domain 0 is as it says (rule 27). */
+static u64 shadow_leaf(u64 va)
+{
+	u64 *t = native_cpus[0].root.kernel_table;
+	int level;
+
+	for (level = 4; level > 1; level--) {
+		u64 e = t[IDX(va, level)];
+
+		if (e & PS || !(e & P))
+			return e;
+		t = frame_map(_mfn((e & ADDR) >> PAGE_SHIFT));
+	}
+	return t[IDX(va, 1)];
+}
+
+START_TEST(cache_types)
+{
+	const u64 pat = 0x98;	/* PWT, PCD, and PAT in a small page */
+	u64 va = regions[LOW_REGIONS], large = va + 4 * SIZE(2);
+	u32 e;
+
+	map(va, 600, P | W | A | D | pat);
+	map(va + PAGE_SIZE, 601, P | W | A | D | pat);	/* filled beside it */
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_DONE);
+	*entry_for(spaces[0].root, large, 2, true) = 512ull << 12 | P | W | PS | A | D | 0x1018;
+	ck_assert_int_eq(fault(large, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert_uint_eq(shadow_leaf(va) & (P | pat), P);
+	ck_assert_uint_eq(shadow_leaf(va + PAGE_SIZE) & (P | pat), P);
+	ck_assert_uint_eq(shadow_leaf(large) & (P | PS | 0x1018), P | PS);
+	/* and after a flush, by the same entries */
+	ok(CALL(0, hc_mmu_flush(d->vcpus[0], 0, 0, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL)), "flush");
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert_uint_eq(shadow_leaf(va) & (P | pat), P);
+	native_open_frame = 20 * EXTENT_FRAMES + 5;
+	domain_set_control(d);
+	map(va + 2 * PAGE_SIZE, native_open_frame, P | W | A | D | 0x18);
+	ck_assert_int_eq(fault(va + 2 * PAGE_SIZE, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert_uint_eq(shadow_leaf(va + 2 * PAGE_SIZE) & (P | 0x18), P | 0x18);
+	d->control = false;
+}
+END_TEST
+
+/* A flush asks the CPUs that run the address space, and interrupts no other (rule 48). */
+START_TEST(kicked)
+{
+	u64 root = spaces[0].root << PAGE_SHIFT;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++)
+		ok(CALL(i, hc_mmu_switch(d->vcpus[i], i == 2 ? 51 : 50, root, 0, 0, 0, 0)),
+		   "switch");
+	map(0x400000, 600, P | W | U | A | D);
+	for (i = 0; i < 3; i++)
+		use(i, (struct access){ .va = 0x400000, .write = true, .user = true });
+	native_kicks = 0;
+	ok(CALL(0, hc_mmu_flush(d->vcpus[0], 50, 1, 0x400000, 0x401000, 0, PARVUS_FLUSH_RANGE)),
+	   "flush");
+	ck_assert_uint_eq(native_kicks, 1);
+	ck_assert(tlb_has(2, mfn_of(600)));
+	ck_assert(!tlb_has(1, mfn_of(600)) && !tlb_has(0, mfn_of(600)));
+}
+END_TEST
+
+/*
  * A sweep and an eviction look at a pool page without the lock of its tree: when its level says
  * that it is a table, the page must name its address space already (rule 76).
  */
@@ -1618,6 +2148,17 @@ int main(void)
 	tcase_add_test(t, overtaken);
 	tcase_add_test(t, flush_all_while_switching);
 	tcase_add_test(t, tables_published);
+	tcase_add_test(t, foreign_tables);
+	tcase_add_test(t, small_to_large);
+	tcase_add_test(t, large_to_small);
+	tcase_add_test(t, release_while_it_runs);
+	tcase_add_test(t, bound_anew);
+	tcase_add_test(t, second_flusher);
+	tcase_add_test(t, flush_while_loading);
+	tcase_add_test(t, released_while_filled);
+	tcase_add_test(t, marked_while_changed);
+	tcase_add_test(t, cache_types);
+	tcase_add_test(t, kicked);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }

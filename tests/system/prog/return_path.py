@@ -50,6 +50,37 @@ def sysret_is_fed(code, index):
     return False
 
 
+def index_is_masked(code, symbols):
+    """The number of a hypercall is cut to the table's size behind the branch that checks it."""
+    for n, (at, insn) in enumerate(code):
+        if at < symbols["hypercall_call"]:
+            continue
+        if re.match(r"and +\$0x[0-9a-f]+,%eax", insn):
+            return True
+        if insn.startswith("call"):
+            return False
+    return False
+
+
+def area_pointer():
+    """The one address in rax that is no guest's: pcpu.area."""
+    with open(f"{O}/hypervisor/asm-offsets.h", encoding="ascii") as f:
+        return int(re.search(r"^#define PCPU_area (\d+)", f.read(), re.M).group(1))
+
+
+def hole_is_checked(code, index, area):
+    """The guest address in rax was compared with the end of the hole since it was loaded."""
+    for at in range(index - 1, 0, -1):
+        insn = re.sub(" +", " ", code[at][1])
+        if re.match(r"cmp %r\w+,%rax$", insn) and re.match("j(b|ae) ", code[at + 1][1]):
+            return True
+        if insn == f"mov %gs:{area:#x},%rax":
+            return True
+        if re.search(r",%[re]?ax$", insn) and not insn.startswith(("cmp", "mov (%rax)")):
+            return False
+    return False
+
+
 def refused(address, symbols):
     """The selectors of this exit's frame go bad at the last moment: the guest has the fault."""
     with Machine([("paths", "paths", "")], gdb=True) as m:
@@ -91,6 +122,16 @@ def main():
     for n in sysrets:
         if not sysret_is_fed(code, n):
             raise Failure(f"the SYSRET at {code[n][0]:x} does not stand behind a checked rcx")
+    accesses = [n for n, (at, insn) in enumerate(code)
+                if re.search(r"(^|[ ,])-?(0x[0-9a-f]+)?\(%rax\)", insn) and
+                at < symbols["trap_common"] and not insn.startswith(("lea", "nop"))]
+    if len(accesses) < 15:
+        raise Failure(f"{len(accesses)} accesses by guest address found")
+    for n in accesses:
+        if not hole_is_checked(code, n, area_pointer()):
+            raise Failure(f"the access at {code[n][0]:x} is not kept out of the hole: {code[n][1]}")
+    if not index_is_masked(code, symbols):
+        raise Failure("a hypercall's number is not masked")
     for address in exits:
         refused(address, symbols)
     overflow(symbols)
