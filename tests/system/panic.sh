@@ -12,9 +12,11 @@ panic_of() {
 	echo "domain=idle kernel=kernel mem=16M cmdline=\"$1\"" >"$work/manifest"
 	(cd "$work" && printf '%s\n' manifest kernel | cpio -o -H newc --quiet) >"$work/bundle"
 	mkfifo "$work/mon.in" "$work/mon.out"
-	"${QEMU:-qemu-system-x86_64}" -accel tcg -cpu max -smp 1 -m 128 -no-reboot -nodefaults \
-		-display none -debugcon "file:$work/debug" -chardev "pipe,id=mon,path=$work/mon" \
-		-mon mon \
+	local cover=()
+	[[ -z ${COVERAGE:-} ]] || cover=(-plugin "$(tests/coverage/plugin "$O/parvus.elf")")
+	"${QEMU:-qemu-system-x86_64}" "${cover[@]}" -accel tcg -cpu max -smp 1 -m 128 -no-reboot \
+		-nodefaults -display none -debugcon "file:$work/debug" \
+		-chardev "pipe,id=mon,path=$work/mon" -mon mon \
 		-kernel "$O/parvus.elf" -append debug=1 -initrd "$work/bundle" </dev/null &
 	qemu=$!
 	exec 3>"$work/mon.in"

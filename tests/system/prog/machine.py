@@ -53,6 +53,10 @@ class Machine:
         if gdb:
             command += ["-S", "-chardev", f"socket,path={d}/gdb,server=on,wait=off,id=gdb",
                         "-gdb", "chardev:gdb"]
+        if os.environ.get("COVERAGE"):
+            plugin = subprocess.run(["tests/coverage/plugin", f"{O}/parvus.elf"], check=True,
+                                    capture_output=True, text=True).stdout.strip()
+            command += ["-plugin", plugin]
         self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         sock = connect(d + "/qmp", 60)
         sock.settimeout(120)
@@ -97,6 +101,12 @@ class Machine:
         return self
 
     def __exit__(self, *error):
+        if os.environ.get("COVERAGE"):	# it has something to write down
+            self.qemu.terminate()
+            try:
+                self.qemu.wait(20)
+            except subprocess.TimeoutExpired:
+                pass
         self.qemu.kill()
         self.qemu.wait()
         self.tmp.cleanup()
