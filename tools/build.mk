@@ -41,7 +41,7 @@ debian-disk: deps-debian
 	@tools/debian-disk $(O)/debian
 
 .PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot \
-	deps-conformance
+	deps-conformance deps-static
 deps-build:
 	@tools/deps build
 deps-run:
@@ -54,6 +54,8 @@ deps-debian:
 	@tools/deps debian
 deps-conformance:
 	@tools/deps build run conformance
+deps-static:
+	@tools/deps build tools static
 deps-full:
 	@tools/deps build run test tools full
 
