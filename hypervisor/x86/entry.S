@@ -604,29 +604,6 @@ mc_entry:
 	pushq	$18
 	jmp	ist_from_guest
 
-/* What VERW looks at: any selector of data that can be written. Mapped in every root. */
-verw_operand:
-	.word	SEL_USER_SS
-
-/*
- * Indirect calls of C, and of hypercall_call, go through these: a CPU that a guest has trained to
- * go elsewhere waits in the loop by speculation (retpoline: Intel, "Retpoline: A Branch Target
- * Injection Mitigation"). Boot takes the first jump away where the CPU does not need it.
- */
-	.irp	r, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
-	.globl	__x86_indirect_thunk_\r
-	.balign	32
-__x86_indirect_thunk_\r:
-	MEASURE	MEASURE_RETPOLINE, jmp 1f
-	jmp	*%\r
-1:	call	3f
-2:	pause
-	lfence
-	jmp	2b
-3:	mov	%\r, (%rsp)
-	ret
-	.endr
-
 /* The stubs, 16 bytes apart, one for each vector (desc.c). All registers as interrupted. */
 	.globl	trap_stubs
 	.balign	16
@@ -654,6 +631,29 @@ trap_stubs:
 	jmp	trap_common
 	.endif
 	vector = vector + 1
+	.endr
+
+/* What VERW looks at: any selector of data that can be written. Mapped in every root. */
+verw_operand:
+	.word	SEL_USER_SS
+
+/*
+ * Indirect calls of C, and of hypercall_call, go through these: a CPU that a guest has trained to
+ * go elsewhere waits in the loop by speculation (retpoline: Intel, "Retpoline: A Branch Target
+ * Injection Mitigation"). Boot takes the first jump away where the CPU does not need it.
+ */
+	.irp	r, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+	.globl	__x86_indirect_thunk_\r
+	.balign	32
+__x86_indirect_thunk_\r:
+	MEASURE	MEASURE_RETPOLINE, jmp 1f
+	jmp	*%\r
+1:	call	3f
+2:	pause
+	lfence
+	jmp	2b
+3:	mov	%\r, (%rsp)
+	ret
 	.endr
 
 /*

@@ -8,7 +8,7 @@ from machine import O, Failure, Machine
 # IRET, debug exceptions, machine checks; and the way of an NMI itself, where no second one comes.
 NOT_HERE = {"bounce_failed", "bounce_slow", "syscall_compat_entry", "trap_stray", "return_refused",
             "ist_common", "db_entry", "ist_from_guest", "nmi_entry", "df_entry", "mc_entry",
-            "trap_stubs", "enter_first"}
+            "trap_stubs", "enter_first", "verw_operand"}
 LEAST = 0.9		# of the rest: no FSGSBASE, an error of ours
 SECONDS = 3		# for an instruction to be reached: a round of paths.c takes milliseconds
 
@@ -28,7 +28,7 @@ def disassemble():
             at, label = line[:-2].split(" <")
             if label == "syscall_entry":
                 base = symbols["syscall_entry"] - int(at, 16)
-        elif ":\t" in line and label not in NOT_HERE:
+        elif ":\t" in line and label not in NOT_HERE and "_thunk_" not in label:
             offset.append((int(line.split(":")[0], 16), line.split("\t")[1]))
     code = [base + at for at, insn in offset if not insn.startswith(("nop", "cs nop", "xchg"))]
     return code, symbols
