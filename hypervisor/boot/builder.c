@@ -174,7 +174,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		.initrd = initrd.size ? top : 0, .initrd_size = initrd.size,
 		.ram_size = d->frames << PAGE_SHIFT, .max_gfn = d->max_gfn,
 		.tsc_khz = found_clock.tsc_khz, .wall_sec = found_clock.wall_sec,
-		.generation_id = { d->generation_id[0], d->generation_id[1] },
+		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
 		.rsdp = b->control ? acpi_rsdp : 0,
 	};
 	memory_map(&si, d, b->mem, &elf);
@@ -193,7 +193,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 fail:
 	d->shutdown_reason = PARVUS_SHUTDOWN_KILLED;
 	d->shutdown_status = 255;
-	hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "not built: %s", error);
+	hv_snprintf(d->own->kill_reason, sizeof(d->own->kill_reason), "not built: %s", error);
 	domain_destroy(d);
 	return error;
 }

@@ -172,7 +172,8 @@ void memory_init(void)
 
 		for (; boot_info.range[i].type == 1 && n < frame_table_count &&
 		       n < boot_info.range[i].end >> PAGE_SHIFT; n++)
-			frame_table[n].type = FRAME_HYPERVISOR;
+			frame_table[n] = (struct frame_info){
+				.type = FRAME_HYPERVISOR, .owner = DOMAIN_NONE };
 	}
 	room.end = 0;		/* from here on boot_alloc is closed */
 	while (boot_free_next(&p, GIB(512)))

@@ -7,6 +7,7 @@
  *   smt=off|on     one thread of each core, or all; else one where a thread sees its sibling's data
  *   probe=1        a timer every 20,000 ticks, to learn how long interrupts are off
  *   reboot=yes     reboot when the last domain asked for it
+ *   isolation=off  ring 0 sees all memory, not that of the domain that runs (x86/view.c)
  */
 #include <boot/boot.h>
 #include <x86/pv.h>
@@ -62,6 +63,7 @@ void boot_main(u32 magic, u64 info)
 	apic_init_cpu();
 	time_init();
 	secondaries_start();
+	view_start(!boot_option_is("isolation", "off"));
 	ioapic_route(4, HV_VECTOR_CONSOLE);
 	serial_enable_rx();
 	if (!build_domains())

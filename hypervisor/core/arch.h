@@ -19,6 +19,7 @@
 #include <core/limits.h>
 #include <core/pcpu.h>
 
+struct domain;
 struct vcpu;
 struct regs;
 struct parvus_control_regs;
@@ -55,6 +56,21 @@ static inline void arch_lock_wait(struct spinlock *l, u32 ticket);
 static inline void *arch_frame_map(mfn_t mfn);
 static inline mfn_t arch_frame_of(const void *p);
 
+/*
+ * See all memory from here on, not what the running domain may see (rule 80), and what was seen
+ * before. Memory of others can be touched without, at the price of a fault, and is then seen until
+ * the way out. With any lock held. Guest addresses are not seen in between.
+ */
+bool arch_full_begin(void);
+void arch_full_end(bool was);
+void arch_full_stay(void);	/* until the way out, which a change of vCPU makes needless */
+/* What is seen while vCPUs of @d run; 0 or -PARVUS_ENOMEM. It is freed when none runs any more. */
+int arch_view_init(struct domain *d);
+void arch_view_free(struct domain *d);
+/* A frame of @d's RAM, whose gfn entry has gone, is seen no more. True: TLBs may still have it. */
+bool arch_view_drop(struct domain *d, mfn_t mfn);
+/* The area of @v, which runs here or is about to, as entry.S reaches it. */
+struct parvus_vcpu_area *arch_area(const struct vcpu *v);
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu);
 /* This pCPU uses its roots from now on, and nothing cached before; it uses them no more. */
 void arch_roots_enter(void);

@@ -16,31 +16,34 @@
 static struct {
 	struct spinlock lock;	/* of all of it, and of lines[] */
 	struct domain *owner;	/* of the serial line; NULL: the next one that comes */
-	char input[INPUT];
-	u32 in, out;		/* positions in it, ever growing */
+	u32 in, out;		/* positions in input[], ever growing */
 } console = { .lock = SPINLOCK_INIT(LOCK_CONSOLE) };
 
-/* Collected lines of domains without the serial line. */
-static struct {
-	char text[LINE];
-	u32 len;
-} lines[MAX_DOMAINS];
+/* What came in, and lines of domains without the serial line that are not whole yet. */
+static SECRET struct {
+	char input[INPUT];
+	struct {
+		char text[LINE];
+		u32 len;
+	} lines[MAX_DOMAINS];
+} texts;
 
 void console_domain_new(struct domain *d)
 {
 	HOLD(&console.lock);
 	if (!console.owner)
 		console.owner = d;
-	lines[d->id % MAX_DOMAINS].len = 0;
+	texts.lines[d->id % MAX_DOMAINS].len = 0;
 }
 
 static void console_line_out(struct domain *d)
 {
 	u32 slot = d->id % MAX_DOMAINS;
 
-	if (lines[slot].len)
-		log_guest(d, "d%u: %.*s", d->id, (int)lines[slot].len, lines[slot].text);
-	lines[slot].len = 0;
+	if (texts.lines[slot].len)
+		log_guest(d, "d%u: %.*s", d->id, (int)texts.lines[slot].len,
+			  texts.lines[slot].text);
+	texts.lines[slot].len = 0;
 }
 
 void console_domain_gone(struct domain *d)
@@ -67,10 +70,10 @@ s64 hc_console_write(struct vcpu *v, u64 gpa, u64 length)
 			arch_console_put(buf[i]);
 			continue;
 		}
-		if (buf[i] == '\n' || lines[slot].len == LINE)
+		if (buf[i] == '\n' || texts.lines[slot].len == LINE)
 			console_line_out(d);
 		if (buf[i] >= ' ')
-			lines[slot].text[lines[slot].len++] = buf[i];
+			texts.lines[slot].text[texts.lines[slot].len++] = buf[i];
 	}
 	return (s64)len;
 }
@@ -88,7 +91,7 @@ s64 hc_console_read(struct vcpu *v, u64 gpa, u64 length)
 		spin_lock(&console.lock);
 		from = console.out;
 		for (n = 0; console.owner == d && n < len && from + (u32)n != console.in; n++)
-			buf[n] = console.input[(from + (u32)n) % INPUT];
+			buf[n] = texts.input[(from + (u32)n) % INPUT];
 		spin_unlock(&console.lock);
 		/* a bad buffer loses nothing */
 		if (n && guest_write(d, gpa, buf, n))
@@ -109,10 +112,10 @@ void console_input(void)
 	HOLD(&console.lock);
 	while ((c = arch_console_get()) >= 0)
 		if (console.in - console.out < INPUT)
-			console.input[console.in++ % INPUT] = (char)c;
+			texts.input[console.in++ % INPUT] = (char)c;
 	d = console.owner;
 	/* under the lock: the owner cannot be destroyed meanwhile */
-	if (d && d->vcpus[0] && READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address))
+	if (d && d->vcpus[0] && READ_ONCE(d->takes_events))
 		vcpu_raise(d->vcpus[0], PARVUS_VECTOR_EVENT);
 	if (d)
 		event_send_virq(d, PARVUS_VIRQ_CONSOLE);

@@ -74,7 +74,7 @@ static int control_machine(union control *c)
 	*m = (struct parvus_control_machine){
 		.size = sizeof(*m), .version = 1, .cpus = arch_cpus(),
 		.domains = domains_count(), .max_domains = MAX_DOMAINS,
-		.frames_total = frames_total_count(), .frames_free = frames_free_count(),
+		.frames_total = frames_total_count(), .frames_free = frames_left(),
 		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
 		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
 		.wall_sec = arch_clock().wall_sec,
@@ -155,7 +155,7 @@ static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 	if (a->state == DOMAIN_SHUTDOWN || a->state == DOMAIN_DYING) {
 		a->reason = d->shutdown_reason;
 		a->status = d->shutdown_status;
-		hv_snprintf(a->why, sizeof(a->why), "%s", d->kill_reason);
+		hv_snprintf(a->why, sizeof(a->why), "%s", d->own->kill_reason);
 	}
 	a->weight = (u32)d->weight;
 	a->cap = d->sched.cap;
@@ -164,8 +164,8 @@ static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 	a->max_frames = d->max_frames;
 	a->target_frames = d->target_frames;
 	a->created_ns = d->created_ns;
-	a->generation_id[0] = d->generation_id[0];
-	a->generation_id[1] = d->generation_id[1];
+	a->generation_id[0] = d->own->generation_id[0];
+	a->generation_id[1] = d->own->generation_id[1];
 	a->devices = device_count(d);
 	a->mappings = grant_mappings(d);
 	a->grants = grant_offers(d);
@@ -550,6 +550,7 @@ static int control_on_domain(u64 op, union control *c)
 s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	union control c;
+	bool full;
 	u32 size;
 	int ret;
 
@@ -563,7 +564,9 @@ s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 		return hv_error(PARVUS_EFAULT);
 	if (c.head.size != size || c.head.version != 1)
 		return hv_error(PARVUS_EINVAL);
+	full = arch_full_begin();
 	ret = ops[op].plain ? ops[op].plain(&c) : control_on_domain(op, &c);
+	arch_full_end(full);
 	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
 	    guest_write(v->domain, gpa, &c, size))
 		return hv_error(PARVUS_EFAULT);

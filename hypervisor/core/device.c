@@ -275,6 +275,8 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	struct domain *d = v->domain;
 	struct parvus_device r;
+	bool full;
+	s64 ret;
 
 	if (op > PARVUS_DEVICE_CONFIGURE)
 		return hv_error(PARVUS_ENOSYS);
@@ -286,10 +288,16 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 	if (r.size != sizeof(r) || r.version != 1 || r.reserved[0] || r.reserved[1] ||
 	    (r.flags && op != PARVUS_DEVICE_SET))
 		return hv_error(PARVUS_EINVAL);
-	if (op == PARVUS_DEVICE_CREATE)
-		return device_op_create(d, gpa, &r);
-	HOLD(&registry.lock);
-	return op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) : device_op_on(d, op, gpa, &r);
+	full = arch_full_begin();	/* the registry is everybody's */
+	if (op == PARVUS_DEVICE_CREATE) {
+		ret = device_op_create(d, gpa, &r);
+	} else {
+		HOLD(&registry.lock);
+		ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) :
+						    device_op_on(d, op, gpa, &r);
+	}
+	arch_full_end(full);
+	return ret;
 }
 
 void device_domain_gone(struct domain *d)

@@ -21,6 +21,7 @@ static struct {
 	u32 alive;
 	u32 last_id;		/* they go up: an old one does not soon mean another domain */
 	u32 last_serial;
+	u64 reserved[MAX_DOMAINS / 64];	/* slots of domains that are being made */
 	struct domain *control;	/* domain 0, if there is one */
 	bool control_over;	/* it has ended: nothing is kept for it */
 	bool control_alone;	/* all others were told, and nobody holds one of them for that */
@@ -56,6 +57,7 @@ void domain_unref(struct domain *d)
 	spin_unlock(&census.lock);
 	if (last) {
 		grant_domain_free(d);
+		hv_free(d->own, sizeof(*d->own));
 		hv_free(d, sizeof(*d));
 	}
 }
@@ -82,6 +84,41 @@ static void locks_init(struct domain *d)
 	spin_init(&d->event_lock, LOCK_EVENT);
 	spin_init(&d->gfn_lock, LOCK_GFN);
 	spin_init(&d->sched.lock, LOCK_CAP);
+	spin_init(&d->view.lock, LOCK_VIEW);
+}
+
+/* The number comes first: all memory of the domain is known by it. False: there is none. */
+static bool number_reserve(struct domain *d)
+{
+	u32 i, id;
+
+	spin_lock(&census.lock);
+	for (i = 0; i < MAX_DOMAINS; i++) {
+		id = (census.last_id + i) % DOMAIN_IDS;
+		if (!domains[id % MAX_DOMAINS] &&
+		    !(census.reserved[id % MAX_DOMAINS / 64] >> (id % 64) & 1))
+			break;
+	}
+	if (i < MAX_DOMAINS) {
+		d->id = (u16)id;
+		census.reserved[id % MAX_DOMAINS / 64] |= 1ull << (id % 64);
+	}
+	spin_unlock(&census.lock);
+	return i < MAX_DOMAINS;
+}
+
+/* The domain is there, or it is not to be (@d->refs is 0). */
+static void number_use(struct domain *d)
+{
+	spin_lock(&census.lock);
+	census.reserved[d->id % MAX_DOMAINS / 64] &= ~(1ull << (d->id % 64));
+	if (d->refs) {
+		d->serial = ++census.last_serial;
+		census.last_id = d->id + 1u;
+		domains[d->id % MAX_DOMAINS] = d;
+		census.alive++;
+	}
+	spin_unlock(&census.lock);
 }
 
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
@@ -94,9 +131,11 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	if (!vcpus || vcpus > MAX_VCPUS || !ram || ram > MAX_GUEST_MEM >> PAGE_SHIFT ||
 	    max_gfn < ram || max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return NULL;
-	d = hv_alloc(sizeof(*d));
-	if (!d)
+	d = hv_alloc_public(sizeof(*d));
+	if (!d || !number_reserve(d)) {
+		hv_free(d, sizeof(*d));
 		return NULL;
+	}
 	locks_init(d);
 	hv_snprintf(d->name, sizeof(d->name), "%s", name);
 	d->frames_free_before = before;
@@ -105,35 +144,24 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	d->max_gfn = chunks << EXTENT_ORDER;
 	d->ram_frames = d->max_frames = d->target_frames = ram;
 	d->created_ns = arch_now_ns();
-	arch_generation(d->generation_id);
 	d->gfn_chunks_bytes = chunks * sizeof(u64);
-	d->gfn_chunks = hv_alloc(d->gfn_chunks_bytes);
-	d->gfn_chunk_maps = hv_alloc(chunks * sizeof(u32));
+	d->gfn_chunks = hv_alloc_own(d->id, d->gfn_chunks_bytes);
+	d->gfn_chunk_maps = hv_alloc_own(d->id, chunks * sizeof(u32));
 	pool = max((u64)SHADOW_POOL_FLOOR(vcpus), ram / 100);
-	if (!d->gfn_chunks || !d->gfn_chunk_maps || grant_domain_init(d) ||
-	    shadow_domain_init(d, pool) || event_domain_init(d))
+	d->own = hv_alloc_own(d->id, sizeof(*d->own));
+	if (!d->own || !d->gfn_chunks || !d->gfn_chunk_maps || arch_view_init(d) ||
+	    grant_domain_init(d) || shadow_domain_init(d, pool) || event_domain_init(d))
 		goto fail;
+	arch_generation(d->own->generation_id);
 	for (i = 0; i < vcpus; i++) {
 		d->vcpus[i] = vcpu_create(d, i);
 		if (!d->vcpus[i])
 			goto fail;
 	}
 	spin_lock(&d->control_lock);
-	spin_lock(&census.lock);
-	for (i = 0; i < MAX_DOMAINS; i++)
-		if (!domains[(census.last_id + i) % DOMAIN_IDS % MAX_DOMAINS])
-			break;
-	if (i < MAX_DOMAINS) {
-		d->id = (u16)((census.last_id + i) % DOMAIN_IDS);
-		d->serial = ++census.last_serial;
-		census.last_id = d->id + 1u;
-		d->refs = 1;
-		domains[d->id % MAX_DOMAINS] = d;
-		census.alive++;
-	}
-	spin_unlock(&census.lock);
-	if (i < MAX_DOMAINS)
-		return d;
+	d->refs = 1;
+	number_use(d);
+	return d;
 fail:
 	event_domain_destroy(d);
 	for (i = 0; i < vcpus; i++)
@@ -143,6 +171,9 @@ fail:
 	hv_free(d->gfn_chunks, d->gfn_chunks_bytes);
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
 	grant_domain_free(d);
+	arch_view_free(d);
+	number_use(d);
+	hv_free(d->own, sizeof(*d->own));
 	hv_free(d, sizeof(*d));
 	return NULL;
 }
@@ -176,7 +207,7 @@ int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
 	if (!sched_start(v))
 		return hv_error(PARVUS_EBUSY);
 	vcpu_reset(v, entry, 0, root);
-	v->regs.rsi = info;
+	v->own->regs.rsi = info;
 	WRITE_ONCE(d->state, DOMAIN_RUNNING);
 	trace_domain(d, PARVUS_DOMAIN_RUNNING);
 	d->alive_vcpus = 1;
@@ -191,8 +222,9 @@ u64 domain_overhead(struct domain *d)
 	for (chunk = 0; chunk < d->max_gfn >> EXTENT_ORDER; chunk++)
 		tables += !!(d->gfn_chunks[chunk] & GFN_TABLE);
 	/* each vCPU: structure, FPU state, area until it has one */
-	return tables + shadow_pages(d) + event_pages(d) + grant_pages(d) + 3 * (u64)d->vcpu_count +
-	       (d->gfn_chunks_bytes + d->gfn_chunks_bytes / 2 + sizeof(*d)) / PAGE_SIZE + 1;
+	return tables + d->view.pages + shadow_pages(d) + event_pages(d) + grant_pages(d) +
+	       3 * (u64)d->vcpu_count +
+	       (d->gfn_chunks_bytes + d->gfn_chunks_bytes / 2 + sizeof(*d->own)) / PAGE_SIZE + 2;
 }
 
 /* ---- the end ---- */
@@ -237,9 +269,9 @@ void domain_kill(struct domain *d, const char *fmt, ...)
 	if (!end_begins(d, PARVUS_SHUTDOWN_KILLED, 255))
 		return;
 	va_start(ap, fmt);
-	hv_vsnprintf(d->kill_reason, sizeof(d->kill_reason), fmt, ap);
+	hv_vsnprintf(d->own->kill_reason, sizeof(d->own->kill_reason), fmt, ap);
 	va_end(ap);
-	log_info("d%u killed: %s", d->id, d->kill_reason);
+	log_info("d%u killed: %s", d->id, d->own->kill_reason);
 	end_goes_on(d);
 }
 
@@ -249,8 +281,8 @@ void domain_shutdown(struct domain *d, u32 reason, u32 status)
 	if (!end_begins(d, reason, status))
 		return;
 	if (reason == PARVUS_SHUTDOWN_CRASH)
-		hv_snprintf(d->kill_reason, sizeof(d->kill_reason), "%.*s",
-			    (int)sizeof(d->said) - 1, d->said);
+		hv_snprintf(d->own->kill_reason, sizeof(d->own->kill_reason), "%.*s",
+			    (int)sizeof(d->own->said) - 1, d->own->said);
 	end_goes_on(d);
 }
 
@@ -317,8 +349,9 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	}
 	if (!memory_free(d, chunks))
 		return false;
+	arch_view_free(d);
 	memcpy(name, d->name, sizeof(name));
-	memcpy(why, d->kill_reason, sizeof(why));
+	memcpy(why, d->own->kill_reason, sizeof(why));
 	spin_lock(&census.lock);
 	domains[id % MAX_DOMAINS] = NULL;
 	if (census.control == d)	/* it could not be built */

@@ -30,6 +30,24 @@ struct sched_domain {
 	s64 used;		/* by all vCPUs, ns; below 0: not used in the one before */
 };
 
+/*
+ * What no other domain may learn while it runs: where the guest's kernel is, what it said. In
+ * pages of the domain's own (rule 81); struct domain itself is public.
+ */
+struct domain_own {
+	/* guest registrations; written by hc_*_set of any vCPU, read once at use */
+	struct {
+		u64 address;
+		u8 dpl;
+		u8 flags;
+	} traps[PARVUS_TRAPS];
+	u64 syscall_entry;
+	u64 df_stack;
+	u64 generation_id[2];
+	char kill_reason[MAX_KILL_REASON];
+	char said[MAX_KILL_REASON];	/* its last line in the log: why it crashed, if it does */
+};
+
 struct domain {
 	u16 id;
 	u32 serial;			/* numbers are used again, this never is */
@@ -50,6 +68,12 @@ struct domain {
 	bool claims;			/* without overcommit: its RAM to come is claimed */
 	u64 claim;			/* free frames that are its alone; the allocator's */
 
+	struct domain_view {			/* x86/view.c's: what ring 0 sees while it runs */
+		struct spinlock lock;
+		u64 *top;
+		u32 count, pages;	/* spare tables; all of them */
+		u64 *spare[VIEW_SPARES];
+	} view;
 	struct shadow_domain *shadow;	/* shadow.c's */
 	struct spinlock event_lock;	/* event.c's: ports of it, and that events is there */
 	struct event_domain *events;
@@ -59,22 +83,14 @@ struct domain {
 	unsigned int vcpu_count;
 	struct vcpu *vcpus[MAX_VCPUS];
 
-	/* guest registrations; written by hc_*_set of any vCPU, read once at use */
-	u64 syscall_entry;
-	u64 df_stack;
-	struct {
-		u64 address;
-		u8 dpl;
-		u8 flags;
-	} traps[PARVUS_TRAPS];
+	struct domain_own *own;
+	bool takes_events;		/* there is a handler for PARVUS_VECTOR_EVENT */
 
 	/* end of life: the first reason wins */
 	u32 ended;			/* 0 -> 1 once, by cmpxchg */
 	u32 shutdown_reason;
 	u32 shutdown_status;
 	u32 alive_vcpus;		/* vCPUs not stopped for good; the last to go destroys */
-	char kill_reason[MAX_KILL_REASON];
-	char said[MAX_KILL_REASON];	/* its last line in the log: why it crashed, if it does */
 	u64 log_paid;			/* when what it wrote to the log is paid for */
 	u32 log_dropped;		/* lines since then; atomic */
 	u64 frames_free_before;		/* free frames before it was built */
@@ -88,7 +104,6 @@ struct domain {
 	u32 vcpus_target;		/* vCPUs that it is asked to have online */
 	struct spinlock pause_lock;
 	u32 pauses;			/* PAUSE_*: why it does not run */
-	u64 generation_id[2];
 	u64 weight;			/* scheduler share, 256 = 1 */
 	struct sched_domain sched;
 };
@@ -99,6 +114,8 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, u64 n)
 	return d->vcpus[n & (MAX_VCPUS - 1)];
 }
 BUILD_ASSERT(!(MAX_VCPUS & (MAX_VCPUS - 1)));
+
+BUILD_ASSERT(sizeof(struct domain) <= PAGE_SIZE);
 
 /* By number modulo MAX_DOMAINS, NULL = free. Changes under the build/destroy path alone. */
 extern struct domain *domains[MAX_DOMAINS];

@@ -92,7 +92,7 @@ static inline void port_vector(struct event_domain *ev, struct port *p, u32 port
 	/* after the pending bit was set: see event_set() */
 	atomic_or_u64(&READ_ONCE(v->area)->event_selector, 1ull << (port / 64));
 	/* a guest that has no handler (yet) would die of it */
-	if (likely(READ_ONCE(d->traps[PARVUS_VECTOR_EVENT].address)))
+	if (likely(READ_ONCE(d->takes_events)))
 		vcpu_raise(v, PARVUS_VECTOR_EVENT);
 }
 
@@ -243,7 +243,7 @@ static int port_new(struct event_domain *ev, u32 *port)
 	*port = w * 64 + (u32)__builtin_ctzll(~ev->taken[w]);
 	ports = &ev->ports[*port / PORTS_PER_PAGE];
 	if (!*ports)
-		*ports = hv_alloc(PAGE_SIZE);
+		*ports = hv_alloc_public(PAGE_SIZE);
 	return *ports ? 0 : hv_error(PARVUS_ENOMEM);
 }
 
@@ -422,6 +422,8 @@ static s64 event_send(struct domain *d, u64 port)
 	trace_event((u32)port);
 	if (unlikely(p->kind != PARVUS_EVENT_INTERDOMAIN))
 		return p->kind == PARVUS_EVENT_UNBOUND ? -PARVUS_EAGAIN : -PARVUS_EINVAL;
+	if (p->peer != d)
+		arch_full_stay();	/* its page is its own */
 	port_send(p->peer->events, p->other);
 	return 0;
 }
@@ -551,7 +553,7 @@ u32 event_ports_total(void) { return READ_ONCE(ports_total); }
 
 int event_domain_init(struct domain *d)
 {
-	struct event_domain *ev = hv_alloc(sizeof(*ev));
+	struct event_domain *ev = hv_alloc_public(sizeof(*ev));
 
 	if (!ev)
 		return hv_error(PARVUS_ENOMEM);

@@ -18,7 +18,7 @@ enum frame_type {
 /* 16 bytes a frame. count and the word are atomic or under the owner's rules. */
 struct frame_info {
 	u32 count;		/* GUEST: shadow entries that map it */
-	u16 owner;		/* domain number, or DOMAIN_NONE */
+	u16 owner;		/* domain number, OWNER_PUBLIC or DOMAIN_NONE */
 	u8 type;		/* enum frame_type */
 	u8 flags;
 	u64 word;		/* FREE: link; GUEST: below; SHADOW: index of its shadow_page */
@@ -36,7 +36,17 @@ BUILD_ASSERT(sizeof(struct frame_info) == 16);
 #define FRAME_PINNED	(1ull << 48)	/* the hypervisor holds a pointer to it for good */
 #define FRAME_GHOST	(1ull << 49)	/* its owner is gone: it goes with its last offer */
 
+/* flags */
+#define FRAME_EXTENT	1u	/* FREE: the first frame of an extent */
+#define FRAME_WHOLE	2u	/* HYPERVISOR: of an extent that is public, all of it */
+#define FRAME_SHOWN	4u	/* it, or the extent that it begins, is in a view; view.c's */
+
 #define DOMAIN_NONE	0xffffu
+/*
+ * Owners of HYPERVISOR frames say who may see them while a guest runs (rule 80): the domain of
+ * that number alone; every domain, for there is nothing in them that is secret; or none.
+ */
+#define OWNER_PUBLIC	0xfffeu
 
 extern struct frame_info *frame_table;
 extern u64 frame_table_count;
@@ -74,17 +84,25 @@ void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsi
 		  void *arg);
 /* Frames that a first touch must leave for calls of the hypervisor and its guests. */
 #define FRAMES_RESERVE	64u
+/* All that nobody uses; of these, those that alloc_frames() can give. */
 u64 frames_free_count(void);
+u64 frames_left(void);
 u64 frames_total_count(void);
 
 static inline void *frame_map(mfn_t mfn) { return arch_frame_map(mfn); }
 /* The frame behind a pointer that frame_map() or hv_alloc() gave. */
 static inline mfn_t frame_of(const void *p) { return arch_frame_of(p); }
 
-/* Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL. */
+/*
+ * Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL: hidden from every guest's
+ * root; seen in those of one domain, and freed no sooner than nothing of it runs any more; or
+ * seen in all, and for ever: what is freed of it is given out as such again.
+ */
 void *hv_alloc(size_t bytes);
-/* A single one of @d's claim, if it has one. */
+void *hv_alloc_own(u16 domain, size_t bytes);
+/* The same; a single one of @d's claim, if it has one. */
 void *hv_alloc_claimed(struct domain *d, size_t bytes);
+void *hv_alloc_public(size_t bytes);
 void hv_free(void *p, size_t bytes);
 
 #endif

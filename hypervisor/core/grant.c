@@ -31,6 +31,7 @@
 #define DESTROY_PIECE	512u	/* slots looked at before interrupts are let in */
 #define FIRST_SHIFT	22u	/* 2^(32 - shift) lists of mappings: a page of them, later more */
 #define LAST_SHIFT	16u
+#define OLD_BUCKETS	((FIRST_SHIFT - LAST_SHIFT) / 3)
 
 /* offer.state; 0 = free */
 #define OFFER_STANDS	0x80000000u
@@ -66,6 +67,7 @@ BUILD_ASSERT(PARVUS_GRANT_MAX % SLOTS == 0 && PARVUS_GRANT_MAPPINGS % DIR_SLOTS 
 
 /* Pages of pointers to pages of slots, made as they are needed. */
 struct table {
+	u16 owner;		/* the domain's number: of its pages */
 	u32 used, end;		/* slots in use, slots that exist */
 	u32 free;
 	struct slot **dir[PARVUS_GRANT_MAPPINGS / DIR_SLOTS];
@@ -76,6 +78,7 @@ struct grant_domain {
 	bool closed;		/* its domain ends: no new offers */
 	u32 *bucket;		/* mappings by gfn, 2^(32 - shift) lists */
 	u32 shift;
+	u32 *old[OLD_BUCKETS];	/* the smaller ones of before: they stay in this domain's view */
 	struct table offers, mappings;
 };
 BUILD_ASSERT(sizeof(struct grant_domain) <= PAGE_SIZE);
@@ -120,8 +123,8 @@ static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
 			return hv_error(PARVUS_ENOSPC);
 		dir = &t->dir[t->end / DIR_SLOTS];
 		if (!*dir)
-			*dir = hv_alloc(PAGE_SIZE);
-		page = *dir ? hv_alloc(PAGE_SIZE) : NULL;
+			*dir = hv_alloc_own(t->owner, PAGE_SIZE);
+		page = *dir ? hv_alloc_own(t->owner, PAGE_SIZE) : NULL;
 		if (!page)
 			return hv_error(PARVUS_ENOMEM);
 		for (i = 0; i < SLOTS - 1; i++)
@@ -304,9 +307,11 @@ static void buckets_grow(struct grant_domain *g)
 
 	if (old && (g->shift == LAST_SHIFT || g->mappings.used < old_bytes))
 		return;		/* up to four in each */
-	new = hv_alloc(sizeof(u32) << (32 - (g->shift - 3)));
+	new = hv_alloc_own(g->mappings.owner, sizeof(u32) << (32 - (g->shift - 3)));
 	if (!new)
 		return;
+	if (old)
+		g->old[(FIRST_SHIFT - g->shift) / 3] = old;
 	g->shift -= 3;
 	g->bucket = new;
 	for (n = 1; n <= g->mappings.end; n++) {
@@ -317,7 +322,6 @@ static void buckets_grow(struct grant_domain *g)
 		s->next = *at;
 		*at = n;
 	}
-	hv_free(old, old_bytes);
 }
 
 static u32 gfn_mapped(struct grant_domain *g, u32 gfn)
@@ -629,6 +633,8 @@ static s64 grant_each(struct domain *d, u64 op, u64 gpa, u64 count)
 s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
+	bool full;
+	s64 ret;
 
 	if (op > PARVUS_GRANT_COPY)
 		return hv_error(PARVUS_ENOSYS);
@@ -636,20 +642,24 @@ s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 		return hv_error(PARVUS_E2BIG);
 	count = min(count, (u64)CHUNK);
 	op &= index_mask(op, ARRAY_SIZE(layout));
-	if (op == PARVUS_GRANT_UNMAP)
-		return grant_unmap(v, gpa, count);
-	return grant_each(d, op, gpa, count);
+	if (op == PARVUS_GRANT_OFFER || op == PARVUS_GRANT_REVOKE)
+		return grant_each(d, op, gpa, count);
+	full = arch_full_begin();	/* the owner's offers, and frames of both */
+	ret = op == PARVUS_GRANT_UNMAP ? grant_unmap(v, gpa, count) : grant_each(d, op, gpa, count);
+	arch_full_end(full);
+	return ret;
 }
 
 /* ---- life ---- */
 
 int grant_domain_init(struct domain *d)
 {
-	d->grants = hv_alloc(sizeof(*d->grants));
+	d->grants = hv_alloc_own(d->id, sizeof(*d->grants));
 	if (!d->grants)
 		return hv_error(PARVUS_ENOMEM);
 	spin_init(&d->grants->lock, LOCK_GRANT);
 	d->grants->shift = FIRST_SHIFT + 3;
+	d->grants->offers.owner = d->grants->mappings.owner = d->id;
 	return 0;
 }
 
@@ -697,12 +707,15 @@ bool grant_domain_destroy(struct domain *d)
 void grant_domain_free(struct domain *d)
 {
 	struct grant_domain *g = d->grants;
+	unsigned int i;
 
 	if (!g)
 		return;
 	table_free(&g->offers);
 	table_free(&g->mappings);
 	hv_free(g->bucket, bucket_bytes(g));
+	for (i = 0; i < OLD_BUCKETS; i++)
+		hv_free(g->old[i], sizeof(u32) << (32 - (FIRST_SHIFT - 3 * i)));
 	hv_free(g, sizeof(*g));
 }
 

@@ -68,7 +68,7 @@ s64 hc_debug_info(struct vcpu *v, u64 gpa, u64 size)
 	if (size < 8 || size > PAGE_SIZE)
 		return hv_error(PARVUS_EINVAL);
 	info.frames_total = frames_total_count();
-	info.frames_free = frames_free_count();
+	info.frames_free = frames_left();
 	info.domains = domains_count();
 	info.warnings = log_warnings();
 	return guest_write(v->domain, gpa, &info, min(size, sizeof(info)));

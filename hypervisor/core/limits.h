@@ -16,6 +16,10 @@
 /* Shadow pool: max(floor, 1 % of RAM) pages (rule 47). */
 #define SHADOW_POOL_FLOOR(vcpus)	(128 + 64 * (vcpus))
 
+/* Tables of a domain's view of memory that lie ready for a fault, which cannot allocate. */
+#define VIEW_SPARES		6u
+#define VIEW_PAGES_MAX(frames)	(32 + (frames) / 128)
+
 /* The tick of the scheduler when more than one vCPU wants a CPU. */
 #define SLICE_NS		5000000ull
 

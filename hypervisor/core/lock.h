@@ -37,7 +37,8 @@
 	X(LOCK_MEMORY, "hv.lock") \
 	X(LOCK_FRAMES, "ram.lock") \
 	X(LOCK_RECORD, "the lock of end records") \
-	X(LOCK_LOG, "the lock of the log")
+	X(LOCK_LOG, "the lock of the log") \
+	X(LOCK_VIEW, "the lock of a view")
 #define RANK(lock, name) lock,
 enum lock_rank { LOCK_NONE, LOCKS(RANK) };
 #undef RANK

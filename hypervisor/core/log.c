@@ -12,7 +12,7 @@
 #define GUEST_NS_BYTE	(1000000000u / 2048)	/* a domain has 2 KiB a second, */
 #define GUEST_BURST_NS	8000000000ull		/* and eight seconds of that at once */
 
-static char ring[LOG_RING];
+static SECRET char ring[LOG_RING];
 static struct {
 	struct spinlock lock;	/* of the ring and its end, and for whole lines */
 	u64 end;		/* position in the ring: bytes ever written */
@@ -124,7 +124,7 @@ s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '.';
 	line[length] = 0;
-	hv_snprintf(v->domain->said, sizeof(v->domain->said), "%s", line);
+	hv_snprintf(v->domain->own->said, sizeof(v->domain->own->said), "%s", line);
 	log_guest(v->domain, "guest: %s", line);
 	return 0;
 }

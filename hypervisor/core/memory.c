@@ -353,6 +353,9 @@ int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 	for (i = first; i < end && loss.end == gfn; i++)
 		if (READ_ONCE(frame_info(entry_busy_mfn(t, c, i))->count))
 			loss.end = gfn + frames;
+	for (i = first; i < end; i++)
+		if (mfn_x(entry_busy_mfn(t, c, i)))
+			loss.view |= arch_view_drop(d, entry_busy_mfn(t, c, i));
 	shadow_lose(v, &loss);
 	guest_access_wait();
 

@@ -19,7 +19,6 @@ u64 frame_table_count;
  * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" (32 bits
  * cover 16 TiB) and word for "previous".
  */
-#define FRAME_EXTENT	1u	/* flags: first frame of a free extent */
 
 static struct {
 	struct spinlock lock;	/* of all of it, and of frame_table[] for free frames */
@@ -95,7 +94,7 @@ void frames_add(mfn_t mfn, u64 count)
 		ram.chunk_free = frame_map(_mfn(n));
 		memset(ram.chunk_free, 0, pages << PAGE_SHIFT);
 		for (; pages; pages--)
-			frame_table[n++].type = FRAME_HYPERVISOR;
+			set_type(n++, FRAME_HYPERVISOR);
 	}
 	ram.total += end - n;
 	ram.free += end - n;
@@ -225,6 +224,8 @@ void free_frames(mfn_t mfn, unsigned int order)
 static struct {
 	struct spinlock lock;
 	u64 next, end;		/* frames of the extent that single ones are taken from */
+	void **public;		/* free pages that every view may show; each has the next one */
+	u64 public_count;
 } hv = { .lock = SPINLOCK_INIT(LOCK_MEMORY) };
 
 int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out)
@@ -242,8 +243,6 @@ int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out)
 }
 
 int alloc_frames(unsigned int order, mfn_t *out) { return alloc_claimed(NULL, order, out); }
-
-void *hv_alloc(size_t bytes) { return hv_alloc_claimed(NULL, bytes); }
 
 /* From the hypervisor's extent, or a new one; the last single ones from anywhere. */
 static int hv_take(struct domain *d, u64 frames, mfn_t *out)
@@ -264,18 +263,78 @@ static int hv_take(struct domain *d, u64 frames, mfn_t *out)
 	return 0;
 }
 
-void *hv_alloc_claimed(struct domain *d, size_t bytes)
+/* A single one may be of the claim of @d, which is NULL for none. */
+static void *hv_new(struct domain *d, size_t bytes, u16 owner)
 {
-	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT, i;
 	mfn_t mfn;
+	bool full;
 
 	if (!frames || frames > EXTENT_FRAMES || hv_take(d, frames, &mfn))
 		return NULL;
+	full = arch_full_begin();	/* in no view yet */
 	if (frames > HV_PIECE)	/* of a domain that is made: no lock is held */
 		frames_clear(mfn, frames);
 	else
 		memset(frame_map(mfn), 0, frames << PAGE_SHIFT);
+	arch_full_end(full);
+	for (i = 0; i < frames; i++)
+		frame_table[mfn_x(mfn) + i].owner = owner;
 	return frame_map(mfn);
+}
+
+void *hv_alloc(size_t bytes) { return hv_new(NULL, bytes, DOMAIN_NONE); }
+void *hv_alloc_own(u16 domain, size_t bytes) { return hv_new(NULL, bytes, domain); }
+void *hv_alloc_claimed(struct domain *d, size_t bytes) { return hv_new(d, bytes, d->id); }
+
+static void public_put(mfn_t mfn)
+{
+	HOLD(&hv.lock);
+	*(void **)frame_map(mfn) = hv.public;
+	hv.public = frame_map(mfn);
+	hv.public_count++;
+}
+
+static void **public_take(void)
+{
+	void **page;
+
+	HOLD(&hv.lock);
+	page = hv.public;
+	if (page) {
+		hv.public = *page;
+		hv.public_count--;
+	}
+	return page;
+}
+
+/* An extent is public whole: one entry of a view shows it, and with it what is not given yet. */
+static bool public_more(void)
+{
+	bool full;
+	mfn_t mfn;
+	u64 i;
+
+	if (free_take_any(NULL, EXTENT_ORDER, &mfn))
+		return false;
+	full = arch_full_begin();
+	frames_clear(mfn, EXTENT_FRAMES);
+	for (i = EXTENT_FRAMES; i-- > 0;) {
+		frame_table[mfn_x(mfn) + i].owner = OWNER_PUBLIC;
+		frame_table[mfn_x(mfn) + i].flags = FRAME_WHOLE;
+		public_put(_mfn(mfn_x(mfn) + i));
+	}
+	arch_full_end(full);
+	return true;
+}
+
+void *hv_alloc_public(size_t bytes)
+{
+	void **page = bytes > PAGE_SIZE ? NULL : public_take();
+
+	if (!page && bytes <= PAGE_SIZE && public_more())
+		page = public_take();
+	return page ? memset(page, 0, PAGE_SIZE) : hv_new(NULL, bytes, OWNER_PUBLIC);
 }
 
 void hv_free(void *p, size_t bytes)
@@ -284,12 +343,19 @@ void hv_free(void *p, size_t bytes)
 
 	if (!p)
 		return;
-	for (n = 0; n < frames; n++)
-		free_frames(_mfn(mfn_x(frame_of(p)) + n), 0);
+	for (n = 0; n < frames; n++) {
+		mfn_t mfn = _mfn(mfn_x(frame_of(p)) + n);
+
+		if (frame_info(mfn)->owner == OWNER_PUBLIC)
+			public_put(mfn);
+		else
+			free_frames(mfn, 0);
+	}
 }
 
 /* Frames that hv_alloc holds but has not given out count as free: leak tests compare. */
-u64 frames_free_count(void) { return READ_ONCE(ram.free) + hv.end - hv.next; }
+u64 frames_left(void) { return READ_ONCE(ram.free) + hv.end - hv.next; }
+u64 frames_free_count(void) { return frames_left() + READ_ONCE(hv.public_count); }
 u64 frames_total_count(void) { return ram.total; }
 u64 frames_claimed(void) { return READ_ONCE(ram.claimed); }
-u64 frames_unclaimed(void) { return frames_free_count() - frames_claimed(); }
+u64 frames_unclaimed(void) { return frames_left() - frames_claimed(); }

@@ -15,7 +15,7 @@ int timer_init_cpu(unsigned int cpu)
 
 	spin_init(&h->lock, LOCK_TIMERS);
 	h->count = 0;
-	h->t = hv_alloc(TIMERS_PER_CPU * sizeof(struct timer *));
+	h->t = hv_alloc_public(TIMERS_PER_CPU * sizeof(struct timer *));
 	return h->t ? 0 : hv_error(PARVUS_ENOMEM);
 }
 

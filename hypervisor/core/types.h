@@ -42,6 +42,8 @@ static inline u64 gfn_x(gfn_t g) { return g.v; }
 #define NOINLINE	__attribute__((noinline))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+/* Of a static variable: it holds data of domains, and is in no guest's root (rule 81). */
+#define SECRET		__attribute__((section(".bss.secret")))
 #define noreturn	__attribute__((noreturn))
 #define UNUSED		__attribute__((unused))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))

@@ -58,7 +58,7 @@ static void vcpu_timer_fired(struct timer *t)
 
 struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 {
-	struct vcpu *v = hv_alloc(sizeof(*v));
+	struct vcpu *v = hv_alloc_public(sizeof(*v));
 	unsigned int cpus = arch_cpus();
 
 	if (!v)
@@ -69,8 +69,9 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 	v->sched.weight = d->weight;
 	v->sched.cpu = id % (cpus ? cpus : 1);
 	v->timer.fire = vcpu_timer_fired;
-	v->area = v->area_none = hv_alloc(PAGE_SIZE);
-	if (!v->area || arch_vcpu_init(v) || shadow_vcpu_init(v)) {
+	v->own = hv_alloc_own(d->id, sizeof(*v->own));
+	v->area = &v->own->area_none;
+	if (!v->own || arch_vcpu_init(v) || shadow_vcpu_init(v)) {
 		vcpu_destroy(v);
 		return NULL;
 	}
@@ -82,7 +83,7 @@ void vcpu_destroy(struct vcpu *v)
 {
 	timer_cancel(&v->timer);
 	arch_vcpu_free(v);
-	hv_free(v->area_none, PAGE_SIZE);
+	hv_free(v->own, sizeof(*v->own));
 	v->domain->vcpus[v->id] = NULL;
 	hv_free(v, sizeof(*v));
 }
@@ -143,7 +144,7 @@ s64 hc_area_register(struct vcpu *v, u64 vcpu, u64 gpa, u64 size, u64 version)
 		return hv_error(PARVUS_EBUSY);
 	ret = vcpu_area_set(o, gpa);
 	if (!ret && o == v) {
-		arch_this()->area = v->area;
+		arch_this()->area = arch_area(v);
 		v->area->pending = vcpu_has_pending(v);
 	}
 	return ret;
@@ -192,9 +193,9 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 	}
 	atomic_inc_u32(&v->domain->alive_vcpus);
 	vcpu_reset(o, c.rip, c.rsp, c.root);
-	o->regs.rdi = c.rdi;
-	o->regs.rsi = c.rsi;
-	o->kernel_gs_base = o->live_gs_base = c.gs_base;
+	o->own->regs.rdi = c.rdi;
+	o->own->regs.rsi = c.rsi;
+	o->own->kernel_gs_base = o->own->live_gs_base = c.gs_base;
 	sched_started(o);
 	vcpu_wake(o);
 	return 0;

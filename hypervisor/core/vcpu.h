@@ -54,11 +54,9 @@ struct timer {
 	void (*fire)(struct timer *t);
 };
 
-struct vcpu {
-	struct domain *domain;
-	u32 id;			/* within the domain */
-	u32 state;		/* enum vcpu_state, under its pCPU's queue lock */
-	bool on_cpu;		/* its registers are on a pCPU's stack */
+/* What no other domain may learn while it runs; a page of the domain's own (rule 81). */
+struct vcpu_own {
+	struct parvus_vcpu_area area_none;	/* stands in until one is registered */
 	struct regs regs;	/* valid while not running */
 
 	/* virtual CPU state */
@@ -70,23 +68,33 @@ struct vcpu {
 	u64 dr[8];
 	u64 tls[PARVUS_TLS_ENTRIES];	/* validated descriptors */
 	u16 ds, es, fs, gs;	/* selectors while not running */
-	void *xsave;		/* XSAVE image, 64-aligned */
 	u64 xcr0;
 	u64 tsc_aux;
+	struct vcpu_shadow shadow;
+} __attribute__((aligned(64)));
+BUILD_ASSERT(sizeof(struct vcpu_own) <= PAGE_SIZE);
+
+/* Of this every CPU may see all. */
+struct vcpu {
+	struct domain *domain;
+	u32 id;			/* within the domain */
+	u32 state;		/* enum vcpu_state, under its pCPU's queue lock */
+	bool on_cpu;		/* its registers are on a pCPU's stack */
+	struct vcpu_own *own;
+	void *xsave;		/* XSAVE image, 64-aligned; the domain's own */
 	u32 fpu_cpu;		/* whose registers may still hold its FPU state */
 
-	/* the vCPU area: where, and our mapping of it (area_none until it is) */
+	/* the vCPU area: where, and our mapping of it (own->area_none until it is) */
 	struct parvus_vcpu_area *area;
-	struct parvus_vcpu_area *area_none;	/* stands in until it is registered */
 
 	/* pending virtual vectors: set by anyone (atomic), cleared by the vCPU */
 	u64 vectors[4];
 
-	struct vcpu_shadow shadow;
 	struct sched_entity sched;
 	struct timer timer;
 	struct parvus_vcpu_stats stats;
 };
+BUILD_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE);
 
 /* Raise a virtual vector (>= 32) and wake the vCPU. Callable from any pCPU. */
 void vcpu_raise(struct vcpu *v, u8 vector);

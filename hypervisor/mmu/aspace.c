@@ -48,7 +48,7 @@ static struct aspace *as_get_current(struct vcpu *v)
 	struct aspace *as;
 
 	HOLD(&sd->lock);
-	as = v->shadow.as;
+	as = v->own->shadow.as;
 	as->refs++;
 	return as;
 }
@@ -56,7 +56,7 @@ static struct aspace *as_get_current(struct vcpu *v)
 /* The one that an address of a vCPU belongs to. */
 static struct aspace *as_of(struct vcpu *v, u64 va)
 {
-	return (s64)va < 0 ? v->domain->shadow->kernel : v->shadow.as;
+	return (s64)va < 0 ? v->domain->shadow->kernel : v->own->shadow.as;
 }
 
 /* Under sd->lock; it has no reference and no table. An anonymous one is in no chain. */

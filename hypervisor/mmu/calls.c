@@ -90,7 +90,7 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 {
 	struct shadow_domain *sd = v->domain->shadow;
 	gfn_t root = _gfn(root_gpa >> PAGE_SHIFT);
-	struct aspace *as = v->shadow.anon;
+	struct aspace *as = v->own->shadow.anon;
 	bool stale;
 	int ret;
 
@@ -109,7 +109,7 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 	stale = as_rebind(as, root) || !id || tlb_gen > READ_ONCE(as->guest_gen) ||
 		how >= PARVUS_SWITCH_AS;
 	WRITE_ONCE(as->gen_gpa, gen_gpa);
-	v->shadow.root = root;
+	v->own->shadow.root = root;
 	if (stale)
 		flush_to_now(v, as, id, tlb_gen);
 	if (how == PARVUS_SWITCH_ALL || shadow_exact)
@@ -129,7 +129,7 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
 static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole,
 			 bool leaves)
 {
-	struct aspace *anon = v->shadow.anon, *as = id ? as_get(v->domain->shadow, id) : anon;
+	struct aspace *anon = v->own->shadow.anon, *as = id ? as_get(v->domain->shadow, id) : anon;
 	u64 gen;
 
 	if (!as)
@@ -188,7 +188,7 @@ s64 hc_mmu_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 		flush_by_gen(v, id, new_gen, 0, 0, true, false);
 		break;
 	case PARVUS_FLUSH_CURRENT:
-		flush_range(v, v->shadow.as, start, end, false);
+		flush_range(v, v->own->shadow.as, start, end, false);
 		break;
 	case PARVUS_FLUSH_KERNEL:
 		flush_range(v, v->domain->shadow->kernel, start, end, false);
@@ -245,12 +245,13 @@ s64 hc_mmu_flush_batch(struct vcpu *v, u64 mask_gpa, u64 words)
 /* The guest cleared accessed bits: what is not used again goes with the re-sync. */
 s64 hc_mmu_age(struct vcpu *v, u64 id)
 {
-	struct aspace *as = id && !shadow_exact ? as_get(v->domain->shadow, id) : v->shadow.anon;
+	struct aspace *as = id && !shadow_exact ? as_get(v->domain->shadow, id) :
+						  v->own->shadow.anon;
 
 	if (!as)
 		return 0;
 	flush_all(v, as);
-	if (as != v->shadow.anon)
+	if (as != v->own->shadow.anon)
 		as_put(v->domain->shadow, as);
 	return 0;
 }

@@ -113,7 +113,7 @@ static u32 page_want(struct vcpu *v)
 /* Tables for one fault, before any lock is taken. */
 static bool reserve_fill(struct vcpu *v)
 {
-	while (v->shadow.reserved < SHADOW_RESERVE) {
+	while (v->own->shadow.reserved < SHADOW_RESERVE) {
 		u32 i = page_want(v);
 
 		if (!i) {
@@ -121,7 +121,7 @@ static bool reserve_fill(struct vcpu *v)
 				    v->domain->shadow->max);
 			return false;
 		}
-		v->shadow.reserve[v->shadow.reserved++] = i;
+		v->own->shadow.reserve[v->own->shadow.reserved++] = i;
 	}
 	return true;
 }

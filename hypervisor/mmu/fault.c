@@ -13,8 +13,8 @@
 /* The fault is the guest's. What it maps there is filled at the end of its handler. */
 static inline enum shadow_result guest_fault(struct vcpu *v, struct aspace *as, u64 va)
 {
-	v->shadow.prefill_va = va;
-	v->shadow.prefill_as = as;
+	v->own->shadow.prefill_va = va;
+	v->own->shadow.prefill_as = as;
 	return SHADOW_GUEST_FAULT;
 }
 
@@ -68,7 +68,7 @@ static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
  */
 static bool stuck(struct vcpu *v, const struct aspace *as, u64 rip, u64 va)
 {
-	struct vcpu_shadow *s = &v->shadow;
+	struct vcpu_shadow *s = &v->own->shadow;
 	u64 gen = as->gen;
 
 	if (s->last_id != as->id || s->last_rip != rip || s->last_cr2 != va || s->last_gen != gen) {
@@ -86,9 +86,9 @@ static bool stuck(struct vcpu *v, const struct aspace *as, u64 rip, u64 va)
 static void limbo_done(struct vcpu *v, struct aspace *as)
 {
 	flush_done(v, as);
-	if (v->shadow.limbo) {
-		page_free(v->domain->shadow, v->shadow.limbo);
-		v->shadow.limbo = 0;
+	if (v->own->shadow.limbo) {
+		page_free(v->domain->shadow, v->own->shadow.limbo);
+		v->own->shadow.limbo = 0;
 	}
 }
 
@@ -128,7 +128,7 @@ static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 
 	f.va = va;
 	f.access = access;
 	for (tries = 0; tries < RETRIES; tries++) {
-		if (unlikely(v->shadow.reserved < SHADOW_RESERVE)) {
+		if (unlikely(v->own->shadow.reserved < SHADOW_RESERVE)) {
 			spin_unlock(&as->lock);
 			if (!reserve_fill(v))
 				return SHADOW_KILLED;
@@ -183,16 +183,16 @@ enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u
  */
 void shadow_prefill(struct vcpu *v)
 {
-	struct aspace *as = v->shadow.prefill_as;
-	u64 va = v->shadow.prefill_va;
+	struct aspace *as = v->own->shadow.prefill_as;
+	u64 va = v->own->shadow.prefill_va;
 	unsigned int slot = INDEX(va, 4);
 	enum fill_result r = FILL_WAIT;
 	struct fill f;
 
-	v->shadow.prefill_as = NULL;
+	v->own->shadow.prefill_as = NULL;
 	if (!as || as != as_of(v, va) || (slot >= HOLE_FIRST && slot <= HOLE_LAST))
 		return;
-	if (unlikely(v->shadow.reserved < SHADOW_RESERVE) && !reserve_fill(v))
+	if (unlikely(v->own->shadow.reserved < SHADOW_RESERVE) && !reserve_fill(v))
 		return;
 	f.v = v;
 	f.as = as;

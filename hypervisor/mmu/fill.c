@@ -32,7 +32,7 @@ enum fill_result {
  */
 static u32 table_new(const struct fill *f, u32 parent, unsigned int slot, u8 level)
 {
-	u32 i = f->v->shadow.reserve[--f->v->shadow.reserved];
+	u32 i = f->v->own->shadow.reserve[--f->v->own->shadow.reserved];
 	struct shadow_page *p = &f->v->domain->shadow->pages[i];
 
 	p->as = f->as->index;
@@ -62,7 +62,7 @@ static void resync_leaf_table(const struct fill *f, u32 index)
 	unsigned int i;
 
 	f->v->stats.resyncs++;
-	if (p->splinter || guest_walk(d, f->v->shadow.root, f->va, 2, &w) != WALK_OK ||
+	if (p->splinter || guest_walk(d, f->v->own->shadow.root, f->va, 2, &w) != WALK_OK ||
 	    (w.val[2] & PTE_PS) || w.level != 2) {
 		table_detach(d, index);
 		return;
@@ -154,7 +154,7 @@ static enum fill_result fill_large(const struct fill *f, struct entry *at)
 
 		table_detach(d, l1);
 		unlink_table(d->shadow, f->as, l1);
-		f->v->shadow.limbo = l1;
+		f->v->own->shadow.limbo = l1;
 		tree_changed(f->as);
 		return FILL_SIZE_CHANGE;
 	}
@@ -205,7 +205,7 @@ static enum fill_result fill_tables(const struct fill *f, u32 *index)
 	}
 	*index = table_below(f, at, l2, i, 1);
 	if (f->w.level == 1 && !f->overlay)
-		f->v->shadow.recent.index = *index;
+		f->v->own->shadow.recent.index = *index;
 	return FILL_DONE;
 }
 
@@ -262,7 +262,7 @@ static ALWAYS_INLINE void fill_neighbours(const struct fill *f, u32 l1, struct e
 /* Insert what the walk found. The shortest way goes by the remembered leaf table alone. */
 static enum fill_result fill(const struct fill *f)
 {
-	const struct shadow_recent *m = &f->v->shadow.recent;
+	const struct shadow_recent *m = &f->v->own->shadow.recent;
 	struct domain *d = f->v->domain;
 	struct shadow_domain *sd = d->shadow;
 	unsigned int i = INDEX(f->va, 1);

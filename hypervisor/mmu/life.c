@@ -7,7 +7,7 @@
  */
 int shadow_domain_init(struct domain *d, u64 pool)
 {
-	struct shadow_domain *sd = hv_alloc(sizeof(*sd));
+	struct shadow_domain *sd = hv_alloc_own(d->id, sizeof(*sd));
 	u32 i, floor;
 
 	if (!sd)
@@ -18,7 +18,7 @@ int shadow_domain_init(struct domain *d, u64 pool)
 	sd->max = (u32)pool;
 	sd->seed = (arch_now_ns() ^ 0x9e3779b97f4a7c15ull) * 0x9e3779b97f4a7c15ull | 1;
 	sd->pages_bytes = (pool + 1) * sizeof(struct shadow_page);
-	sd->pages = hv_alloc(sd->pages_bytes);
+	sd->pages = hv_alloc_own(d->id, sd->pages_bytes);
 	if (!sd->pages)
 		goto fail;
 	floor = (u32)min(pool, (u64)SHADOW_POOL_FLOOR(d->vcpu_count));
@@ -42,8 +42,8 @@ int shadow_vcpu_init(struct vcpu *v)
 
 	if (!i)
 		return hv_error(PARVUS_ENOMEM);
-	v->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
-	v->shadow.as = v->shadow.anon;
+	v->own->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
+	v->own->shadow.as = v->own->shadow.anon;
 	return 0;
 }
 
@@ -51,11 +51,11 @@ int shadow_vcpu_init(struct vcpu *v)
 void shadow_start(struct vcpu *v, gfn_t root)
 {
 	struct shadow_domain *sd = v->domain->shadow;
-	struct aspace *old = v->shadow.as, *as = v->shadow.anon;
+	struct aspace *old = v->own->shadow.as, *as = v->own->shadow.anon;
 
-	v->shadow.as = as;
-	v->shadow.root = root;
-	v->shadow.prefill_as = v->shadow.recent.as = NULL;
+	v->own->shadow.as = as;
+	v->own->shadow.root = root;
+	v->own->shadow.prefill_as = v->own->shadow.recent.as = NULL;
 	spin_lock(&as->lock);
 	as->root = root;
 	flush_locked(as, 0, 0, false);

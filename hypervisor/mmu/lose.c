@@ -13,7 +13,7 @@
 int shadow_foreign_init(struct domain *d)
 {
 	struct shadow_domain *sd = d->shadow;
-	u32 *counts = sd->foreign ? NULL : hv_alloc(SHADOW_FOREIGN * sizeof(u32));
+	u32 *counts = sd->foreign ? NULL : hv_alloc_own(d->id, SHADOW_FOREIGN * sizeof(u32));
 
 	if (!sd->foreign && !counts)
 		return hv_error(PARVUS_ENOMEM);
@@ -141,5 +141,10 @@ void shadow_lose(struct vcpu *v, const struct shadow_loss *l)
 			any |= !!READ_ONCE(d->shadow->foreign[i * 64 + bit]);
 	if (any)
 		sweep(d, l);
+	if (l->view) {		/* it is a part of the kernel half, as TLBs go */
+		spin_lock(&d->shadow->kernel->lock);
+		atomic_inc_u64(&d->shadow->kernel->gen);
+		spin_unlock(&d->shadow->kernel->lock);
+	}
 	for_each_current(v, catch_up);
 }

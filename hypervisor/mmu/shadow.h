@@ -85,6 +85,7 @@ void shadow_serve(void);
 #define SHADOW_FOREIGN	4096u
 struct shadow_loss {
 	u64 gfn, end;
+	bool view;		/* ring 0's own view of the frames has gone, too */
 	u64 foreign[SHADOW_FOREIGN / 64];
 };
 static inline unsigned int shadow_foreign_hash(mfn_t mfn)

@@ -105,7 +105,7 @@ static void as_unload(unsigned int cpu, struct aspace *as)
 void shadow_load(struct vcpu *v)
 {
 	unsigned int cpu = arch_this_cpu();
-	struct aspace *as = v->shadow.as, *kernel = v->domain->shadow->kernel;
+	struct aspace *as = v->own->shadow.as, *kernel = v->domain->shadow->kernel;
 	u64 gen = as_load(cpu, as), kernel_gen = as_load(cpu, kernel);
 
 	arch_roots_enter();
@@ -117,7 +117,7 @@ void shadow_load(struct vcpu *v)
 void shadow_unload(struct vcpu *v)
 {
 	arch_roots_leave();
-	as_unload(arch_this_cpu(), v->shadow.as);
+	as_unload(arch_this_cpu(), v->own->shadow.as);
 	as_unload(arch_this_cpu(), v->domain->shadow->kernel);
 }
 
@@ -125,13 +125,13 @@ void shadow_unload(struct vcpu *v)
 static void as_change(struct vcpu *v, struct aspace *as)
 {
 	unsigned int cpu = arch_this_cpu();
-	struct aspace *old = v->shadow.as;
+	struct aspace *old = v->own->shadow.as;
 	u64 gen;
 
-	v->shadow.as = as;
-	v->shadow.prefill_as = v->shadow.recent.as = NULL;
+	v->own->shadow.as = as;
+	v->own->shadow.prefill_as = v->own->shadow.recent.as = NULL;
 	if (old == as) {
-		if (as != v->shadow.anon)
+		if (as != v->own->shadow.anon)
 			as_put(v->domain->shadow, old);
 		shadow_serve();
 		arch_tlb_flush_all();
@@ -141,7 +141,7 @@ static void as_change(struct vcpu *v, struct aspace *as)
 	arch_tlb_flush_all();
 	smp_store_release(&half_of(cpu, as)->seen, gen);
 	atomic_and_u64(&old->loaded, ~(1ull << cpu));
-	if (old != v->shadow.anon)
+	if (old != v->own->shadow.anon)
 		as_put(v->domain->shadow, old);
 }
 

@@ -87,7 +87,7 @@ static enum walk_result guest_walk(const struct domain *d, gfn_t root, u64 va, i
  */
 static inline u64 *recent_entry(const struct vcpu *v, const struct aspace *as, u64 va)
 {
-	const struct shadow_recent *m = &v->shadow.recent;
+	const struct shadow_recent *m = &v->own->shadow.recent;
 	u64 *table;
 
 	if (unlikely(m->as != as || m->region != va >> LEVEL_SHIFT(2) || m->tree != as->tree))
@@ -100,7 +100,7 @@ static inline u64 *recent_entry(const struct vcpu *v, const struct aspace *as, u
 static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, struct aspace *as, u64 va,
 					   struct guest_walk *w)
 {
-	struct shadow_recent *m = &v->shadow.recent;
+	struct shadow_recent *m = &v->own->shadow.recent;
 	u64 val, *at = recent_entry(v, as, va);
 	enum walk_result r;
 
@@ -118,7 +118,7 @@ static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, struct aspace *as, u6
 		return WALK_OK;
 	}
 	m->as = NULL;
-	r = guest_walk(v->domain, v->shadow.root, va, 1, w);
+	r = guest_walk(v->domain, v->own->shadow.root, va, 1, w);
 	/* all accessed bits above are set, or the next walk would have to set them */
 	if (w->level == 1 && (w->val[2] & w->val[3] & w->val[4] & PTE_A))
 		*m = (struct shadow_recent){

@@ -60,6 +60,7 @@ u32 apic_id(void)
 	return apic.local ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
 }
 
+const volatile void *apic_page(void) { return apic.local; }
 void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
 /* On each CPU. Without x2APIC the first one maps the page; they come one at a time. */

@@ -14,10 +14,6 @@
 #define EXIT_SLOW	2u	/* or all of it in C: a vector waits, or there is no FSGSBASE */
 
 struct pcpu {
-	union {		/* first: what core/ knows; its members are ours (-fms-extensions) */
-		struct cpu;
-		struct cpu common;
-	};
 	struct pcpu *self;
 	u64 scratch[6];		/* entry.S, before there is a stack */
 	u64 stack_top;		/* struct regs lies right below */
@@ -28,12 +24,11 @@ struct pcpu {
 	u64 kernel_gs_base;	/* of current */
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
 	u8 exit_slow;		/* EXIT_* */
-	u8 has_fsgsbase;
-	u8 fast;		/* assembly may serve alone: there is FSGSBASE, no trace [any] */
+	bool full;		/* hv_root is loaded, with all memory in it (view.c) */
 	/* counters bumped by entry.S for current; folded into its stats in C */
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
-	u32 apic_id;
 	struct mmu_root root;
+	u64 *area_entry;	/* that maps CPU_AREA_VCPU */
 	void *tss;
 	u64 *gdt;
 	u64 timer_deadline;	/* TSC value the hardware is armed for, not past then; 0 = off */
@@ -52,9 +47,19 @@ struct pcpu {
 	u32 retries;
 	u64 refused;		/* error code of the last guest-bound IRET that faulted */
 	u64 check_addr;		/* of a frame that a machine check named, + 1; mcheck.c's */
-} __attribute__((aligned(64)));
 
-BUILD_ASSERT(sizeof(struct pcpu) <= PAGE_SIZE);	/* one of the CPU's own pages */
+	/* what other CPUs may look at, whatever runs there */
+	u32 apic_id __attribute__((aligned(4096)));
+	u8 has_fsgsbase;
+	u8 fast;		/* assembly may serve alone: there is FSGSBASE, no trace [any] */
+	union {		/* what core/ knows; its members are ours (-fms-extensions) */
+		struct cpu;
+		struct cpu common;
+	};
+};
+
+BUILD_ASSERT(sizeof(struct pcpu) == 2 * PAGE_SIZE &&
+	     CPU_AREA_PCPU + offsetof(struct pcpu, apic_id) == CPU_AREA_PUBLIC);
 
 static inline u64 cpu_area(unsigned int cpu) { return CPU_AREA_BASE + (u64)cpu * CPU_AREA_SIZE; }
 

@@ -18,8 +18,8 @@ s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 	if (c.size != sizeof(c) || c.version != 1 || c.crit_start || c.crit_end || c.crit_resume ||
 	    c.reserved[0] || c.reserved[1] || !canonical(c.syscall_entry) || !canonical(c.df_stack))
 		return hv_error(PARVUS_EINVAL);
-	WRITE_ONCE(d->df_stack, c.df_stack);
-	WRITE_ONCE(d->syscall_entry, c.syscall_entry);
+	WRITE_ONCE(d->own->df_stack, c.df_stack);
+	WRITE_ONCE(d->own->syscall_entry, c.syscall_entry);
 	this_pcpu()->syscall_entry = c.syscall_entry;
 	return 0;
 }
@@ -28,6 +28,7 @@ s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
 {
 	struct parvus_trap some[8];	/* a copy of several costs hardly more than one of one */
 	struct domain *d = v->domain;
+	struct domain_own *own = d->own;
 	const struct parvus_trap *t;
 	u64 i, n = ARRAY_SIZE(some);
 
@@ -42,9 +43,11 @@ s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
 		    t->reserved0[0] | t->reserved0[1] | t->reserved0[2] | t->reserved0[3] |
 		    t->reserved0[4] || !canonical(t->address))
 			return hv_error(PARVUS_EINVAL);
-		d->traps[t->vector].dpl = t->dpl;
-		d->traps[t->vector].flags = t->flags;
-		WRITE_ONCE(d->traps[t->vector].address, t->address);
+		own->traps[t->vector].dpl = t->dpl;
+		own->traps[t->vector].flags = t->flags;
+		WRITE_ONCE(own->traps[t->vector].address, t->address);
+		if (t->vector == PARVUS_VECTOR_EVENT)
+			WRITE_ONCE(d->takes_events, t->address);
 	}
 	return 0;
 }
@@ -65,7 +68,7 @@ static int user_selector_set(struct vcpu *v, u64 sel)
 		entry -= GDT_TLS;
 		if (sel & 4 || entry >= PARVUS_TLS_ENTRIES)
 			return hv_error(PARVUS_EINVAL);
-		d = v->tls[entry & index_mask(entry, PARVUS_TLS_ENTRIES)];
+		d = v->own->tls[entry & index_mask(entry, PARVUS_TLS_ENTRIES)];
 		if (!d)
 			return hv_error(PARVUS_EINVAL);
 		base = descriptor_base(d);
@@ -89,7 +92,7 @@ s64 hc_base_set(struct vcpu *v, u64 which, u64 value)
 		guest_fs_base_set(value);
 		return 0;
 	case PARVUS_BASE_GS_KERNEL:
-		v->kernel_gs_base = value;
+		v->own->kernel_gs_base = value;
 		this_pcpu()->kernel_gs_base = value;
 		guest_gs_base_set(value);
 		return 0;
@@ -140,7 +143,7 @@ s64 hc_debugreg_get(struct vcpu *v, u64 index)
 {
 	if (index > 7 || index == 4 || index == 5)
 		return hv_error(PARVUS_EINVAL);
-	v->area->ret[0] = v->dr[index];
+	v->area->ret[0] = v->own->dr[index];
 	return 0;
 }
 

@@ -11,17 +11,17 @@ static void context_reset(struct vcpu *v)
 	*(u16 *)v->xsave = 0x37f;			/* FCW */
 	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
 	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
-	v->xcr0 = cpu_features.xcr0;
-	v->tsc_aux = 0;
-	v->guest_cr4 = 0;
-	memset(v->dr, 0, sizeof(v->dr));
-	v->dr[6] = 0xffff0ff0;
-	v->dr[7] = 0x400;
+	v->own->xcr0 = cpu_features.xcr0;
+	v->own->tsc_aux = 0;
+	v->own->guest_cr4 = 0;
+	memset(v->own->dr, 0, sizeof(v->own->dr));
+	v->own->dr[6] = 0xffff0ff0;
+	v->own->dr[7] = 0x400;
 }
 
 int arch_vcpu_init(struct vcpu *v)
 {
-	v->xsave = hv_alloc(max(cpu_features.xsave_size, 512u));
+	v->xsave = hv_alloc_own(v->domain->id, max(cpu_features.xsave_size, 512u));
 	if (!v->xsave)
 		return hv_error(PARVUS_ENOMEM);
 	context_reset(v);
@@ -40,12 +40,12 @@ void arch_vcpu_free(struct vcpu *v)
 
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 {
-	v->regs = (struct regs){ .rip = rip, .rsp = rsp, .rflags = RFLAGS_RUN, .cs = SEL_USER_CS,
-				 .ss = SEL_USER_SS };
-	v->kernel_mode = true;
-	v->ds = v->es = v->fs = v->gs = 0;
-	v->live_fs_base = v->live_gs_base = v->kernel_gs_base = 0;
-	memset(v->tls, 0, sizeof(v->tls));
+	v->own->regs = (struct regs){ .rip = rip, .rsp = rsp, .rflags = RFLAGS_RUN,
+				      .cs = SEL_USER_CS, .ss = SEL_USER_SS };
+	v->own->kernel_mode = true;
+	v->own->ds = v->own->es = v->own->fs = v->own->gs = 0;
+	v->own->live_fs_base = v->own->live_gs_base = v->own->kernel_gs_base = 0;
+	memset(v->own->tls, 0, sizeof(v->own->tls));
 	context_reset(v);
 }
 
@@ -110,18 +110,18 @@ void guest_fs_base_set(u64 v)
 
 void debug_load(struct pcpu *p, const struct vcpu *v)
 {
-	__asm__ volatile("mov %0, %%db0" : : "r"(v->dr[0]));
-	__asm__ volatile("mov %0, %%db1" : : "r"(v->dr[1]));
-	__asm__ volatile("mov %0, %%db2" : : "r"(v->dr[2]));
-	__asm__ volatile("mov %0, %%db3" : : "r"(v->dr[3]));
-	__asm__ volatile("mov %0, %%db7" : : "r"(v->dr[7]));
-	p->debug_live = v->dr[7] != 0x400;
+	__asm__ volatile("mov %0, %%db0" : : "r"(v->own->dr[0]));
+	__asm__ volatile("mov %0, %%db1" : : "r"(v->own->dr[1]));
+	__asm__ volatile("mov %0, %%db2" : : "r"(v->own->dr[2]));
+	__asm__ volatile("mov %0, %%db3" : : "r"(v->own->dr[3]));
+	__asm__ volatile("mov %0, %%db7" : : "r"(v->own->dr[7]));
+	p->debug_live = v->own->dr[7] != 0x400;
 }
 
 /* Of its CR4 the one bit that programs can see: their RDTSC faults (prctl(PR_SET_TSC)). */
 void tsd_load(struct pcpu *p, const struct vcpu *v)
 {
-	u64 tsd = v->guest_cr4 & CR4_TSD;
+	u64 tsd = v->own->guest_cr4 & CR4_TSD;
 
 	if (likely(p->tsd == tsd))
 		return;
@@ -132,15 +132,16 @@ void tsd_load(struct pcpu *p, const struct vcpu *v)
 void arch_context_save(struct vcpu *v, const struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
+	struct vcpu_own *o = v->own;
 
-	v->regs = *regs;
-	v->kernel_mode = p->kernel_mode;
-	v->live_gs_base = guest_gs_base();
-	v->live_fs_base = guest_fs_base();
-	__asm__ volatile("mov %%ds, %0" : "=m"(v->ds));
-	__asm__ volatile("mov %%es, %0" : "=m"(v->es));
-	__asm__ volatile("mov %%fs, %0" : "=m"(v->fs));
-	__asm__ volatile("mov %%gs, %0" : "=m"(v->gs));
+	o->regs = *regs;
+	o->kernel_mode = p->kernel_mode;
+	o->live_gs_base = guest_gs_base();
+	o->live_fs_base = guest_fs_base();
+	__asm__ volatile("mov %%ds, %0" : "=m"(o->ds));
+	__asm__ volatile("mov %%es, %0" : "=m"(o->es));
+	__asm__ volatile("mov %%fs, %0" : "=m"(o->fs));
+	__asm__ volatile("mov %%gs, %0" : "=m"(o->gs));
 	xcr0_want(p, cpu_features.xcr0);	/* all, whatever the guest enabled (rule 37) */
 	fpu_save(v);
 	arch_stats_fold(v);
@@ -158,7 +159,7 @@ void arch_context_save(struct vcpu *v, const struct regs *regs)
 
 static void selectors_load(struct pcpu *p, const struct vcpu *v)
 {
-	u32 ds = v->ds, es = v->es, fs = v->fs, gs = v->gs;
+	u32 ds = v->own->ds, es = v->own->es, fs = v->own->fs, gs = v->own->gs;
 
 	SELECTOR_LOAD("ds", ds);
 	SELECTOR_LOAD("es", es);
@@ -170,32 +171,34 @@ static void selectors_load(struct pcpu *p, const struct vcpu *v)
 void arch_context_load(struct vcpu *v, struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
+	struct vcpu_own *o = v->own;
 
 	/* what one domain taught the CPU about branches is not the next one's */
 	if (cpu_features.ibpb && p->last_serial != v->domain->serial) {
 		wrmsr(MSR_PRED_CMD, 1);
 		p->last_serial = v->domain->serial;
 	}
-	*regs = v->regs;
-	p->syscall_entry = v->domain->syscall_entry;
-	p->kernel_gs_base = v->kernel_gs_base;
-	p->kernel_mode = v->kernel_mode;
+	*regs = o->regs;
+	p->syscall_entry = v->domain->own->syscall_entry;
+	p->kernel_gs_base = o->kernel_gs_base;
+	p->kernel_mode = o->kernel_mode;
 	p->kernel_cr3 = mfn_x(p->root.kernel) << PAGE_SHIFT;
 	p->user_cr3 = mfn_x(p->root.user) << PAGE_SHIFT;
-	desc_load_tls(p, v->tls);
+	view_load(p, v->domain);
+	desc_load_tls(p, o->tls);
 	selectors_load(p, v);
-	guest_gs_base_set(v->live_gs_base);
-	guest_fs_base_set(v->live_fs_base);
+	guest_gs_base_set(o->live_gs_base);
+	guest_fs_base_set(o->live_fs_base);
 	if (cpu_features.rdtscp)
-		wrmsr(MSR_TSC_AUX, v->tsc_aux);
+		wrmsr(MSR_TSC_AUX, o->tsc_aux);
 	if (p->fpu_owner != v || v->fpu_cpu != p->cpu) {
 		xcr0_want(p, cpu_features.xcr0);
 		fpu_load(v);
 		p->fpu_owner = v;
 		v->fpu_cpu = p->cpu;
 	}
-	xcr0_want(p, v->xcr0);
-	if (p->debug_live || v->dr[7] != 0x400)
+	xcr0_want(p, o->xcr0);
+	if (p->debug_live || o->dr[7] != 0x400)
 		debug_load(p, v);
 	tsd_load(p, v);
 	shadow_load(v);
@@ -236,22 +239,22 @@ SAME_PLACE(rdi);
 
 void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *a)
 {
-	const struct regs *r = &v->regs;
+	const struct regs *r = &v->own->regs;
 
 	if (!r->cs)	/* never reset */
 		return;
 	a->started = 1;
-	a->kernel_mode = v->kernel_mode;
+	a->kernel_mode = v->own->kernel_mode;
 	memcpy(&a->r15, r, offsetof(struct regs, vector));	/* SAME_PLACE */
 	a->rip = r->rip;
-	a->cs = v->kernel_mode ? VSEL_KERNEL_CS : r->cs;
+	a->cs = v->own->kernel_mode ? VSEL_KERNEL_CS : r->cs;
 	a->rflags = (r->rflags & ~(u64)RFLAGS_IF) |
-		    (!v->kernel_mode || v->area->irq_enabled ? RFLAGS_IF : 0);
+		    (!v->own->kernel_mode || v->area->irq_enabled ? RFLAGS_IF : 0);
 	a->rsp = r->rsp;
-	a->ss = v->kernel_mode ? VSEL_KERNEL_SS : r->ss;
-	a->fs_base = v->live_fs_base;
-	a->gs_base = v->live_gs_base;
-	a->kernel_gs_base = v->kernel_mode ? v->area->user_gs_base : v->kernel_gs_base;
+	a->ss = v->own->kernel_mode ? VSEL_KERNEL_SS : r->ss;
+	a->fs_base = v->own->live_fs_base;
+	a->gs_base = v->own->live_gs_base;
+	a->kernel_gs_base = v->own->kernel_mode ? v->area->user_gs_base : v->own->kernel_gs_base;
 	a->cr2 = v->area->cr2;
-	a->cr3 = gfn_x(v->shadow.root) << PAGE_SHIFT;
+	a->cr3 = gfn_x(v->own->shadow.root) << PAGE_SHIFT;
 }

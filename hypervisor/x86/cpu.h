@@ -153,6 +153,7 @@ void smp_init(u64 pa);	/* smp.c: start the other CPUs, from the page at @pa */
 /* apic.c */
 void apic_init_cpu(void);
 u32 apic_id(void);
+const volatile void *apic_page(void);	/* its registers; NULL: it has MSRs */
 void apic_eoi(void);
 void apic_send(u32 dest, u32 low);
 void apic_timer_arm(u64 tsc_deadline);	/* 0 = off */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Each CPU's own pages, in slot 271 of every root, 2 MiB apart: its stacks, GDT and TSS, and struct
- * pcpu. An unmapped page below each stack is its guard: what overflows ends in a double
+ * Each CPU's own pages, in slot 271, 2 MiB apart: its stacks, GDT and TSS, struct pcpu, its
+ * roots. A guest's root has those of this CPU, and of the others one page each, which they ring at
+ * (rule 80). An unmapped page below each stack is its guard: what overflows ends in a double
  * fault with a stack of its own, and a record, not in somebody's memory. From any of these
  * stacks the CPU is found by rsp alone, for GS may be the guest's (rules 32 and 63):
  *
@@ -10,7 +11,10 @@
  *	0x5000	guard
  *	0x6000	stack of IST slot 1, then a guard; slots 2, 3, 4 likewise
  *	0xe000	GDT, TSS
- *	0xf000	struct pcpu
+ *	0xf000	struct pcpu: a page of this CPU's alone, and at
+ *	0x10000	one that the others see, too
+ *	0x11000	the kernel root and the user root
+ *	0x13000	the page with the area of the vCPU that runs: a frame of its domain
  */
 #ifndef X86_CPU_AREA_H
 #define X86_CPU_AREA_H
@@ -23,6 +27,9 @@
 #define CPU_AREA_IST(slot)	(0x4000 + 0x2000 * (slot))	/* slots count from 1 */
 #define CPU_AREA_DESC		0xe000
 #define CPU_AREA_PCPU		0xf000
-#define CPU_AREA_END		0x10000
+#define CPU_AREA_PUBLIC		0x10000
+#define CPU_AREA_ROOTS		0x11000
+#define CPU_AREA_VCPU		0x13000
+#define CPU_AREA_END		0x14000
 
 #endif

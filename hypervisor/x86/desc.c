@@ -139,7 +139,7 @@ s64 hc_tls_set(struct vcpu *v, u64 index, u64 descriptor)
 		return hv_error(PARVUS_EINVAL);
 	if (index == PARVUS_TLS_CPUNODE ? !cpunode_valid(descriptor) : !tls_valid(descriptor))
 		return hv_error(PARVUS_EINVAL);
-	v->tls[index & index_mask(index, PARVUS_TLS_ENTRIES)] = descriptor;
-	desc_load_tls(this_pcpu(), v->tls);
+	v->own->tls[index & index_mask(index, PARVUS_TLS_ENTRIES)] = descriptor;
+	desc_load_tls(this_pcpu(), v->own->tls);
 	return 0;
 }

@@ -161,7 +161,7 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp)
 			return hv_error(PARVUS_EINVAL);
-		*value = v->tsc_aux;
+		*value = v->own->tsc_aux;
 		return 0;
 	case 0x10:		/* TSC */
 		*value = rdtsc();
@@ -199,7 +199,7 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 		if (msr == MSR_FS_BASE)
 			guest_fs_base_set(value);
 		else if (msr == MSR_GS_BASE) {
-			v->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
+			v->own->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
 			guest_gs_base_set(value);
 		} else
 			v->area->user_gs_base = value;
@@ -207,7 +207,7 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp || value >> 32)
 			return hv_error(PARVUS_EINVAL);
-		v->tsc_aux = value;
+		v->own->tsc_aux = value;
 		wrmsr(MSR_TSC_AUX, value);
 		return 0;
 	/* entry points are registered by callbacks_set; these have no effect */
@@ -231,15 +231,15 @@ int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
 	case 0 ... 3:
 		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
 			return hv_error(PARVUS_EINVAL);
-		v->dr[index] = value;
+		v->own->dr[index] = value;
 		break;
 	case 6:
-		v->dr[6] = (value & 0xe00f) | 0xffff0ff0;
+		v->own->dr[6] = (value & 0xe00f) | 0xffff0ff0;
 		return 0;
 	case 7:
 		if (value >> 32)
 			return hv_error(PARVUS_EINVAL);
-		v->dr[7] = (value & 0xffff03ff) | 0x400;
+		v->own->dr[7] = (value & 0xffff03ff) | 0x400;
 		break;
 	default:
 		return hv_error(PARVUS_EINVAL);
@@ -283,8 +283,8 @@ static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
 {
 	*value = n == 0 ? 0x80050033 :		/* PG AM WP NE ET MP PE */
 		 n == 2 ? v->area->cr2 :
-		 n == 3 ? gfn_x(v->shadow.root) << PAGE_SHIFT :
-		 n == 4 ? v->guest_cr4 | CR4_PAE : 0;
+		 n == 3 ? gfn_x(v->own->shadow.root) << PAGE_SHIFT :
+		 n == 4 ? v->own->guest_cr4 | CR4_PAE : 0;
 	return n == 0 || (n >= 2 && n <= 4) || n == 8;
 }
 
@@ -303,7 +303,7 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 	case 4:
 		if (value & ~0x170fffull || !(value & CR4_PAE))
 			return false;
-		v->guest_cr4 = value;
+		v->own->guest_cr4 = value;
 		tsd_load(this_pcpu(), v);
 		return true;
 	case 8:
@@ -408,7 +408,7 @@ static bool set_xcr0(struct vcpu *v, const struct regs *r)
 	if (r->rcx || !cpu_features.xsave || (value & ~cpu_features.xcr0) || (value & 3) != 3 ||
 	    ((value & 0xe0) && (value & 0xe4) != 0xe4))
 		return false;
-	v->xcr0 = this_pcpu()->xcr0 = value;
+	v->own->xcr0 = this_pcpu()->xcr0 = value;
 	xcr0_set(value);
 	return true;
 }
@@ -487,7 +487,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 			return false;
 		break;
 	case INSN_MOV_FROM_DR:
-		*reg(r, i.reg) = v->dr[debug_register(&i) & 7];
+		*reg(r, i.reg) = v->own->dr[debug_register(&i) & 7];
 		break;
 	case INSN_MOV_TO_DR:
 		if (guest_debugreg_set(v, debug_register(&i), *reg(r, i.reg)))
@@ -520,7 +520,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 		pair_set(r, 0);
 		break;
 	case INSN_RDTSCP:	/* these two with TSD */
-		r->rcx = v->tsc_aux;
+		r->rcx = v->own->tsc_aux;
 		/* fall through */
 	case INSN_RDTSC:
 		pair_set(r, rdtsc());

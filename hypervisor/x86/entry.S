@@ -475,6 +475,7 @@ trap_guest:
 	PUSH_REGS
 	cld					/* the guest's DF, which C expects clear */
 	mov	%rsp, %rdi
+	mov	%cr2, %rsi			/* before C: a fault of ours overwrites it */
 	call	trap_from_guest
 	jmp	exit_to_guest
 
@@ -504,6 +505,7 @@ trap_ring0:
 	cmp	%rax, REGS_rip(%rsp)
 	jb	trap_stray
 	mov	%rsp, %rdi
+	mov	%cr2, %rsi
 	call	trap_from_hypervisor
 	POP_REGS
 	add	$16, %rsp

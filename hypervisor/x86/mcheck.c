@@ -118,4 +118,5 @@ void arch_work(void)
 		p->console_due = false;
 		console_input();
 	}
+	view_settle(p);
 }

@@ -2,10 +2,10 @@
 /*
  * The hypervisor's own page tables, which boot/paging.c builds, and the roots of guests.
  *
- * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with the
- * rights of its sections; device memory is mapped uncached at the same offset. Every root of a
- * guest has a copy of the 16 entries that lead here: the tables below them are shared, so a change
- * of one is a change for every root, and costs each CPU a flush.
+ * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with
+ * the rights of its sections; device memory is mapped uncached at the same offset. The roots
+ * of guests have only what view.c shows of it, but with isolation=off, where they have a copy of
+ * the 16 entries that lead here.
  */
 #include <x86/pv.h>
 #include <core/log.h>
@@ -76,14 +76,27 @@ void *mmio_map(u64 pa, u64 bytes)
 	return phys_to_virt(pa);
 }
 
-void paging_map_page(u64 va, const void *page)
+u64 *paging_entry(u64 va)
 {
 	u64 *root = phys_to_virt(hv_root), *l3, *l2, *l1;
 
 	l3 = next_table(&root[va >> 39 & 511], table_page);
 	l2 = next_table(&l3[va >> 30 & 511], table_page);
 	l1 = next_table(&l2[va >> 21 & 511], table_page);
-	l1[va >> 12 & 511] = virt_to_phys(page) | paging_data();
+	return &l1[va >> 12 & 511];
+}
+
+u64 paging_leaf(u64 va)
+{
+	u64 *t = phys_to_virt(hv_root), e;
+	unsigned int shift = 39;
+
+	while ((e = t[va >> shift & 511]) & HV_P && shift > 12 && !(e & HV_PS && shift < 39)) {
+		t = phys_to_virt(e & ADDR);
+		shift -= 9;
+	}
+	BUG_ON(!(e & HV_P));
+	return (va - HV_BASE) | (e & (HV_P | HV_W | HV_PWT | HV_PCD | HV_NX));
 }
 
 void paging_fill_root(u64 *table)
@@ -96,17 +109,20 @@ void paging_fill_root(u64 *table)
 u64 arch_reserved_bits;
 bool arch_1g_pages;
 
-/* The two roots of a CPU, whatever runs there: the software TLB fills all slots but 256..271. */
+/*
+ * The two roots of a CPU, whatever runs there: the software TLB fills their lower and guest
+ * slots, view.c ours (256..271).
+ */
 void mmu_init_cpu(struct pcpu *p)
 {
-	/* top-level tables have to lie anywhere: CR3 takes all address bits in long mode */
-	p->root.kernel_table = hv_alloc(PAGE_SIZE);
-	p->root.user_table = hv_alloc(PAGE_SIZE);
-	BUG_ON(!p->root.kernel_table || !p->root.user_table);
-	p->root.kernel = frame_of(p->root.kernel_table);
-	p->root.user = frame_of(p->root.user_table);
-	paging_fill_root(p->root.kernel_table);
-	paging_fill_root(p->root.user_table);
+	u64 at = cpu_area(p->cpu) + CPU_AREA_ROOTS;
+
+	p->area_entry = paging_entry(cpu_area(p->cpu) + CPU_AREA_VCPU);
+	*p->area_entry = paging_data() & HV_NX;
+	p->root.kernel_table = (u64 *)at;
+	p->root.user_table = (u64 *)(at + PAGE_SIZE);
+	p->root.kernel = _mfn((*paging_entry(at) & ~HV_NX) >> PAGE_SHIFT);
+	p->root.user = _mfn((*paging_entry(at + PAGE_SIZE) & ~HV_NX) >> PAGE_SHIFT);
 	arch_1g_pages = cpu_features.gb_pages;
 	arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << cpu_features.phys_bits) - 1);
 	if (!cpu_features.nx)
@@ -141,8 +157,17 @@ static void root_write(u64 cr3)
 	this_pcpu()->n_root_switches++;
 	write_cr3(cr3);
 }
-void arch_roots_enter(void) { root_write(this_pcpu()->kernel_cr3); }
-void arch_roots_leave(void) { root_write(hv_root); }
+/* In this order, for a machine check may come between the two lines: see view.c. */
+void arch_roots_enter(void)
+{
+	this_pcpu()->full = false;
+	root_write(this_pcpu()->kernel_cr3);
+}
+void arch_roots_leave(void)
+{
+	root_write(hv_root);
+	this_pcpu()->full = true;
+}
 void arch_tlb_flush_all(void) { root_write(read_cr3()); }
 
 void arch_fast_paths(bool may)

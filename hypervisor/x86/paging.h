@@ -13,6 +13,7 @@
 
 /* hypervisor.lds; what boot_end ends begins at image_start */
 extern char image_start[], boot_end[], rodata_start[], data_start[], load_end[], image_end[];
+extern char secret_start[], secret_end[];	/* of bss: what no view shows */
 
 static inline void *phys_to_virt(u64 pa) { return (void *)(pa + HV_BASE); }
 static inline u64 virt_to_phys(const void *p) { return (u64)p - HV_BASE; }
@@ -33,9 +34,12 @@ u64 paging_data(void);	/* rights of data: HV_P, HV_W, and HV_NX where the CPU ha
  * zeroed pages of new tables. The caller flushes, on every CPU that may hold what was there.
  */
 void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void));
-/* Map one page of data, which hv_alloc() gave, at an address of the CPUs' own pages as well. */
-void paging_map_page(u64 va, const void *page);
-/* Fill slots 256..271 of a guest root: the hypervisor's own. */
+/* The entry of hv_root for a page of 4 KiB, with the tables that lead to it. */
+u64 *paging_entry(u64 va);
+#define PAGE_OF(p) ((void *)((u64)(p) & PAGE_MASK))
+/* As hv_root maps the page at @va, whatever the size: the entry of a page of 4 KiB. */
+u64 paging_leaf(u64 va);
+/* Fill slots 256..271 of a guest root with all that hv_root has. */
 void paging_fill_root(u64 *root);
 void *mmio_map(u64 pa, u64 bytes);	/* map registers of a device, uncached, on this CPU */
 /* The last act of start: boot's part of the image goes, the domains run. */

@@ -119,6 +119,7 @@ static void begin(const struct regs *r, const char *fmt, va_list ap)
 	u32 me = (cpus_online ? this_pcpu()->cpu : 0) + 1;
 	unsigned int i;
 
+	arch_full_begin();	/* for good */
 	if (!atomic_cmpxchg_u32(&panic_owner, 0, me) && panic_owner != me)
 		halt_forever();
 	log_panic_mode();
@@ -142,6 +143,7 @@ void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
 
 void panic_regs(const struct regs *r, const char *fmt, ...)
 {
+	u64 root = read_cr3();
 	char line[400];
 	va_list ap;
 
@@ -154,7 +156,7 @@ void panic_regs(const struct regs *r, const char *fmt, ...)
 		    "rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n"
 		    "r9  %016lx r10 %016lx r11 %016lx cr3 %016lx\n",
 		    r->rip, r->rsp, r->rflags, r->cs, r->ss, r->rax, r->rbx, r->rcx, r->rdx,
-		    r->rsi, r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, read_cr3());
+		    r->rsi, r->rdi, r->rbp, r->r8, r->r9, r->r10, r->r11, root);
 	log_raw(line);
 	backtrace(r->rip, r->rbp);
 	finish();

@@ -24,12 +24,21 @@ static bool guest_range(u64 va, size_t len)
 	       (last < PARVUS_HOLE_START || va >= PARVUS_HOLE_END);
 }
 
-/* For an access by guest address, which uses the translations of this pCPU (core/arch.h). */
+static NOINLINE KEEPS_REGISTERS void expose_late(struct pcpu *p)
+{
+	view_restore(p);
+	shadow_serve();
+}
+
+/*
+ * For an access by guest address, which uses the translations of this pCPU (core/arch.h). hv_root,
+ * which has no guest memory, is loaded only while WORK_ARCH is due (view_fault).
+ */
 static inline void expose(struct pcpu *p)
 {
 	__atomic_exchange_n(&p->exposed, 1, SEQ_CST);
-	if (unlikely(READ_ONCE(p->work) & WORK_SERVE))
-		shadow_serve();
+	if (unlikely(READ_ONCE(p->work) & (WORK_SERVE | WORK_ARCH)))
+		expose_late(p);
 }
 
 /*
@@ -79,7 +88,7 @@ bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 	bool pending = vcpu_has_pending(v);
 
 	p->exit_slow = pending || !p->fast ? EXIT_SLOW :
-		       v->shadow.prefill_as ? EXIT_PREFILL : 0;
+		       v->own->shadow.prefill_as ? EXIT_PREFILL : 0;
 	return pending;
 }
 
@@ -153,7 +162,7 @@ static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, 
 				  u64 ss)
 {
 	struct domain *d = v->domain;
-	u64 stack = READ_ONCE(d->df_stack), handler = READ_ONCE(d->traps[8].address);
+	u64 stack = READ_ONCE(d->own->df_stack), handler = READ_ONCE(d->own->traps[8].address);
 
 	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, cs, ss, true, 0)) {
 		stack = user ? READ_ONCE(v->area->sp0) : regs->rsp;
@@ -175,7 +184,7 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 {
 	struct pcpu *p = this_pcpu();
 	struct domain *d = v->domain;
-	u64 handler = READ_ONCE(d->traps[vector].address), stack;
+	u64 handler = READ_ONCE(d->own->traps[vector].address), stack;
 	bool user = !p->kernel_mode, has_error = vector < 32 && (VECTORS_WITH_ERROR >> vector & 1);
 
 	if (!handler) {
@@ -190,7 +199,7 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 		double_fault(v, regs, vector, user, regs->cs, regs->ss);
 		return;
 	}
-	if (!(READ_ONCE(d->traps[vector].flags) & PARVUS_TRAP_KEEP_IF))
+	if (!(READ_ONCE(d->own->traps[vector].flags) & PARVUS_TRAP_KEEP_IF))
 		p->area->irq_enabled = 0;
 	else if (user)
 		p->area->irq_enabled = 1;
@@ -284,7 +293,7 @@ static bool user_ss(const struct vcpu *v, u64 ss)
 
 	return ss == SEL_USER_SS ||
 	       (entry < 3 && (ss & 7) == 3 &&
-		(v->tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
+		(v->own->tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
 }
 
 /*
@@ -295,7 +304,7 @@ static bool user_ss(const struct vcpu *v, u64 ss)
 static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 {
 	struct pcpu *p = this_pcpu();
-	u64 handler = READ_ONCE(v->domain->traps[13].address), stack = READ_ONCE(p->area->sp0);
+	u64 handler = READ_ONCE(v->domain->own->traps[13].address), stack = READ_ONCE(p->area->sp0);
 	bool bad_cs = cs != SEL_USER_CS && cs != SEL_USER_CS32;
 	u64 error = bad_cs ? cs : !user_ss(v, ss) ? ss : 0;
 
@@ -356,7 +365,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 	struct pcpu *p = this_pcpu();
 	u64 cs = f[1] & 0xffff, ss = f[4] & 0xffff;
 
-	if (v->shadow.prefill_as)
+	if (v->own->shadow.prefill_as)
 		shadow_prefill(v);
 	regs_set(regs, cs == VSEL_KERNEL_CS ? sign_extend(f[0]) : f[0], f[2]);
 	regs->rsp = f[3];

@@ -21,6 +21,18 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *frame);
 bool guest_va_read(struct vcpu *v, u64 va, void *buf, size_t len);
 bool guest_va_write(struct vcpu *v, u64 va, const void *buf, size_t len);
 
+/* view.c */
+/* At boot, when all CPUs are known and before there are domains. */
+void view_start(bool isolate);
+/* The roots of this pCPU get the view of the domain that is about to run; CR3 is hv_root. */
+void view_load(struct pcpu *p, const struct domain *d);
+/* A fault of ring 0 where nothing is present. True: try again. */
+bool view_fault(struct pcpu *p, u64 va);
+/* Back from hv_root to what the virtual mode says; or to the root that was loaded. */
+void view_restore(struct pcpu *p);
+void view_root_is(struct pcpu *p, u64 root);
+void view_settle(struct pcpu *p);
+
 /* context.c */
 u64 guest_gs_base(void);
 void guest_gs_base_set(u64 v);
@@ -73,12 +85,14 @@ static inline u64 sign_extend(u64 va) { return (u64)((s64)(va << 16) >> 16); }
 static inline void set_kernel_mode(struct pcpu *p)
 {
 	p->kernel_mode = 1;
+	p->full = false;
 	p->n_root_switches++;
 	__asm__ volatile("mov %0, %%cr3" : : "r"(p->kernel_cr3) : "memory");
 }
 static inline void set_user_mode(struct pcpu *p)
 {
 	p->kernel_mode = 0;
+	p->full = false;
 	p->n_root_switches++;
 	__asm__ volatile("mov %0, %%cr3" : : "r"(p->user_cr3) : "memory");
 }

@@ -13,10 +13,7 @@ unsigned int cpus_online;
 bool smp_go;
 struct pcpu *secondary_pcpu;	/* boot.S: whose CPU starts */
 
-/*
- * One of the CPU's own pages, zeroed. hv_root has the first before guest roots copy the slot. A
- * CPU that did not start leaves its pages to the next.
- */
+/* One of the CPU's own pages, zeroed. A CPU that did not start leaves its pages to the next. */
 static void area_map(u64 at)
 {
 	static u64 mapped;	/* end of what is */
@@ -28,7 +25,7 @@ static void area_map(u64 at)
 	}
 	page = hv_alloc(PAGE_SIZE);
 	BUG_ON(!page);
-	paging_map_page(at, page);
+	*paging_entry(at) = virt_to_phys(page) | paging_data();
 	mapped = at + PAGE_SIZE;
 }
 
@@ -43,7 +40,7 @@ struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 		area_map(area + at);
 	for (i = 1; i <= IST_STACKS; i++)
 		area_map(area + CPU_AREA_IST(i));
-	for (at = CPU_AREA_DESC; at < CPU_AREA_END; at += PAGE_SIZE)
+	for (at = CPU_AREA_DESC; at < CPU_AREA_VCPU; at += PAGE_SIZE)
 		area_map(area + at);
 	p->self = p;
 	p->cpu = cpu;
@@ -52,6 +49,7 @@ struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 	p->frame = p->stack_top - sizeof(struct regs);
 	p->has_fsgsbase = p->fast = cpu_features.fsgsbase;
 	p->kernel_mode = 1;
+	p->full = true;
 	mmu_init_cpu(p);
 	p->kernel_cr3 = p->user_cr3 = hv_root;
 	pcpus[cpu] = p;

@@ -13,8 +13,8 @@
 
 extern const struct { u64 at, fixup; } ex_table_start[], ex_table_end[];
 
-void trap_from_guest(struct regs *regs);
-void trap_from_hypervisor(struct regs *regs);
+void trap_from_guest(struct regs *regs, u64 va);
+void trap_from_hypervisor(struct regs *regs, u64 va);
 void trap_from_nowhere(struct regs *regs);
 void trap_ist(struct regs *regs);
 
@@ -42,12 +42,11 @@ BUILD_ASSERT((u32)SHADOW_GUEST_FAULT == PARVUS_OUTCOME_GUEST);
 BUILD_ASSERT((u32)SHADOW_KILLED == PARVUS_OUTCOME_KILLED);
 
 /*
- * CR2 is read first: nothing before can fault, and an NMI that faulted would be our bug. The
+ * @va is CR2 as entry.S read it: any touch of memory may be a fault of ours (view.c). The
  * work of other CPUs is served before the shadow is looked at, for it may be about this page.
  */
-static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs)
+static void page_fault(struct pcpu *p, struct vcpu *v, struct regs *regs, u64 va)
 {
-	u64 va = read_cr2();
 	u32 error = (u32)regs->error, access = error & (PF_WRITE | PF_FETCH), guest_error;
 	enum shadow_result r;
 
@@ -74,12 +73,12 @@ static void debug_exception(struct vcpu *v, struct regs *regs)
 
 	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
 	__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
-	v->dr[6] |= dr6 & 0xe00f;
+	v->own->dr[6] |= dr6 & 0xe00f;
 	guest_exception(v, regs, 1, 0);
 }
 
 /* From entry.S: all that interrupts a guest. What is not served goes to its handler as it is. */
-void trap_from_guest(struct regs *regs)
+void trap_from_guest(struct regs *regs, u64 va)
 {
 	struct pcpu *p = this_pcpu();
 	struct vcpu *v = p->current;
@@ -87,7 +86,7 @@ void trap_from_guest(struct regs *regs)
 	u32 error = (u32)regs->error;
 
 	if (likely(vector == 14)) {
-		page_fault(p, v, regs);
+		page_fault(p, v, regs, va);
 		return;
 	}
 	if (vector >= 32 && vector != 0x80) {
@@ -101,7 +100,7 @@ void trap_from_guest(struct regs *regs)
 	case 3:
 	case 4:
 	case 0x80:
-		if (p->kernel_mode || v->domain->traps[vector].dpl == 3) {
+		if (p->kernel_mode || v->domain->own->traps[vector].dpl == 3) {
 			guest_exception(v, regs, (u8)vector, 0);
 		} else {
 			/* back to the instruction: CC is one byte, CD n two */
@@ -126,8 +125,8 @@ void trap_from_guest(struct regs *regs)
 			if (guest_va_read(v, regs->rip, insn, sizeof(insn)) && insn[0] == 0xcd)
 				n = insn[1];
 			error = (u32)n << 3 | 2;
-			if (v->domain->traps[n].address && n >= 32 &&
-			    (p->kernel_mode || v->domain->traps[n].dpl == 3)) {
+			if (v->domain->own->traps[n].address && n >= 32 &&
+			    (p->kernel_mode || v->domain->own->traps[n].dpl == 3)) {
 				regs->rip += 2;
 				guest_exception(v, regs, n, 0);
 				return;
@@ -171,17 +170,19 @@ static bool may_retry(struct pcpu *p, u64 rip)
  * one is done again if the software TLB had the entry, else its fix-up is the way on. While
  * this fills, the CPU is not exposed: another CPU that takes the page away does not wait.
  */
-void trap_from_hypervisor(struct regs *regs)
+void trap_from_hypervisor(struct regs *regs, u64 va)
 {
 	struct pcpu *p = this_pcpu();
-	u64 fixup, va;
+	u64 fixup, root;
 	u32 error;
 
 	if (regs->vector >= 32) {
 		interrupt(p, regs->vector);
 		return;
 	}
-	va = read_cr2();
+	if (regs->vector == 14 && !(regs->error & PF_PRESENT) && view_fault(p, va))
+		return;
+	root = read_cr3();
 	fixup = fixup_of(regs->rip);
 	if (!fixup)
 		panic_regs(regs, "exception %lu in the hypervisor, error %lx, cr2 %lx",
@@ -197,6 +198,7 @@ void trap_from_hypervisor(struct regs *regs)
 		__atomic_exchange_n(&p->exposed, 1, SEQ_CST);
 		if (READ_ONCE(p->work) & WORK_SERVE)
 			shadow_serve();
+		view_root_is(p, root);
 	}
 	p->refused = regs->error;
 	regs->rip = fixup;

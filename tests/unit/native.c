@@ -162,10 +162,10 @@ void arch_vcpu_free(struct vcpu *v) { hv_free(v->xsave, PAGE_SIZE); }
 
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 {
-	memset(&v->regs, 0, sizeof(v->regs));
-	v->regs.rip = rip;
-	v->regs.rsp = rsp;
-	v->kernel_mode = true;
+	memset(&v->own->regs, 0, sizeof(v->own->regs));
+	v->own->regs.rip = rip;
+	v->own->regs.rsp = rsp;
+	v->own->kernel_mode = true;
 }
 
 void arch_context_load(struct vcpu *v, struct regs *regs)
@@ -173,7 +173,7 @@ void arch_context_load(struct vcpu *v, struct regs *regs)
 	EXPECT(arch_current() == v && arch_this()->area == v->area,
 	       "not the current one is loaded");
 	native_loads++;
-	*regs = v->regs;
+	*regs = v->own->regs;
 	shadow_load(v);
 }
 
@@ -181,7 +181,7 @@ void arch_context_save(struct vcpu *v, const struct regs *regs)
 {
 	EXPECT(arch_current() == v, "not the current one is saved");
 	native_saves++;
-	v->regs = *regs;
+	v->own->regs = *regs;
 	shadow_unload(v);
 }
 
@@ -195,7 +195,10 @@ void arch_vector_deliver(struct vcpu *v, struct regs *regs)
 
 void arch_stats_fold(struct vcpu *v) { EXPECT(v == arch_current(), "not the running one"); }
 
-void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r) { r->rip = v->regs.rip; }
+void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r)
+{
+	r->rip = v->own->regs.rip;
+}
 
 /* ---- the machine's hypercalls ---- */
 
@@ -281,6 +284,15 @@ u64 native_resched(u64 mask)
 			had |= 1ull << cpu;
 	return had;
 }
+
+/* Every frame is mapped always. */
+bool arch_full_begin(void) { return true; }
+void arch_full_end(bool was) { (void)was; }
+void arch_full_stay(void) {}
+int arch_view_init(struct domain *d) { (void)d; return 0; }
+void arch_view_free(struct domain *d) { (void)d; }
+bool arch_view_drop(struct domain *d, mfn_t mfn) { (void)d; (void)mfn; return false; }
+struct parvus_vcpu_area *arch_area(const struct vcpu *v) { return v->area; }
 
 u32 arch_cpu_id(unsigned int cpu) { return cpu * 2; }
 void arch_stop(void) { panic("arch_stop"); }

@@ -339,7 +339,7 @@ START_TEST(ends)
 	domain_kill(d, "first \"reason\" %d\n", 7);
 	domain_kill(d, "second");
 	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
-	ck_assert_str_eq(d->kill_reason, "first \"reason\" 7\n");
+	ck_assert_str_eq(d->own->kill_reason, "first \"reason\" 7\n");
 	ck_assert_uint_eq(native_kicks, 2);
 	domain_vcpu_gone(d);
 	ck_assert_uint_eq(domains_count(), 1);
@@ -535,16 +535,16 @@ START_TEST(promises_when_short)
 	u64 n = 0, e;
 
 	ck_assert_int_eq(domain_promise(d, _gfn(0), 2 * EXTENT_FRAMES), 0);
-	while (frames_free_count() > FRAMES_RESERVE + 10)
+	while (frames_left() > FRAMES_RESERVE + 10)
 		ck_assert_int_eq(alloc_frames(0, &held[n++]), 0);
 	for (e = 0; e < 9; e++)	/* and one for the table of the chunk */
 		ck_assert(gfn_is_writable_ram(gfn_touch(d, _gfn(e), false)));
-	ck_assert_uint_eq(frames_free_count(), FRAMES_RESERVE);
+	ck_assert_uint_eq(frames_left(), FRAMES_RESERVE);
 	ck_assert_uint_eq(gfn_touch(d, _gfn(e), false), GFN_DEMAND);
 	ck_assert(gfn_is_writable_ram(gfn_touch(d, _gfn(e), true)));
 	while (gfn_touch(d, _gfn(++e), true) != GFN_DEMAND)
 		;
-	ck_assert_uint_eq(frames_free_count(), 0);
+	ck_assert_uint_eq(frames_left(), 0);
 	ck_assert_int_eq(guest_write(d, e * PAGE_SIZE, &n, 8), -PARVUS_EFAULT);
 	while (n)
 		free_frames(held[--n], 0);
@@ -685,7 +685,7 @@ START_TEST(killed_twice)
 	c->work = 0;
 	domain_kill(d, "by itself");
 	ck_assert_uint_eq(c->work & WORK_RESCHED, WORK_RESCHED);
-	ck_assert_str_eq(d->kill_reason, "by a sibling");
+	ck_assert_str_eq(d->own->kill_reason, "by a sibling");
 	c->work = 0;
 	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 0);
 	ck_assert_uint_eq(c->work & WORK_RESCHED, WORK_RESCHED);

@@ -69,7 +69,7 @@ START_TEST(arguments)
 			      PARVUS_VCPU_AREA_SIZE, PARVUS_VCPU_AREA_VERSION),
 			 0);
 	ck_assert_ptr_eq(native_cpus[0].area, v->area);
-	ck_assert_ptr_ne(v->area, v->area_none);
+	ck_assert_ptr_ne(v->area, &v->own->area_none);
 	for (i = 0; i < 7; i++) {
 		/* mmu_switch: root is aligned, kernel_view 0, gen_gpa 8-aligned RAM, flags known */
 		struct regs r = { .rax = PARVUS_HC_mmu_switch, .rdi = 1, .rsi = 0x4000, .r10 = 1,

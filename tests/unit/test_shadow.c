@@ -224,7 +224,7 @@ static void guest_access(unsigned int i, unsigned int r, unsigned int p, struct 
 		native_unexpose(cpu);
 		fault_count++;
 		res = shadow_fault(v, a.va, access, a.user, random_u64(), &error);
-		CHECK(hostile || res != SHADOW_KILLED, "killed: %s", d->kill_reason);
+		CHECK(hostile || res != SHADOW_KILLED, "killed: %s", d->own->kill_reason);
 		if (res == SHADOW_KILLED) {
 			d->ended = 0;	/* for the model it goes on */
 			fault = 0;
@@ -303,7 +303,8 @@ static void before_serve(unsigned int cpu)
 	/* who waits for another CPU holds none (rule 48); a flush within an access waits, too */
 	CHECK(!is_held(&d->shadow->kernel->lock), "a wait with the kernel half's lock");
 	for (i = 0; i < VCPUS; i++)
-		CHECK(!is_held(&d->vcpus[i]->shadow.as->lock), "a wait with vcpu %u's lock", i);
+		CHECK(!is_held(&d->vcpus[i]->own->shadow.as->lock),
+		      "a wait with vcpu %u's lock", i);
 	if (depth)
 		return;
 	depth++;
@@ -891,7 +892,7 @@ static void domain_up(u64 pool)
 		;
 	ck_assert_int_eq(shadow_domain_init(d, pool), 0);
 	for (i = 0; i < VCPUS; i++) {
-		memset(&d->vcpus[i]->shadow, 0, sizeof(d->vcpus[i]->shadow));
+		memset(&d->vcpus[i]->own->shadow, 0, sizeof(d->vcpus[i]->own->shadow));
 		ck_assert_int_eq(shadow_vcpu_init(d->vcpus[i]), 0);
 	}
 	ck_assert_int_eq(domain_populate(d, _gfn(0), 511), 0);
@@ -1281,7 +1282,7 @@ START_TEST(too_many_overlays)
 	}
 	map(slot << 39, 600, P | W);
 	ck_assert_int_eq(fault(slot << 39, 0, false, &e), SHADOW_KILLED);
-	ck_assert_ptr_nonnull(strstr(d->kill_reason, "kernel-only pages"));
+	ck_assert_ptr_nonnull(strstr(d->own->kill_reason, "kernel-only pages"));
 }
 END_TEST
 
@@ -1332,7 +1333,7 @@ START_TEST(no_progress)
 		;
 	ck_assert_uint_gt(n, 50);
 	ck_assert_uint_lt(n, 100);
-	ck_assert_ptr_nonnull(strstr(d->kill_reason, "no progress"));
+	ck_assert_ptr_nonnull(strstr(d->own->kill_reason, "no progress"));
 }
 END_TEST
 
@@ -1785,7 +1786,7 @@ START_TEST(release_while_it_runs)
 			 SHADOW_GUEST_FAULT);
 	(void)CALL(1, (shadow_prefill(v), 0));
 	for (n = 0; n < 4; n++)
-		ck_assert_uint_eq(v->shadow.as->used[n], 0);
+		ck_assert_uint_eq(v->own->shadow.as->used[n], 0);
 	ck_assert(!native_access(1, a, &mfn));
 }
 END_TEST
@@ -2100,7 +2101,7 @@ START_TEST(tables_published)
 		;
 	ck_assert_int_eq(shadow_domain_init(d, 48), 0);
 	for (i = 0; i < VCPUS; i++) {
-		memset(&d->vcpus[i]->shadow, 0, sizeof(d->vcpus[i]->shadow));
+		memset(&d->vcpus[i]->own->shadow, 0, sizeof(d->vcpus[i]->own->shadow));
 		ck_assert_int_eq(shadow_vcpu_init(d->vcpus[i]), 0);
 	}
 	guest_up();

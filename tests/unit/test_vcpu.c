@@ -53,8 +53,8 @@ START_TEST(created)
 {
 	ck_assert_int_eq(v->state, VCPU_BLOCKED);
 	ck_assert_int_eq(w->state, VCPU_STOPPED);
-	ck_assert_uint_eq(v->regs.rip, 0x1000);
-	ck_assert_uint_eq(v->regs.rsi, 0x5678);
+	ck_assert_uint_eq(v->own->regs.rip, 0x1000);
+	ck_assert_uint_eq(v->own->regs.rsi, 0x5678);
 	ck_assert_uint_eq(d->alive_vcpus, 1);
 	ck_assert_int_eq(d->state, DOMAIN_RUNNING);
 	ck_assert_int_eq(domain_start(d, 0x1000, 0x4000, 0), -PARVUS_EBUSY);
@@ -138,7 +138,7 @@ START_TEST(block_and_switch)
 	ck_assert_ptr_eq(native_cpus[0].current, w);
 	ck_assert_ptr_eq(native_cpus[0].area, w->area);
 	ck_assert(regs.rip == 0x2000 && regs.rdi == 7 && regs.rsi == 8 && !regs.rbx);
-	ck_assert(v->regs.rbx == 5 && !v->on_cpu && w->on_cpu);
+	ck_assert(v->own->regs.rbx == 5 && !v->on_cpu && w->on_cpu);
 	ck_assert_uint_eq(native_saves, 1);
 	/* and stops: the first one is woken, and goes on where it was */
 	vcpu_wake(v);

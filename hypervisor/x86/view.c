@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What ring 0 sees while a guest runs (rules 80 to 83). Slot 256, the direct map, is in hv_root
+ * whole. In the roots of a guest it is its domain's *view*: the same addresses, and of them the
+ * domain's own memory, the hypervisor's own for that domain, and what is public. So neither a
+ * mistake of ours nor a speculation finds anything of another domain there.
+ *
+ * Nothing is opened or closed for that. The first touch of a page faults; if the page may be seen
+ * it is entered, for good. If not, this CPU goes on with hv_root, which is called full, until
+ * it is about to return to a guest. An entry always means the same frame: one that is stale
+ * shows something for longer, and is never a wrong access. What is known to touch others' memory
+ * brackets it by arch_full_begin() and arch_full_end(), which saves the fault.
+ *
+ * The fault may come under any lock, so filling allocates nothing: tables come from the view's
+ * spares, which are made up for on the way out. If there is none, full is right, too.
+ */
+#include <x86/cpu.h>
+#include <x86/cpu_area.h>
+#include <x86/paging.h>
+#include <x86/pv.h>
+#include <core/lib.h>
+#include <core/log.h>
+#include <core/memory.h>
+
+#define ADDR		0x000ffffffffff000ull
+#define VIEW_SHARED	(1ull << 9)	/* of a pointer: to a table of boot's, copied on change */
+#define INDEX(va, shift) ((va) >> (shift) & 511)
+
+static u64 *public_top;		/* what every view begins with; NULL: isolation=off */
+
+/* ---- full, and back ---- */
+
+void view_root_is(struct pcpu *p, u64 root)
+{
+	if (!p->full || root == hv_root)
+		return;
+	p->n_root_switches++;
+	p->full = false;
+	write_cr3(root);
+}
+
+bool arch_full_begin(void)
+{
+	if (!public_top || this_pcpu()->full)
+		return true;
+	arch_roots_leave();
+	return false;
+}
+
+void arch_full_stay(void)
+{
+	if (!arch_full_begin())
+		pcpu_add_work(this_pcpu(), WORK_ARCH);	/* view_settle() */
+}
+
+void view_restore(struct pcpu *p)
+{
+	if (p->current)
+		view_root_is(p, p->kernel_mode ? p->kernel_cr3 : p->user_cr3);
+}
+
+void arch_full_end(bool was)
+{
+	if (!was)
+		view_restore(this_pcpu());
+}
+
+/* ---- what may be seen ---- */
+
+/* The entry for a frame in the view of @d, 0 = it is hidden; *large: and its whole extent. */
+static u64 leaf_of(const struct domain *d, u64 n, bool *large)
+{
+	const struct frame_info *f = frame_info(_mfn(n));
+	u64 e;
+
+	*large = false;
+	if (!f)
+		return 0;
+	if (f->type == FRAME_GUEST && f->owner == d->id) {
+		/* not on its way out (domain_release), or a ghost of a former domain's */
+		e = gfn_lookup_own(d, f->word & FRAME_GFN);
+		if (!gfn_is_ram(e) || mfn_x(gfn_entry_mfn(e)) != n)
+			return 0;
+		*large = e & GFN_EXTENT;
+	} else if (f->type == FRAME_HYPERVISOR && f->owner == OWNER_PUBLIC) {
+		*large = f->flags & FRAME_WHOLE;
+	} else if ((f->type != FRAME_HYPERVISOR && f->type != FRAME_SHADOW) || f->owner != d->id) {
+		return 0;
+	}
+	return n << PAGE_SHIFT | paging_data();
+}
+
+/* The table that an entry of the view points to, the view's own; NULL: there is no spare one. */
+static u64 *table_below(struct domain_view *v, u64 *entry)
+{
+	u64 e = *entry, *t;
+
+	if ((e & HV_P) && !(e & VIEW_SHARED))
+		return e & HV_PS ? NULL : phys_to_virt(e & ADDR);
+	if (!v->count)
+		return NULL;
+	t = v->spare[--v->count];
+	if (e & HV_P)
+		memcpy(t, phys_to_virt(e & ADDR), PAGE_SIZE);
+	smp_store_release(entry, virt_to_phys(t) | HV_P | HV_W);
+	return t;
+}
+
+/* With hv_root. False: it is hidden, or there is no table. */
+static bool view_show(struct domain *d, u64 n)
+{
+	struct domain_view *v = &d->view;
+	u64 leaf, *l2, *l1, *e;
+	bool large, shown = false;
+
+	HOLD(&v->lock);
+	leaf = leaf_of(d, n, &large);
+	l2 = leaf ? table_below(v, &v->top[n >> 18]) : NULL;
+	e = l2 ? &l2[n >> 9 & 511] : NULL;
+	if (e && large && !*e) {
+		n = ROUND_DOWN(n, EXTENT_FRAMES);
+		*e = n << PAGE_SHIFT | paging_data() | HV_PS;
+		shown = true;
+	} else if (e && *e & HV_PS) {
+		shown = true;		/* by another CPU */
+	} else if (e) {
+		l1 = table_below(v, e);
+		if (l1)
+			l1[n & 511] = leaf;
+		shown = l1;
+	}
+	if (shown)
+		frame_info(_mfn(n))->flags |= FRAME_SHOWN;
+	return shown;
+}
+
+bool view_fault(struct pcpu *p, u64 va)
+{
+	u64 root = read_cr3(), at = va - HV_BASE;
+
+	if (!public_top || p->full || !p->current || va < HV_BASE || va >= PARVUS_HOLE_END)
+		return false;
+	arch_roots_leave();
+	if (at < MAX_MACHINE_MEM && view_show(p->current->domain, at >> PAGE_SHIFT))
+		view_root_is(p, root);
+	else
+		pcpu_add_work(p, WORK_ARCH);	/* view_settle() */
+	return true;
+}
+
+/* ---- a domain's view comes, grows and goes ---- */
+
+static bool spare_add(struct domain_view *v)
+{
+	u64 *t = hv_alloc(PAGE_SIZE);
+	bool used;
+
+	if (!t)
+		return false;
+	spin_lock(&v->lock);
+	used = v->count < VIEW_SPARES;
+	if (used) {
+		v->spare[v->count++] = t;
+		v->pages++;
+	}
+	spin_unlock(&v->lock);
+	if (!used)
+		hv_free(t, PAGE_SIZE);
+	return used;
+}
+
+/* On the way out: back to the guest's own root, and a fault finds spare tables again. */
+void view_settle(struct pcpu *p)
+{
+	struct domain *d = p->current ? p->current->domain : NULL;
+
+	if (!public_top || !d)
+		return;
+	while (!d->view.count && d->view.pages < VIEW_PAGES_MAX(d->ram_frames) &&
+	       spare_add(&d->view))
+		;
+	view_restore(p);
+}
+
+int arch_view_init(struct domain *d)
+{
+	struct domain_view *v = &d->view;
+
+	if (!public_top)
+		return 0;
+	v->top = hv_alloc(PAGE_SIZE);
+	if (!v->top)
+		return hv_error(PARVUS_ENOMEM);
+	memcpy(v->top, public_top, PAGE_SIZE);
+	v->pages = 1;
+	while (v->count < VIEW_SPARES && spare_add(v))
+		;
+	return v->count < VIEW_SPARES ? hv_error(PARVUS_ENOMEM) : 0;
+}
+
+/* A table of the view and all below it. */
+static void table_free(u64 *t, unsigned int levels)
+{
+	unsigned int i;
+
+	for (i = 0; levels && i < 512; i++)
+		if ((t[i] & (HV_P | HV_PS | VIEW_SHARED)) == HV_P)
+			table_free(phys_to_virt(t[i] & ADDR), levels - 1);
+	hv_free(t, PAGE_SIZE);
+}
+
+void arch_view_free(struct domain *d)
+{
+	struct domain_view *v = &d->view;
+	bool full = arch_full_begin();
+
+	while (v->count)
+		hv_free(v->spare[--v->count], PAGE_SIZE);
+	if (v->top)
+		table_free(v->top, 2);
+	v->top = NULL;
+	arch_full_end(full);
+}
+
+/*
+ * A large entry goes whole: the rest of it comes back by faults. leaf_of() knows by the gfn
+ * entry that the frame is not to come back.
+ */
+bool arch_view_drop(struct domain *d, mfn_t mfn)
+{
+	struct frame_info *f = frame_info(mfn), *first = frame_info(_mfn(mfn_x(mfn) & ~511ull));
+	u64 n = mfn_x(mfn), *l2, *e;
+	bool full;
+
+	if (!((READ_ONCE(f->flags) | READ_ONCE(first->flags)) & FRAME_SHOWN) || !d->view.top)
+		return false;
+	full = arch_full_begin();
+	spin_lock(&d->view.lock);
+	e = &d->view.top[n >> 18];
+	if (*e & HV_P && !(*e & VIEW_SHARED)) {
+		l2 = phys_to_virt(*e & ADDR);
+		e = &l2[n >> 9 & 511];
+		if (*e & HV_PS) {
+			WRITE_ONCE(*e, 0);
+			first->flags &= (u8)~FRAME_SHOWN;
+		} else if (*e & HV_P && !(*e & VIEW_SHARED)) {
+			WRITE_ONCE(((u64 *)phys_to_virt(*e & ADDR))[n & 511], 0);
+			f->flags &= (u8)~FRAME_SHOWN;
+		}
+	}
+	spin_unlock(&d->view.lock);
+	arch_full_end(full);
+	return true;
+}
+
+/* ---- the roots of a pCPU ---- */
+
+struct parvus_vcpu_area *arch_area(const struct vcpu *v)
+{
+	struct pcpu *p = this_pcpu();
+	u64 va = cpu_area(p->cpu) + CPU_AREA_VCPU, pa = virt_to_phys(v->area);
+	bool full = p->full || arch_full_begin();
+
+	*p->area_entry = (*p->area_entry & HV_NX) | HV_P | HV_W | (pa & PAGE_MASK);
+	invlpg(va);
+	if (!full)
+		arch_full_end(full);
+	return (void *)(va + (pa & ~PAGE_MASK));
+}
+
+void view_load(struct pcpu *p, const struct domain *d)
+{
+	if (public_top)
+		p->root.kernel_table[256] = p->root.user_table[256] =
+			virt_to_phys(d->view.top) | HV_P | HV_W;
+}
+
+static u64 *table_new(void)
+{
+	u64 *t = hv_alloc(PAGE_SIZE);
+
+	BUG_ON(!t);
+	return t;
+}
+
+static u64 *shared_table(u64 *entry)
+{
+	if (!*entry)
+		*entry = virt_to_phys(table_new()) | HV_P | HV_W | VIEW_SHARED;
+	return phys_to_virt(*entry & ADDR);
+}
+
+/* [start, end) is in each view, with the rights that it has in hv_root. */
+static void show_all(u64 *top, const volatile void *start, const volatile void *end)
+{
+	u64 va = (u64)start & PAGE_MASK, step, *l2, *l1;
+
+	for (; va < (u64)end; va += step) {
+		l2 = shared_table(&top[INDEX(va, 30)]);
+		step = va % MIB(2) || (u64)end - va < MIB(2) ? PAGE_SIZE : MIB(2);
+		if (step == MIB(2)) {
+			l2[INDEX(va, 21)] = paging_leaf(va) | HV_PS;
+			continue;
+		}
+		l1 = shared_table(&l2[INDEX(va, 21)]);
+		l1[INDEX(va, 12)] = paging_leaf(va);
+	}
+}
+
+/* Slot 271 of a guest's root: this CPU's own pages, and one page of each other. */
+static u64 area_table(unsigned int cpu, u64 *const public[])
+{
+	u64 *l3 = table_new(), *l2 = table_new();
+	unsigned int i;
+
+	for (i = 0; i < cpus_online; i++)
+		l2[INDEX(cpu_area(i), 21)] =
+			virt_to_phys(i == cpu ? PAGE_OF(paging_entry(cpu_area(i))) : public[i]) |
+			HV_P | HV_W;
+	l3[INDEX(CPU_AREA_BASE, 30)] = virt_to_phys(l2) | HV_P | HV_W;
+	return virt_to_phys(l3) | HV_P | HV_W;
+}
+
+void view_start(bool isolate)
+{
+	u64 *public[MAX_CPUS], *top = isolate ? table_new() : NULL, at;
+	unsigned int i;
+
+	for (i = 0; i < cpus_online; i++) {
+		if (!isolate) {
+			paging_fill_root(pcpus[i]->root.kernel_table);
+			paging_fill_root(pcpus[i]->root.user_table);
+			continue;
+		}
+		at = cpu_area(i) + CPU_AREA_PUBLIC;
+		public[i] = table_new();
+		public[i][INDEX(at, 12)] = *paging_entry(at);
+	}
+	if (!isolate)
+		return;
+	show_all(top, boot_end, secret_start);
+	show_all(top, secret_end, image_end);
+	show_all(top, frame_table, frame_table + frame_table_count);
+	if (apic_page())
+		show_all(top, apic_page(), (const volatile char *)apic_page() + PAGE_SIZE);
+	for (i = 0; i < cpus_online; i++)
+		pcpus[i]->root.kernel_table[INDEX(CPU_AREA_BASE, 39)] =
+			pcpus[i]->root.user_table[INDEX(CPU_AREA_BASE, 39)] =
+				area_table(i, public);
+	public_top = top;
+}

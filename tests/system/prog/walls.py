@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""See tests/system/walls.sh."""
+import os
+import re
+import subprocess
+import sys
+import time
+from machine import O, Failure, Machine
+
+MEM = 128 << 20
+HV_BASE, HOLE_END = 0xffff800000000000, 0xffff880000000000
+AREA_BASE, AREA_SIZE = 0xffff878000000000, 0x200000	# x86/cpu_area.h
+PCPU, PUBLIC, VCPU_AREA, AREA_END = 0xf000, 0x10000, 0x13000, 0x14000
+FREE, HYPERVISOR, GUEST, SHADOW = 1, 2, 3, 4		# core/frame.h
+OWNER_PUBLIC = 0xfffe
+ADDR = 0x000ffffffffff000
+GOLDEN = 0x9e3779b97f4a7c15				# tests/guest/lib/canary.c
+CANARY = range(0x800000, 0xc00000, 4096)
+DOMAINS = [("paths", "paths", ""), ("canary", "canary", "")]
+
+
+def symbols():
+    out = subprocess.run(["nm", f"{O}/parvus.elf"], capture_output=True, text=True, check=True)
+    return {name: int(at, 16) for at, _, name in (line.split() for line in out.stdout.splitlines())}
+
+
+def offsets():
+    with open(f"{O}/hypervisor/asm-offsets.h", encoding="ascii") as f:
+        return {w[1]: int(w[2], 0) for w in (line.split() for line in f) if len(w) == 3}
+
+
+SYM, OFF = symbols(), offsets()
+
+
+class Memory:
+    """All RAM of a machine that stands still, read as the hypervisor has it."""
+
+    def __init__(self, m):
+        path = m.tmp.name + "/ram"
+        m.call("pmemsave", val=0, size=MEM, filename=path)
+        with open(path, "rb") as f:
+            self.ram = f.read()
+        os.unlink(path)
+        self.hv_root = self.image("hv_root")
+        self.frames = self.image("frame_table")
+        self.count = self.image("frame_table_count")
+
+    def word(self, pa):
+        return int.from_bytes(self.ram[pa:pa + 8], "little")
+
+    def image(self, name):
+        return self.word(SYM[name] - HV_BASE)
+
+    def at(self, va, size=8):
+        """A value at an address of hv_root's."""
+        pa = self.translate(self.hv_root, va)
+        return int.from_bytes(self.ram[pa:pa + size], "little")
+
+    def translate(self, root, va):
+        table = root & ADDR
+        for shift in (39, 30, 21, 12):
+            e = self.word(table + (va >> shift & 511) * 8)
+            if not e & 1:
+                return None
+            if shift == 12 or (e & 0x80 and shift < 39):
+                return (e & ADDR & ~((1 << shift) - 1)) | (va & ((1 << shift) - 1))
+            table = e & ADDR
+
+    def frame(self, n):
+        """type and owner"""
+        if n >= self.count:
+            return None, None
+        f = self.ram[self.frames - HV_BASE + n * 16:][:8]
+        return f[6], f[4] | f[5] << 8
+
+    def leaves(self, root, wrong):
+        """(va, pa, size, entry, user) of each entry that maps memory, by all four levels."""
+        def walk(table, va, shift, user):
+            for i in range(512):
+                e = self.word(table + i * 8)
+                at = va | i << shift
+                if at >> 47 & 1:
+                    at |= 0xffff000000000000
+                if not e & 1:
+                    if e & ADDR:
+                        wrong.append(f"{at:x}: an absent entry has an address: {e:x}")
+                elif shift == 12 or (e & 0x80 and shift < 39):
+                    size = 1 << shift
+                    yield at, e & ADDR & ~(size - 1), size, e, user and bool(e & 4)
+                else:
+                    yield from walk(e & ADDR, at, shift - 9, user and bool(e & 4))
+        return walk(root & ADDR, 0, 39, True)
+
+
+class Cpu:
+    def __init__(self, memory, number):
+        self.m, self.number = memory, number
+        self.base = AREA_BASE + number * AREA_SIZE
+        self.kernel_cr3 = self.pcpu("kernel_cr3")
+        self.user_cr3 = self.pcpu("user_cr3")
+        vcpu = self.pcpu("current")
+        # struct vcpu begins with the domain, struct domain with its number
+        self.domain = memory.at(memory.at(vcpu), 2) if vcpu else None
+
+    def pcpu(self, name):
+        return self.m.at(self.base + PCPU + OFF["PCPU_" + name])
+
+    def direct(self, pa, e):
+        """May ring 0 see it at HV_BASE + pa while this domain runs?"""
+        n = pa >> 12
+        kind, owner = self.m.frame(n)
+        image = SYM["boot_end"] - HV_BASE <= pa < SYM["image_end"] - HV_BASE
+        secret = SYM.get("secret_start", 0) <= pa + HV_BASE < SYM.get("secret_end", 0)
+        table = self.m.frames - HV_BASE <= pa < self.m.frames - HV_BASE + self.m.count * 16
+        if e & 4 or secret:
+            return False
+        if image or table or pa == 0xfee00000:
+            return True
+        return (kind in (GUEST, SHADOW, HYPERVISOR) and owner == self.domain) or \
+            (kind == HYPERVISOR and owner == OWNER_PUBLIC)
+
+    def own_page(self, va, pa):
+        at = (va - AREA_BASE) % AREA_SIZE
+        if va - self.base == VCPU_AREA:
+            return self.m.frame(pa >> 12) in ((GUEST, self.domain), (HYPERVISOR, self.domain))
+        if (va - AREA_BASE) // AREA_SIZE != self.number and at != PUBLIC:
+            return False
+        return at < AREA_END and pa == self.m.translate(self.m.hv_root, va)
+
+    def check(self, root, wrong):
+        """The allow-list, for one of the two roots. How many leaves there were of each kind."""
+        count = {"own": 0, "public": 0, "area": 0, "guest": 0}
+        for va, pa, size, e, user in self.m.leaves(root, wrong):
+            if va < HV_BASE or va >= HOLE_END:
+                count["guest"] += 1
+                bad = [n for n in range(pa >> 12, pa + size >> 12)
+                       if self.m.frame(n) != (GUEST, self.domain)]
+                if bad or not user:
+                    wrong.append(f"{va:x}: a guest's entry {e:x} (user {user})")
+            elif va >= AREA_BASE:
+                count["area"] += 1
+                if e & 4 or size != 4096 or not self.own_page(va, pa):
+                    wrong.append(f"{va:x}: a page of a CPU, {pa:x}")
+            else:
+                bad = [at for at in range(pa, pa + size, 4096) if not self.direct(at, e)]
+                mine = self.m.frame(pa >> 12)[1] == self.domain
+                count["own" if mine else "public"] += size >> 12
+                if va - HV_BASE != pa or bad:
+                    for at in (bad or [pa])[:3]:
+                        wrong.append(f"{va:x}: ring 0 sees {at:x}: kind, owner "
+                                     f"{self.m.frame(at >> 12)}, and domain {self.domain} runs")
+        return count
+
+
+def walk(isolation, rounds):
+    """What is in the live roots that nobody allowed, and what was looked at."""
+    wrong, seen, looked = [], {}, 0
+    with Machine(DOMAINS + [("busy", "idle", "cmdline=spin")], cpus=2, args=f"debug=1 loglevel=debug isolation={isolation}") as m:
+        m.wait_log("boot: .* given back")
+        for _ in range(rounds * 20):
+            time.sleep(0.05)
+            m.call("stop")
+            state = m.monitor("info registers -a")
+            memory = Memory(m)
+            live = re.findall(r"CPL=(\d).*?CR3=([0-9a-f]+)", state, re.S)
+            for number, (cpl, cr3) in enumerate(live):
+                cpu = Cpu(memory, number)
+                if cpl != "3" or cpu.domain is None:
+                    continue
+                if int(cr3, 16) not in (cpu.kernel_cr3, cpu.user_cr3):
+                    raise Failure(f"a guest runs with CR3 {cr3}, which is no root of this CPU")
+                for root in {cpu.kernel_cr3, cpu.user_cr3}:
+                    for kind, n in cpu.check(root, wrong).items():
+                        seen[kind] = seen.get(kind, 0) + n
+                looked += 1
+                if wrong:
+                    return wrong, seen
+            if looked >= rounds:
+                break
+            m.call("cont")
+    if looked < rounds:
+        raise Failure(f"guests were found running {looked} times only")
+    return wrong, seen
+
+
+def gadget():
+    """A load in ring 0 by an address in a register, and how long it is: mov (%rdi),%rax."""
+    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"{O}/parvus.elf"],
+                          capture_output=True, text=True, check=True).stdout
+    found = re.search(r"^(ffff[0-9a-f]+):\t(mov +\(%rdi\),%rax)\s*\n(ffff[0-9a-f]+):", text, re.M)
+    if not found:
+        raise Failure("the image has no load through rdi")
+    return int(found.group(1), 16), int(found.group(3), 16)
+
+
+def load(m, saved, at, frame):
+    """The word that this load finds at the direct map's address of the frame, or None: it faults,
+    and nobody gets to serve that."""
+    rip, after = at
+    for name, value in (("rdi", HV_BASE + frame * 4096), ("rip", rip)):
+        n = m.gdb.REGISTERS.index(name) * 16
+        saved = saved[:n] + value.to_bytes(8, "little").hex() + saved[n + 16:]
+    if m.gdb.ask("G" + saved) != "OK":
+        raise Failure("cannot set registers")
+    m.gdb.ask("s")
+    r = m.gdb.registers()
+    return r["rax"] if r["rip"] == after else None
+
+
+def canary(isolation):
+    """How much of the canary's memory a load in ring 0 of the other domain reads, of how much; the
+    same of its own."""
+    at = gadget()
+    with Machine(DOMAINS, gdb=True, args=f"debug=1 loglevel=debug isolation={isolation}") as m:
+        m.gdb.go_on()
+        m.wait_log("boot: .* given back")
+        time.sleep(1)
+        m.gdb.stop()
+        memory = Memory(m)
+        # where the words of its 4 MiB are
+        pattern = {gpa * GOLDEN % 2 ** 64: gpa for gpa in CANARY}
+        other, own = {}, []
+        for n in range(memory.count):
+            kind, owner = memory.frame(n)
+            if kind == GUEST and owner == 1 and memory.word(n << 12) in pattern:
+                other[n] = memory.word(n << 12)
+            elif kind == GUEST and owner == 0:
+                own.append(n)
+        if len(other) < len(CANARY) * 0.9:
+            raise Failure(f"only {len(other)} pages of the canary's are found")
+        for _ in range(200):
+            m.gdb.breakpoint(SYM["hypercall_call"])
+            m.gdb.go_on()
+            if m.gdb.answer() is None:
+                raise Failure("nobody makes a hypercall")
+            m.gdb.breakpoint(SYM["hypercall_call"], False)
+            vcpu = int.from_bytes(m.gdb.read(AREA_BASE + PCPU + OFF["PCPU_current"], 8), "little")
+            domain = int.from_bytes(m.gdb.read(vcpu, 8), "little")
+            if m.gdb.read(domain, 2) == b"\0\0":
+                break
+            m.gdb.go_on()	# the other's turn; it may make a few thousand calls in it
+            time.sleep(0.01)
+            m.gdb.stop()
+        else:
+            raise Failure("the domain makes no hypercall")
+        saved = m.gdb.ask("g")
+        read = sum(load(m, saved, at, n) == word for n, word in other.items())
+        mine = sum(load(m, saved, at, n) is not None for n in own[::16])
+        m.gdb.ask("G" + saved)
+        return read, len(other), mine, len(own[::16])
+
+
+def main():
+    wrong, seen = walk("on", 4)
+    if wrong:
+        raise Failure("a live root has what it must not have:\n" + "\n".join(wrong[:12]))
+    if min(seen.values()) == 0:
+        raise Failure(f"too little was there to be looked at: {seen}")
+    off, _ = walk("off", 1)
+    if len(off) < 3:
+        raise Failure("isolation=off shows nothing: this test sees nothing")
+    read, of, mine, own = canary("on")
+    if read:
+        raise Failure(f"ring 0 of another domain reads {read} of {of} pages of the canary")
+    if not mine:
+        raise Failure(f"the load reads none of {own} frames of its own domain")
+    open_read, open_of, _, _ = canary("off")
+    if open_read != open_of:
+        raise Failure(f"isolation=off: the load reads {open_read} of {open_of} only")
+    print(f"leaves {seen}; canary 0 of {of}, own {mine} of {own}; open: {open_read} of {open_of}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (Failure, ConnectionError) as e:
+        sys.exit(f"FAILED: {e}")
