@@ -29,6 +29,7 @@ static u64 *next_table(u64 *entry, void *(*page)(void))
 		BUG_ON(!table);
 		*entry = virt_to_phys(table) | HV_P | HV_W;
 	}
+	BUG_ON(*entry & HV_PS);
 	return phys_to_virt(*entry & ADDR);
 }
 
@@ -57,20 +58,27 @@ static void *table_page(void) { return hv_alloc(PAGE_SIZE); }
 
 /*
  * A device may lie below the top of RAM, in the hole under 4 GiB. There boot/paging.c mapped
- * whole GiB as RAM where the CPU can: such an entry is split before one part is made uncached.
+ * whole GiB as RAM where the CPU can. The table that takes such an entry's place is complete
+ * before it is seen: these tables may lie in that GiB, and so may this stack.
  */
+static void split_gb(u64 *entry)
+{
+	u64 *l2 = table_page(), i;
+
+	BUG_ON(!l2);
+	for (i = 0; i < 512; i++)
+		l2[i] = *entry + i * MIB(2);
+	WRITE_ONCE(*entry, virt_to_phys(l2) | HV_P | HV_W);
+}
+
 void *mmio_map(u64 pa, u64 bytes)
 {
 	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
-	u64 gb = ROUND_DOWN(start, GIB(1)), *l3;
+	u64 *l3 = next_table((u64 *)phys_to_virt(hv_root) + 256, table_page), gb;
 
-	if (start < ROUND_UP(frame_table_count << PAGE_SHIFT, GIB(1))) {
-		l3 = next_table((u64 *)phys_to_virt(hv_root) + 256, table_page);
-		if (l3[gb >> 30] & HV_PS) {
-			l3[gb >> 30] = 0;
-			paging_map(gb, gb + GIB(1), paging_data(), MIB(2), table_page);
-		}
-	}
+	for (gb = start >> 30; gb <= (end - 1) >> 30; gb++)
+		if (l3[gb] & HV_PS)
+			split_gb(&l3[gb]);
 	paging_map(start, end, paging_data() | HV_PCD | HV_PWT, MIB(2), table_page);
 	write_cr3(read_cr3());
 	return phys_to_virt(pa);
