@@ -478,10 +478,8 @@ for i in $(seq 0 4 44); do
 	kill -9 $pid 2>/dev/null
 	wait $pid 2>/dev/null
 	sleep 1.8
-	if ! count 0; then
-		devices 4 || fail "half a domain: $(P list -l web)"
-		P destroy web
-	fi
+	until_true eval 'count 0 || devices 4'	# or it is half a domain
+	count 0 || P destroy web
 	until_true count 0
 	until_true devices 0
 	until_true loops 0

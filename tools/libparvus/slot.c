@@ -402,7 +402,9 @@ int pv_slot_look(struct parvus_keeper *k, struct slot *s)
 		return 0;
 	ret = parvus_device_read(k->h, s->id, &r);
 	if (ret == -ENOENT) {
-		/* with its domain, or taken away by somebody else */
+		/* with its domain: parvus_keeper_end() answers; else somebody took it away */
+		if (!domain_runs(k))
+			return 0;
 		closed = s->wait == WAIT_CLOSED;
 		pv_slot_let_go(k, s);
 		pv_slot_answer(k, s, closed ? NULL : "the device is gone");
