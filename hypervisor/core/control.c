@@ -74,7 +74,7 @@ static int control_machine(union control *c)
 	*m = (struct parvus_control_machine){
 		.size = sizeof(*m), .version = 1, .cpus = arch_cpus(),
 		.domains = domains_count(), .max_domains = MAX_DOMAINS,
-		.frames_total = frames_total_count(), .frames_free = frames_left(),
+		.frames_total = frames_total_count(), .frames_free = frames_free_count(),
 		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
 		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
 		.wall_sec = arch_clock().wall_sec,
