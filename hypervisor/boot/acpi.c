@@ -59,11 +59,9 @@ static u64 scan_rsdp(u64 start, u64 end)
 
 static void add_cpu(u32 id, u32 flags)
 {
-	unsigned int i;
-
 	if (!(flags & 1))
 		return;
-	for (i = 0; i < firmware.cpus; i++)
+	for (unsigned int i = 0; i < firmware.cpus; i++)
 		if (firmware.cpu_apic_id[i] == id)
 			return;
 	if (firmware.cpus < MAX_CPUS)

@@ -52,15 +52,13 @@ static void add_memory(struct parvus_start_info *si, u64 start, u64 end, u32 typ
 static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem,
 		       const struct elf_image *elf)
 {
-	unsigned int i;
-
 	if (!d->control) {
 		add_memory(si, 0, LOW_END, 1);
 		add_memory(si, LOW_END, HIGH_START, 2);
 		add_memory(si, HIGH_START, mem, 1);
 		return;
 	}
-	for (i = 0; i < boot_info.ranges; i++) {
+	for (unsigned int i = 0; i < boot_info.ranges; i++) {
 		struct boot_range *r = &boot_info.range[i];
 		u64 at = ROUND_UP(r->start, PAGE_SIZE), end = ROUND_DOWN(r->end, PAGE_SIZE);
 		u32 other = r->type == 1 ? 2 : r->type;
@@ -97,9 +95,7 @@ static int claim_memory(struct domain *d, u64 frames)
  */
 static int fill_image(struct domain *d, const struct elf_image *elf)
 {
-	u64 gfn;
-
-	for (gfn = elf->low >> PAGE_SHIFT; gfn << PAGE_SHIFT < elf->high; gfn++) {
+	for (u64 gfn = elf->low >> PAGE_SHIFT; gfn << PAGE_SHIFT < elf->high; gfn++) {
 		if (gfn_is_ram(gfn_lookup(d, _gfn(gfn))))
 			continue;
 		d->max_frames = d->target_frames = d->frames + 1;

@@ -60,7 +60,6 @@ static bool find_note(struct elf_image *e, const struct segment *s)
 const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 {
 	struct header h;
-	unsigned int i;
 	bool note = false;
 
 	memset(e, 0, sizeof(*e));
@@ -79,7 +78,7 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 		return "bad program headers";
 	e->segments = h.phoff;
 	e->count = h.phnum;
-	for (i = 0; i < e->count; i++) {
+	for (unsigned int i = 0; i < e->count; i++) {
 		struct segment s = segment(e, i);
 
 		if (s.type == PT_NOTE && inside(s.offset, s.filesz, size))
@@ -108,10 +107,9 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 int elf_load(const struct elf_image *e,
 	     int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes), void *arg)
 {
-	unsigned int i;
 	int ret;
 
-	for (i = 0; i < e->count; i++) {
+	for (unsigned int i = 0; i < e->count; i++) {
 		struct segment s = segment(e, i);
 
 		if (s.type != PT_LOAD || !s.memsz)

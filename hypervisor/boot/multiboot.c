@@ -36,11 +36,10 @@ static void parse_mb1(const struct mb1_info *mb)
 {
 	const u32 *mod = phys_to_virt(mb->mods_addr);
 	u64 at = mb->mmap_addr, end = at + mb->mmap_length;
-	unsigned int i;
 
 	if (mb->flags & 4)
 		set_cmdline(phys_to_virt(mb->cmdline));
-	for (i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
+	for (unsigned int i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
 		add_module(mod[0], mod[1]);
 	while ((mb->flags & 64) && at + 24 <= end) {
 		const u32 *e = phys_to_virt(at);
@@ -53,7 +52,6 @@ static void parse_mb1(const struct mb1_info *mb)
 static void parse_mb2_tag(const u32 *tag)
 {
 	const u64 *q;
-	u32 off;
 
 	switch (tag[0]) {
 	case 1:
@@ -63,7 +61,7 @@ static void parse_mb2_tag(const u32 *tag)
 		add_module(tag[2], tag[3]);
 		break;
 	case 6:
-		for (off = 16; tag[2] >= 24 && off + tag[2] <= tag[1]; off += tag[2]) {
+		for (u32 off = 16; tag[2] >= 24 && off + tag[2] <= tag[1]; off += tag[2]) {
 			q = (const u64 *)((const char *)tag + off);
 			add_range(q[0], q[1], (u32)q[2]);
 		}
@@ -103,13 +101,12 @@ static void parse_pvh(const struct pvh_info *pvh)
 {
 	const u64 *mod = phys_to_virt(pvh->modlist);
 	const u64 *map = phys_to_virt(pvh->memmap);
-	u32 i;
 
 	if (pvh->cmdline)
 		set_cmdline(phys_to_virt(pvh->cmdline));
-	for (i = 0; i < pvh->modules; i++, mod += 4)
+	for (u32 i = 0; i < pvh->modules; i++, mod += 4)
 		add_module(mod[0], mod[0] + mod[1]);
-	for (i = 0; pvh->version >= 1 && i < pvh->memmap_entries; i++, map += 3)
+	for (u32 i = 0; pvh->version >= 1 && i < pvh->memmap_entries; i++, map += 3)
 		add_range(map[0], map[1], (u32)map[2]);
 	boot_info.rsdp = pvh->rsdp;
 }

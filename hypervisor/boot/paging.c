@@ -57,7 +57,6 @@ static void find_boot_memory(u64 bytes)
 {
 	struct boot_piece p = { 0, MIB(1) }, best = { 0, 0 };
 	u64 modules = 0, at;
-	unsigned int i;
 
 	while (boot_free_next(&p, GIB(4)))
 		if (p.end - p.start > best.end - best.start)
@@ -69,11 +68,11 @@ static void find_boot_memory(u64 bytes)
 	if (best.end - best.start > bytes + MIB(2))
 		room.next = ROUND_DOWN(room.end - bytes, MIB(2));
 
-	for (i = 0; i < boot_info.modules; i++)
+	for (unsigned int i = 0; i < boot_info.modules; i++)
 		modules += ROUND_UP(boot_info.module[i].end - boot_info.module[i].start, PAGE_SIZE);
 	modules = ROUND_UP(modules, MIB(2));
 	at = room.next - modules;
-	for (i = 0; i < boot_info.modules && modules <= room.next - best.start; i++) {
+	for (unsigned int i = 0; i < boot_info.modules && modules <= room.next - best.start; i++) {
 		struct boot_piece *m = &boot_info.module[i];
 		u64 size = m->end - m->start;
 
@@ -101,10 +100,9 @@ static void *boot_page(void) { return boot_alloc(PAGE_SIZE, PAGE_SIZE); }
 
 static u64 top_of_ram(void)
 {
-	unsigned int i;
 	u64 top = 0;
 
-	for (i = 0; i < boot_info.ranges; i++)
+	for (unsigned int i = 0; i < boot_info.ranges; i++)
 		if (boot_info.range[i].type == 1)
 			top = max(top, boot_info.range[i].end);
 	return top;
@@ -144,9 +142,8 @@ void paging_init(void)
 u64 free_modules(void)
 {
 	u64 total = 0;
-	unsigned int i;
 
-	for (i = 0; i < boot_info.modules; i++) {
+	for (unsigned int i = 0; i < boot_info.modules; i++) {
 		u64 start = ROUND_UP(boot_info.module[i].start, PAGE_SIZE);
 		u64 end = ROUND_DOWN(boot_info.module[i].end, PAGE_SIZE);
 
@@ -162,12 +159,11 @@ u64 free_modules(void)
 void memory_init(void)
 {
 	struct boot_piece p = { 0, MIB(1) };
-	unsigned int i;
 
 	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
 	frame_table = boot_alloc(frame_table_count * sizeof(struct frame_info), PAGE_SIZE);
 	/* RAM is ours until somebody gets it, but for the first MiB: domain 0 may look there */
-	for (i = 0; i < boot_info.ranges; i++) {
+	for (unsigned int i = 0; i < boot_info.ranges; i++) {
 		u64 n = max(boot_info.range[i].start, MIB(1)) >> PAGE_SHIFT;
 
 		for (; boot_info.range[i].type == 1 && n < frame_table_count &&
