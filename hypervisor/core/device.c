@@ -204,9 +204,8 @@ static int device_set(struct device *e, const struct domain *d, const struct par
 static void changes_seen(u32 i, const struct domain *d)
 {
 	struct device *e = devices[i];
-	int end;
 
-	for (end = FRONT; end <= BACK; end++)
+	for (int end = FRONT; end <= BACK; end++)
 		if (e->end[end] == d)
 			e->changed[end] = false;
 	if (e->removed && !e->changed[FRONT] && !e->changed[BACK])
@@ -303,10 +302,9 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 void device_domain_gone(struct domain *d)
 {
 	struct device *e;
-	u32 i;
 
 	HOLD(&registry.lock);
-	for (i = 0; i < PARVUS_DEVICES; i++) {
+	for (u32 i = 0; i < PARVUS_DEVICES; i++) {
 		e = devices[i];
 		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
 			continue;

@@ -126,7 +126,6 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	u64 before = frames_free_count(), chunks = ROUND_UP(max_gfn, EXTENT_FRAMES) >> EXTENT_ORDER;
 	u64 pool;
 	struct domain *d;
-	unsigned int i;
 
 	if (!vcpus || vcpus > MAX_VCPUS || !ram || ram > MAX_GUEST_MEM >> PAGE_SHIFT ||
 	    max_gfn < ram || max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
@@ -153,7 +152,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	    grant_domain_init(d) || shadow_domain_init(d, pool) || event_domain_init(d))
 		goto fail;
 	arch_generation(d->own->generation_id);
-	for (i = 0; i < vcpus; i++) {
+	for (unsigned int i = 0; i < vcpus; i++) {
 		d->vcpus[i] = vcpu_create(d, i);
 		if (!d->vcpus[i])
 			goto fail;
@@ -164,7 +163,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	return d;
 fail:
 	event_domain_destroy(d);
-	for (i = 0; i < vcpus; i++)
+	for (unsigned int i = 0; i < vcpus; i++)
 		if (d->vcpus[i])
 			vcpu_destroy(d->vcpus[i]);
 	shadow_domain_destroy(d, ~0ull);
@@ -241,10 +240,8 @@ static bool end_begins(struct domain *d, u32 reason, u32 status)
 
 static void end_goes_on(struct domain *d)
 {
-	unsigned int i;
-
 	smp_store_release(&d->ended, 2);
-	for (i = 0; i < d->vcpu_count; i++)
+	for (unsigned int i = 0; i < d->vcpu_count; i++)
 		if (d->vcpus[i])
 			vcpu_wake(d->vcpus[i]);
 }
@@ -301,10 +298,9 @@ static void end_record(const char *name, u32 id, u32 reason, u32 status, const c
 	static const char *const names[] = { "poweroff", "reboot", "suspend", "crash", "killed" };
 	static struct spinlock lock = SPINLOCK_INIT(LOCK_RECORD);
 	char line[400], quoted[MAX_KILL_REASON];
-	size_t i;
 
 	hv_snprintf(quoted, sizeof(quoted), "%s", why);
-	for (i = 0; quoted[i]; i++)
+	for (size_t i = 0; quoted[i]; i++)
 		if (quoted[i] == '"' || quoted[i] < ' ')
 			quoted[i] = '\'';
 	/* one at a time: the last line has the last number */
@@ -323,7 +319,6 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 	char name[MAX_DOMAIN_NAME], why[MAX_KILL_REASON];
 	u32 id = d->id, reason = d->shutdown_reason, status = d->shutdown_status;
 	u64 before = d->frames_free_before;
-	unsigned int i;
 
 	if (d->vcpus[0]) {
 		trace_domain(d, PARVUS_DOMAIN_DYING);
@@ -338,7 +333,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 		console_domain_gone(d);
 		device_domain_gone(d);
 		event_domain_destroy(d);
-		for (i = 0; i < d->vcpu_count; i++)
+		for (unsigned int i = 0; i < d->vcpu_count; i++)
 			if (d->vcpus[i])
 				vcpu_destroy(d->vcpus[i]);
 	}

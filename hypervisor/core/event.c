@@ -107,9 +107,8 @@ static NOINLINE void port_mask_again(struct event_domain *ev, struct parvus_even
 {
 	u64 *mask = &page->mask[port / 64], *pending = &page->pending[port / 64];
 	u64 bit = bit_of(port);
-	u32 tries;
 
-	for (tries = 0; tries < 8 && !(READ_ONCE(*pending) & bit); tries++) {
+	for (u32 tries = 0; tries < 8 && !(READ_ONCE(*pending) & bit); tries++) {
 		atomic_and_u64(mask, ~bit);
 		if (!(READ_ONCE(*pending) & bit) || atomic_or_u64(mask, bit) & bit)
 			return;
@@ -571,14 +570,13 @@ void event_domain_destroy(struct domain *d)
 {
 	struct event_domain *ev = d->events;
 	struct port *p;
-	u32 i;
 
 	if (!ev)
 		return;
 	spin_lock(&bind_lock);
 	ev->dying = true;
 	spin_unlock(&bind_lock);
-	for (i = 1; i < PARVUS_EVENT_PORTS && ev->used; i++) {
+	for (u32 i = 1; i < PARVUS_EVENT_PORTS && ev->used; i++) {
 		spin_lock(&bind_lock);
 		if (!port_find(ev, i, &p))
 			port_close(ev, i);
@@ -591,7 +589,7 @@ void event_domain_destroy(struct domain *d)
 	spin_unlock(&bind_lock);
 	/* nobody arms it any more; and when this returns it does not fire */
 	timer_cancel(&ev->timer);
-	for (i = 0; i < ARRAY_SIZE(ev->ports); i++)
+	for (u32 i = 0; i < ARRAY_SIZE(ev->ports); i++)
 		hv_free(ev->ports[i], PAGE_SIZE);
 	hv_free(ev, sizeof(*ev));
 }

@@ -116,7 +116,6 @@ static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
 {
 	struct slot ***dir, *page;
-	u32 i;
 
 	if (!t->free) {
 		if (t->end == max)
@@ -127,7 +126,7 @@ static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
 		page = *dir ? hv_alloc_own(t->owner, PAGE_SIZE) : NULL;
 		if (!page)
 			return hv_error(PARVUS_ENOMEM);
-		for (i = 0; i < SLOTS - 1; i++)
+		for (u32 i = 0; i < SLOTS - 1; i++)
 			page[i].next = t->end + i + 2;
 		(*dir)[t->end % DIR_SLOTS / SLOTS] = page;
 		t->free = t->end + 1;
@@ -149,11 +148,9 @@ static void slot_put(struct table *t, u32 n)
 
 static void table_free(struct table *t)
 {
-	u32 i;
-
-	for (i = 1; i <= t->end; i += SLOTS)
+	for (u32 i = 1; i <= t->end; i += SLOTS)
 		hv_free(slot_at(t, i), PAGE_SIZE);
-	for (i = 0; i < ARRAY_SIZE(t->dir); i++)
+	for (u32 i = 0; i < ARRAY_SIZE(t->dir); i++)
 		hv_free(t->dir[i], PAGE_SIZE);
 }
 
@@ -339,9 +336,8 @@ static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
 	struct grant_domain *g = d->grants;
 	const struct mapping *m;
 	u64 e = 0, old, *slot;
-	u32 n;
 
-	for (n = *bucket_of(g, gfn); n; n = slot_at(&g->mappings, n)->next) {
+	for (u32 n = *bucket_of(g, gfn); n; n = slot_at(&g->mappings, n)->next) {
 		m = mapping_at(g, n);
 		if (m->gfn != gfn)
 			continue;
@@ -707,14 +703,13 @@ bool grant_domain_destroy(struct domain *d)
 void grant_domain_free(struct domain *d)
 {
 	struct grant_domain *g = d->grants;
-	unsigned int i;
 
 	if (!g)
 		return;
 	table_free(&g->offers);
 	table_free(&g->mappings);
 	hv_free(g->bucket, bucket_bytes(g));
-	for (i = 0; i < OLD_BUCKETS; i++)
+	for (unsigned int i = 0; i < OLD_BUCKETS; i++)
 		hv_free(g->old[i], sizeof(u32) << (32 - (FIRST_SHIFT - 3 * i)));
 	hv_free(g, sizeof(*g));
 }

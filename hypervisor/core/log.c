@@ -114,13 +114,12 @@ u32 log_read(u64 *from, char *out, u32 size, u64 *end)
 s64 hc_log_write(struct vcpu *v, u64 gpa, u64 length)
 {
 	char line[256];
-	u64 i;
 
 	if (length >= sizeof(line))
 		return hv_error(PARVUS_E2BIG);
 	if (guest_read(v->domain, gpa, line, length))
 		return hv_error(PARVUS_EFAULT);
-	for (i = 0; i < length; i++)
+	for (u64 i = 0; i < length; i++)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '.';
 	line[length] = 0;

@@ -26,9 +26,7 @@
 /* A frame or an extent of its RAM: @slot is where its entry is. gfn_lock is held. */
 static void ram_set(struct domain *d, u64 *slot, u64 gfn, mfn_t mfn, unsigned int order)
 {
-	u64 i;
-
-	for (i = 0; i < 1ull << order; i++)
+	for (u64 i = 0; i < 1ull << order; i++)
 		*frame_info(_mfn(mfn_x(mfn) + i)) = (struct frame_info){
 			.type = FRAME_GUEST, .owner = d->id, .word = gfn + i };
 	WRITE_ONCE(*slot, mfn_x(mfn) << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE |
@@ -62,9 +60,7 @@ u64 *gfn_slot(struct domain *d, u64 gfn)
 
 void frames_clear(mfn_t mfn, u64 count)
 {
-	u64 i;
-
-	for (i = 0; i < count; i += CLEAR_PIECE) {
+	for (u64 i = 0; i < count; i += CLEAR_PIECE) {
 		if (i && arch_cpus())	/* the allocator works before there are interrupts */
 			arch_breathe();
 		memset(frame_map(_mfn(mfn_x(mfn) + i)), 0,

@@ -58,9 +58,7 @@ static void set_type(u64 n, enum frame_type type)
 
 static void add_extent(u64 n)
 {
-	u64 i;
-
-	for (i = 0; i < EXTENT_FRAMES; i++)
+	for (u64 i = 0; i < EXTENT_FRAMES; i++)
 		set_type(n + i, FRAME_FREE);
 	frame_table[n].flags = FRAME_EXTENT;
 	list_add(&ram.extents, n);
@@ -110,11 +108,9 @@ void frames_add(mfn_t mfn, u64 count)
 
 static void split_extent(u64 n)
 {
-	u64 i;
-
 	list_del(&ram.extents, n);
 	frame_table[n].flags = 0;
-	for (i = EXTENT_FRAMES; i-- > 0;) {
+	for (u64 i = EXTENT_FRAMES; i-- > 0;) {
 		set_type(n + i, FRAME_FREE);
 		list_add(&ram.singles, n + i);
 	}
@@ -124,15 +120,13 @@ static void split_extent(u64 n)
 /* A free extent, or a single frame, is the hypervisor's. */
 static void free_take(u64 n, unsigned int order)
 {
-	u64 i;
-
 	if (order) {
 		list_del(&ram.extents, n);
 	} else {
 		list_del(&ram.singles, n);
 		ram.chunk_free[n / EXTENT_FRAMES]--;
 	}
-	for (i = 0; i < 1ull << order; i++)
+	for (u64 i = 0; i < 1ull << order; i++)
 		set_type(n + i, FRAME_HYPERVISOR);
 	ram.free -= 1ull << order;
 }
@@ -313,13 +307,12 @@ static bool public_more(void)
 {
 	bool full;
 	mfn_t mfn;
-	u64 i;
 
 	if (free_take_any(NULL, EXTENT_ORDER, &mfn))
 		return false;
 	full = arch_full_begin();
 	frames_clear(mfn, EXTENT_FRAMES);
-	for (i = EXTENT_FRAMES; i-- > 0;) {
+	for (u64 i = EXTENT_FRAMES; i-- > 0;) {
 		frame_table[mfn_x(mfn) + i].owner = OWNER_PUBLIC;
 		frame_table[mfn_x(mfn) + i].flags = FRAME_WHOLE;
 		public_put(_mfn(mfn_x(mfn) + i));

@@ -160,11 +160,10 @@ static void align(struct queue *q, struct vcpu *v, u64 credit, u64 now)
 {
 	u64 floor = 0, lead = weighted(v, 4 * SLICE_NS);
 	bool any = busy(q);
-	unsigned int i;
 
 	if (any)	/* and the same for who comes next, when it is not alone there any more */
 		floor = q->min_vruntime = floor_now(q, now);
-	for (i = 0; i < cpus && !busy(q); i++) {
+	for (unsigned int i = 0; i < cpus && !busy(q); i++) {
 		u64 f = floor_now(&queues[i], now);
 
 		if (busy(&queues[i]) && (!any || (s64)(floor - f) > 0)) {
@@ -287,16 +286,15 @@ static void cap_charge(struct domain *d, unsigned int cpu, u64 ran, u64 now)
 static void release(struct domain *d, u64 now, bool was_paused)
 {
 	u64 least = READ_ONCE(d->vcpus[0]->sched.vruntime);
-	unsigned int i;
 
-	for (i = 1; i < d->vcpu_count; i++) {
+	for (unsigned int i = 1; i < d->vcpu_count; i++) {
 		u64 at = READ_ONCE(d->vcpus[i]->sched.vruntime);
 
 		if (d->vcpus[i]->state != VCPU_STOPPED && (s64)(least - at) > 0)
 			least = at;
 	}
 	smp_mb();	/* the bar that the caller lifted, then what is held */
-	for (i = 0; i < d->vcpu_count; i++) {
+	for (unsigned int i = 0; i < d->vcpu_count; i++) {
 		struct queue *q = lock_queue_of(d->vcpus[i]);
 		s64 ahead = (s64)(d->vcpus[i]->sched.vruntime - least);
 
@@ -310,11 +308,10 @@ static void release(struct domain *d, u64 now, bool was_paused)
 static void caps_back(unsigned int cpu, u64 now)
 {
 	struct queue *q = &queues[cpu];
-	unsigned int i;
 
 	HOLD(&capped.lock);
 	q->back = 0;
-	for (i = 0; i < MAX_DOMAINS; i++) {
+	for (unsigned int i = 0; i < MAX_DOMAINS; i++) {
 		struct domain *d = capped.of[i];
 		u64 left;
 
@@ -401,9 +398,7 @@ static struct vcpu *first_ready(struct queue *q, unsigned int cpu, struct vcpu *
 
 static struct vcpu *steal(unsigned int cpu)
 {
-	unsigned int i;
-
-	for (i = 1; i < cpus; i++) {
+	for (unsigned int i = 1; i < cpus; i++) {
 		struct queue *q = &queues[(cpu + i) % cpus];
 		struct vcpu *v;
 
@@ -646,11 +641,9 @@ void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now)
 /* ---- from outside ---- */
 void sched_pause(struct domain *d)
 {
-	unsigned int i;
-
 	WRITE_ONCE(d->sched.paused, true);
 	smp_mb();	/* then whoever took a queue's lock before us shows what he did, */
-	for (i = 0; i < d->vcpu_count; i++) {
+	for (unsigned int i = 0; i < d->vcpu_count; i++) {
 		struct vcpu *v = d->vcpus[i];
 		struct queue *q = lock_queue_of(v);	/* and who takes it after us knows */
 
@@ -673,10 +666,8 @@ void sched_unpause(struct domain *d, u64 now)
 /* How far ahead one is counts in time run, so it shrinks as the weight grows. */
 void sched_set_weight(struct domain *d, u64 weight)
 {
-	unsigned int i;
-
 	d->weight = weight;
-	for (i = 0; i < d->vcpu_count; i++) {
+	for (unsigned int i = 0; i < d->vcpu_count; i++) {
 		struct vcpu *v = d->vcpus[i];
 		struct queue *q = lock_queue_of(v);
 		s64 ahead = (s64)(v->sched.vruntime - q->min_vruntime);

@@ -42,9 +42,7 @@ void trace_write(u32 event, u32 domain, u32 vcpu, u64 a0, u64 a1)
 
 static void trace_free_rings(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < MAX_CPUS; i++) {
+	for (unsigned int i = 0; i < MAX_CPUS; i++) {
 		while (smp_load_acquire(&rings[i].busy))
 			cpu_relax();
 		hv_free(rings[i].record, TRACE_RING * sizeof(struct parvus_trace_record));
@@ -54,9 +52,7 @@ static void trace_free_rings(void)
 
 static int trace_set_mask(u32 mask)
 {
-	unsigned int i;
-
-	for (i = 0; mask && i < arch_cpus(); i++) {
+	for (unsigned int i = 0; mask && i < arch_cpus(); i++) {
 		if (!rings[i].record)
 			rings[i].record = hv_alloc(TRACE_RING * sizeof(struct parvus_trace_record));
 		if (!rings[i].record) {
