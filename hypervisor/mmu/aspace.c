@@ -20,9 +20,8 @@ static struct aspace *as_at(struct shadow_domain *sd, u32 index)
 static struct aspace *as_find_locked(struct shadow_domain *sd, u64 id)
 {
 	struct aspace *as;
-	u32 i;
 
-	for (i = sd->hash[hash_of(sd, id)]; i; i = as->hash_next) {
+	for (u32 i = sd->hash[hash_of(sd, id)]; i; i = as->hash_next) {
 		as = as_at(sd, i);
 		if (as->id == id)
 			return as;

@@ -16,7 +16,6 @@ static bool evict_table(struct aspace *as, u32 index)
 	struct shadow_domain *sd = as->domain->shadow;
 	struct shadow_page *p = &sd->pages[index];
 	struct entry *above = parent_entry(sd, as, p), *t = table_of(sd, index);
-	unsigned int i;
 
 	if (p->level == 1 || !table_empty(sd, index)) {
 		if ((above->raw & (PTE_P | PTE_A)) == (PTE_P | PTE_A)) {
@@ -24,7 +23,7 @@ static bool evict_table(struct aspace *as, u32 index)
 			return false;
 		}
 		/* large leaves go with a table that was not used; tables below go first */
-		for (i = p->lo; i < p->hi; i++)
+		for (unsigned int i = p->lo; i < p->hi; i++)
 			if (t[i].raw && !is_leaf(t[i], p->level))
 				return false;
 		table_detach(as->domain, index);
@@ -98,10 +97,9 @@ static unsigned int evict(struct vcpu *v)
 /* A page, by eviction if need be: other vCPUs may be faster to take what was evicted. */
 static u32 page_want(struct vcpu *v)
 {
-	unsigned int tries;
 	u32 i;
 
-	for (tries = 0; tries < 64; tries++) {
+	for (unsigned int tries = 0; tries < 64; tries++) {
 		i = page_alloc(v->domain);
 		if (i)
 			return i;

@@ -43,9 +43,8 @@ enum verdict { PERMITTED, REFUSED, MOVING };
 static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
 {
 	enum walk_result r;
-	unsigned int tries;
 
-	for (tries = 0; tries < RETRIES; tries++) {
+	for (unsigned int tries = 0; tries < RETRIES; tries++) {
 		r = f->as->dead ? WALK_ABSENT : walk(f->v, f->as, f->va, &f->w);
 		if (r != WALK_OK) {
 			if (r == WALK_RESERVED)

@@ -59,7 +59,6 @@ static void resync_leaf_table(const struct fill *f, u32 index)
 	u64 *guest, reserved = arch_reserved_bits;
 	bool any_user = f->as->kernel || f->overlay;
 	struct guest_walk w;
-	unsigned int i;
 
 	f->v->stats.resyncs++;
 	if (p->splinter || guest_walk(d, f->v->own->shadow.root, f->va, 2, &w) != WALK_OK ||
@@ -68,7 +67,7 @@ static void resync_leaf_table(const struct fill *f, u32 index)
 		return;
 	}
 	guest = guest_table(d, (w.val[2] & PTE_ADDR) >> PAGE_SHIFT);
-	for (i = p->lo; i < p->hi; i++) {
+	for (unsigned int i = p->lo; i < p->hi; i++) {
 		struct entry e = t[i];
 		struct leaf now;
 		u64 g;
@@ -251,11 +250,10 @@ static ALWAYS_INLINE void fill_neighbours(const struct fill *f, u32 l1, struct e
 {
 	const u64 *guest = f->w.at[1] - i;
 	bool user = !f->as->kernel && !f->overlay;
-	unsigned int n;
 
-	for (n = i + 1; n % PREFILL && neighbour(f, l1, t, guest, n, user); n++)
+	for (unsigned int n = i + 1; n % PREFILL && neighbour(f, l1, t, guest, n, user); n++)
 		;
-	for (n = i; n-- % PREFILL && neighbour(f, l1, t, guest, n, user);)
+	for (unsigned int n = i; n-- % PREFILL && neighbour(f, l1, t, guest, n, user);)
 		;
 }
 

@@ -71,7 +71,6 @@ void shadow_start(struct vcpu *v, gfn_t root)
 bool shadow_domain_destroy(struct domain *d, u64 pages)
 {
 	struct shadow_domain *sd = d->shadow;
-	u32 i;
 
 	for (; sd && sd->pages && sd->count && pages; sd->count--, pages--) {
 		struct shadow_page *p = &sd->pages[sd->count];
@@ -82,7 +81,7 @@ bool shadow_domain_destroy(struct domain *d, u64 pages)
 	}
 	if (!sd || sd->count)
 		return !sd;
-	for (i = 0; sd->foreign && i < SHADOW_FOREIGN; i++)
+	for (u32 i = 0; sd->foreign && i < SHADOW_FOREIGN; i++)
 		if (sd->foreign[i])
 			log_warn("d%u: %u shadow entries of grants unaccounted for", d->id,
 				 sd->foreign[i]);

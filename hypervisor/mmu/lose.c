@@ -63,11 +63,10 @@ static void table_sweep(struct aspace *as, u32 index, const struct shadow_loss *
 	struct shadow_page *p = &d->shadow->pages[index];
 	struct entry *t = table_of(d->shadow, index);
 	bool own = l->gfn < l->end, foreign = false, any = false;
-	unsigned int i;
 
 	if (!own && !p->foreign)
 		return;
-	for (i = p->lo; i < p->hi; i++) {
+	for (unsigned int i = p->lo; i < p->hi; i++) {
 		struct entry e = t[i];
 
 		if (!(e.raw & PTE_P) || !is_leaf(e, p->level))

@@ -262,10 +262,9 @@ static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end, b
 static void for_each_current(struct vcpu *v, void (*fn)(struct vcpu *v, struct aspace *as))
 {
 	struct shadow_domain *sd = v->domain->shadow;
-	unsigned int i;
 
 	fn(v, sd->kernel);
-	for (i = 0; i < v->domain->vcpu_count; i++) {
+	for (unsigned int i = 0; i < v->domain->vcpu_count; i++) {
 		struct aspace *as = as_get_current(v->domain->vcpus[i]);
 
 		fn(v, as);

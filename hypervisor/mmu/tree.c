@@ -16,9 +16,7 @@ static void tree_changed(struct aspace *as)
 /* The overlay of a slot, or NULL. */
 static struct overlay *overlay_of(struct aspace *as, unsigned int slot)
 {
-	unsigned int i;
-
-	for (i = 0; i < as->overlays; i++)
+	for (unsigned int i = 0; i < as->overlays; i++)
 		if (as->overlay[i].slot == slot)
 			return &as->overlay[i];
 	return NULL;
@@ -82,9 +80,8 @@ static void table_detach(struct domain *d, u32 index)
 {
 	struct shadow_page *p = &d->shadow->pages[index];
 	struct entry *t = table_of(d->shadow, index);
-	unsigned int i;
 
-	for (i = p->lo; i < p->hi; i++) {
+	for (unsigned int i = p->lo; i < p->hi; i++) {
 		struct entry e = t[i];
 
 		if (!(e.raw & PTE_P))

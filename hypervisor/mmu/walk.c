@@ -134,9 +134,7 @@ static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, struct aspace *as, u6
  */
 static bool guest_mark(struct guest_walk *w, bool write)
 {
-	int level;
-
-	for (level = w->top; level >= w->level; level--) {
+	for (int level = w->top; level >= w->level; level--) {
 		u64 want = w->val[level] | PTE_A;
 
 		if (level == w->level && write)
