@@ -148,9 +148,8 @@ void apic_timer_fired(struct pcpu *p)
 u64 arch_timer_late(void)
 {
 	u64 late = 0;
-	unsigned int i;
 
-	for (i = 0; i < cpus_online; i++)
+	for (unsigned int i = 0; i < cpus_online; i++)
 		late = max(late, READ_ONCE(pcpus[i]->timer_late));
 	return late;
 }

@@ -123,12 +123,11 @@ s64 hc_msr_write(struct vcpu *v, u64 msr, u64 value)
 s64 hc_cpuid(struct vcpu *v, u64 leaf, u64 subleaf)
 {
 	u32 out[4];
-	unsigned int i;
 
 	if (leaf > 0xffffffff || subleaf > 0xffffffff)
 		return hv_error(PARVUS_EINVAL);
 	guest_cpuid(v, (u32)leaf, (u32)subleaf, out);
-	for (i = 0; i < 4; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		v->area->ret[i] = out[i];
 	return 0;
 }

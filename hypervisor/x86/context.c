@@ -30,9 +30,7 @@ int arch_vcpu_init(struct vcpu *v)
 
 void arch_vcpu_free(struct vcpu *v)
 {
-	unsigned int i;
-
-	for (i = 0; i < cpus_online; i++)
+	for (unsigned int i = 0; i < cpus_online; i++)
 		if (pcpus[i]->fpu_owner == v)
 			pcpus[i]->fpu_owner = NULL;
 	hv_free(v->xsave, max(cpu_features.xsave_size, 512u));

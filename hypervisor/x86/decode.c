@@ -24,9 +24,8 @@ static u8 next(struct cursor *c)
 static s32 immediate(struct cursor *c, unsigned int bytes)
 {
 	u32 v = 0;
-	unsigned int i;
 
-	for (i = 0; i < bytes; i++)
+	for (unsigned int i = 0; i < bytes; i++)
 		v |= (u32)next(c) << 8 * i;
 	return bytes == 1 ? (s8)v : (s32)v;
 }

@@ -35,9 +35,7 @@ static struct gate idt[256] __attribute__((aligned(4096)));
  */
 static void idt_fill(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < 256; i++) {
+	for (unsigned int i = 0; i < 256; i++) {
 		u64 at = (u64)trap_stubs + i * 16;
 		u8 dpl = i == 3 || i == 4 || i == 0x80 ? 3 : 0;
 
@@ -63,14 +61,13 @@ void desc_init_cpu(struct pcpu *p)
 	};
 	struct { u16 limit; u64 base; } __attribute__((packed)) ptr;
 	struct tss *tss;
-	unsigned int i;
 	u64 base;
 
 	if (!p->tss) {
 		p->gdt = (u64 *)(cpu_area(p->cpu) + CPU_AREA_DESC);
 		tss = p->tss = (char *)p->gdt + 1024;
 		memcpy(p->gdt, fixed, sizeof(fixed));
-		for (i = 1; i <= IST_STACKS; i++)
+		for (unsigned int i = 1; i <= IST_STACKS; i++)
 			tss->ist[i - 1] = cpu_area(p->cpu) + CPU_AREA_IST(i) + PAGE_SIZE;
 		tss->rsp[0] = p->stack_top;
 		tss->iomap = sizeof(*tss);

@@ -27,14 +27,13 @@
 void mcheck_init(void)
 {
 	u64 cap;
-	u32 n;
 
 	if (!cpu_features.mca)
 		return;
 	cap = rdmsr(MSR_MCG_CAP);
 	if (cap & MCG_CTL_P)
 		wrmsr(MSR_MCG_CTL, ~0ull);
-	for (n = 0; n < (cap & 0xff); n++) {
+	for (u32 n = 0; n < (cap & 0xff); n++) {
 		wrmsr(MSR_MC_CTL(n), ~0ull);
 		wrmsr(MSR_MC_STATUS(n), 0);	/* what was before us is nobody's of ours */
 	}
@@ -44,10 +43,9 @@ void mcheck_init(void)
 static u64 banks_read(const struct regs *regs, bool *resumable)
 {
 	u64 status, lost = 0, banks = cpu_features.mca ? rdmsr(MSR_MCG_CAP) & 0xff : 0;
-	u32 n;
 
 	*resumable = cpu_features.mca && (rdmsr(MSR_MCG_STATUS) & MCG_RIPV);
-	for (n = 0; n < banks; n++) {
+	for (u32 n = 0; n < banks; n++) {
 		status = rdmsr(MSR_MC_STATUS(n));
 		if (!(status & MC_VALID))
 			continue;

@@ -143,11 +143,10 @@ bool arch_frame_open(u64 n)
 	const struct frame_info *f = frame_info(_mfn(n));
 	u64 base = rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & 0x000ffffffffff000ull;
 	u64 lapic = base >> PAGE_SHIFT;
-	unsigned int i;
 
 	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
 		return false;
-	for (i = 0; i < firmware.ioapics; i++)
+	for (unsigned int i = 0; i < firmware.ioapics; i++)
 		if (n == firmware.ioapic[i] >> PAGE_SHIFT)
 			return false;
 	/* what is written to the MiB around a local APIC may be an interrupt message */
@@ -180,9 +179,7 @@ void arch_tlb_flush_all(void) { root_write(read_cr3()); }
 
 void arch_fast_paths(bool may)
 {
-	unsigned int cpu;
-
-	for (cpu = 0; cpu < cpus_online; cpu++) {
+	for (unsigned int cpu = 0; cpu < cpus_online; cpu++) {
 		WRITE_ONCE(pcpus[cpu]->fast, may && pcpus[cpu]->has_fsgsbase);
 		pcpu_kick(cpu, WORK_VECTORS);	/* then it writes its exit_slow anew */
 	}

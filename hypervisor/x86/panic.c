@@ -45,11 +45,9 @@ static void print_symbol(u64 at)
  */
 static void backtrace(u64 rip, u64 rbp)
 {
-	unsigned int depth;
-
 	log_raw("backtrace:\n");
 	print_symbol(rip);
-	for (depth = 0; depth < 24; depth++) {
+	for (unsigned int depth = 0; depth < 24; depth++) {
 		const u64 *f = (const u64 *)rbp;
 
 		if (rbp & 7 || rbp < HV_BASE || rbp >= cpu_area(MAX_CPUS))
@@ -117,13 +115,12 @@ static void begin(const struct regs *r, const char *fmt, va_list ap)
 {
 	char line[256];
 	u32 me = (cpus_online ? this_pcpu()->cpu : 0) + 1;
-	unsigned int i;
 
 	arch_full_begin();	/* for good */
 	if (!atomic_cmpxchg_u32(&panic_owner, 0, me) && panic_owner != me)
 		halt_forever();
 	log_panic_mode();
-	for (i = 0; i < cpus_online; i++)
+	for (unsigned int i = 0; i < cpus_online; i++)
 		if (pcpus[i] && i + 1 != me) {
 			pcpu_add_work(pcpus[i], WORK_STOP);
 			apic_send(pcpus[i]->apic_id, 0x4400);	/* NMI */

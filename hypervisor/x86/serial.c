@@ -25,11 +25,9 @@ void serial_init(void)
 /* Without a receiver the line may never be ready: a character is given up after a while. */
 void arch_console_put(char c)
 {
-	unsigned int spin;
-
 	if (!present)
 		return;
-	for (spin = 0; !(inb(COM1 + 5) & 0x20) && spin < 100000; spin++)
+	for (unsigned int spin = 0; !(inb(COM1 + 5) & 0x20) && spin < 100000; spin++)
 		;
 	outb(COM1, (u8)c);
 }

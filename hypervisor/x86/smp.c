@@ -34,11 +34,10 @@ struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 {
 	u64 area = cpu_area(cpu), at;
 	struct pcpu *p = (struct pcpu *)(area + CPU_AREA_PCPU);
-	unsigned int i;
 
 	for (at = CPU_AREA_STACK; at < CPU_AREA_STACK_TOP; at += PAGE_SIZE)
 		area_map(area + at);
-	for (i = 1; i <= IST_STACKS; i++)
+	for (unsigned int i = 1; i <= IST_STACKS; i++)
 		area_map(area + CPU_AREA_IST(i));
 	for (at = CPU_AREA_DESC; at < CPU_AREA_VCPU; at += PAGE_SIZE)
 		area_map(area + at);
@@ -99,9 +98,8 @@ static void start_one(u64 pa, struct pcpu *p)
 static bool tsc_in_step(struct pcpu *p)
 {
 	bool ok = true;
-	u32 i;
 
-	for (i = 1; i <= TSC_ROUNDS; i++) {
+	for (u32 i = 1; i <= TSC_ROUNDS; i++) {
 		u64 before = rdtsc(), after;
 
 		smp_store_release(&p->tsc_ask, i);
@@ -116,9 +114,7 @@ static bool tsc_in_step(struct pcpu *p)
 /* The other side of tsc_in_step(), on the CPU that is asked. */
 static void tsc_answer(struct pcpu *p)
 {
-	u32 i;
-
-	for (i = 1; i <= TSC_ROUNDS; i++) {
+	for (u32 i = 1; i <= TSC_ROUNDS; i++) {
 		while (smp_load_acquire(&p->tsc_ask) != i)
 			cpu_relax();
 		p->tsc_sample = rdtsc();
@@ -146,12 +142,11 @@ void secondary_main(struct pcpu *p)
 /* @pa: the page with the way from real mode, 0 = there is none, and we stay alone. */
 void smp_init(u64 pa)
 {
-	unsigned int i;
 	u32 me = apic_id();
 
 	pcpus[0]->apic_id = me;
 	pcpus[0]->online = true;
-	for (i = 0; i < firmware.cpus && pa; i++) {
+	for (unsigned int i = 0; i < firmware.cpus && pa; i++) {
 		u32 id = firmware.cpu_apic_id[i];
 		struct pcpu *p;
 

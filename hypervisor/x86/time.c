@@ -95,10 +95,9 @@ void time_init(void)
 	u64 best = 0;
 	u32 ticks = 0, t;
 	u64 f;
-	int i;
 
 	/* a busy host makes a window look longer: the least of several, until two agree */
-	for (i = 0; i < 20; i++) {
+	for (int i = 0; i < 20; i++) {
 		u64 n = measure_once(&t), old = best;
 
 		if (n && (!best || n < best)) {
