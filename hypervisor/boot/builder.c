@@ -7,7 +7,6 @@
 #include <core/hypercall.h>
 #include <core/memory.h>
 #include <core/sched.h>
-#include <core/trace.h>
 
 #define LOW_END		0xa0000ull	/* usable are [0, 640K) and [1M, mem) */
 #define HIGH_START	0x100000ull

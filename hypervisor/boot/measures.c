@@ -7,7 +7,6 @@
 #include <boot/boot.h>
 #include <x86/cpu.h>
 #include <x86/measures.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 /* The sites, by MEASURE of entry.S; boot's own, as nobody needs them later. */

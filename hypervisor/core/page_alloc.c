@@ -6,9 +6,6 @@
  * directions through their frame_info, so that a re-made extent takes its frames
  * off the list without a search.
  */
-#include <core/domain.h>
-#include <core/frame.h>
-#include <core/lock.h>
 #include <core/log.h>
 #include <core/memory.h>
 

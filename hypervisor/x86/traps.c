@@ -4,9 +4,7 @@
  * emulator, or reflected; those of ring 0 by the exception table, or they are our bug.
  */
 #include <x86/pv.h>
-#include <core/log.h>
 #include <core/memory.h>
-#include <core/timer.h>
 #include <core/trace.h>
 
 #define RETRY_LIMIT	64u
