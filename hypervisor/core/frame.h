@@ -77,11 +77,10 @@ void free_frames(mfn_t mfn, unsigned int order);
 /* At boot: give [first, first + count) to the allocator. */
 void frames_add(mfn_t first, u64 count);
 /*
- * Take what is free in [first, first + count), frame by frame: domain 0 lives where the
- * machine's memory is. @got is told each piece: an aligned extent or a single frame.
+ * Take the next free piece of [*at, end), an aligned extent or a single frame: domain 0 lives where
+ * the machine's memory is. *at becomes the first frame of it. False: there is none.
  */
-void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
-		  void *arg);
+bool claim_frames(u64 *at, u64 end, unsigned int *order);
 /* Frames that a first touch must leave for calls of the hypervisor and its guests. */
 #define FRAMES_RESERVE	64u
 /* All that nobody uses; of these, those that alloc_frames() can give. */

@@ -123,33 +123,24 @@ int domain_promise(struct domain *d, gfn_t first, u64 count)
 	return memory_populate(d, gfn_x(first), count, false);
 }
 
-struct claim {
-	struct domain *d;
-	int error;
-};
-
-static void memory_claimed(void *arg, mfn_t mfn, unsigned int order)
-{
-	struct claim *c = arg;
-	u64 gfn = mfn_x(mfn), *chunk = &c->d->gfn_chunks[gfn >> EXTENT_ORDER];
-	u64 *slot = order ? chunk : gfn_slot(c->d, gfn);
-
-	if (!slot) {
-		free_frames(mfn, 0);
-		c->error = -PARVUS_ENOMEM;
-		return;
-	}
-	ram_set(c->d, slot, gfn, mfn, order);
-	c->d->frames += 1ull << order;
-}
-
 int domain_claim(struct domain *d, u64 first, u64 count)
 {
-	struct claim c = { d, 0 };
+	u64 end = first + count, *slot;
+	unsigned int order;
+	int ret = 0;
 
 	HOLD(&d->gfn_lock);
-	claim_frames(_mfn(first), count, memory_claimed, &c);
-	return c.error;
+	for (; claim_frames(&first, end, &order); first += 1ull << order) {
+		slot = order ? &d->gfn_chunks[first >> EXTENT_ORDER] : gfn_slot(d, first);
+		if (slot) {
+			ram_set(d, slot, first, _mfn(first), order);
+			d->frames += 1ull << order;
+		} else {
+			free_frames(_mfn(first), 0);
+			ret = -PARVUS_ENOMEM;
+		}
+	}
+	return ret;
 }
 
 u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
@@ -265,9 +256,6 @@ u32 memory_waits;	/* somebody may be waiting */
 
 void domain_memory_wake(void)
 {
-	struct domain *d;
-	unsigned int i;
-
 	if (frames_unclaimed() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
 		return;
 	for_each_domain(d, i) {

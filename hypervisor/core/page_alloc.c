@@ -162,34 +162,25 @@ bool frames_claim(struct domain *d, s64 change, bool coming)
 	return true;
 }
 
-void claim_frames(mfn_t first, u64 count, void (*got)(void *arg, mfn_t mfn, unsigned int order),
-		  void *arg)
+bool claim_frames(u64 *at, u64 end, unsigned int *order)
 {
-	u64 n = mfn_x(first), end = min(n + count, frame_table_count);
-	unsigned int order;
+	for (; *at < min(end, frame_table_count); ++*at) {
+		u64 n = *at, chunk = ROUND_DOWN(n, EXTENT_FRAMES);
 
-	while (n < end) {
-		struct frame_info *f = &frame_table[n];
-		u64 chunk = ROUND_DOWN(n, EXTENT_FRAMES);
-
-		spin_lock(&ram.lock);
-		if (f->type != FRAME_FREE) {
-			spin_unlock(&ram.lock);
-			n++;
+		HOLD(&ram.lock);
+		if (frame_table[n].type != FRAME_FREE)
 			continue;
-		}
-		order = 0;
+		*order = 0;
 		if (frame_table[chunk].flags & FRAME_EXTENT) {
-			if (n == chunk && n + EXTENT_FRAMES <= end)
-				order = EXTENT_ORDER;
+			if (n == chunk && n + EXTENT_FRAMES <= min(end, frame_table_count))
+				*order = EXTENT_ORDER;
 			else
 				split_extent(chunk);
 		}
-		free_take(n, order);
-		spin_unlock(&ram.lock);
-		got(arg, _mfn(n), order);
-		n += 1ull << order;
+		free_take(n, *order);
+		return true;
 	}
+	return false;
 }
 
 void free_frames(mfn_t mfn, unsigned int order)

@@ -251,11 +251,15 @@ START_TEST(random_use)
 END_TEST
 
 static u64 claimed_frames;
-static void claimed(void *arg, mfn_t mfn, unsigned int order)
+static void claim(u64 at, u64 count)
 {
-	(void)arg;
-	ck_assert(!(mfn_x(mfn) & ((1ull << order) - 1)));
-	claimed_frames += 1ull << order;
+	u64 end = at + count;
+	unsigned int order;
+
+	for (; claim_frames(&at, end, &order); at += 1ull << order) {
+		ck_assert(!(at & ((1ull << order) - 1)));
+		claimed_frames += 1ull << order;
+	}
 }
 
 /* What is free in a range, whole extents where the range holds them. */
@@ -266,7 +270,7 @@ START_TEST(claims)
 
 	native_boot(8 * EXTENT_FRAMES, 1);
 	free = frames_free_count();
-	claim_frames(_mfn(EXTENT_FRAMES + 5), EXTENT_FRAMES + 10, claimed, NULL);
+	claim(EXTENT_FRAMES + 5, EXTENT_FRAMES + 10);
 	ck_assert_uint_eq(claimed_frames, EXTENT_FRAMES + 10);
 	ck_assert_uint_eq(frames_free_count(), free - EXTENT_FRAMES - 10);
 	for (n = EXTENT_FRAMES; n < 3 * EXTENT_FRAMES; n++)
@@ -274,8 +278,8 @@ START_TEST(claims)
 			       (n < EXTENT_FRAMES + 5 || n >= 2 * EXTENT_FRAMES + 15),
 		       "frame %lu", n);
 	/* a second time there is nothing; nor beyond the end */
-	claim_frames(_mfn(EXTENT_FRAMES + 5), EXTENT_FRAMES + 10, claimed, NULL);
-	claim_frames(_mfn(8 * EXTENT_FRAMES), 100, claimed, NULL);
+	claim(EXTENT_FRAMES + 5, EXTENT_FRAMES + 10);
+	claim(8 * EXTENT_FRAMES, 100);
 	ck_assert_uint_eq(claimed_frames, EXTENT_FRAMES + 10);
 	for (n = EXTENT_FRAMES + 5; n < 2 * EXTENT_FRAMES + 15; n++)
 		free_frames(_mfn(n), 0);
