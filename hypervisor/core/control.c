@@ -58,11 +58,9 @@ static struct domain *domain_named(u32 id)
 
 static u64 frames_promised(void)
 {
-	struct domain *d;
-	unsigned int i;
 	u64 sum = 0;
 
-	for_each_domain(d, i)
+	for_each_domain(d)
 		sum += READ_ONCE(d->frames) - READ_ONCE(d->touched);
 	return sum;
 }
@@ -192,10 +190,9 @@ static int control_info(union control *c)
 
 static int control_next(union control *c)
 {
-	struct domain *best = NULL, *d;
-	unsigned int i;
+	struct domain *best = NULL;
 
-	for_each_domain(d, i) {
+	for_each_domain(d) {
 		if (d->id >= c->info.domain && (!best || d->id < best->id)) {
 			domain_put(best);
 			best = d;

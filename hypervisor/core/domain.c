@@ -62,11 +62,13 @@ void domain_unref(struct domain *d)
 	}
 }
 
-struct domain *domain_next(struct domain *d, unsigned int *slot)
+struct domain *domain_next(struct domain *d)
 {
+	unsigned int slot = d ? d->id % MAX_DOMAINS + 1 : 0;
+
 	domain_put(d);
-	for (d = NULL; !d && *slot < MAX_DOMAINS; ++*slot)
-		d = domain_get_slot(*slot, ANY);
+	for (d = NULL; !d && slot < MAX_DOMAINS; slot++)
+		d = domain_get_slot(slot, ANY);
 	return d;
 }
 
@@ -434,18 +436,16 @@ void domain_kill_other(struct domain *d, const char *why)
 static void control_ends(void)
 {
 	u64 ours[MAX_DOMAINS / 64] = { 0 };
-	struct domain *d;
-	unsigned int i;
 
 	spin_lock(&census.lock);
 	census.control_over = true;
-	for (i = 0; i < MAX_DOMAINS; i++)
+	for (unsigned int i = 0; i < MAX_DOMAINS; i++)
 		if (domains[i] && domains[i]->state != DOMAIN_RUNNING) {
 			WRITE_ONCE(domains[i]->state, DOMAIN_DYING);
 			ours[i / 64] |= 1ull << (i % 64);
 		}
 	spin_unlock(&census.lock);
-	for_each_domain(d, i) {
+	for_each_domain(d) {
 		if (d->control)
 			continue;
 		if (ours[d->id % MAX_DOMAINS / 64] >> (d->id % 64) & 1) {

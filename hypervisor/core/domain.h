@@ -132,9 +132,8 @@ static inline void domain_put(struct domain *d)
 		domain_unref(d);
 }
 /* Each in turn with a reference, which the next step takes back: the loop has no break. */
-struct domain *domain_next(struct domain *d, unsigned int *slot);
-#define for_each_domain(d, slot) \
-	for ((slot) = 0, (d) = NULL; ((d) = domain_next(d, &(slot)));)
+struct domain *domain_next(struct domain *d);
+#define for_each_domain(d) for (struct domain *d = NULL; (d = domain_next(d));)
 /* One more reference to a domain of which the caller has one. */
 void domain_hold(struct domain *d);
 

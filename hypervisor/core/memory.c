@@ -258,7 +258,7 @@ void domain_memory_wake(void)
 {
 	if (frames_unclaimed() <= FRAMES_RESERVE || !atomic_xchg_u32(&memory_waits, 0))
 		return;
-	for_each_domain(d, i) {
+	for_each_domain(d) {
 		if (READ_ONCE(d->pauses) & PAUSE_MEMORY) {
 			domain_unpause(d, PAUSE_MEMORY);
 			domain_changed(d);
