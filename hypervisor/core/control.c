@@ -18,7 +18,6 @@
 #include <parvus/event.h>
 #include <parvus/memory.h>
 
-
 union control {
 	struct { u32 size, version, domain; } head;
 	struct parvus_control_machine machine;
@@ -100,8 +99,7 @@ static int control_create(union control *c)
 		return hv_error(PARVUS_EINVAL);
 	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
 	if (!d)
-		return domains_count() == MAX_DOMAINS ? hv_error(PARVUS_ENOSPC) :
-							hv_error(PARVUS_ENOMEM);
+		return hv_error(domains_count() == MAX_DOMAINS ? PARVUS_ENOSPC : PARVUS_ENOMEM);
 	d->claims = a->flags & PARVUS_CREATE_CLAIM;
 	want = a->max_frames + (d->max_gfn >> EXTENT_ORDER);	/* each chunk may get a table */
 	if (d->claims && !frames_claim(d, (s64)want, false)) {
@@ -125,10 +123,11 @@ static void control_info_vcpus(struct domain *d, struct parvus_control_info *a)
 
 	for (i = 0; i < d->vcpu_count; i++) {
 		struct vcpu *v = d->vcpus[i];
-		u32 state = v ? READ_ONCE(v->state) : VCPU_STOPPED;
+		u32 state;
 
 		if (!v)
 			continue;
+		state = READ_ONCE(v->state);
 		a->run_ns += sched_run_ns(v, arch_now_ns());
 		a->vcpus_online += state != VCPU_STOPPED;
 		wants += state == VCPU_RUNNABLE || state == VCPU_RUNNING;
@@ -142,31 +141,29 @@ static void control_info_vcpus(struct domain *d, struct parvus_control_info *a)
 /* With a reference to @d, or NULL, which goes. */
 static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 {
+	u32 changes;
+
 	if (!d)
 		return hv_error(PARVUS_ENOENT);
-	*a = (struct parvus_control_info){ .size = sizeof(*a), .version = 1, .domain = d->id };
 	spin_lock(&d->control_lock);
-	a->changes = READ_ONCE(d->changes);
-	a->state = READ_ONCE(d->state);
+	changes = READ_ONCE(d->changes);	/* before what may change */
+	*a = (struct parvus_control_info){
+		.size = sizeof(*a), .version = 1, .domain = d->id, .changes = changes,
+		.state = READ_ONCE(d->state), .vcpus = d->vcpu_count, .created_ns = d->created_ns,
+		.weight = (u32)d->weight, .cap = d->sched.cap, .frames = READ_ONCE(d->frames),
+		.touched = READ_ONCE(d->touched), .max_frames = d->max_frames,
+		.target_frames = d->target_frames, .devices = device_count(d),
+		.mappings = grant_mappings(d), .grants = grant_offers(d),
+		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
+		.flags = (d->pauses & PAUSE_MEMORY ? PARVUS_INFO_NO_MEMORY : 0) |
+			 (d->control ? PARVUS_INFO_CONTROL : 0),
+	};
 	memcpy(a->name, d->name, sizeof(a->name));
-	a->vcpus = d->vcpu_count;
 	if (a->state == DOMAIN_SHUTDOWN || a->state == DOMAIN_DYING) {
 		a->reason = d->shutdown_reason;
 		a->status = d->shutdown_status;
 		hv_snprintf(a->why, sizeof(a->why), "%s", d->own->kill_reason);
 	}
-	a->weight = (u32)d->weight;
-	a->cap = d->sched.cap;
-	a->frames = READ_ONCE(d->frames);
-	a->touched = READ_ONCE(d->touched);
-	a->max_frames = d->max_frames;
-	a->target_frames = d->target_frames;
-	a->created_ns = d->created_ns;
-	a->generation_id[0] = d->own->generation_id[0];
-	a->generation_id[1] = d->own->generation_id[1];
-	a->devices = device_count(d);
-	a->mappings = grant_mappings(d);
-	a->grants = grant_offers(d);
 	if (a->state != DOMAIN_DYING) {
 		control_info_vcpus(d, a);
 		a->ports = event_ports_used(d);
@@ -174,10 +171,6 @@ static int control_info_fill(struct domain *d, struct parvus_control_info *a)
 	}
 	if (d->pauses & PAUSE_CONTROL && a->state != DOMAIN_SHUTDOWN)
 		a->flags |= PARVUS_INFO_PAUSED;
-	if (d->pauses & PAUSE_MEMORY)
-		a->flags |= PARVUS_INFO_NO_MEMORY;
-	if (d->control)
-		a->flags |= PARVUS_INFO_CONTROL;
 	spin_unlock(&d->control_lock);
 	domain_put(d);
 	return 0;
@@ -399,8 +392,7 @@ static int control_pin(struct domain *d, union control *c)
 {
 	if (c->vcpu.vcpu >= d->vcpu_count)
 		return hv_error(PARVUS_ENOENT);
-	return sched_set_affinity(domain_vcpu(d, c->vcpu.vcpu), c->vcpu.affinity,
-				  arch_now_ns());
+	return sched_set_affinity(domain_vcpu(d, c->vcpu.vcpu), c->vcpu.affinity, arch_now_ns());
 }
 
 static int control_regs(struct domain *d, union control *c)

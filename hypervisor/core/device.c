@@ -54,10 +54,7 @@ static bool missed_removal(const struct device *e, const struct domain *d)
 	return e->removed && missed(e, d);
 }
 
-static bool is_removed(const struct device *e, UNUSED const struct domain *d)
-{
-	return e->removed;
-}
+static bool is_removed(const struct device *e, UNUSED const struct domain *d) { return e->removed; }
 
 /* The device with the lowest id above @after that is of interest to @d, or PARVUS_DEVICES. */
 static u32 slot_after(const struct domain *d, u32 after,
@@ -141,13 +138,11 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 		return hv_error(PARVUS_ENOMEM);
 	e->end[FRONT] = front;
 	e->end[BACK] = back;
-	e->d.size = sizeof(e->d);
-	e->d.version = 1;
-	e->d.id = registry.next_id++;
-	e->d.device_class = r->device_class;
-	e->d.index = r->index;
-	e->d.front_domain = front->id;
-	e->d.back_domain = back->id;
+	e->d = (struct parvus_device){
+		.size = sizeof(e->d), .version = 1, .id = registry.next_id++,
+		.device_class = r->device_class, .index = r->index,
+		.front_domain = front->id, .back_domain = back->id,
+	};
 	memcpy(e->d.config, r->config, sizeof(r->config));
 	devices[i] = e;
 	ends_changed(e);
@@ -192,10 +187,7 @@ static int device_set(struct device *e, const struct domain *d, const struct par
 	if (r->flags & PARVUS_DEVICE_WRITE)
 		memcpy(end == FRONT ? e->d.front_blob : e->d.back_blob,
 		       end == FRONT ? r->front_blob : r->back_blob, PARVUS_DEVICE_BLOB);
-	if (end == FRONT)
-		e->d.front_changes++;
-	else
-		e->d.back_changes++;
+	++*(end == FRONT ? &e->d.front_changes : &e->d.back_changes);
 	end_changed(e, !end);
 	return 0;
 }

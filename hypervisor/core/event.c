@@ -449,30 +449,23 @@ static s64 event_unmask(struct domain *d, u64 n)
 
 static s64 event_status(struct domain *d, u64 gpa)
 {
-	struct parvus_event_bind b, s = { .size = sizeof(s), .version = 1 };
+	struct parvus_event_bind b, s;
 	struct port *p;
 	int ret = bind_read(d, gpa, &b, false);
 
 	if (ret)
 		return ret;
-	s.port = b.port;
+	s = (struct parvus_event_bind){ .size = sizeof(s), .version = 1, .port = b.port };
 	spin_lock(&d->event_lock);
 	ret = port_find(d->events, b.port, &p);
-	if (!ret) {
-		s.kind = p->kind;
-		s.domain = p->domain;
-		if (p->kind == PARVUS_EVENT_VIRQ)
-			s.virq = p->other;
-		else
-			s.remote_port = p->other;
-		s.vcpu = p->vcpu;
-		s.flags = p->flags;
-		s.interval_ns = p->interval_ns;
-	}
+	if (!ret)
+		s = (struct parvus_event_bind){
+			.size = sizeof(s), .version = 1, .port = b.port, .kind = p->kind,
+			.vcpu = p->vcpu, .flags = p->flags, .interval_ns = p->interval_ns,
+			.virq = p->kind == PARVUS_EVENT_VIRQ ? p->other : 0, .domain = p->domain,
+			.remote_port = p->kind == PARVUS_EVENT_VIRQ ? 0 : p->other };
 	spin_unlock(&d->event_lock);
-	if (ret && ret != -PARVUS_ENOENT)
-		return ret;
-	return guest_write(d, gpa, &s, sizeof(s));
+	return ret && ret != -PARVUS_ENOENT ? ret : guest_write(d, gpa, &s, sizeof(s));
 }
 
 static s64 event_set(struct domain *d, u64 gpa)

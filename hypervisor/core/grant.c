@@ -561,9 +561,8 @@ static int grant_copy(struct domain *d, struct domain **peers, const struct parv
 	int ret;
 
 	guest_access_begin();
-	ret = copy_end_get(d, &peers[0], &r->from, r->length, false, &o_from, &from);
-	if (!ret)
-		ret = copy_end_get(d, &peers[1], &r->to, r->length, true, &o_to, &to);
+	ret = copy_end_get(d, &peers[0], &r->from, r->length, false, &o_from, &from) ?:
+	      copy_end_get(d, &peers[1], &r->to, r->length, true, &o_to, &to);
 	if (!ret)
 		memmove(to, from, r->length);	/* both may be one frame */
 	guest_access_end();

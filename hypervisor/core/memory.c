@@ -90,9 +90,9 @@ static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bo
 	return 0;
 }
 
-static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
+static int memory_populate(struct domain *d, gfn_t first, u64 count, bool now)
 {
-	u64 end = gfn + count, most = min(d->max_frames, d->target_frames);
+	u64 gfn = gfn_x(first), end = gfn + count, most = min(d->max_frames, d->target_frames);
 	unsigned int order;
 	int ret = 0;
 
@@ -113,15 +113,8 @@ static int memory_populate(struct domain *d, u64 gfn, u64 count, bool now)
 	return ret;
 }
 
-int domain_populate(struct domain *d, gfn_t first, u64 count)
-{
-	return memory_populate(d, gfn_x(first), count, true);
-}
-
-int domain_promise(struct domain *d, gfn_t first, u64 count)
-{
-	return memory_populate(d, gfn_x(first), count, false);
-}
+int domain_populate(struct domain *d, gfn_t gfn, u64 n) { return memory_populate(d, gfn, n, true); }
+int domain_promise(struct domain *d, gfn_t gfn, u64 n) { return memory_populate(d, gfn, n, false); }
 
 int domain_claim(struct domain *d, u64 first, u64 count)
 {
@@ -397,13 +390,12 @@ static s64 memory_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 
 static s64 memory_info(struct domain *d, u64 gpa)
 {
-	struct parvus_memory_info m = { .size = sizeof(m), .version = 1 };
+	struct parvus_memory_info m = {
+		.size = sizeof(m), .version = 1, .frames = READ_ONCE(d->frames),
+		.touched = READ_ONCE(d->touched), .max_frames = d->max_frames,
+		.target_frames = d->target_frames, .vcpus_target = READ_ONCE(d->vcpus_target),
+	};
 
-	m.frames = READ_ONCE(d->frames);
-	m.touched = READ_ONCE(d->touched);
-	m.max_frames = d->max_frames;
-	m.target_frames = d->target_frames;
-	m.vcpus_target = READ_ONCE(d->vcpus_target);
 	/* the request last: a bad buffer loses none */
 	if (guest_write(d, gpa, &m, sizeof(m)))
 		return hv_error(PARVUS_EFAULT);

@@ -189,13 +189,11 @@ void free_frames(mfn_t mfn, unsigned int order)
 
 	BUG_ON(n >= frame_table_count || frame_table[n].type == FRAME_FREE);
 	HOLD(&ram.lock);
-	if (order == EXTENT_ORDER) {
+	if (order)
 		add_extent(n);
-		ram.free += EXTENT_FRAMES;
-	} else {
+	else
 		add_single(n);
-		ram.free++;
-	}
+	ram.free += 1ull << order;
 }
 
 /*
