@@ -3,59 +3,28 @@
 #include <core/hypercall.h>
 
 #define DEFINE(sym, val)	__asm__ volatile("\n->" #sym " %0" : : "i"(val))
-#define PCPU(member)		DEFINE(PCPU_##member, offsetof(struct pcpu, member))
-#define AREA(member)		DEFINE(AREA_##member, offsetof(struct parvus_vcpu_area, member))
-#define REGS(member)		DEFINE(REGS_##member, offsetof(struct regs, member))
+#define PCPU(member)		DEFINE(PCPU_##member, offsetof(struct pcpu, member));
+#define PCPU_MEMBERS(X) \
+	X(scratch) X(stack_top) X(frame) X(current) X(kernel_cr3) X(user_cr3) X(area) \
+	X(syscall_entry) X(kernel_gs_base) X(kernel_mode) X(exit_slow) X(has_fsgsbase) X(fast) \
+	X(exposed) X(work) X(n_crossings) X(n_syscalls) X(n_user_returns) X(n_kernel_returns) \
+	X(n_root_switches)
+#define AREA(member)		DEFINE(AREA_##member, offsetof(struct parvus_vcpu_area, member));
+#define AREA_MEMBERS(X)		X(irq_enabled) X(sp0) X(user_gs_base)
+#define REGS(member)		DEFINE(REGS_##member, offsetof(struct regs, member));
+#define REGS_MEMBERS(X) \
+	X(rdi) X(rsi) X(rdx) X(rcx) X(rax) X(r8) X(r9) X(r10) X(r11) X(rbx) X(rbp) \
+	X(r12) X(r13) X(r14) X(r15) X(rip) X(cs) X(rflags) X(rsp) X(ss)
 
 void asm_offsets(void);
 
 void asm_offsets(void)
 {
-	PCPU(scratch);
-	PCPU(stack_top);
-	PCPU(frame);
-	PCPU(current);
-	PCPU(kernel_cr3);
-	PCPU(user_cr3);
-	PCPU(area);
-	PCPU(syscall_entry);
-	PCPU(kernel_gs_base);
-	PCPU(kernel_mode);
-	PCPU(exit_slow);
-	PCPU(has_fsgsbase);
-	PCPU(fast);
-	PCPU(exposed);
-	PCPU(work);
-	PCPU(n_crossings);
-	PCPU(n_syscalls);
-	PCPU(n_user_returns);
-	PCPU(n_kernel_returns);
-	PCPU(n_root_switches);
-	AREA(irq_enabled);
-	AREA(sp0);
-	AREA(user_gs_base);
+	PCPU_MEMBERS(PCPU)
+	AREA_MEMBERS(AREA)
+	REGS_MEMBERS(REGS)
 	DEFINE(VCPU_hypercalls, offsetof(struct vcpu, stats.hypercalls));
 	DEFINE(HYPERCALL_SLOTS, HYPERCALL_SLOTS);
-	REGS(rdi);
-	REGS(rsi);
-	REGS(rdx);
-	REGS(rcx);
-	REGS(rax);
-	REGS(r8);
-	REGS(r9);
-	REGS(r10);
-	REGS(r11);
-	REGS(cs);
-	REGS(rflags);
-	REGS(rsp);
-	REGS(ss);
-	REGS(r15);
-	REGS(r14);
-	REGS(r13);
-	REGS(r12);
-	REGS(rbp);
-	REGS(rbx);
-	REGS(rip);
 	DEFINE(REGS_SIZE, sizeof(struct regs));
 	DEFINE(EXIT_PREFILL, EXIT_PREFILL);
 	DEFINE(HOLE_END, PARVUS_HOLE_END);
