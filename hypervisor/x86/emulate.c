@@ -10,8 +10,6 @@
 
 /* ---- CPUID ---- */
 
-static const char signature[] = "ParvusParvus";
-
 /*
  * Bits that are hidden from guests or shown to them, by their names in the manuals: Intel SDM
  * vol. 2, CPUID; AMD APM vol. 3, appendix E. A mask is named by register and leaf (X: 0x80000001).
@@ -57,84 +55,74 @@ static const char signature[] = "ParvusParvus";
  */
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 {
-	u32 a = 0, b = 0, c = 0, d = 0;
+	enum { A, B, C, D };
+	bool none = false;
 
-	if ((leaf & 0xffffff00) == 0x40000000) {
-		if (leaf == 0x40000000) {
-			a = 0x40000001;
-			memcpy(&b, signature, 4);
-			memcpy(&c, signature + 4, 4);
-			memcpy(&d, signature + 8, 4);
-		} else if (leaf == 0x40000001) {
-			a = PARVUS_ABI_VERSION;
-		}
-		goto out;
+	memset(out, 0, 4 * sizeof(out[0]));
+	if (leaf == 0x40000000) {
+		out[A] = 0x40000001;
+		memcpy(&out[B], "ParvusParvus", 12);
+	} else if (leaf == 0x40000001) {
+		out[A] = PARVUS_ABI_VERSION;
 	}
 	/* above the maximum the CPU answers with another leaf's data */
-	if (leaf > (leaf >> 31 ? cpu_features.max_ext_leaf : cpu_features.max_leaf))
-		goto out;
-	cpuid_count(leaf, sub, &a, &b, &c, &d);
+	if ((leaf & 0xffffff00) == 0x40000000 ||
+	    leaf > (leaf >> 31 ? cpu_features.max_ext_leaf : cpu_features.max_leaf))
+		return;
+	cpuid_count(leaf, sub, &out[A], &out[B], &out[C], &out[D]);
 	switch (leaf) {
 	case 0:
-		a = min(a, 0xdu);
+		out[A] = min(out[A], 0xdu);
 		break;
 	case 1:
-		b = (b & 0xff00) | 1u << 16 | v->id << 24;
-		c = (c & ~C1_HIDE) | 1u << 31;	/* there is a hypervisor */
+		out[B] = (out[B] & 0xff00) | 1u << 16 | v->id << 24;
+		out[C] = (out[C] & ~C1_HIDE) | 1u << 31;	/* there is a hypervisor */
 		if (!cpu_features.xsave)
-			c &= ~(1u << 26 | 1u << 27 | 1u << 28);	/* XSAVE, OSXSAVE, AVX */
-		d &= ~D1_HIDE;
+			out[C] &= ~(1u << 26 | 1u << 27 | 1u << 28);	/* XSAVE, OSXSAVE, AVX */
+		out[D] &= ~D1_HIDE;
 		break;
 	case 4:
-		a &= 0x3ff;		/* one thread, one core */
+		out[A] &= 0x3ff;	/* one thread, one core */
 		break;
 	case 5 ... 6:
 	case 9 ... 0xb:
 	case 0x8000000a:
 	case 0x8000001d ... 0x8000001f:
-		a = b = c = d = 0;
+		none = true;
 		break;
 	case 7:
-		if (sub) {
-			a = b = c = d = 0;
-			break;
-		}
-		a = 0;
-		b &= B7_KEEP;
-		c &= C7_KEEP;
-		d &= D7_KEEP;
+		none = sub;
+		out[A] = 0;
+		out[B] &= B7_KEEP;
+		out[C] &= C7_KEEP;
+		out[D] &= D7_KEEP;
 		break;
 	case 0xd:
-		if (!cpu_features.xsave) {
-			a = b = c = d = 0;
-		} else if (sub == 0) {
-			a = (u32)cpu_features.xcr0;
-			b = c = cpu_features.xsave_size;
-			d = 0;
+		none = !cpu_features.xsave || sub > 63 ||
+		       (sub > 1 && !(cpu_features.xcr0 >> sub & 1));
+		if (sub == 0) {
+			out[A] = (u32)cpu_features.xcr0;
+			out[B] = out[C] = cpu_features.xsave_size;
+			out[D] = 0;
 		} else if (sub == 1) {
-			a &= 3;		/* XSAVEOPT, XSAVEC; no XSAVES */
-			b = c = d = 0;
-		} else if (sub > 63 || !(cpu_features.xcr0 >> sub & 1)) {
-			a = b = c = d = 0;
+			out[A] &= 3;	/* XSAVEOPT, XSAVEC; no XSAVES */
+			out[B] = out[C] = out[D] = 0;
 		}
 		break;
 	case 0x80000001:
-		c &= ~CX_HIDE;
-		d &= ~DX_HIDE;
+		out[C] &= ~CX_HIDE;
+		out[D] &= ~DX_HIDE;
 		break;
 	case 0x80000007:
-		a = b = c = 0;
-		d &= 1u << 8;
+		out[A] = out[B] = out[C] = 0;
+		out[D] &= 1u << 8;
 		break;
 	case 0x80000008:
-		b = c = 0;
+		out[B] = out[C] = 0;
 		break;
 	}
-out:
-	out[0] = a;
-	out[1] = b;
-	out[2] = c;
-	out[3] = d;
+	if (none)
+		memset(out, 0, 4 * sizeof(out[0]));
 }
 
 /* ---- MSRs ---- */

@@ -166,9 +166,8 @@ static NOINLINE void double_fault(struct vcpu *v, struct regs *regs, u8 vector, 
 
 	if (!stack || !handler || !push_frame(regs, stack & ~15ull, user, cs, ss, true, 0)) {
 		stack = user ? READ_ONCE(v->area->sp0) : regs->rsp;
-		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, "
-			    "%s mode)", vector, stack, regs->rip,
-			    user ? "user" : "kernel");
+		domain_kill(d, "exception %u cannot be delivered: no stack at %lx (rip %lx, %s)",
+			    vector, stack, regs->rip, user ? "user mode" : "kernel mode");
 		return;
 	}
 	this_pcpu()->area->irq_enabled = 0;
@@ -189,8 +188,7 @@ static ALWAYS_INLINE void deliver(struct vcpu *v, struct regs *regs, u8 vector, 
 
 	if (!handler) {
 		domain_kill(d, "exception %u (error %x) in %s mode at rip %lx, no handler "
-			    "registered", vector, error, user ? "user" : "kernel",
-			    regs->rip);
+			    "registered", vector, error, user ? "user" : "kernel", regs->rip);
 		return;
 	}
 	stack = user ? READ_ONCE(p->area->sp0) : regs->rsp & ~15ull;
