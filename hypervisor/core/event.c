@@ -359,9 +359,13 @@ static int bind_read(struct domain *d, u64 gpa, struct parvus_event_bind *b, boo
 static s64 event_register(struct domain *d, u64 gpa)
 {
 	struct event_domain *ev = d->events;
-	struct parvus_event_page *page = guest_map(d, gpa, sizeof(*page), sizeof(*page));
+	struct parvus_event_page *page;
 	u32 w, bit;
 
+	/* guest_map() pins the page for good: of two callers at once both may lose theirs so */
+	if (READ_ONCE(ev->page) != &ev->none)
+		return hv_error(PARVUS_EBUSY);
+	page = guest_map(d, gpa, sizeof(*page), sizeof(*page));
 	if (!page)
 		return hv_error(PARVUS_EFAULT);
 	HOLD(&d->event_lock);

@@ -272,6 +272,20 @@ START_TEST(bind_fails)
 }
 END_TEST
 
+/* A page that is not taken is not pinned; one that cannot be taken leaves the way to another. */
+START_TEST(registered_once)
+{
+	struct domain *d = domain_new();
+	const struct frame_info *other = frame_info(gfn_entry_mfn(gfn_lookup(d, _gfn(3))));
+
+	BAD(op(d, PARVUS_EVENT_REGISTER, 16 * PAGE_SIZE), PARVUS_EFAULT);
+	OK(op(d, PARVUS_EVENT_REGISTER, PAGE_GPA));
+	BAD(op(d, PARVUS_EVENT_REGISTER, 3 * PAGE_SIZE), PARVUS_EBUSY);
+	ck_assert(!(other->word & FRAME_PINNED));
+	BAD(op(d, PARVUS_EVENT_REGISTER, 16 * PAGE_SIZE), PARVUS_EBUSY);
+}
+END_TEST
+
 START_TEST(two_domains)
 {
 	struct domain *a = domain_new(), *b = domain_new();
@@ -1230,6 +1244,7 @@ int main(void)
 	tcase_add_test(c, traced);
 	tcase_add_test(c, bad_arguments);
 	tcase_add_test(c, bind_fails);
+	tcase_add_test(c, registered_once);
 	tcase_add_test(c, two_domains);
 	tcase_add_test(c, oneself);
 	tcase_add_test(c, kept);
