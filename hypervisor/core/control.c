@@ -428,7 +428,8 @@ static int control_destroy(union control *c)
 		domain_put(d);
 		return hv_error(PARVUS_EINVAL);
 	}
-	domain_kill_other(d, "destroyed");
+	if (d->state != DOMAIN_BUILDING)
+		domain_kill_other(d, "destroyed");
 	/* under the lock, so that no call that builds or looks is half-way */
 	spin_lock(&d->control_lock);
 	if (d->state == DOMAIN_BUILDING || d->state == DOMAIN_SHUTDOWN)

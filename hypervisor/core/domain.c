@@ -205,7 +205,7 @@ int domain_start(struct domain *d, u64 entry, u64 root, u64 info)
 		return hv_error(PARVUS_EINVAL);
 	if (!gfn_is_writable_ram(gfn_touch(d, _gfn(root >> PAGE_SHIFT), true)))
 		return hv_error(PARVUS_EFAULT);
-	if (!sched_start(v))
+	if (READ_ONCE(d->ended) || !sched_start(v))
 		return hv_error(PARVUS_EBUSY);
 	vcpu_reset(v, entry, 0, root);
 	v->own->regs.rsi = info;
@@ -415,6 +415,15 @@ static void control_finish(void)
 		domain_destroy(d);
 }
 
+/* No vCPU is alive: a domain that is being built will not start. False: it has just started. */
+static bool kill_unborn(struct domain *d, const char *why)
+{
+	HOLD(&d->control_lock);
+	if (d->state == DOMAIN_BUILDING)
+		domain_kill(d, "%s", why);
+	return d->state != DOMAIN_RUNNING || READ_ONCE(d->ended);
+}
+
 /* It counts as a vCPU meanwhile, so that what takes the vCPUs apart comes after it. */
 void domain_kill_other(struct domain *d, const char *why)
 {
@@ -422,9 +431,9 @@ void domain_kill_other(struct domain *d, const char *why)
 
 	do {
 		n = READ_ONCE(d->alive_vcpus);
-		if (!n)
+		if (!n && kill_unborn(d, why))
 			return;
-	} while (!atomic_cmpxchg_u32(&d->alive_vcpus, n, n + 1));
+	} while (!n || !atomic_cmpxchg_u32(&d->alive_vcpus, n, n + 1));
 	domain_kill(d, "%s", why);
 	domain_vcpu_gone(d);
 }

@@ -668,6 +668,31 @@ START_TEST(killed_by_another)
 }
 END_TEST
 
+/* One that is being built has no vCPU that could leave: it ends, too, and does not start. */
+START_TEST(killed_while_built)
+{
+	struct domain *zero = native_domain("0", FRAMES, 512, 1),
+		      *d = native_domain("d", 512, 512, 2);
+
+	domain_set_control(zero);
+	runs(zero);
+	ck_assert_int_eq(domain_populate(d, _gfn(0), 512), 0);
+	ck_assert_uint_eq(d->state, DOMAIN_BUILDING);
+	domain_kill_other(d, "its memory is lost");
+	ck_assert_uint_eq(d->ended, 2);
+	ck_assert_uint_eq(d->state, DOMAIN_BUILDING);
+	ck_assert_str_eq(d->own->kill_reason, "its memory is lost");
+	ck_assert_int_eq(domain_start(d, 0x1000, 0x2000, 0), -PARVUS_EBUSY);
+	ck_assert_uint_eq(d->state, DOMAIN_BUILDING);
+	domain_kill_other(d, "again");
+	ck_assert_str_eq(d->own->kill_reason, "its memory is lost");
+	domain_destroy(d);
+	domain_shutdown(zero, PARVUS_SHUTDOWN_POWEROFF, 0);
+	domain_vcpu_gone(zero);
+	gone();
+}
+END_TEST
+
 /*
  * A vCPU makes a mistake when its domain has ended already, by a sibling, whose kick has not come:
  * it must not go back to the guest with what was refused in its registers (rule 65).
@@ -745,6 +770,7 @@ int main(void)
 	tcase_add_test(c, machine_addresses);
 	tcase_add_test(c, kept_for_domain_0);
 	tcase_add_test(c, killed_by_another);
+	tcase_add_test(c, killed_while_built);
 	tcase_add_test(c, killed_twice);
 	tcase_add_test(c, control_not_built);
 	suite_add_tcase(s, c);
