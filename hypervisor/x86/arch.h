@@ -46,7 +46,7 @@ struct pcpu {
 	u64 retry_rip, retry_crossing;
 	u32 retries;
 	u64 refused;		/* error code of the last guest-bound IRET that faulted */
-	u64 check_addr;		/* of a frame that a machine check named, + 1; mcheck.c's */
+	u64 check_addr[8];	/* of frames that machine checks named, + 1; mcheck.c's */
 
 	/* what other CPUs may look at, whatever runs there */
 	u32 apic_id __attribute__((aligned(4096)));

@@ -4,8 +4,8 @@
  * lost: the domain that owns it ends, with the reason; the others go on. What hits the hypervisor
  * itself, or names nobody, or has destroyed the processor's state, is a panic with a record.
  *
- * One that arrives in ring 0 may hold any lock, so it only notes the address there, and the way
- * out (exit_work) ends the domain. One from a guest comes on the CPU's ordinary stack.
+ * One that arrives in ring 0 may hold any lock, so it only notes the addresses there, and the way
+ * out (exit_work) ends the domains. One from a guest comes on the CPU's ordinary stack.
  */
 #include <x86/pv.h>
 #include <core/log.h>
@@ -39,12 +39,12 @@ void mcheck_init(void)
 	}
 }
 
-/* Read the banks and clear them; no lock. The lost frame's address + 1; 0: none is told. */
-static u64 banks_read(const struct regs *regs, bool *resumable)
+/* Note the lost frames, + 1, and clear the banks; no lock. Can what was interrupted go on? */
+static bool banks_read(struct pcpu *p, const struct regs *regs)
 {
-	u64 status, lost = 0, banks = cpu_features.mca ? rdmsr(MSR_MCG_CAP) & 0xff : 0;
+	u64 status, banks = cpu_features.mca ? rdmsr(MSR_MCG_CAP) & 0xff : 0;
+	bool resumable = cpu_features.mca && (rdmsr(MSR_MCG_STATUS) & MCG_RIPV);
 
-	*resumable = cpu_features.mca && (rdmsr(MSR_MCG_STATUS) & MCG_RIPV);
 	for (u32 n = 0; n < banks; n++) {
 		status = rdmsr(MSR_MC_STATUS(n));
 		if (!(status & MC_VALID))
@@ -52,13 +52,20 @@ static u64 banks_read(const struct regs *regs, bool *resumable)
 		if ((status & MC_CORRUPT) ||
 		    ((status & MC_UNCORRECTED) && !(status & MC_ADDR_VALID)))
 			panic_regs(regs, "machine check in bank %u, status %lx", n, status);
-		if (status & MC_UNCORRECTED)
-			lost = rdmsr(MSR_MC_ADDR(n)) + 1;
+		if (status & MC_UNCORRECTED) {
+			u32 i;
+
+			for (i = 0; i < ARRAY_SIZE(p->check_addr) && p->check_addr[i]; i++)
+				;
+			if (i == ARRAY_SIZE(p->check_addr))
+				panic_regs(regs, "machine check: too many at once");
+			p->check_addr[i] = rdmsr(MSR_MC_ADDR(n)) + 1;
+		}
 		wrmsr(MSR_MC_STATUS(n), 0);
 	}
 	if (cpu_features.mca)
 		wrmsr(MSR_MCG_STATUS, 0);
-	return lost;
+	return resumable;
 }
 
 /* End the domain whose frame it is. */
@@ -80,38 +87,39 @@ static void frame_lost(u64 pa)
 	domain_put(d);
 }
 
+/* One more may come meanwhile, and take any place that is free. */
+static void frames_lost(struct pcpu *p)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(p->check_addr); i++)
+		if (READ_ONCE(p->check_addr[i]))
+			frame_lost(atomic_xchg_u64(&p->check_addr[i], 0) - 1);
+}
+
 void mcheck_from_guest(struct vcpu *v, struct regs *regs)
 {
-	bool resumable;
-	u64 lost = banks_read(regs, &resumable);
+	struct pcpu *p = this_pcpu();
+	bool resumable = banks_read(p, regs);
 
-	if (lost)
-		frame_lost(lost - 1);
+	frames_lost(p);
 	if (!resumable)
 		domain_kill(v->domain, "machine check at rip %lx", regs->rip);
 }
 
 void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs)
 {
-	bool resumable;
-	u64 lost = banks_read(regs, &resumable);
-
-	if (!resumable)
+	if (!banks_read(p, regs))
 		panic_regs(regs, "machine check in the hypervisor");
-	if (!lost)
-		return;
-	p->check_addr = lost;
 	cpu_work_add(&p->common, WORK_ARCH);
 }
 
 void arch_work(void)
 {
 	struct pcpu *p = this_pcpu();
-	u64 lost = p->check_addr;
 
-	p->check_addr = 0;
-	if (lost)
-		frame_lost(lost - 1);
+	if (p->check_addr[0])	/* it is taken before the others */
+		frames_lost(p);
 	if (p->console_due) {
 		p->console_due = false;
 		console_input();

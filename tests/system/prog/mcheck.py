@@ -34,6 +34,19 @@ def domain_ends(cpus):
             raise Failure("more ended than those:\n" + m.log())
 
 
+def several_at_once():
+    """Two banks of one machine check, and the CPU is in ring 0: neither loss is forgotten."""
+    with boot(1) as m:
+        frames = [frame_of(m, n) for n in (1, 2)]
+        m.monitor("stop")
+        for bank, frame in enumerate(frames):
+            m.monitor(f"mce 0 {bank + 1} {LOST:#x} {RIPV} {frame:#x} 0")
+        m.monitor("cont")
+        for n, name in ((1, "sleeper"), (2, "other")):
+            m.wait_log(f"end domain={n} name={name} reason=killed .*machine check: its memory")
+        m.wait_log("end domain=3 name=canary reason=poweroff status=0")
+
+
 def machine_ends(status, mcg, address, what):
     with boot(1) as m:
         frame_of(m, 0)
@@ -45,6 +58,7 @@ def machine_ends(status, mcg, address, what):
 try:
     domain_ends(1)
     domain_ends(2)
+    several_at_once()
     machine_ends(LOST | CORRUPT, RIPV, 0x3000000, "machine check in bank 1")
     machine_ends(LOST, RIPV, 0x140000, "lost the hypervisor's memory at 140000")
 except Failure as e:
