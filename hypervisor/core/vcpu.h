@@ -70,6 +70,7 @@ struct vcpu_own {
 	u16 ds, es, fs, gs;	/* selectors while not running */
 	u64 xcr0;
 	u64 tsc_aux;
+	u64 cpuid_faults;	/* its programs are to have a #GP at CPUID */
 	struct vcpu_shadow shadow;
 } __attribute__((aligned(64)));
 BUILD_ASSERT(sizeof(struct vcpu_own) <= PAGE_SIZE);

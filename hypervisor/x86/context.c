@@ -13,7 +13,7 @@ static void context_reset(struct vcpu *v)
 	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
 	v->own->xcr0 = cpu_features.xcr0;
 	v->own->tsc_aux = 0;
-	v->own->guest_cr4 = 0;
+	v->own->guest_cr4 = v->own->cpuid_faults = 0;
 	memset(v->own->dr, 0, sizeof(v->own->dr));
 	v->own->dr[6] = 0xffff0ff0;
 	v->own->dr[7] = 0x400;

@@ -73,6 +73,19 @@ void cr4_load(u64 tsd)
 		  (f->fsgsbase ? CR4_FSGSBASE : 0) | (f->xsave ? CR4_OSXSAVE : 0) | tsd);
 }
 
+/* With the IDT loaded: a CPU, or a host, without the register says #GP. */
+void cpuid_faults_init(void)
+{
+	u32 a, b, c, d, info = 0;
+
+	cpuid_count(0, 0, &a, &b, &c, &d);
+	__asm__ volatile("1: rdmsr\n2: .pushsection .ex_table, \"a\"\n.quad 1b, 2b\n.popsection"
+			 : "+a"(info) : "c"(MSR_PLATFORM_INFO) : "edx");
+	cpu_features.cpuid_faults = cpuid_may_fault(b, info);
+	if (cpu_features.cpuid_faults)
+		wrmsr(MSR_MISC_FEATURES, 1);
+}
+
 void cpu_init(void)
 {
 	u32 a, c, d;

@@ -13,7 +13,7 @@ enum {
 	MSR_EFER = 0xc0000080, MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082,
 	MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084,
 	MSR_FS_BASE = 0xc0000100, MSR_GS_BASE = 0xc0000101, MSR_KERNEL_GS_BASE = 0xc0000102,
-	MSR_TSC_AUX = 0xc0000103,
+	MSR_TSC_AUX = 0xc0000103, MSR_PLATFORM_INFO = 0xce, MSR_MISC_FEATURES = 0x140,
 };
 enum {
 	CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
@@ -26,6 +26,7 @@ extern struct cpu_features {
 	bool tsc_deadline;
 	bool mca;		/* machine-check banks */
 	bool fpu_leak;		/* see fpu_pointers_leak() */
+	bool cpuid_faults;	/* in user mode: see cpuid_may_fault() */
 	bool ibrs_all, auto_ibrs;	/* indirect branches are safe in ring 0 (measures.h) */
 	u32 threads_off;	/* bits of an APIC id: CPUs with one are not started (smt=off) */
 	u64 measures;		/* what is done about CPUs that leak: PARVUS_MEASURE_STATE() */
@@ -117,9 +118,13 @@ static inline bool fpu_pointers_leak(u32 b, u32 c, u32 d, u32 ebx80000008)
 	return (amd || hygon) && !(ebx80000008 & 4);
 }
 
+/* Intel's "Genu", ebx of leaf 0, and MSR_PLATFORM_INFO: SDM vol. 4, table 2-2, CEH. */
+static inline bool cpuid_may_fault(u32 b, u32 info) { return b == 0x756e6547 && info >> 31; }
+
 /* cpu.c: find out (boot CPU), and program control registers (every CPU). */
 void cpu_detect(void);
 void cpu_init(void);
+void cpuid_faults_init(void);
 void cr4_load(u64 tsd);	/* what every guest runs with, and TSD of this one */
 
 /* time.c: the TSC's rate */

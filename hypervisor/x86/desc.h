@@ -26,6 +26,7 @@
 #define VSEL_KERNEL_SS		0x18
 
 #define RFLAGS_FIXED		0x2
+#define RFLAGS_TF		0x100
 #define RFLAGS_IF		0x200
 #define RFLAGS_RF		0x10000
 /*

@@ -151,6 +151,10 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 			return hv_error(PARVUS_EINVAL);
 		*value = v->own->tsc_aux;
 		return 0;
+	case MSR_PLATFORM_INFO:
+	case MSR_MISC_FEATURES:
+		*value = msr == MSR_PLATFORM_INFO ? 1u << 31 : v->own->cpuid_faults;
+		return cpu_features.cpuid_faults ? 0 : hv_error(PARVUS_EINVAL);
 	case 0x10:		/* TSC */
 		*value = rdtsc();
 		return 0;
@@ -197,6 +201,11 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 			return hv_error(PARVUS_EINVAL);
 		v->own->tsc_aux = value;
 		wrmsr(MSR_TSC_AUX, value);
+		return 0;
+	case MSR_MISC_FEATURES:
+		if (!cpu_features.cpuid_faults || value > 1)
+			break;
+		v->own->cpuid_faults = value;
 		return 0;
 	/* entry points are registered by callbacks_set; these have no effect */
 	case MSR_EFER:
@@ -319,14 +328,6 @@ static void no_port(struct regs *r, const struct insn *i)
 		r->rcx = 0;
 }
 
-/* STI holds interrupts off for one instruction: a HLT behind it is done in one with it. */
-static void halt_after_sti(struct vcpu *v, struct insn *i)
-{
-	i->length++;
-	if (!vcpu_has_pending(v) && sched_block(v))
-		pcpu_add_work(this_pcpu(), WORK_RESCHED);
-}
-
 static void halt(struct vcpu *v, const struct regs *r)
 {
 	if (!v->area->irq_enabled)
@@ -343,23 +344,16 @@ static unsigned int debug_register(const struct insn *i)
 	return i->special == 4 || i->special == 5 ? i->special + 2u : i->special;
 }
 
-/* SMSW, SLDT, STR: PE MP ET NE of CR0; no LDT, no task. */
-static bool store_word(struct vcpu *v, struct regs *r, const struct insn *i)
+/* SMSW: PE MP ET NE of CR0. SLDT, STR: none. SGDT, SIDT, which have no register: limit, base 0. */
+static bool store(struct vcpu *v, struct regs *r, const struct insn *i)
 {
-	u64 value = i->op == INSN_SMSW ? 0x33 : 0;
+	u64 value[2] = { i->op == INSN_SMSW ? 0x33 : 0 };
 
 	if (i->memory)
-		return guest_va_write(v, operand_address(r, i), &value, 2);
-	*reg(r, i->reg) = value;
+		return guest_va_write(v, operand_address(r, i), value,
+				      i->op >= INSN_SGDT ? 10 : 2);
+	*reg(r, i->reg) = value[0];
 	return true;
-}
-
-/* SGDT, SIDT: limit and base 0. */
-static bool store_no_table(struct vcpu *v, struct regs *r, const struct insn *i)
-{
-	static const u8 no_table[10];
-
-	return guest_va_write(v, operand_address(r, i), no_table, sizeof(no_table));
 }
 
 static void flush_page(struct vcpu *v, u64 va)
@@ -442,9 +436,9 @@ bool emulate(struct vcpu *v, struct regs *r)
 	struct insn i;
 	u64 value;
 
-	if (!len)
-		return false;
 	insn_decode(bytes, len, &i);
+	if (!this_pcpu()->kernel_mode && (i.op != INSN_CPUID || v->own->cpuid_faults))
+		return false;
 	switch (i.op) {
 	case INSN_NONE:
 		return false;
@@ -455,9 +449,11 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_STI:
 		vif_set(v, true);
-		if (len > i.length && bytes[i.length] == 0xf4)
-			halt_after_sti(v, &i);
-		break;
+		/* it holds interrupts off for one instruction: HLT is done in one with it */
+		if (len <= i.length || bytes[i.length] != 0xf4)
+			break;
+		i.length++;
+		/* fall through */
 	case INSN_HLT:
 		halt(v, r);
 		break;
@@ -483,12 +479,8 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_CLTS ... INSN_LTR:	/* tables are the hypervisor's; registered by hypercall */
 		break;
-	case INSN_SMSW ... INSN_STR:
-		if (!store_word(v, r, &i))
-			return false;
-		break;
-	case INSN_SGDT ... INSN_SIDT:
-		if (!store_no_table(v, r, &i))
+	case INSN_SMSW ... INSN_SIDT:
+		if (!store(v, r, &i))
 			return false;
 		break;
 	case INSN_INVLPG:
@@ -529,5 +521,9 @@ bool emulate(struct vcpu *v, struct regs *r)
 	v->stats.emulations++;
 	r->rip += i.length;
 	r->rflags &= ~(u64)RFLAGS_RF;
+	if (r->rflags & RFLAGS_TF) {
+		v->own->dr[6] |= 1u << 14;	/* BS: a step, as the CPU's own */
+		guest_exception(v, r, 1, 0);
+	}
 	return true;
 }

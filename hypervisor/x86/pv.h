@@ -62,7 +62,7 @@ void mcheck_init(void);
 void mcheck_from_guest(struct vcpu *v, struct regs *regs);
 void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs);
 
-/* emulate.c: the instruction at regs->rip in guest kernel mode. False: inject the fault. */
+/* emulate.c: the instruction at rip in guest kernel mode; CPUID in any. False: inject the fault. */
 bool emulate(struct vcpu *v, struct regs *regs);
 /* What msr_read, msr_write and cpuid show; 0 or a negative errno. */
 int guest_msr_read(struct vcpu *v, u32 msr, u64 *value);

@@ -129,7 +129,7 @@ void trap_from_guest(struct regs *regs, u64 va)
 				guest_exception(v, regs, n, 0);
 				return;
 			}
-		} else if (p->kernel_mode && emulate(v, regs)) {
+		} else if ((p->kernel_mode || cpu_features.cpuid_faults) && emulate(v, regs)) {
 			return;
 		}
 		break;

@@ -2,8 +2,16 @@
 /* Raw privileged instructions of the guest kernel do what they mean. */
 #include "lib/guest.h"
 
-static volatile u64 hits;
-static void handler(struct frame *f) { (void)f; hits++; }
+static volatile u64 hits, stepped_to;
+extern char behind_wbinvd[];
+static void handler(struct frame *f)
+{
+	hits++;
+	if (f->vector == 1) {
+		stepped_to = f->rip;
+		f->rflags &= ~0x100ull;
+	}
+}
 static void bad_msr(void *arg)
 {
 	(void)arg;
@@ -74,6 +82,12 @@ void test(void)
 	EXPECT_EQ(fault.vector, 13);
 	EXPECT(catch_fault(bad_cr4, 0));
 	EXPECT(catch_fault(bad_cr0, 0));
+	/* a step over one that is emulated ends right behind it */
+	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq; wbinvd; behind_wbinvd: nop; nop"
+			 : : : "memory", "cc");
+	EXPECT_EQ(stepped_to, behind_wbinvd);
+	EXPECT_EQ(parvus_debugreg_get(6), 0);
+	EXPECT_EQ(area.ret[0] & 0x4000, 0x4000);
 	/* with the selectors of user mode it does not trap: this is kernel mode as before */
 	EXPECT_EQ(iretq(PARVUS_KERNEL_CS, PARVUS_KERNEL_SS), 1);
 	EXPECT_EQ(area.irq_enabled, 1);

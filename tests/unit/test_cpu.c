@@ -26,6 +26,17 @@ START_TEST(fpu_pointers)
 }
 END_TEST
 
+/* Where CPUID of programs can be made to fault; the bit is another one elsewhere. */
+START_TEST(cpuid_faulting)
+{
+	ck_assert(cpuid_may_fault(0x756e6547, 1u << 31));
+	ck_assert(cpuid_may_fault(0x756e6547, 0xdf3f1018));
+	ck_assert(!cpuid_may_fault(0x756e6547, 0));	/* as where there is no such register */
+	ck_assert(!cpuid_may_fault(0x756e6547, ~(1u << 31)));
+	ck_assert(!cpuid_may_fault(0x68747541, ~0u));	/* "Auth" */
+}
+END_TEST
+
 /* Each measure, by what a CPU says of itself (x86/measures.h). */
 START_TEST(measures)
 {
@@ -75,6 +86,7 @@ int main(void)
 	TCase *c = tcase_create("cpu");
 
 	tcase_add_test(c, fpu_pointers);
+	tcase_add_test(c, cpuid_faulting);
 	tcase_add_test(c, measures);
 	suite_add_tcase(s, c);
 	return native_main(s);
