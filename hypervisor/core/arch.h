@@ -61,8 +61,8 @@ static inline mfn_t arch_frame_of(const void *p);
  * before. Memory of others can be touched without, at the price of a fault, and is then seen until
  * the way out. With any lock held. Guest addresses are not seen in between.
  */
-bool arch_full_begin(void);
-void arch_full_end(bool was);
+u64 arch_full_begin(void);	/* what to give to arch_full_end() */
+void arch_full_end(u64 root);
 void arch_full_stay(void);	/* until the way out, which a change of vCPU makes needless */
 /* What is seen while vCPUs of @d run; 0 or -PARVUS_ENOMEM. It is freed when none runs any more. */
 int arch_view_init(struct domain *d);

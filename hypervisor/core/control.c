@@ -540,7 +540,7 @@ static int control_on_domain(u64 op, union control *c)
 s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	union control c;
-	bool full;
+	u64 root;
 	u32 size;
 	int ret;
 
@@ -554,9 +554,9 @@ s64 hc_control_op(struct vcpu *v, u64 op, u64 gpa)
 		return hv_error(PARVUS_EFAULT);
 	if (c.head.size != size || c.head.version != 1)
 		return hv_error(PARVUS_EINVAL);
-	full = arch_full_begin();
+	root = arch_full_begin();
 	ret = ops[op].plain ? ops[op].plain(&c) : control_on_domain(op, &c);
-	arch_full_end(full);
+	arch_full_end(root);
 	if (ops[op].flags & OUT && (ret >= 0 || op == PARVUS_CONTROL_COPY) &&
 	    guest_write(v->domain, gpa, &c, size))
 		return hv_error(PARVUS_EFAULT);

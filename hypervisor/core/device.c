@@ -266,7 +266,7 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 {
 	struct domain *d = v->domain;
 	struct parvus_device r;
-	bool full;
+	u64 root;
 	s64 ret;
 
 	if (op > PARVUS_DEVICE_CONFIGURE)
@@ -279,7 +279,7 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 	if (r.size != sizeof(r) || r.version != 1 || r.reserved[0] || r.reserved[1] ||
 	    (r.flags && op != PARVUS_DEVICE_SET))
 		return hv_error(PARVUS_EINVAL);
-	full = arch_full_begin();	/* the registry is everybody's */
+	root = arch_full_begin();	/* the registry is everybody's */
 	if (op == PARVUS_DEVICE_CREATE) {
 		ret = device_op_create(d, gpa, &r);
 	} else {
@@ -287,7 +287,7 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 		ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) :
 						    device_op_on(d, op, gpa, &r);
 	}
-	arch_full_end(full);
+	arch_full_end(root);
 	return ret;
 }
 

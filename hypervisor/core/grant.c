@@ -628,7 +628,7 @@ static s64 grant_each(struct domain *d, u64 op, u64 gpa, u64 count)
 s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 {
 	struct domain *d = v->domain;
-	bool full;
+	u64 root;
 	s64 ret;
 
 	if (op > PARVUS_GRANT_COPY)
@@ -639,9 +639,9 @@ s64 hc_grant_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 	op &= index_mask(op, ARRAY_SIZE(layout));
 	if (op == PARVUS_GRANT_OFFER || op == PARVUS_GRANT_REVOKE)
 		return grant_each(d, op, gpa, count);
-	full = arch_full_begin();	/* the owner's offers, and frames of both */
+	root = arch_full_begin();	/* the owner's offers, and frames of both */
 	ret = op == PARVUS_GRANT_UNMAP ? grant_unmap(v, gpa, count) : grant_each(d, op, gpa, count);
-	arch_full_end(full);
+	arch_full_end(root);
 	return ret;
 }
 

@@ -248,16 +248,16 @@ static void *hv_new(struct domain *d, size_t bytes, u16 owner)
 {
 	u64 frames = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT, i;
 	mfn_t mfn;
-	bool full;
+	u64 root;
 
 	if (!frames || frames > EXTENT_FRAMES || hv_take(d, frames, &mfn))
 		return NULL;
-	full = arch_full_begin();	/* in no view yet */
+	root = arch_full_begin();	/* in no view yet */
 	if (frames > HV_PIECE)	/* of a domain that is made: no lock is held */
 		frames_clear(mfn, frames);
 	else
 		memset(frame_map(mfn), 0, frames << PAGE_SHIFT);
-	arch_full_end(full);
+	arch_full_end(root);
 	for (i = 0; i < frames; i++)
 		frame_table[mfn_x(mfn) + i].owner = owner;
 	return frame_map(mfn);
@@ -291,19 +291,19 @@ static void **public_take(void)
 /* An extent is public whole: one entry of a view shows it, and with it what is not given yet. */
 static bool public_more(void)
 {
-	bool full;
+	u64 root;
 	mfn_t mfn;
 
 	if (free_take_any(NULL, EXTENT_ORDER, &mfn))
 		return false;
-	full = arch_full_begin();
+	root = arch_full_begin();
 	frames_clear(mfn, EXTENT_FRAMES);
 	for (u64 i = EXTENT_FRAMES; i-- > 0;) {
 		frame_table[mfn_x(mfn) + i].owner = OWNER_PUBLIC;
 		frame_table[mfn_x(mfn) + i].flags = FRAME_WHOLE;
 		public_put(_mfn(mfn_x(mfn) + i));
 	}
-	arch_full_end(full);
+	arch_full_end(root);
 	return true;
 }
 

@@ -39,17 +39,18 @@ void view_root_is(struct pcpu *p, u64 root)
 	write_cr3(root);
 }
 
-bool arch_full_begin(void)
+u64 arch_full_begin(void)
 {
-	if (!public_top || this_pcpu()->full)
-		return true;
-	arch_roots_leave();
-	return false;
+	u64 root = public_top && !this_pcpu()->full ? read_cr3() : 0;
+
+	if (root)
+		arch_roots_leave();
+	return root;
 }
 
 void arch_full_stay(void)
 {
-	if (!arch_full_begin())
+	if (arch_full_begin())
 		pcpu_add_work(this_pcpu(), WORK_ARCH);	/* view_settle() */
 }
 
@@ -59,10 +60,10 @@ void view_restore(struct pcpu *p)
 		view_root_is(p, p->kernel_mode ? p->kernel_cr3 : p->user_cr3);
 }
 
-void arch_full_end(bool was)
+void arch_full_end(u64 root)
 {
-	if (!was)
-		view_restore(this_pcpu());
+	if (root)
+		view_root_is(this_pcpu(), root);
 }
 
 /* ---- what may be seen ---- */
@@ -212,30 +213,30 @@ static void table_free(u64 *t, unsigned int levels)
 void arch_view_free(struct domain *d)
 {
 	struct domain_view *v = &d->view;
-	bool full = arch_full_begin();
+	u64 root = arch_full_begin();
 
 	while (v->count)
 		hv_free(v->spare[--v->count], PAGE_SIZE);
 	if (v->top)
 		table_free(v->top, 2);
 	v->top = NULL;
-	arch_full_end(full);
+	arch_full_end(root);
 }
 
 /*
  * A large entry goes whole: the rest of it comes back by faults. leaf_of() knows by the gfn
- * entry that the frame is not to come back.
+ * entry that the frame is not to come back; and who looked at that entry before it was cleared has
+ * shown the frame by now, for both happens under the lock.
  */
 bool arch_view_drop(struct domain *d, mfn_t mfn)
 {
 	struct frame_info *f = frame_info(mfn), *first = frame_info(_mfn(mfn_x(mfn) & ~511ull));
-	u64 n = mfn_x(mfn), *l2, *e;
-	bool full;
+	u64 n = mfn_x(mfn), *l2, *e, root;
 
-	if (!((READ_ONCE(f->flags) | READ_ONCE(first->flags)) & FRAME_SHOWN) || !d->view.top)
+	HOLD(&d->view.lock);
+	if (!((f->flags | first->flags) & FRAME_SHOWN) || !d->view.top)
 		return false;
-	full = arch_full_begin();
-	spin_lock(&d->view.lock);
+	root = arch_full_begin();
 	e = &d->view.top[n >> 18];
 	if (*e & HV_P && !(*e & VIEW_SHARED)) {
 		l2 = phys_to_virt(*e & ADDR);
@@ -248,8 +249,7 @@ bool arch_view_drop(struct domain *d, mfn_t mfn)
 			f->flags &= (u8)~FRAME_SHOWN;
 		}
 	}
-	spin_unlock(&d->view.lock);
-	arch_full_end(full);
+	arch_full_end(root);
 	return true;
 }
 
@@ -259,12 +259,11 @@ struct parvus_vcpu_area *arch_area(const struct vcpu *v)
 {
 	struct pcpu *p = this_pcpu();
 	u64 va = cpu_area(p->cpu) + CPU_AREA_VCPU, pa = virt_to_phys(v->area);
-	bool full = p->full || arch_full_begin();
+	u64 root = arch_full_begin();
 
 	*p->area_entry = (*p->area_entry & HV_NX) | HV_P | HV_W | (pa & PAGE_MASK);
 	invlpg(va);
-	if (!full)
-		arch_full_end(full);
+	arch_full_end(root);
 	return (void *)(va + (pa & ~PAGE_MASK));
 }
 

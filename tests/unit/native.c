@@ -286,8 +286,8 @@ u64 native_resched(u64 mask)
 }
 
 /* Every frame is mapped always. */
-bool arch_full_begin(void) { return true; }
-void arch_full_end(bool was) { (void)was; }
+u64 arch_full_begin(void) { return 0; }
+void arch_full_end(u64 root) { (void)root; }
 void arch_full_stay(void) {}
 int arch_view_init(struct domain *d) { (void)d; return 0; }
 void arch_view_free(struct domain *d) { (void)d; }
