@@ -24,6 +24,7 @@ struct pcpu {
 	u64 kernel_gs_base;	/* of current */
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
 	u8 exit_slow;		/* EXIT_* */
+	bool stack_old;		/* below struct regs is what another domain left (entry.S) */
 	bool full;		/* hv_root is loaded, with all memory in it (view.c) */
 	/* counters bumped by entry.S for current; folded into its stats in C */
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;

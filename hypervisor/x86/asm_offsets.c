@@ -8,7 +8,7 @@
 	X(scratch) X(stack_top) X(frame) X(current) X(kernel_cr3) X(user_cr3) X(area) \
 	X(syscall_entry) X(kernel_gs_base) X(kernel_mode) X(exit_slow) X(has_fsgsbase) X(fast) \
 	X(exposed) X(work) X(n_crossings) X(n_syscalls) X(n_user_returns) X(n_kernel_returns) \
-	X(n_root_switches)
+	X(n_root_switches) X(stack_old)
 #define AREA(member)		DEFINE(AREA_##member, offsetof(struct parvus_vcpu_area, member));
 #define AREA_MEMBERS(X)		X(irq_enabled) X(sp0) X(user_gs_base)
 #define REGS(member)		DEFINE(REGS_##member, offsetof(struct regs, member));

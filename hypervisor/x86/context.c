@@ -166,15 +166,39 @@ static void selectors_load(struct pcpu *p, const struct vcpu *v)
 	wrmsr(MSR_GS_BASE, (u64)p);	/* the selector load changed it */
 }
 
+/*
+ * The stacks of this CPU forget the last domain (rule 84). A page says by its dirty bit that it was
+ * used since. The one that this runs on is cleared on the way out, when it holds struct regs alone
+ * (exit_with_work). hv_root is loaded, in which these entries are.
+ */
+static void stacks_clear(struct pcpu *p)
+{
+	u64 *entry = p->area_entry - CPU_AREA_VCPU / PAGE_SIZE, area = cpu_area(p->cpu), at;
+	u64 in_use = (u64)__builtin_frame_address(0) - 256 - area;	/* with what is called */
+
+	for (at = CPU_AREA_STACK; at < CPU_AREA_DESC; at += PAGE_SIZE) {
+		if (!(entry[at / PAGE_SIZE] & HV_D) ||
+		    (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use))
+			continue;
+		memset((void *)(area + at), 0, PAGE_SIZE);
+		entry[at / PAGE_SIZE] &= ~HV_D;
+		invlpg(area + at);
+	}
+	memset(p->scratch, 0, sizeof(p->scratch));
+	p->stack_old = true;
+}
+
 void arch_context_load(struct vcpu *v, struct regs *regs)
 {
 	struct pcpu *p = this_pcpu();
 	struct vcpu_own *o = v->own;
 
-	/* what one domain taught the CPU about branches is not the next one's */
-	if (cpu_features.ibpb && p->last_serial != v->domain->serial) {
-		wrmsr(MSR_PRED_CMD, 1);
+	/* what one domain taught the CPU about branches, and left on it, is not the next one's */
+	if (p->last_serial != v->domain->serial) {
 		p->last_serial = v->domain->serial;
+		if (cpu_features.ibpb)
+			wrmsr(MSR_PRED_CMD, 1);
+		stacks_clear(p);
 	}
 	*regs = o->regs;
 	p->syscall_entry = v->domain->own->syscall_entry;

@@ -7,7 +7,8 @@
  * stacks the CPU is found by rsp alone, for GS may be the guest's (rules 32 and 63):
  *
  *	0x0000	guard
- *	0x1000	the stack of C, 16 KiB; struct regs at its top
+ *	0x1000	the stack of C, 14 KiB; struct regs at its top, at 0x4800: what is cleared of its last
+ *		page at each change of domain is short, and few calls go deeper (context.c)
  *	0x5000	guard
  *	0x6000	stack of IST slot 1, then a guard; slots 2, 3, 4 likewise
  *	0xe000	GDT, TSS
@@ -23,7 +24,7 @@
 #define CPU_AREA_SIZE		0x200000
 #define CPU_AREA_BIT		39		/* of an address: set here, not in boot's stack */
 #define CPU_AREA_STACK		0x1000
-#define CPU_AREA_STACK_TOP	0x5000
+#define CPU_AREA_STACK_TOP	0x4800
 #define CPU_AREA_IST(slot)	(0x4000 + 0x2000 * (slot))	/* slots count from 1 */
 #define CPU_AREA_DESC		0xe000
 #define CPU_AREA_PCPU		0xf000

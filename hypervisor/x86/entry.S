@@ -182,6 +182,20 @@ exit_with_work:
 	movb	$0, %gs:PCPU_exposed
 	mov	%rsp, %rdi
 	call	pcpu_work
+	cmpb	$0, %gs:PCPU_stack_old
+	je	exit_to_guest
+	/* another domain's turn: what the last one left below, and in registers that C keeps, goes */
+	movb	$0, %gs:PCPU_stack_old
+	mov	%rsp, %rdi
+	and	$-4096, %rdi
+	mov	%rsp, %rcx
+	sub	%rdi, %rcx
+	shr	$3, %ecx
+	xor	%eax, %eax
+	rep stosq
+	.irp	r, ebx, ebp, r12d, r13d, r14d, r15d
+	xor	%\r, %\r
+	.endr
 	jmp	exit_to_guest
 
 /*

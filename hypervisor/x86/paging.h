@@ -25,6 +25,7 @@ extern u64 hv_root;		/* CR3 value with no guest in it; set once at boot */
 #define HV_W		2ull
 #define HV_PWT		8ull
 #define HV_PCD		16ull
+#define HV_D		64ull
 #define HV_PS		128ull
 #define HV_NX		(1ull << 63)
 

@@ -17,6 +17,8 @@ ADDR = 0x000ffffffffff000
 GOLDEN = 0x9e3779b97f4a7c15				# tests/guest/lib/canary.c
 CANARY = range(0x800000, 0xc00000, 4096)
 DOMAINS = [("paths", "paths", ""), ("canary", "canary", "")]
+# words that paths (tests/guest/lib/paths.c) alone has: a register of its user's, its bases
+PATHS = {0x11223344, 0x123456789000, 0x23456789a000}
 
 
 def symbols():
@@ -127,6 +129,14 @@ class Cpu:
             return False
         return at < AREA_END and pa == self.m.translate(self.m.hv_root, va)
 
+    def left(self):
+        """What is left of paths on this CPU's stacks and in its own page: (offset, word) each."""
+        for at in [*range(0x1000, 0xe000, 4096), PCPU]:
+            pa = self.m.translate(self.m.hv_root, self.base + at)
+            for n in range(0, 4096 if pa else 0, 8):
+                if self.m.word(pa + n) in PATHS:
+                    yield at + n, self.m.word(pa + n)
+
     def check(self, root, wrong):
         """The allow-list, for one of the two roots. How many leaves there were of each kind."""
         count = {"own": 0, "public": 0, "area": 0, "guest": 0}
@@ -169,6 +179,10 @@ def walk(isolation, rounds):
                     continue
                 if int(cr3, 16) not in (cpu.kernel_cr3, cpu.user_cr3):
                     raise Failure(f"a guest runs with CR3 {cr3}, which is no root of this CPU")
+                left = list(cpu.left())
+                if cpu.domain != 0:
+                    wrong += [f"CPU {number}, {at:x}: a word of domain 0, {word:x}, and domain "
+                              f"{cpu.domain} runs" for at, word in left]
                 for root in {cpu.kernel_cr3, cpu.user_cr3}:
                     for kind, n in cpu.check(root, wrong).items():
                         seen[kind] = seen.get(kind, 0) + n
@@ -251,7 +265,7 @@ def canary(isolation):
 
 
 def main():
-    wrong, seen = walk("on", 4)
+    wrong, seen = walk("on", 8)
     if wrong:
         raise Failure("a live root has what it must not have:\n" + "\n".join(wrong[:12]))
     if min(seen.values()) == 0:
