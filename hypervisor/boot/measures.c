@@ -55,6 +55,10 @@ void measures_init(void)
 	      (boot_option_is("smt", "off") || (f.intel && !(f.caps & CAP_MDS_NO)));
 	m = measures_decide(&f, off);
 	on[MEASURE_VERW] = measure_is(m, PARVUS_MEASURE_VERW, PARVUS_MEASURE_ON);
+	cpu_features.user_bare = boot_option_is("isolation", "on") ||
+		(measures_meltdown(&f) && !boot_option_is("isolation", "kernel") &&
+		 !boot_option_is("isolation", "off"));
+	on[MEASURE_ROOTS] = cpu_features.user_bare;
 	on[MEASURE_RETPOLINE] = measure_is(m, PARVUS_MEASURE_BRANCHES, PARVUS_MEASURE_ON);
 	cpu_features.measures = m;
 	cpu_features.threads_off = off ? threads : 0;

@@ -30,6 +30,7 @@ struct pcpu {
 	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
 	struct mmu_root root;
 	u64 *area_entry;	/* that maps CPU_AREA_VCPU */
+	u64 *way_in;		/* entries of its area in a bare user root; NULL: it is not bare */
 	void *tss;
 	u64 *gdt;
 	u64 timer_deadline;	/* TSC value the hardware is armed for, not past then; 0 = off */

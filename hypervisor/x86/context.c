@@ -177,11 +177,13 @@ static void stacks_clear(struct pcpu *p)
 	u64 in_use = (u64)__builtin_frame_address(0) - 256 - area;	/* with what is called */
 
 	for (at = CPU_AREA_STACK; at < CPU_AREA_DESC; at += PAGE_SIZE) {
-		if (!(entry[at / PAGE_SIZE] & HV_D) ||
-		    (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use))
+		u64 *e = &entry[at / PAGE_SIZE], *bare = p->way_in ? p->way_in + at / PAGE_SIZE : e;
+
+		if (!((*e | *bare) & HV_D) || (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use))
 			continue;
 		memset((void *)(area + at), 0, PAGE_SIZE);
-		entry[at / PAGE_SIZE] &= ~HV_D;
+		*e &= ~HV_D;
+		*bare &= ~HV_D;
 		invlpg(area + at);
 	}
 	memset(p->scratch, 0, sizeof(p->scratch));

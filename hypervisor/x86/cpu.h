@@ -28,6 +28,7 @@ extern struct cpu_features {
 	bool fpu_leak;		/* see fpu_pointers_leak() */
 	bool cpuid_faults;	/* in user mode: see cpuid_may_fault() */
 	bool ibrs_all, auto_ibrs;	/* indirect branches are safe in ring 0 (measures.h) */
+	bool user_bare;		/* user roots have the way in alone, for Meltdown (view.c) */
 	u32 threads_off;	/* bits of an APIC id: CPUs with one are not started (smt=off) */
 	u64 measures;		/* what is done about CPUs that leak: PARVUS_MEASURE_STATE() */
 	u32 phys_bits;

@@ -29,6 +29,8 @@ BUILD_ASSERT(sizeof(struct gate) == 16);
 extern char trap_stubs[], syscall_entry[], syscall_compat_entry[];
 static struct gate idt[256] __attribute__((aligned(4096)));
 
+const volatile char *desc_idt(void) { return (const volatile char *)idt; }
+
 /*
  * One table for all CPUs. Every gate is an interrupt gate: entry.S runs with interrupts off.
  * Stacks of their own have those that may hit ring 0 where it has no stack or no GS.

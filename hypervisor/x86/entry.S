@@ -173,6 +173,7 @@ exit_to_guest:
 	/* an interrupt behind the last canonical address left a rip that IRET refuses, in ring 0 */
 	shlq	$16, REGS_rip(%rsp)
 	sarq	$16, REGS_rip(%rsp)
+	MEASURE	MEASURE_ROOTS, call root_for_guest
 	POP_REGS
 	add	$16, %rsp			/* vector and error code */
 	IRET_GUEST exit
@@ -386,7 +387,7 @@ return_slow:
  * A system call of guest user mode: push ss rsp rflags cs rip on area.sp0 and enter
  * the guest kernel. Kept as they are: all registers but rcx, r11 and rsp. In: as
  * syscall_entry, with the guest's rsp in scratch[0]. scratch: 1 = rax, 2 = rdx.
- * The kernel root is loaded before the stores, for the guest's kernel stack is mapped only
+ * The kernel root is loaded first, for the vCPU area and the guest's kernel stack are mapped only
  * there. kernel_mode is set after them: that is how guest_access_failed knows a bounce.
  */
 	.balign	16
@@ -396,14 +397,14 @@ syscall_bounce:
 	je	bounce_slow
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rdx, %gs:PCPU_scratch + 16
+	mov	%gs:PCPU_kernel_cr3, %rdx
+	mov	%rdx, %cr3
+	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_area, %rdx
 	mov	AREA_sp0(%rdx), %rax		/* the one load of a guest's value */
 	movabs	$HOLE_END + 64, %rdx		/* all that is pushed lies above the hole */
 	cmp	%rdx, %rax
 	jb	bounce_failed
-	mov	%gs:PCPU_kernel_cr3, %rdx
-	mov	%rdx, %cr3
-	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch, %rdx
 	mov	%gs:PCPU_stack_top, %rsp
 	WINDOW_END bounce_in
@@ -437,8 +438,8 @@ syscall_bounce:
 	WINDOW_END bounce
 
 /*
- * rax and rdx are in the scratch words, rcx and r11 untouched. CR3 may be the kernel root: C
- * finds the user root loaded, as for every other entry from user mode.
+ * rax and rdx are in the scratch words, rcx and r11 untouched. CR3 is the kernel root: C finds
+ * the user root loaded, as for every other entry from user mode (but see root_for_c).
  */
 bounce_failed:
 	mov	%gs:PCPU_user_cr3, %rax
@@ -488,6 +489,7 @@ trap_guest:
 	movb	$0, %gs:PCPU_exposed
 	PUSH_REGS
 	cld					/* the guest's DF, which C expects clear */
+	MEASURE	MEASURE_ROOTS, call root_for_c
 	mov	%rsp, %rdi
 	mov	%cr2, %rsi			/* before C: a fault of ours overwrites it */
 	call	trap_from_guest
@@ -508,6 +510,7 @@ trap_ring0:
 	jnc	2f
 	and	$-CPU_AREA_SIZE, %rbx
 	add	$CPU_AREA_PCPU, %rbx
+	MEASURE	MEASURE_ROOTS, call root_for_c_again
 	cmpb	$0, PCPU_has_fsgsbase(%rbx)
 	je	3f
 	rdgsbase %rax
@@ -554,9 +557,9 @@ return_refused:
 	jmp	exit_to_guest
 
 /*
- * NMI, #MC, #DF on stacks of their own. GS may be anything; the stack says whose CPU it is.
- * The base is read and written by MSR, for SWAPGS would need to know which of the two is
- * active. rbx, r12, r13 keep what must outlive C. The second NMI waits for IRETQ; nothing in
+ * NMI, #MC, #DF on stacks of their own. GS may be anything, and so may CR3; the stack says whose
+ * CPU it is. The base is read and written by MSR, for SWAPGS would need to know which of the two is
+ * active. rbx, r12 to r14 keep what must outlive C. The second NMI waits for IRETQ; nothing in
  * here faults, so there is none before.
  */
 ist_common:
@@ -570,11 +573,17 @@ ist_common:
 	mov	%rsp, %rax
 	and	$-CPU_AREA_SIZE, %rax
 	add	$CPU_AREA_PCPU, %rax
-	mov	%rax, %rdx
+	mov	%cr3, %r14
+	cmp	PCPU_user_cr3(%rax), %r14
+	jne	1f
+	mov	PCPU_kernel_cr3(%rax), %rdx
+	mov	%rdx, %cr3
+1:	mov	%rax, %rdx
 	shr	$32, %rdx
 	wrmsr
 	mov	%rbx, %rdi
 	call	trap_ist
+	mov	%r14, %cr3
 	mov	$0xc0000101, %ecx
 	mov	%r12d, %eax
 	mov	%r13d, %edx
@@ -648,6 +657,34 @@ trap_stubs:
 	.endif
 	vector = vector + 1
 	.endr
+
+/*
+ * Where a CPU has Meltdown, a user root has the way in alone (view.c): this section, the IDT, and
+ * of this CPU's pages those that the way in touches. C, and all else, wait for the kernel root,
+ * so each entry from user mode loads it, and the way out is the last to know: struct regs is in a
+ * page that both have. On other CPUs the root of the mode serves C as well, and boot takes these
+ * calls away. rax is free, flags too.
+ */
+root_for_c:
+	cmpb	$0, %gs:PCPU_kernel_mode
+	jne	1f
+	mov	%gs:PCPU_kernel_cr3, %rax
+	jmp	2f
+root_for_guest:
+	cmpb	$0, %gs:PCPU_kernel_mode
+	jne	1f
+	mov	%gs:PCPU_user_cr3, %rax
+2:	mov	%rax, %cr3
+	incq	%gs:PCPU_n_root_switches
+1:	ret
+/* From ring 0: if an IRET to user mode faulted. rbx = struct pcpu, GS is unknown. */
+root_for_c_again:
+	mov	%cr3, %rax
+	cmp	PCPU_user_cr3(%rbx), %rax
+	jne	1f
+	mov	PCPU_kernel_cr3(%rbx), %rax
+	mov	%rax, %cr3
+1:	ret
 
 /* What VERW looks at: any selector of data that can be written. Mapped in every root. */
 verw_operand:

@@ -63,6 +63,7 @@
 	pushq	$0
 	pushq	$VECTOR_SYSCALL
 	PUSH_REGS
+	MEASURE	MEASURE_ROOTS, call root_for_c
 	mov	%rsp, %rdi
 	call	\function
 .endm

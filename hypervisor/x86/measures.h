@@ -12,7 +12,8 @@
 /* Kinds of MEASURE sites in entry.S, which boot replaces with NOPs where the measure is off. */
 #define MEASURE_VERW		0
 #define MEASURE_RETPOLINE	1
-#define MEASURE_KINDS		2
+#define MEASURE_ROOTS		2
+#define MEASURE_KINDS		3
 
 #ifndef __ASSEMBLER__
 #include <core/types.h>
@@ -24,6 +25,7 @@ struct measure_facts {
 	bool smt;			/* a core runs two threads at a time */
 	u64 caps;			/* IA32_ARCH_CAPABILITIES, if arch_caps */
 };
+#define CAP_RDCL_NO	(1ull << 0)
 #define CAP_IBRS_ALL	(1ull << 1)
 #define CAP_MDS_NO	(1ull << 5)
 
@@ -45,6 +47,12 @@ static inline u64 measures_decide(const struct measure_facts *f, bool smt_off)
 		m |= PARVUS_MEASURE_STATE(PARVUS_MEASURE_SMT, smt_off ?
 					  PARVUS_MEASURE_ON : PARVUS_MEASURE_OFF);
 	return m;
+}
+
+/* Meltdown: user mode reads what is mapped for ring 0 (Intel: "Rogue Data Cache Load"). */
+static inline bool measures_meltdown(const struct measure_facts *f)
+{
+	return !f->amd && !(f->arch_caps && f->caps & CAP_RDCL_NO);
 }
 
 static inline bool measure_is(u64 measures, unsigned int measure, u64 state)

@@ -12,7 +12,8 @@
 #define HV_BASE		0xffff800000000000ull
 
 /* hypervisor.lds; what boot_end ends begins at image_start */
-extern char image_start[], boot_end[], rodata_start[], data_start[], load_end[], image_end[];
+extern char image_start[], boot_end[], entry_end[], rodata_start[], data_start[], load_end[];
+extern char image_end[];
 extern char secret_start[], secret_end[];	/* of bss: what no view shows */
 
 static inline void *phys_to_virt(u64 pa) { return (void *)(pa + HV_BASE); }

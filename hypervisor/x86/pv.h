@@ -82,19 +82,21 @@ bool bench_sysret(struct vcpu *v, struct regs *r);
 #endif
 
 static inline u64 sign_extend(u64 va) { return (u64)((s64)(va << 16) >> 16); }
-static inline void set_kernel_mode(struct pcpu *p)
+/* The root that C runs with: the mode's, but that a bare user root is loaded by entry.S alone. */
+static inline u64 mode_root(const struct pcpu *p)
 {
-	p->kernel_mode = 1;
+	return p->kernel_mode || cpu_features.user_bare ? p->kernel_cr3 : p->user_cr3;
+}
+static inline void set_mode(struct pcpu *p, bool kernel)
+{
+	p->kernel_mode = kernel;
+	if (cpu_features.user_bare && !p->full)
+		return;
 	p->full = false;
 	p->n_root_switches++;
-	__asm__ volatile("mov %0, %%cr3" : : "r"(p->kernel_cr3) : "memory");
+	write_cr3(mode_root(p));
 }
-static inline void set_user_mode(struct pcpu *p)
-{
-	p->kernel_mode = 0;
-	p->full = false;
-	p->n_root_switches++;
-	__asm__ volatile("mov %0, %%cr3" : : "r"(p->user_cr3) : "memory");
-}
+static inline void set_kernel_mode(struct pcpu *p) { set_mode(p, true); }
+static inline void set_user_mode(struct pcpu *p) { set_mode(p, false); }
 
 #endif

@@ -57,7 +57,7 @@ void arch_full_stay(void)
 void view_restore(struct pcpu *p)
 {
 	if (p->current)
-		view_root_is(p, p->kernel_mode ? p->kernel_cr3 : p->user_cr3);
+		view_root_is(p, mode_root(p));
 }
 
 void arch_full_end(u64 root)
@@ -269,9 +269,12 @@ struct parvus_vcpu_area *arch_area(const struct vcpu *v)
 
 void view_load(struct pcpu *p, const struct domain *d)
 {
-	if (public_top)
-		p->root.kernel_table[256] = p->root.user_table[256] =
-			virt_to_phys(d->view.top) | HV_P | HV_W;
+	u64 e = public_top ? virt_to_phys(d->view.top) | HV_P | HV_W : 0;
+
+	if (e)
+		p->root.kernel_table[256] = e;
+	if (e && !p->way_in)
+		p->root.user_table[256] = e;
 }
 
 static u64 *table_new(void)
@@ -306,18 +309,36 @@ static void show_all(u64 *top, const volatile void *start, const volatile void *
 	}
 }
 
-/* Slot 271 of a guest's root: this CPU's own pages, and one page of each other. */
-static u64 area_table(unsigned int cpu, u64 *const public[])
+/* Slot 271 of a guest's root: this CPU's pages, and one page of each other if there is @public. */
+static u64 area_table(unsigned int cpu, const u64 *own, u64 *const public[])
 {
 	u64 *l3 = table_new(), *l2 = table_new();
 	unsigned int i;
 
 	for (i = 0; i < cpus_online; i++)
-		l2[INDEX(cpu_area(i), 21)] =
-			virt_to_phys(i == cpu ? PAGE_OF(paging_entry(cpu_area(i))) : public[i]) |
-			HV_P | HV_W;
+		if (i == cpu || public)
+			l2[INDEX(cpu_area(i), 21)] =
+				virt_to_phys(i == cpu ? own : public[i]) | HV_P | HV_W;
 	l3[INDEX(CPU_AREA_BASE, 30)] = virt_to_phys(l2) | HV_P | HV_W;
 	return virt_to_phys(l3) | HV_P | HV_W;
+}
+
+/*
+ * The user root of a CPU with Meltdown, where user mode reads all that is mapped: the code of the
+ * ways in and out, the IDT, and of the CPU's pages the last one of its stack, the stacks of NMIs
+ * and their like, GDT, TSS and struct pcpu.
+ */
+static void user_root_bare(struct pcpu *p)
+{
+	u64 *top = table_new(), *own = PAGE_OF(p->area_entry), at;
+
+	show_all(top, boot_end, entry_end);
+	show_all(top, desc_idt(), desc_idt() + PAGE_SIZE);
+	p->way_in = table_new();
+	for (at = CPU_AREA_STACK_TOP & PAGE_MASK; at < CPU_AREA_ROOTS; at += PAGE_SIZE)
+		p->way_in[INDEX(at, 12)] = own[INDEX(at, 12)];
+	p->root.user_table[256] = virt_to_phys(top) | HV_P | HV_W;
+	p->root.user_table[INDEX(CPU_AREA_BASE, 39)] = area_table(p->cpu, p->way_in, NULL);
 }
 
 void view_start(bool isolate)
@@ -342,9 +363,13 @@ void view_start(bool isolate)
 	show_all(top, frame_table, frame_table + frame_table_count);
 	if (apic_page())
 		show_all(top, apic_page(), (const volatile char *)apic_page() + PAGE_SIZE);
-	for (i = 0; i < cpus_online; i++)
+	for (i = 0; i < cpus_online; i++) {
 		pcpus[i]->root.kernel_table[INDEX(CPU_AREA_BASE, 39)] =
 			pcpus[i]->root.user_table[INDEX(CPU_AREA_BASE, 39)] =
-				area_table(i, public);
+				area_table(i, PAGE_OF(pcpus[i]->area_entry), public);
+		if (cpu_features.user_bare)
+			user_root_bare(pcpus[i]);
+	}
 	public_top = top;
+	log_info("isolation: %s", cpu_features.user_bare ? "on" : "kernel");
 }

@@ -44,7 +44,7 @@ START_TEST(measures)
 	struct measure_facts skylake = { .intel = true, .md_clear = true, .ibpb = true,
 					 .smt = true };
 	struct measure_facts ice = { .intel = true, .md_clear = true, .ibpb = true, .smt = true,
-				     .arch_caps = true, .caps = CAP_IBRS_ALL | CAP_MDS_NO };
+				     .arch_caps = true, .caps = CAP_IBRS_ALL | CAP_MDS_NO | CAP_RDCL_NO };
 	struct measure_facts zen2 = { .amd = true, .ibpb = true, .smt = true };
 	struct measure_facts zen4 = { .amd = true, .ibpb = true, .auto_ibrs = true };
 	u64 m;
@@ -56,6 +56,8 @@ START_TEST(measures)
 	IS(IBPB, NO_MICROCODE);
 	IS(BRANCHES, ON);
 	IS(SMT, OFF);
+	ck_assert(measures_meltdown(&old) && measures_meltdown(&skylake));
+	ck_assert(!measures_meltdown(&ice) && !measures_meltdown(&zen2));
 	m = measures_decide(&skylake, true);
 	IS(VERW, ON);
 	IS(IBPB, ON);
@@ -70,6 +72,7 @@ START_TEST(measures)
 	m = measures_decide(&ice, false);
 	IS(VERW, ON);
 	IS(BRANCHES, ON);
+	ck_assert(measures_meltdown(&ice));
 	m = measures_decide(&zen2, false);
 	IS(VERW, NOT_AFFECTED);
 	IS(BRANCHES, ON);

@@ -11,8 +11,8 @@ DOMAINS = [("busy", "idle", "cmdline=spin"), ("sleeper", "idle", "cmdline=idle")
            ("other", "idle", "cmdline=idle"), ("canary", "canary", "")]
 
 
-def boot(cpus):
-    return Machine(DOMAINS, cpus=cpus)
+def boot(cpus, isolation="kernel"):
+    return Machine(DOMAINS, cpus=cpus, args=f"debug=1 loglevel=debug isolation={isolation}")
 
 
 def frame_of(m, domain):
@@ -20,9 +20,9 @@ def frame_of(m, domain):
     return int(m.wait_log(rf"d{domain}: its first frame is ([0-9a-f]+)").group(1), 16) << 12
 
 
-def domain_ends(cpus):
+def domain_ends(cpus, isolation):
     """A frame of each kind of domain is lost: that domain ends, the others do not."""
-    with boot(cpus) as m:
+    with boot(cpus, isolation) as m:
         for n, name in ((1, "sleeper"), (0, "busy")):
             m.monitor(f"mce {cpus - 1} 1 {LOST:#x} {RIPV} {frame_of(m, n):#x} 0")
             m.wait_log(f"end domain={n} name={name} reason=killed .*machine check: its memory")
@@ -56,8 +56,9 @@ def machine_ends(status, mcg, address, what):
 
 
 try:
-    domain_ends(1)
-    domain_ends(2)
+    domain_ends(1, "kernel")
+    domain_ends(2, "kernel")
+    domain_ends(1, "on")
     several_at_once()
     machine_ends(LOST | CORRUPT, RIPV, 0x3000000, "machine check in bank 1")
     machine_ends(LOST, RIPV, 0x140000, "lost the hypervisor's memory at 140000")

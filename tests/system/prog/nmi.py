@@ -8,7 +8,8 @@ from machine import O, Failure, Machine
 # IRET, debug exceptions, machine checks; and the way of an NMI itself, where no second one comes.
 NOT_HERE = {"bounce_failed", "bounce_slow", "syscall_compat_entry", "trap_stray", "return_refused",
             "ist_common", "db_entry", "ist_from_guest", "nmi_entry", "df_entry", "mc_entry",
-            "trap_stubs", "enter_first", "verw_operand"}
+            "trap_stubs", "enter_first", "verw_operand", "root_for_c_again"}
+ROOTS = "debug=1 loglevel=debug isolation=on"	# the longer way, by another root for user mode
 LEAST = 0.9		# of the rest: no FSGSBASE, an error of ours
 SECONDS = 3		# for an instruction to be reached: a round of paths.c takes milliseconds
 
@@ -63,7 +64,7 @@ def land(m, address, nmi_entry):
 def main():
     code, symbols = disassemble()
     missed = []
-    with Machine([("paths", "paths", "")], gdb=True) as m:
+    with Machine([("paths", "paths", "")], args=ROOTS, gdb=True) as m:
         for address in code:
             if not land(m, address, symbols["nmi_entry"]):
                 missed.append(address)
