@@ -58,6 +58,7 @@ void measures_init(void)
 	cpu_features.user_bare = boot_option_is("isolation", "on") ||
 		(measures_meltdown(&f) && !boot_option_is("isolation", "kernel") &&
 		 !boot_option_is("isolation", "off"));
+	on[MEASURE_SMAP] = cpu_features.smap;
 	on[MEASURE_ROOTS] = cpu_features.user_bare;
 	on[MEASURE_RETPOLINE] = measure_is(m, PARVUS_MEASURE_BRANCHES, PARVUS_MEASURE_ON);
 	cpu_features.measures = m;

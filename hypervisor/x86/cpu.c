@@ -2,8 +2,7 @@
 /*
  * What this CPU can do, and its control registers. Every register is written
  * absolutely: firmware leaves stray bits (UEFI in CR4), and a bit that the CPU
- * does not have must not be set. SMAP stays off: under QEMU 7.2's TCG an IRET at
- * CPL 3 reads its frame with supervisor rights and would fault.
+ * does not have must not be set.
  */
 #include <x86/pv.h>
 
@@ -15,6 +14,15 @@ u64 arch_measures(void) { return cpu_features.measures; }
 #define XCR0_SSE	2u
 #define XCR0_AVX	4u
 #define XCR0_AVX512	0xe0u
+
+/* QEMU's TCG 7.2: with SMAP an IRET at CPL 3 reads its frame as a supervisor, and faults. */
+static bool smap_works(void)
+{
+	u32 a, b, c, d;
+
+	cpuid_count(0x40000000, 0, &a, &b, &c, &d);
+	return b != 0x54474354;		/* "TCGT" */
+}
 
 /* On the boot CPU; the others are taken to be the same, as the machine's vendor promises. */
 void cpu_detect(void)
@@ -33,6 +41,7 @@ void cpu_detect(void)
 		cpuid_count(7, 0, &a, &b, &c, &d);
 		f->fsgsbase = b & 1;
 		f->smep = b >> 7 & 1;
+		f->smap = b >> 20 & 1 && smap_works();
 		f->umip = c >> 2 & 1;
 		f->ibpb = d >> 26 & 1;
 	}
@@ -69,7 +78,7 @@ void cr4_load(u64 tsd)
 	const struct cpu_features *f = &cpu_features;
 
 	write_cr4(CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT |
-		  (f->smep ? CR4_SMEP : 0) | (f->umip ? CR4_UMIP : 0) |
+		  (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->umip ? CR4_UMIP : 0) |
 		  (f->fsgsbase ? CR4_FSGSBASE : 0) | (f->xsave ? CR4_OSXSAVE : 0) | tsd);
 }
 

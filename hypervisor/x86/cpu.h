@@ -19,10 +19,11 @@ enum {
 	CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
 	CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11,
 	CR4_FSGSBASE = 1 << 16, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20,
+	CR4_SMAP = 1 << 21,
 };
 
 extern struct cpu_features {
-	bool smep, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;
+	bool smep, smap, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;
 	bool tsc_deadline;
 	bool mca;		/* machine-check banks */
 	bool fpu_leak;		/* see fpu_pointers_leak() */

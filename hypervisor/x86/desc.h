@@ -29,6 +29,7 @@
 #define RFLAGS_TF		0x100
 #define RFLAGS_IF		0x200
 #define RFLAGS_RF		0x10000
+#define RFLAGS_AC		0x40000
 /*
  * What a guest may choose: CF PF AF ZF SF TF DF OF NT RF AC ID (rule 29). NT that IRET or
  * SYSRET loads is harmless; IRET looks at ring 0's own, which SFMASK and the gates clear.

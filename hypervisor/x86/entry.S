@@ -33,6 +33,9 @@
  * return_refused. SYSRET looks at rcx alone, which no fault could be taken for: it
  * comes with the guest's rsp. So each SYSRET stands behind CANONICAL of rcx.
  *
+ * With SMAP guest memory is closed to ring 0 but between GUEST_OPEN and GUEST_CLOSE, or a load of
+ * rflags; a way to a fix-up closes it, too (trap_from_hypervisor).
+ *
  * An NMI or a machine check comes at any instruction. Where GS base or the stack
  * is still, or already, the guest's at CPL 0 stands WINDOW: only what has a stack
  * of its own and makes no guess about GS (ist_common) may run there.
@@ -248,6 +251,7 @@ hypercall_fast:
 	movabs	$HOLE_END, %rcx
 	cmp	%rcx, %rax			/* high half above the hole: canonical */
 	jb	iret_slow
+	GUEST_OPEN				/* IRET closes it */
 	FIXUP	mov 32(%rax), %rcx		/* cs */
 	cmp	$SEL_USER_CS, %rcx
 	jne	iret_kernel
@@ -330,6 +334,7 @@ hypercall_sysret:
 	movabs	$HOLE_END, %rcx
 	cmp	%rcx, %rax
 	jb	sysret_slow
+	GUEST_OPEN				/* SYSRET closes it */
 	FIXUP	cmpq $SEL_USER_CS, 16(%rax)
 	jne	sysret_slow
 	FIXUP	mov 32(%rax), %rcx		/* rsp */
@@ -374,6 +379,7 @@ guest_access_failed:
 	je	bounce_failed
 iret_slow:
 sysret_slow:
+	GUEST_CLOSE
 	mov	%gs:PCPU_scratch + 32, %rax
 	mov	%gs:PCPU_scratch + 40, %rcx
 	mov	$RFLAGS_RUN, %r11d
@@ -408,6 +414,7 @@ syscall_bounce:
 	mov	%gs:PCPU_scratch, %rdx
 	mov	%gs:PCPU_stack_top, %rsp
 	WINDOW_END bounce_in
+	GUEST_OPEN				/* SYSRET closes it */
 	FIXUP	movq $SEL_USER_SS, -8(%rax)
 	FIXUP	mov %rdx, -16(%rax)
 	FIXUP	mov %r11, -24(%rax)
@@ -489,6 +496,7 @@ trap_guest:
 	movb	$0, %gs:PCPU_exposed
 	PUSH_REGS
 	cld					/* the guest's DF, which C expects clear */
+	GUEST_CLOSE				/* and its AC */
 	MEASURE	MEASURE_ROOTS, call root_for_c
 	mov	%rsp, %rdi
 	mov	%cr2, %rsi			/* before C: a fault of ours overwrites it */
@@ -505,6 +513,7 @@ trap_ring0:
 	lfence					/* nor as if a guest had run */
 	PUSH_REGS
 	cld
+	GUEST_CLOSE
 	mov	%rsp, %rbx
 	bt	$CPU_AREA_BIT, %rbx
 	jnc	2f
@@ -565,6 +574,7 @@ return_refused:
 ist_common:
 	PUSH_REGS
 	cld
+	GUEST_CLOSE
 	mov	%rsp, %rbx
 	mov	$0xc0000101, %ecx		/* MSR_GS_BASE */
 	rdmsr
@@ -726,6 +736,7 @@ enter_first:
  */
 	.globl	guest_copy
 guest_copy:
+	GUEST_OPEN
 	mov	%rdx, %rcx
 	xor	%eax, %eax
 	shr	$3, %rcx
@@ -733,6 +744,7 @@ guest_copy:
 9990:	rep movsq
 	mov	%edx, %ecx
 9991:	rep movsb
+	GUEST_CLOSE
 	ret
 9992:	lea	(%rdx, %rcx, 8), %rax
 	ret

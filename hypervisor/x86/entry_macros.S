@@ -94,6 +94,14 @@
 	MEASURE	MEASURE_VERW, verw verw_operand(%rip)
 .endm
 
+/* STAC and CLAC: they are #UD where the CPU has no SMAP. */
+.macro GUEST_OPEN
+	MEASURE	MEASURE_SMAP, stac
+.endm
+.macro GUEST_CLOSE
+	MEASURE	MEASURE_SMAP, clac
+.endm
+
 /* To the guest, by the frame at the stack's top. */
 .macro IRET_GUEST window:req
 	CLEAR_BUFFERS

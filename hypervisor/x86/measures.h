@@ -13,7 +13,8 @@
 #define MEASURE_VERW		0
 #define MEASURE_RETPOLINE	1
 #define MEASURE_ROOTS		2
-#define MEASURE_KINDS		3
+#define MEASURE_SMAP		3
+#define MEASURE_KINDS		4
 
 #ifndef __ASSEMBLER__
 #include <core/types.h>

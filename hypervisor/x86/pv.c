@@ -8,6 +8,7 @@
  * entry.S, and arch_context_load() are all that change them.
  */
 #include <x86/pv.h>
+#include <x86/measures.h>
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/memory.h>
@@ -68,6 +69,11 @@ static bool copy_exposed(void *to, const void *from, size_t len)
 #define GUEST_PUT(at, value, failed) \
 	__asm__ goto("1: mov %1, %0\n .pushsection .ex_table, \"a\"\n .quad 1b, %l2\n .popsection" \
 		     : : "m"(*(u64 *)(at)), "r"(value) : "memory" : failed)
+
+/* Guest memory by guest address is open to ring 0, or not (SMAP). */
+#define GUEST_ACCESS(insn) \
+	__asm__ volatile("1: " insn "\n2:\n .pushsection .measures, \"a\"\n .quad 1b\n" \
+			 " .long 2b - 1b, %c0\n .popsection" : : "i"(MEASURE_SMAP) : "memory")
 
 bool guest_va_write(UNUSED struct vcpu *v, u64 va, const void *buf, size_t len)
 {
@@ -130,6 +136,7 @@ static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, u6
 	if (!guest_range((u64)(end - 5 - has_error), (5 + has_error) * sizeof(u64)))
 		return false;
 	expose(p);
+	GUEST_ACCESS("stac");
 	GUEST_PUT(end - 1, user ? ss : VSEL_KERNEL_SS, failed);
 	GUEST_PUT(end - 2, regs->rsp, failed);
 	GUEST_PUT(end - 3, (regs->rflags & ~(u64)RFLAGS_IF) | vif, failed);
@@ -137,6 +144,7 @@ static ALWAYS_INLINE bool push_frame(struct regs *regs, u64 stack, bool user, u6
 	GUEST_PUT(end - 5, regs->rip, failed);
 	if (has_error)
 		GUEST_PUT(end - 6, error, failed);
+	GUEST_ACCESS("clac");
 	WRITE_ONCE(p->exposed, 0);
 	regs->rsp = (u64)(end - 5 - has_error);
 	return true;

@@ -199,6 +199,8 @@ void trap_from_hypervisor(struct regs *regs, u64 va)
 		view_root_is(p, root);
 	}
 	p->refused = regs->error;
+	if (fixup != regs->rip)
+		regs->rflags &= ~(u64)RFLAGS_AC;	/* guest memory is closed again */
 	regs->rip = fixup;
 }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only @timeout 300 Measures against CPUs that leak
 # (x86/measures.h), by what stands in the image: VERW before each way to a guest, LFENCE behind
-# each SWAPGS that depends on who was interrupted, no indirect branch but in the thunks, all of
-# them in the list that boot works through. smt=off starts one thread of each core; parvus info
-# says what is on.
+# each SWAPGS that depends on who was interrupted, CLAC before C, no indirect branch but in the
+# thunks, all of them in the list that boot works through. smt=off starts one thread of each core;
+# parvus info says what is on.
 . tests/system/lib.bash
 
 code=$work/code
@@ -28,6 +28,11 @@ awk -v boot_end="$(symbol boot_end)" -v entry="$(symbol syscall_entry)" \
 				if (insn[i + 1] !~ /^lfence/)
 					print "no LFENCE behind SWAPGS at " addr[i]
 			}
+			if (insn[i] ~ /^cld/ && addr[i] >= entry && addr[i] < entry_end) {
+				closes += insn[i + 1] ~ /^clac/
+				if (insn[i + 1] !~ /^clac/)
+					print "no CLAC on the way in at " addr[i]
+			}
 			# a thunk: what is behind jmp, and skipped by the jmp before it
 			if (insn[i] ~ /^(jmp|call) +\*/ && addr[i] >= boot_end) {
 				thunks++
@@ -35,11 +40,11 @@ awk -v boot_end="$(symbol boot_end)" -v entry="$(symbol syscall_entry)" \
 					print "an indirect branch at " addr[i] ": " insn[i]
 			}
 		}
-		print "found", exits + 0, entries + 0, thunks + 0
+		print "found", exits + 0, entries + 0, thunks + 0, closes + 0
 	}' "$code" >"$work/said"
 grep -v '^found' "$work/said" && fail "a measure is missing"
-read -r _ exits entries thunks <"$work/said"
-((exits >= 6 && entries >= 2 && thunks == 15)) || fail "$(cat "$work/said")"
+read -r _ exits entries thunks closes <"$work/said"
+((exits >= 6 && entries >= 2 && thunks == 15 && closes == 3)) || fail "$(cat "$work/said")"
 
 cpus() { # ARGUMENT: with two threads of one core
 	CPU=max,vendor=GenuineIntel GUEST=1 CPUS=2 QEMU_ARGS="-smp 2,cores=1,threads=2" \
