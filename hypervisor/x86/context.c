@@ -173,20 +173,22 @@ static void selectors_load(struct pcpu *p, const struct vcpu *v)
  */
 static void stacks_clear(struct pcpu *p)
 {
-	u64 *entry = p->area_entry - CPU_AREA_VCPU / PAGE_SIZE, area = cpu_area(p->cpu), at;
-	u64 in_use = (u64)__builtin_frame_address(0) - 256 - area;	/* with what is called */
+	u64 *entry = p->area_entry - CPU_AREA_VCPU / PAGE_SIZE, *bare = p->way_in ?: entry, at;
+	u64 area = cpu_area(p->cpu), in_use = (u64)__builtin_frame_address(0) - 256 - area;
+	unsigned int i;
 
-	for (at = CPU_AREA_STACK; at < CPU_AREA_DESC; at += PAGE_SIZE) {
-		u64 *e = &entry[at / PAGE_SIZE], *bare = p->way_in ? p->way_in + at / PAGE_SIZE : e;
-
-		if (!((*e | *bare) & HV_D) || (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use))
+	for (i = CPU_AREA_STACK / PAGE_SIZE; i < CPU_AREA_DESC / PAGE_SIZE; i++) {
+		at = i * PAGE_SIZE;
+		if (!((entry[i] | bare[i]) & HV_D) ||
+		    (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use))
 			continue;
 		memset((void *)(area + at), 0, PAGE_SIZE);
-		*e &= ~HV_D;
-		*bare &= ~HV_D;
+		entry[i] &= ~HV_D;
+		bare[i] &= ~HV_D;
 		invlpg(area + at);
 	}
-	memset(p->scratch, 0, sizeof(p->scratch));
+	for (i = 0; i < ARRAY_SIZE(p->scratch); i++)
+		WRITE_ONCE(p->scratch[i], 0);
 	p->stack_old = true;
 }
 
