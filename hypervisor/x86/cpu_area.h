@@ -7,8 +7,8 @@
  * stacks the CPU is found by rsp alone, for GS may be the guest's (rules 32 and 63):
  *
  *	0x0000	guard
- *	0x1000	the stack of C, 14 KiB; struct regs at its top, at 0x4800: what is cleared of its last
- *		page at each change of domain is short, and few calls go deeper (context.c)
+ *	0x1000	the stack of C, struct regs at its top, 0x4800: few calls go below that page, and
+ *		what of it is cleared at each change of domain is short (context.c)
  *	0x5000	guard
  *	0x6000	stack of IST slot 1, then a guard; slots 2, 3, 4 likewise
  *	0xe000	GDT, TSS

@@ -188,18 +188,7 @@ exit_with_work:
 	call	pcpu_work
 	cmpb	$0, %gs:PCPU_stack_old
 	je	exit_to_guest
-	/* another domain's turn: what the last one left below, and in registers that C keeps, goes */
-	movb	$0, %gs:PCPU_stack_old
-	mov	%rsp, %rdi
-	and	$-4096, %rdi
-	mov	%rsp, %rcx
-	sub	%rdi, %rcx
-	shr	$3, %ecx
-	xor	%eax, %eax
-	rep stosq
-	.irp	r, ebx, ebp, r12d, r13d, r14d, r15d
-	xor	%\r, %\r
-	.endr
+	CLEAR_STACK
 	jmp	exit_to_guest
 
 /*
@@ -669,11 +658,9 @@ trap_stubs:
 	.endr
 
 /*
- * Where a CPU has Meltdown, a user root has the way in alone (view.c): this section, the IDT, and
- * of this CPU's pages those that the way in touches. C, and all else, wait for the kernel root,
- * so each entry from user mode loads it, and the way out is the last to know: struct regs is in a
- * page that both have. On other CPUs the root of the mode serves C as well, and boot takes these
- * calls away. rax is free, flags too.
+ * On a CPU with Meltdown a user root has the way in alone (view.c). An entry from user mode loads
+ * the kernel root before C, and exit_to_guest the user root last: struct regs is in a page that
+ * both have. On others boot takes these calls away. rax is free, flags too.
  */
 root_for_c:
 	cmpb	$0, %gs:PCPU_kernel_mode

@@ -94,6 +94,21 @@
 	MEASURE	MEASURE_VERW, verw verw_operand(%rip)
 .endm
 
+/*
+ * Another domain's turn: what the last one left below struct regs, on that page, and in registers
+ * that C keeps, goes. The pages below are stacks_clear()'s. rsp = struct regs, all others are free.
+ */
+.macro CLEAR_STACK
+	movb	$0, %gs:PCPU_stack_old
+	lea	REGS_SIZE - (CPU_AREA_STACK_TOP & 4095)(%rsp), %rdi
+	mov	$((CPU_AREA_STACK_TOP & 4095) - REGS_SIZE) / 8, %ecx
+	xor	%eax, %eax
+	rep stosq
+	.irp	r, ebx, ebp, r12d, r13d, r14d, r15d
+	xor	%\r, %\r
+	.endr
+.endm
+
 /* STAC and CLAC: they are #UD where the CPU has no SMAP. */
 .macro GUEST_OPEN
 	MEASURE	MEASURE_SMAP, stac

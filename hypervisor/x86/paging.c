@@ -107,9 +107,10 @@ u64 paging_leaf(u64 va)
 	return (va - HV_BASE) | (e & (HV_P | HV_W | HV_PWT | HV_PCD | HV_NX));
 }
 
-void paging_fill_root(u64 *table)
+void paging_fill_roots(struct pcpu *p)
 {
-	memcpy(&table[256], (u64 *)phys_to_virt(hv_root) + 256, 16 * sizeof(u64));
+	memcpy(&p->root.kernel_table[256], (u64 *)phys_to_virt(hv_root) + 256, 16 * sizeof(u64));
+	memcpy(&p->root.user_table[256], &p->root.kernel_table[256], 16 * sizeof(u64));
 }
 
 /* ---- what core/arch.h asks of frames, roots and the hardware TLB ---- */

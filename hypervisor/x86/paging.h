@@ -9,6 +9,7 @@
 
 #include <core/types.h>
 
+struct pcpu;
 #define HV_BASE		0xffff800000000000ull
 
 /* hypervisor.lds; what boot_end ends begins at image_start */
@@ -41,8 +42,8 @@ u64 *paging_entry(u64 va);
 #define PAGE_OF(p) ((void *)((u64)(p) & PAGE_MASK))
 /* As hv_root maps the page at @va, whatever the size: the entry of a page of 4 KiB. */
 u64 paging_leaf(u64 va);
-/* Fill slots 256..271 of a guest root with all that hv_root has. */
-void paging_fill_root(u64 *root);
+/* Fill slots 256..271 of a CPU's roots with all that hv_root has. */
+void paging_fill_roots(struct pcpu *p);
 void *mmio_map(u64 pa, u64 bytes);	/* map registers of a device, uncached, on this CPU */
 /* The last act of start: boot's part of the image goes, the domains run. */
 noreturn void boot_discard(void);

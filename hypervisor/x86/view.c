@@ -154,20 +154,18 @@ bool view_fault(struct pcpu *p, u64 va)
 static bool spare_add(struct domain_view *v)
 {
 	u64 *t = hv_alloc(PAGE_SIZE);
-	bool used;
 
 	if (!t)
 		return false;
 	spin_lock(&v->lock);
-	used = v->count < VIEW_SPARES;
-	if (used) {
+	if (v->count < VIEW_SPARES) {
 		v->spare[v->count++] = t;
 		v->pages++;
+		t = NULL;
 	}
 	spin_unlock(&v->lock);
-	if (!used)
-		hv_free(t, PAGE_SIZE);
-	return used;
+	hv_free(t, PAGE_SIZE);		/* another CPU was faster */
+	return !t;
 }
 
 /* On the way out: back to the guest's own root, and a fault finds spare tables again. */
@@ -269,12 +267,10 @@ struct parvus_vcpu_area *arch_area(const struct vcpu *v)
 
 void view_load(struct pcpu *p, const struct domain *d)
 {
-	u64 e = public_top ? virt_to_phys(d->view.top) | HV_P | HV_W : 0;
-
-	if (e)
-		p->root.kernel_table[256] = e;
-	if (e && !p->way_in)
-		p->root.user_table[256] = e;
+	if (public_top)
+		p->root.kernel_table[256] = virt_to_phys(d->view.top) | HV_P | HV_W;
+	if (public_top && !p->way_in)
+		p->root.user_table[256] = p->root.kernel_table[256];
 }
 
 static u64 *table_new(void)
@@ -343,18 +339,17 @@ static void user_root_bare(struct pcpu *p)
 
 void view_start(bool isolate)
 {
-	u64 *public[MAX_CPUS], *top = isolate ? table_new() : NULL, at;
+	u64 *public[MAX_CPUS], *top = isolate ? table_new() : NULL;
 	unsigned int i;
 
 	for (i = 0; i < cpus_online; i++) {
 		if (!isolate) {
-			paging_fill_root(pcpus[i]->root.kernel_table);
-			paging_fill_root(pcpus[i]->root.user_table);
+			paging_fill_roots(pcpus[i]);
 			continue;
 		}
-		at = cpu_area(i) + CPU_AREA_PUBLIC;
 		public[i] = table_new();
-		public[i][INDEX(at, 12)] = *paging_entry(at);
+		public[i][INDEX(CPU_AREA_PUBLIC, 12)] =
+			*paging_entry(cpu_area(i) + CPU_AREA_PUBLIC);
 	}
 	if (!isolate)
 		return;

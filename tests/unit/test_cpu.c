@@ -44,7 +44,8 @@ START_TEST(measures)
 	struct measure_facts skylake = { .intel = true, .md_clear = true, .ibpb = true,
 					 .smt = true };
 	struct measure_facts ice = { .intel = true, .md_clear = true, .ibpb = true, .smt = true,
-				     .arch_caps = true, .caps = CAP_IBRS_ALL | CAP_MDS_NO | CAP_RDCL_NO };
+				     .arch_caps = true,
+				     .caps = CAP_IBRS_ALL | CAP_MDS_NO | CAP_RDCL_NO };
 	struct measure_facts zen2 = { .amd = true, .ibpb = true, .smt = true };
 	struct measure_facts zen4 = { .amd = true, .ibpb = true, .auto_ibrs = true };
 	u64 m;
