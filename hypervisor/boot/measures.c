@@ -58,6 +58,11 @@ void measures_init(void)
 	cpu_features.user_bare = boot_option_is("isolation", "on") ||
 		(measures_meltdown(&f) && !boot_option_is("isolation", "kernel") &&
 		 !boot_option_is("isolation", "off"));
+	m |= PARVUS_MEASURE_STATE(PARVUS_MEASURE_ROOTS, cpu_features.user_bare ?
+				  PARVUS_MEASURE_ON : measures_meltdown(&f) ?
+				  PARVUS_MEASURE_OFF : PARVUS_MEASURE_NOT_AFFECTED) |
+	     PARVUS_MEASURE_STATE(PARVUS_MEASURE_SMAP, cpu_features.smap ?
+				  PARVUS_MEASURE_ON : PARVUS_MEASURE_ABSENT);
 	on[MEASURE_SMAP] = cpu_features.smap;
 	on[MEASURE_ROOTS] = cpu_features.user_bare;
 	on[MEASURE_RETPOLINE] = measure_is(m, PARVUS_MEASURE_BRANCHES, PARVUS_MEASURE_ON);

@@ -56,13 +56,15 @@ cpus() { # ARGUMENT: with two threads of one core
 [[ $(cpus smt=on) == 2 ]] || fail "smt=on: $(cpus smt=on) CPUs"
 [[ $(cpus "") == 1 ]] || fail "a CPU with MDS: $(cpus "") CPUs"
 
-info() { # MODEL
-	CPU=$1 domain0 'parvus info | grep ^measure_'
+info() { # MODEL [ARGUMENT]
+	CPU=$1 HV_ARGS=${2:-} domain0 'parvus info | grep ^measure_'
 	[[ $rc == 0 ]] || fail "$1: status $rc"
 	tr -s ' \n' ' ' <<<"$out"
 }
 said=$(info max)
-[[ $said == *"verw : not affected"*"branches : on"* ]] || fail "max: $said"
+[[ $said == *"verw : not affected"*"branches : on"*"roots : not affected"*"smap : absent"* ]] || fail "max: $said"
 said=$(info max,vendor=GenuineIntel)
-[[ $said == *"verw : no microcode"*"branches : on"* ]] || fail "Intel: $said"
+[[ $said == *"verw : no microcode"*"branches : on"*"roots : on"* ]] || fail "Intel: $said"
+said=$(info max,vendor=GenuineIntel isolation=kernel)
+[[ $said == *"roots : off"* ]] || fail "Intel, isolation=kernel: $said"
 exit 0

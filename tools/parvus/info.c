@@ -31,6 +31,8 @@ static const char *const measures[PARVUS_MEASURES] = {
 	[PARVUS_MEASURE_IBPB] = "ibpb",
 	[PARVUS_MEASURE_BRANCHES] = "branches",
 	[PARVUS_MEASURE_SMT] = "smt",
+	[PARVUS_MEASURE_ROOTS] = "roots",
+	[PARVUS_MEASURE_SMAP] = "smap",
 };
 
 static const char *measure_state(const struct parvus_control_machine *m, size_t measure)
@@ -41,6 +43,7 @@ static const char *measure_state(const struct parvus_control_machine *m, size_t 
 		[PARVUS_MEASURE_OFF] = "off",
 		[PARVUS_MEASURE_NO_MICROCODE] = "no microcode",
 		[PARVUS_MEASURE_HARDWARE] = "by the hardware",
+		[PARVUS_MEASURE_ABSENT] = "absent",
 	};
 	size_t state = m->features[1] >> 4 * measure & 15;
 

@@ -314,12 +314,17 @@ struct parvus_control_machine {
 #define PARVUS_MEASURE_IBPB	1u	/* branch prediction is cleared when another domain runs */
 #define PARVUS_MEASURE_BRANCHES	2u	/* indirect branches of the hypervisor by retpolines */
 #define PARVUS_MEASURE_SMT	3u	/* one thread of each core runs (MDS) */
-#define PARVUS_MEASURES		4u
+#define PARVUS_MEASURE_ROOTS	4u	/* a guest's user mode has next to nothing of ring 0 mapped
+					 * (Meltdown) */
+#define PARVUS_MEASURE_SMAP	5u	/* guest memory is closed to the hypervisor but where it
+					 * says so */
+#define PARVUS_MEASURES		6u
 #define PARVUS_MEASURE_NOT_AFFECTED	0u
 #define PARVUS_MEASURE_ON		1u
 #define PARVUS_MEASURE_OFF		2u	/* by a boot option */
 #define PARVUS_MEASURE_NO_MICROCODE	3u	/* the CPU would need it, and cannot */
 #define PARVUS_MEASURE_HARDWARE		4u	/* the CPU does it by itself, as it was told */
+#define PARVUS_MEASURE_ABSENT		5u	/* the CPU has nothing for it that works */
 #define PARVUS_MEASURE_STATE(measure, state)	((uint64_t)(state) << 4u * (measure))
 
 /* CREATE. */
