@@ -34,6 +34,21 @@ static ALWAYS_INLINE bool is_refused(const struct fill *f, bool user)
 				   (GFN_PRESENT | GFN_WRITABLE)) == GFN_PRESENT));
 }
 
+/*
+ * It is refused by what the remembered table says of the levels above, which the guest may have
+ * given rights since, without a flush. A CPU forgets its own copies of them with the fault.
+ */
+static bool above_is_old(struct fill *f, bool user)
+{
+	if (f->w.top == 4)
+		return false;
+	f->w.rights = rights_below(f->w.val[1], f->w.val[1]);	/* its own */
+	if (is_refused(f, user))
+		return false;
+	f->v->own->shadow.recent.as = NULL;
+	return true;
+}
+
 enum verdict { PERMITTED, REFUSED, MOVING };
 
 /*
@@ -52,6 +67,8 @@ static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
 			return REFUSED;
 		}
 		if (is_refused(f, user)) {
+			if (above_is_old(f, user))
+				continue;
 			*error |= PF_PRESENT;
 			return REFUSED;
 		}

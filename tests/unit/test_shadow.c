@@ -1323,6 +1323,28 @@ START_TEST(faults)
 }
 END_TEST
 
+/* The levels above give more than the last walk saw, without a flush: no fault that stays. */
+START_TEST(rights_above)
+{
+	u64 *e;
+	u32 error;
+
+	map(0x400000, 600, P | W | U | A | D);
+	e = entry_for(spaces[0].root, 0x400000, 2, true);
+	ck_assert_int_eq(fault(0x400000, 0, true, &error), SHADOW_DONE);
+	*e &= ~(U | W);
+	ok(CALL(0, hc_mmu_flush(d->vcpus[0], 0, 0, 0x400000, 0x600000, 0, PARVUS_FLUSH_CURRENT)),
+	   "flush");
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &error), SHADOW_GUEST_FAULT);
+	*e |= U | W;
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &error), SHADOW_DONE);
+	/* the leaf's own word is the last one */
+	*entry_for(spaces[0].root, 0x400000, 1, false) &= ~W;
+	ck_assert_int_eq(fault(0x400000, PF_WRITE, true, &error), SHADOW_GUEST_FAULT);
+	ck_assert_uint_eq(error, PF_PRESENT | PF_WRITE | PF_USER);
+}
+END_TEST
+
 START_TEST(no_progress)
 {
 	unsigned int n;
@@ -2141,6 +2163,7 @@ int main(void)
 	tcase_add_test(t, overlay);
 	tcase_add_test(t, too_many_overlays);
 	tcase_add_test(t, faults);
+	tcase_add_test(t, rights_above);
 	tcase_add_test(t, no_progress);
 	tcase_add_test(t, large_exchanged);
 	tcase_add_test(t, prefill);
