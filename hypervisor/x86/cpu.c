@@ -85,12 +85,10 @@ void cr4_load(u64 tsd)
 /* With the IDT loaded: a CPU, or a host, without the register says #GP. */
 void cpuid_faults_init(void)
 {
-	u32 a, b, c, d, info = 0;
+	u32 a, b, c, d;
 
 	cpuid_count(0, 0, &a, &b, &c, &d);
-	__asm__ volatile("1: rdmsr\n2: .pushsection .ex_table, \"a\"\n.quad 1b, 2b\n.popsection"
-			 : "+a"(info) : "c"(MSR_PLATFORM_INFO) : "edx");
-	cpu_features.cpuid_faults = cpuid_may_fault(b, info);
+	cpu_features.cpuid_faults = cpuid_may_fault(b, rdmsr_or_0(MSR_PLATFORM_INFO));
 	if (cpu_features.cpuid_faults)
 		wrmsr(MSR_MISC_FEATURES, 1);
 }
@@ -113,5 +111,4 @@ void cpu_init(void)
 	}
 	if (cpu_features.rdtscp)
 		wrmsr(MSR_TSC_AUX, 0);
-	mcheck_init();
 }

@@ -49,6 +49,15 @@ static inline u64 rdmsr(u32 msr)
 	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
 	return (u64)hi << 32 | lo;
 }
+/* The lower half of one that a CPU or a host may not have: 0 then. Wants the IDT. */
+static inline u32 rdmsr_or_0(u32 msr)
+{
+	u32 value = 0;
+
+	__asm__ volatile("1: rdmsr\n2: .pushsection .ex_table, \"a\"\n.quad 1b, 2b\n.popsection"
+			 : "+a"(value) : "c"(msr) : "edx");
+	return value;
+}
 static inline void wrmsr(u32 msr, u64 v)
 {
 	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)) : "memory");

@@ -106,6 +106,7 @@ void desc_init_cpu(struct pcpu *p)
 	wrmsr(MSR_SYSENTER_ESP, 0);
 	wrmsr(MSR_SYSENTER_EIP, 0);
 	cpuid_faults_init();
+	mcheck_init();
 }
 
 /* They were checked by tls_valid() and cpunode_valid() when the guest set them. */

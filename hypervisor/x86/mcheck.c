@@ -26,11 +26,10 @@
 
 void mcheck_init(void)
 {
-	u64 cap;
+	/* Bochs has CPUID's bit and none of the registers: then there are no banks */
+	u32 cap = cpu_features.mca ? rdmsr_or_0(MSR_MCG_CAP) : 0;
 
-	if (!cpu_features.mca)
-		return;
-	cap = rdmsr(MSR_MCG_CAP);
+	cpu_features.mca = cap;
 	if (cap & MCG_CTL_P)
 		wrmsr(MSR_MCG_CTL, ~0ull);
 	for (u32 n = 0; n < (cap & 0xff); n++) {

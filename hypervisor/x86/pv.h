@@ -58,7 +58,6 @@ void mmu_init_cpu(struct pcpu *p);
 extern bool smp_go;
 
 /* mcheck.c */
-void mcheck_init(void);
 void mcheck_from_guest(struct vcpu *v, struct regs *regs);
 void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs);
 
