@@ -70,11 +70,11 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 	v->sched.cpu = id % (cpus ? cpus : 1);
 	v->timer.fire = vcpu_timer_fired;
 	v->own = hv_alloc_own(d->id, sizeof(*v->own));
-	v->area = &v->own->area_none;
 	if (!v->own || arch_vcpu_init(v) || shadow_vcpu_init(v)) {
 		vcpu_destroy(v);
 		return NULL;
 	}
+	v->area = &v->own->area_none;
 	return v;
 }
 

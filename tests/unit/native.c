@@ -50,6 +50,44 @@ void native_boot(u64 frames, u64 hole)
 	}
 }
 
+/* ---- what may fail: page_alloc.c and guest_access.c are built with other names ---- */
+
+unsigned int native_alloc_fail, native_access_fail, native_failed;
+bool native_fail_on;
+
+static bool fails(unsigned int *n)
+{
+	if (!*n || --*n)
+		return false;
+	native_failed++;
+	*n = native_fail_on;
+	return true;
+}
+
+#define FAILING(count, type, name, otherwise, args, ...) \
+	type real_##name args; \
+	type name args \
+	{ \
+		return fails(&native_##count##_fail) ? (otherwise) : real_##name(__VA_ARGS__); \
+	}
+FAILING(alloc, int, alloc_frames, -PARVUS_ENOMEM, (unsigned int o, mfn_t *out), o, out)
+FAILING(alloc, int, alloc_claimed, -PARVUS_ENOMEM, (struct domain *d, unsigned int o, mfn_t *out),
+	d, o, out)
+FAILING(alloc, bool, frames_claim, change <= 0 || coming ? real_frames_claim(d, change, coming) :
+	false, (struct domain *d, s64 change, bool coming), d, change, coming)
+FAILING(alloc, void *, hv_alloc, NULL, (size_t n), n)
+FAILING(alloc, void *, hv_alloc_own, NULL, (u16 domain, size_t n), domain, n)
+FAILING(alloc, void *, hv_alloc_claimed, NULL, (struct domain *d, size_t n), d, n)
+FAILING(alloc, void *, hv_alloc_public, NULL, (size_t n), n)
+FAILING(access, int, guest_read, -PARVUS_EFAULT,
+	(struct domain *d, u64 gpa, void *to, size_t n), d, gpa, to, n)
+FAILING(access, int, guest_write, -PARVUS_EFAULT,
+	(struct domain *d, u64 gpa, const void *from, size_t n), d, gpa, from, n)
+FAILING(access, void *, guest_map, NULL,
+	(struct domain *d, u64 gpa, size_t n, size_t align), d, gpa, n, align)
+FAILING(access, int, guest_copy_frame, -PARVUS_EFAULT,
+	(struct domain *to, u64 t, struct domain *from, u64 f, size_t n), to, t, from, f, n)
+
 void *native_frame_map(u64 mfn)
 {
 	if (mfn >= ram_frames)

@@ -49,6 +49,14 @@ extern bool native_rebooted;
 /* The clock, the frame that is a device, and what a pCPU's timer was set to last. */
 extern u64 native_now, native_open_frame, native_timer[NATIVE_CPUS];
 
+/*
+ * The allocation of memory, or claim of it, that fails, and the access to guest memory that finds
+ * none, counted down; 0 = none. Those behind it go as they would, or fail as well; and how many
+ * failed (test_injection.c).
+ */
+extern unsigned int native_alloc_fail, native_access_fail, native_failed;
+extern bool native_fail_on;
+
 /* arch_vcpu_init() fails from this call on (counted down); 0 = never. */
 extern unsigned int native_vcpu_fail;
 
