@@ -7,7 +7,7 @@ GUEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel 
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
 	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -Ipv-drivers/ring \
 	-I$(O)/gen
-GUEST_LOADS  := canary cpuid load idle paths retries worst
+GUEST_LOADS  := canary cpuid hostile idle keeper load paths retries worst
 GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o $(GUEST_O)/lib/common.o
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)
@@ -127,9 +127,13 @@ $(FUZZ_O)/%: $(FUZZ_O)/%.o $(FUZZ_O)/lib/once.o
 $(FUZZ_O)/libfuzzer/%: tests/fuzz/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -MT $@ -o $@ $<
-.PHONY: fuzz
+.PHONY: fuzz fuzz-hostile
 fuzz: deps-full
-	@$(MAKE) $(addprefix fuzz-,$(or $(F),$(FUZZ_NAMES)))
+	@$(MAKE) $(addprefix fuzz-,$(or $(F),$(FUZZ_NAMES) hostile))
+# Whole guests that do everything wrong: not libFuzzer's.
+fuzz-hostile: hypervisor $(addprefix $(GUEST_O)/,$(GUEST_LOADS))
+	@echo "  FUZZ    hostile"
+	@O=$(O) HOSTILE_SECONDS=$(FUZZ_SECONDS) bash tests/system/hostile.sh
 fuzz-%: $(FUZZ_O)/libfuzzer/%
 	@mkdir -p $(FUZZ_O)/corpus/$*
 	@echo "  FUZZ    $*"
