@@ -5,7 +5,7 @@
  *   wait          until the domain of that name runs (10 s); prints its number
  *   say TEXT      to the console; waits for room (10 s)
  *   hear BYTES    that much of the console's input to stdout (10 s)
- *   request       the request made of it, as a number
+ *   request       the request made of it, as a number; take: and it is forgotten
  *   cmdline       the kernel's command line
  *   file NAME     a file of the last cpio archive of its ramdisk
  *   poweroff N, reboot, crash, kill WHY
@@ -225,6 +225,12 @@ int main(int argc, char **argv)
 		return hear(d, (unsigned int)atoi(arg));
 	if (!strcmp(argv[2], "request"))
 		return printf("%u\n", d->request) < 0;
+	if (!strcmp(argv[2], "take")) {
+		uint32_t request = d->request;
+
+		d->request = 0;
+		return printf("%u\n", request) < 0;
+	}
 	if (!strcmp(argv[2], "file"))
 		return file(d, arg);
 	if (!strcmp(argv[2], "cmdline")) {

@@ -148,6 +148,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 	say(m, "ended: %s, status %u%s%s: %s", parvus_reason_text(i->reason), i->status,
 	    i->why[0] ? ", " : "", i->why, parvus_action_text(action));
 	m->ended = true;
+	m->asked = PARVUS_REQUEST_NONE;
 	/* it may have been renamed since */
 	free(c->name);
 	c->name = strdup(i->name);

@@ -83,13 +83,16 @@ static void loop(struct monitor *m)
 	bool more = true;
 
 	while (more) {
-		int timeout;
+		int timeout, again;
 		size_t n;
 
 		fds[0] = (struct pollfd){ .fd = parvus_fd(m->h), .events = POLLIN };
 		console_poll(m, console);
 		requests_poll(m, requests);
 		timeout = parvus_keeper_poll(m->keeper, keeper, &n);
+		again = requests_again(m);
+		if (again >= 0 && (timeout < 0 || again < timeout))
+			timeout = again;
 		if (m->restart) {
 			int64_t left = m->restart_ms - now_ms();
 

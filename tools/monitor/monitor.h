@@ -48,6 +48,8 @@ struct monitor {
 	/* requests.c */
 	int requests;
 	struct requester requesters[REQUESTERS];
+	uint32_t asked;			/* PARVUS_REQUEST_*: what the domain is asked to do */
+	int64_t asked_ms, again_ms;	/* since when, and when it is asked again */
 	/* ends.c */
 	bool ended;			/* its end was seen */
 	bool restart;			/* it is to be made again */
@@ -93,6 +95,8 @@ int requests_start(struct monitor *m);
 void requests_stop(struct monitor *m);
 void requests_poll(struct monitor *m, struct pollfd *fds);
 void requests_work(struct monitor *m, const struct pollfd *fds);
+/* What the domain was asked to do, and may have lost, is asked again; ms to the next time, or -1. */
+int requests_again(struct monitor *m);
 /* Of struct parvus_keeper_ops; a request is the descriptor of who asked. */
 void request_answer(void *m, int fd, const char *error);
 

@@ -17,6 +17,10 @@
 #define WORD	'\x1f'
 #define WORDS	5u
 
+#define AGAIN_MS	2000
+#define AGAIN_MAX_MS	30000
+#define ASK_MS		300000	/* who does not follow until then does not want to */
+
 void requests_init(struct monitor *m)
 {
 	size_t i;
@@ -127,6 +131,34 @@ static int change_medium(struct monitor *m, int fd, char *const words[])
 	       parvus_keeper_change_medium(m->keeper, (uint32_t)index, words[2]) : -EINVAL;
 }
 
+/*
+ * The domain was asked to power off or to reboot. Its kernel takes that at once, but who would do it
+ * may not be there yet: so it is asked again, after 2, 4, 8, up to 30 seconds, until it ends.
+ */
+static int ask(struct monitor *m, int fd, char *const words[])
+{
+	(void)fd;
+	m->asked = !strcmp(words[1], "reboot") ? PARVUS_REQUEST_REBOOT : PARVUS_REQUEST_POWEROFF;
+	m->asked_ms = now_ms();
+	m->again_ms = m->asked_ms + AGAIN_MS;
+	return 0;
+}
+
+int requests_again(struct monitor *m)
+{
+	int64_t now = now_ms(), waited = now - m->asked_ms;
+
+	if (waited > ASK_MS)
+		m->asked = PARVUS_REQUEST_NONE;
+	if (!m->asked)
+		return -1;
+	if (now >= m->again_ms) {
+		parvus_domain_request(m->h, m->domain, m->asked);
+		m->again_ms = now + (waited < AGAIN_MAX_MS ? waited : AGAIN_MAX_MS);
+	}
+	return (int)(m->again_ms - now);
+}
+
 /* @words: with the name. What returns 1 is answered later. */
 static const struct {
 	const char *name;
@@ -138,6 +170,7 @@ static const struct {
 	{ "detach", 4, detach },		/* disk|vif INDEX force|politely */
 	{ "disk-set", 4, limit_disk },		/* INDEX IOPS|- BPS|- */
 	{ "disk-resize", 2, resize_disk },	/* INDEX */
+	{ "ask", 2, ask },			/* poweroff|reboot, which was asked once */
 	{ "cd", 3, change_medium },		/* INDEX TARGET, which may be empty */
 };
 

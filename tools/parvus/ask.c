@@ -4,6 +4,7 @@
  * to RUN/domains/ID/control.sock, and so is the answer (monitor/requests.c).
  */
 #include "ask.h"
+#include "wait.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -72,7 +73,7 @@ static void take_line(int fd, int ms, char *text, size_t bytes)
 		int ret = poll(&p, 1, ms);
 		ssize_t n;
 
-		if (ret < 0 && errno == EINTR)
+		if (ret < 0 && errno == EINTR && !stopped)
 			continue;
 		n = ret > 0 ? read(fd, text + have, bytes - 1 - have) : 0;
 		if (n > 0)
@@ -114,8 +115,8 @@ int monitor_start(uint32_t domain, const char *name, int *out)
 	take_line(pair[0], START_MS, answer, sizeof(answer));
 	if (strcmp(answer, "ok")) {
 		close(pair[0]);
-		return fail("the monitor of domain %u: %s", domain,
-			    answer[0] ? answer : "it could not be started");
+		return fail("the monitor of domain %u: %s", domain, answer[0] ? answer :
+			    stopped ? "stopped before it was ready" : "it could not be started");
 	}
 	*out = pair[0];
 	return 0;
@@ -156,22 +157,51 @@ static int take_answer(int fd)
 	return fail("the monitor of the domain gave no answer");
 }
 
+/* The words as one line; 0 = they are none. */
+static size_t make_line(char *text, size_t bytes, va_list words)
+{
+	const char *word;
+	size_t n = 0;
+
+	while ((word = va_arg(words, const char *)))
+		n += (size_t)snprintf(text + n, n < bytes ? bytes - n : 0, "%s%s", n ? "\x1f" : "",
+				      word);
+	if (n + 1 >= bytes || strchr(text, '\n'))
+		return 0;
+	text[n++] = '\n';
+	return n;
+}
+
+void monitor_tell(struct tool *t, const struct parvus_control_info *i, ...)
+{
+	char text[200];
+	va_list words;
+	size_t n;
+	int fd;
+
+	va_start(words, i);
+	n = make_line(text, sizeof(text), words);
+	va_end(words);
+	fd = monitor_connect(t, i->domain);
+	if (fd < 0)
+		return;
+	if (send(fd, text, n, MSG_NOSIGNAL) < 0)
+		shutdown(fd, SHUT_RDWR);	/* it has gone: nobody is told */
+	close(fd);
+}
+
 int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...)
 {
 	char text[4000];
-	const char *word;
-	size_t n = 0;
 	va_list words;
+	size_t n;
 	int fd, link, ret;
 
 	va_start(words, i);
-	while ((word = va_arg(words, const char *)))
-		n += (size_t)snprintf(text + n, n < sizeof(text) ? sizeof(text) - n : 0, "%s%s",
-				      n ? "\x1f" : "", word);
+	n = make_line(text, sizeof(text), words);
 	va_end(words);
-	if (n + 1 >= sizeof(text) || strchr(text, '\n'))
-		return fail("too long a line, or one that is no line");
-	text[n++] = '\n';
+	if (!n)
+		return fail("%s: too long a line, or one that is no line", t->command->name);
 	if (i->flags & PARVUS_INFO_CONTROL)
 		return fail("the control domain has no devices of its own");
 	fd = monitor_connect(t, i->domain);

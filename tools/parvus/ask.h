@@ -16,5 +16,7 @@ void monitor_committed(int link);
  * 0 or 1 (said).
  */
 int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...);
+/* Tell it something, if there is one; what it answers is not waited for. */
+void monitor_tell(struct tool *t, const struct parvus_control_info *i, ...);
 
 #endif

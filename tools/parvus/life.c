@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* parvus destroy, shutdown, reboot, pause, unpause, rename: the life of a domain. */
+#include "ask.h"
 #include "commands.h"
 #include "wait.h"
 
@@ -10,6 +11,7 @@ const struct option_text destroy_options[] = {
 const struct option_text shutdown_options[] = {
 	{ 'a', "all", NULL, "all domains but domain 0" },
 	{ 'w', "wait", NULL, "wait until it has ended" },
+	{ OPT_LONG, "timeout", "SECONDS", "with -w: no longer than that" },
 	{ 'F', NULL, NULL, "accepted, as xl has it" },
 	{ 0 },
 };
@@ -43,7 +45,7 @@ int cmd_destroy(struct tool *t)
 	/* a second destroy finds it dying */
 	if (i.state != PARVUS_DOMAIN_DYING && parvus_domain_destroy(t->h, i.domain))
 		return fail_lib(t);
-	if (wait_gone(t, i.domain, false, 5))
+	if (wait_gone(t, i.domain, false, 5) == WAIT_FAILED)
 		return 1;
 	if (parvus_domain_info(t->h, i.domain, &now) == 0)
 		warning("domain %u is still being taken apart", i.domain);
@@ -55,17 +57,22 @@ static int ask(struct tool *t, uint32_t request)
 	struct parvus_control_info *list, one;
 	struct json_object *asked = NULL;
 	bool all = false, wait = false;
+	uint64_t seconds = 0;
 	size_t i, n;
 	int c, ret = 0;
 
 	while ((c = tool_option(t)) > 0) {
 		all |= c == 'a';
 		wait |= c == 'w';
+		if (c == OPT_LONG && !parvus_number_parse(t->optarg, 1, INT32_MAX, &seconds))
+			return usage(t, "--timeout %s: a number of seconds is expected", t->optarg);
 	}
 	if (c < 0)
 		return 1;
 	if (all == (t->nargs == 1))
 		return usage(t, "a domain or -a is expected%s", all ? ", not both" : "");
+	if (seconds && !wait)
+		return usage(t, "--timeout is of -w, which is not there");
 	if (tool_open(t))
 		return 1;
 	if (all) {
@@ -91,14 +98,19 @@ static int ask(struct tool *t, uint32_t request)
 	for (i = 0; i < n; i++) {
 		if (list[i].flags & PARVUS_INFO_CONTROL || list[i].state != PARVUS_DOMAIN_RUNNING)
 			continue;
-		if (parvus_domain_request(t->h, list[i].domain, request))
+		if (parvus_domain_request(t->h, list[i].domain, request)) {
 			ret = fail_lib(t);
-		else if (asked)
+			continue;
+		}
+		/* a domain that boots may lose it: its monitor asks again */
+		monitor_tell(t, &list[i], "ask",
+			     request == PARVUS_REQUEST_REBOOT ? "reboot" : "poweroff", NULL);
+		if (asked)
 			json_object_array_add(asked, named(list[i].name, list[i].domain));
 	}
 	for (i = 0; wait && !ret && i < n; i++)
 		if (!(list[i].flags & PARVUS_INFO_CONTROL))
-			ret = wait_gone(t, list[i].domain, true, -1);
+			ret = wait_ended(t, &list[i], seconds ? (int)seconds : -1);
 	free(list);
 	if (asked && print_json(asked))
 		ret = 1;

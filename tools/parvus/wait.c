@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SAY_AFTER	2	/* s: who waits longer is told what for */
+
 volatile sig_atomic_t stopped;
 
 static void on_signal(int number)
@@ -75,7 +77,7 @@ void bar_end(struct bar *b)
 	b->shown = false;
 }
 
-int wait_gone(struct tool *t, uint32_t domain, bool or_shutdown, int seconds)
+enum waited wait_gone(struct tool *t, uint32_t domain, bool or_shutdown, int seconds)
 {
 	struct pollfd p = { .fd = parvus_fd(t->h), .events = POLLIN };
 	struct parvus_control_info i;
@@ -88,17 +90,37 @@ int wait_gone(struct tool *t, uint32_t domain, bool or_shutdown, int seconds)
 			return fail_lib(t);
 		ret = parvus_domain_info(t->h, domain, &i);
 		if (ret == -ENOENT)
-			return 0;
+			return WAITED;
 		if (ret)
 			return fail_lib(t);
 		if (or_shutdown && (i.state == PARVUS_DOMAIN_SHUTDOWN ||
 				    i.state == PARVUS_DOMAIN_DYING))
-			return 0;
+			return WAITED;
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (seconds >= 0 && now.tv_sec - from.tv_sec >= seconds)
-			return 0;
-		ret = parvus_poll(t->h, &p, 1, seconds < 0 ? -1 : 200);
+		if (stopped || (seconds >= 0 && now.tv_sec - from.tv_sec >= seconds))
+			return WAIT_OVER;
+		/* a signal may come between the look and the poll */
+		ret = parvus_poll(t->h, &p, 1, seconds < 0 ? 1000 : 200);
 		if (ret < 0 && ret != -EINTR)
 			return fail_lib(t);
 	}
+}
+
+int wait_ended(struct tool *t, const struct parvus_control_info *i, int seconds)
+{
+	int quiet = seconds < 0 || seconds > SAY_AFTER ? SAY_AFTER : seconds;
+	enum waited ret;
+
+	catch_signals();
+	ret = wait_gone(t, i->domain, true, quiet);
+	if (ret == WAIT_OVER && !stopped && quiet != seconds) {
+		fail("waiting for domain %s (%u) to end%s; Ctrl-C leaves it asked", i->name,
+		     i->domain, i->flags & PARVUS_INFO_PAUSED ? ", which is paused" : "");
+		ret = wait_gone(t, i->domain, true, seconds < 0 ? -1 : seconds - quiet);
+	}
+	if (ret == WAIT_OVER && stopped)
+		return fail("stopped: domain %s (%u) has not ended, and stays asked", i->name,
+			    i->domain);
+	return ret == WAIT_OVER ? fail("domain %s (%u) has not ended within %d s, and stays asked",
+				       i->name, i->domain, seconds) : (int)ret;
 }

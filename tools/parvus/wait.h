@@ -24,7 +24,13 @@ struct bar {
 parvus_progress bar_progress;
 void bar_end(struct bar *b);
 
-/* Wait until the domain is gone (or only dying), or shut down as well; seconds < 0 = for ever. */
-int wait_gone(struct tool *t, uint32_t domain, bool or_shutdown, int seconds);
+enum waited { WAITED, WAIT_FAILED, WAIT_OVER };
+/*
+ * Wait until the domain is gone, or if @or_shutdown ended; seconds < 0 = for ever. WAIT_FAILED: an
+ * error, said. WAIT_OVER: the time is over, or a signal has come.
+ */
+enum waited wait_gone(struct tool *t, uint32_t domain, bool or_shutdown, int seconds);
+/* The same for the end of a domain, and says what it waits for. 0 or 1 (said). */
+int wait_ended(struct tool *t, const struct parvus_control_info *i, int seconds);
 
 #endif
