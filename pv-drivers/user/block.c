@@ -115,7 +115,7 @@ int disk_open(struct disk *d, const struct parvus_block_config *c)
 		return 0;
 	if (!memchr(c->file, 0, sizeof(c->file)))
 		return -ENAMETOOLONG;
-	d->fd = open(c->file, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	d->fd = open(c->file, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	ret = d->fd < 0 ? -errno : disk_measure(d, c);
 	if (ret)
 		disk_close(d);

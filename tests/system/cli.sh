@@ -82,6 +82,23 @@ bad 1 "a file or block device is expected" cd-insert web xvda ''
 bad 1 "the number of an interface or its MAC" network-detach web eth0
 bad 1 "start, stop or status is expected" network-nat restart
 bad 1 "the name of a bridge is expected" network-nat -b a/b start
+bad 1 "-s 10.9.8.0/24 is of start, not of stop" network-nat -s 10.9.8.0/24 stop
+mkdir -p "$work/run"
+printf 'bridge=parvus7\nnet=c0a84d00\nforward=0\nnft=0\n' >"$work/run/nat"
+for what in start stop status; do
+	bad 1 "-b br9: it runs with the bridge parvus7" network-nat -b br9 $what
+done
+rm -r "$work/run"
+# nothing is ignored in silence
+bad 1 "-n shows the machine's CPUs, not those of web" info -n web
+bad 1 "not with -c, which attaches to it" create -cF x.cfg
+bad 1 "not with -p, for it does not begin" create -pF x.cfg
+bad 1 "2: a count is given already, by -n" stat -n 3 1 2
+bad 1 "too many arguments: 3" stat -d web 1 2 3
+bad 1 "1e9: seconds from 0.01 to 86400 are expected" stat web 1e9
+bad 1 "x: a number of lines is expected" stat 1 x
+bad 1 "--json: what a domain writes is no JSON" console --json web
+bad 125 "--json: what a command writes is no JSON" run --json true
 bad 1 "a network such as 192.168.77.0/24" network-nat -s 192.168.77.0 start
 bad 1 "not a private network" network-nat -s 9.9.9.0/24 start
 [[ $("$parvus" network-nat status) == stopped ]] || fail "network-nat status"
@@ -169,6 +186,7 @@ sed -i 's/model=e1000,//' "$work/a.cfg"
 "$parvus" create -n "$work/a.cfg" 2>/dev/null >"$work/b.cfg" || fail "create -n"
 "$parvus" create -n "$work/b.cfg" >"$work/c.cfg" 2>"$work/err" || fail "create -n of its output"
 cmp "$work/b.cfg" "$work/c.cfg" && [[ ! -s $work/err ]] || fail "create -n is not stable"
+"$parvus" create -n --json "$work/b.cfg" | grep -q '"config":"name = ' || fail "create -n --json"
 "$parvus" version >/dev/full 2>"$work/err" && fail "a full disk is no error"
 [[ $(wc -l <"$work/err") == 1 ]] || fail "a full disk says: $(cat "$work/err")"
 exit 0

@@ -5,7 +5,7 @@
 
 bad() { # NAME=VALUE...: what tools/run says must name the setting
 	local err rc name=${1%%=*}
-	err=$(env CMD=true "$@" tools/run 2>&1 >/dev/null)
+	err=$(env CMD=true "$@" timeout 20 tools/run 2>&1 >/dev/null)
 	rc=$?
 	[[ $rc != 0 ]] || fail "$*: accepted"
 	[[ $(wc -l <<<"$err") == 1 && $err == *"$name"* ]] || fail "$*: says: $err"
@@ -28,6 +28,16 @@ bad BUNDLE=/nonexistent
 bad ICOUNT=shift=11
 bad ICOUNT=shift=x
 bad TIMEOUT=x
+bad INITRD=/dev/zero
+bad INITRD="$work"
+mkfifo "$work/fifo"
+bad KERNEL="$work/fifo"
+bad BUNDLE="$work/fifo"
+bad HV_ARGS=frobnicate
+bad HV_ARGS="debug=1 loud=1"
+bad HV_ARGS="loglevel=loud"
+bad HV_ARGS="debug"
+HV_ARGS="debug=1 loglevel=debug smt=on isolation=off" tools/run --check || fail "HV_ARGS that are right"
 err=$(QEMU=qemu-system-nowhere CMD=true tools/run 2>&1) && fail "a missing QEMU is accepted"
 [[ $(wc -l <<<"$err") == 1 && $err == *missing* ]] || fail "a missing QEMU: $err"
 err=$(O=/proc/nowhere CMD=true tools/run 2>&1) && fail "an unwritable build folder is accepted"

@@ -37,7 +37,9 @@ P rename web www
 bad "not a name" rename www 12
 bad "there is no domain named web" destroy web
 P rename www web
-bad "there is a domain named web already" rename 0 web
+P create -q "$work/web.cfg" name=other
+bad "there is a domain named web already (domain 1)" rename other web
+P destroy other
 bad "the control domain: it cannot be destroyed" destroy 0
 P shutdown web
 [[ $(G web request) == 1 ]] || fail "shutdown did not ask"
@@ -95,7 +97,7 @@ grep -q early "$work/log/console-web.log" && grep -q meanwhile "$work/log/consol
 	fail "console log"
 # --- reboot: another domain, the same name, and clients stay
 G web reboot
-until_true eval '[[ $("$parvus" domid web 2>/dev/null) == 3 ]]'
+until_true eval '[[ $("$parvus" domid web 2>/dev/null) == 4 ]]'
 until_true state web "-b----"
 G web say "second life
 "

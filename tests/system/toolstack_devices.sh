@@ -232,7 +232,7 @@ create_bad() { # TEXT SETTING...
 A="$work/a.img,raw,xvda,rw"
 create_bad "xvdb: cannot open $work/none.img" "disk=['$A','$work/none.img,raw,xvdb,w']"
 create_bad "smaller than a sector" "disk=['$A','$work/tiny.img,raw,xvdb,w']"
-create_bad "neither a block device nor a regular file" "disk=['$A','/dev/null,raw,xvdb,w']"
+create_bad "/dev/null is a character device: a block device or a regular file is expected" "disk=['$A','/dev/null,raw,xvdb,w']"
 touch "$work/broken"
 create_bad "not in qcow2 format" \
 	"disk=['$A','$work/c.qcow2,qcow2,xvdc,w','$work/broken,qcow2,xvdb,w']"

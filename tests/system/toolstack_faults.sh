@@ -6,6 +6,7 @@
 
 # --- a request is kept until the domain follows; who waits is told for what, and can stop
 P create -q "$work/web.cfg"
+[[ $(timeout 10 "$parvus" stat 1 2 | wc -l) == 3 ]] || fail "stat 1 2 is of a domain"
 P shutdown web
 [[ $(G web take) == 1 && $(G web request) == 0 ]] || fail "shutdown did not ask"
 asked() { [[ $(G web request) == "$1" ]]; }
@@ -35,5 +36,45 @@ wait $waiter
 	fail "$(cat "$work/err")"
 P unpause web
 G web poweroff 0
+clean
+
+# --- what is read whole has an end, and is what it is taken for
+no_file() { # TEXT ARG...: refused at once
+	local text=$1
+	shift
+	timeout 5 "$parvus" create -q "$work/web.cfg" "$@" 2>"$work/err" </dev/null
+	# shellcheck disable=SC2053
+	[[ $? == 1 && $(<"$work/err") == "parvus: "$text ]] || fail "create $*: $(<"$work/err")"
+	clean
+}
+mkfifo "$work/fifo"
+truncate -s 2G "$work/sparse"
+for key in kernel ramdisk; do
+	no_file "/dev/zero is a character device: a regular file is expected" "$key=/dev/zero"
+	no_file "$work/sparse is larger than 512 MiB" "$key=$work/sparse"
+	no_file "$work/fifo is a FIFO: a regular file is expected" "$key=$work/fifo"
+	no_file "$work is a directory: a regular file is expected" "$key=$work"
+done
+for format in raw qcow2; do
+	no_file "the monitor of domain "*": xvda: $work/fifo is a FIFO: a block device or a regular file is expected" \
+		"disk=['$work/fifo,$format,xvda,w']"
+done
+for file in /dev/zero "$work/fifo" "$work" "$work/sparse"; do
+	timeout 5 "$parvus" create -n "$file" 2>"$work/err"
+	[[ $? == 1 && $(<"$work/err") == "parvus: $file is "* ]] || fail "$file: $(<"$work/err")"
+done
+"$parvus" create -n <(cat "$work/web.cfg") >/dev/null || fail "a configuration from a pipe"
+cat "$work/web.cfg" | "$parvus" create -n /dev/stdin >/dev/null || fail "or standard input"
+
+# --- nothing is ignored in silence
+P create -q "$work/web.cfg"
+id=$(P domid web)
+[[ $(timeout 20 "$parvus" stat 0.2 3 | wc -l) == 4 ]] || fail "stat SECONDS COUNT"
+[[ $(P stat -d "$id" 0.1 1 | wc -l) == 2 && $(P stat "$id" 0.1 1 | wc -l) == 2 ]] ||
+	fail "stat of a number"
+bad "Domain-0 is the name of domain 0 alone" rename web Domain-0
+bad "domain 0 is the control domain: its name stays Domain-0" rename 0 dom0
+P vcpu-set --json web 2 | grep -q '"vcpus_wanted":2' || fail "vcpu-set --json"
+P destroy web
 clean
 exit 0

@@ -156,13 +156,26 @@ static int nbd_start(struct parvus *h, const struct parvus_disk *d, uint32_t min
 	return 0;
 }
 
+/* What a program opens: it may wait for a FIFO, and says nothing that helps. */
+static int look_at(struct parvus *h, const struct parvus_disk *d)
+{
+	struct stat st;
+
+	if (access(d->target, d->readonly ? R_OK : R_OK | W_OK) || stat(d->target, &st))
+		return pv_fail(h->error, errno, "cannot open %s: %s", d->target, strerror(errno));
+	if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+		return 0;
+	return pv_fail(h->error, EINVAL, "%s is %s: a block device or a regular file is expected",
+		       d->target, pv_kind_text(st.st_mode));
+}
+
 static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus_backing *b)
 {
-	int lock, ret = 0;
+	int lock, ret = look_at(h, d);
 	uint32_t minor;
 
-	if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
-		return pv_fail(h->error, errno, "cannot open %s: %s", d->target, strerror(errno));
+	if (ret)
+		return ret;
 	lock = nbd_lock(h);
 	if (lock < 0)
 		return pv_fail(h->error, EIO, "cannot write %s/nbd.lock: %s", h->run_dir,
@@ -208,9 +221,10 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size < 512) {
 		close(fd);
-		return pv_fail(h->error, EINVAL,
-			       S_ISREG(st.st_mode) ? "%s is smaller than a sector (512 bytes)"
-			       : "%s is neither a block device nor a regular file", d->target);
+		return pv_fail(h->error, EINVAL, S_ISREG(st.st_mode) ?
+			       "%s is smaller than a sector (512 bytes)" :
+			       "%s is %s: a block device or a regular file is expected", d->target,
+			       pv_kind_text(st.st_mode));
 	}
 	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
 		close(fd);
@@ -242,12 +256,8 @@ int parvus_disk_open(struct parvus *h, const struct parvus_disk *d, const char *
 	snprintf(b->mark, sizeof(b->mark), "%s", mark);
 	if (!d->target)
 		return 0;
-	if (d->program) {
-		if (access(d->target, d->readonly ? R_OK : R_OK | W_OK))
-			return pv_fail(h->error, errno, "cannot open %s: %s", d->target,
-				       strerror(errno));
-		return 0;
-	}
+	if (d->program)
+		return look_at(h, d);
 	if (strcmp(d->format, "raw"))
 		return open_nbd(h, d, b);
 	ret = pv_sys.block(d->target, d->readonly, dev);

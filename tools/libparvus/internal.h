@@ -106,8 +106,11 @@ int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
 /* backing.c: the mark of a qemu-nbd, by which it is known again. */
 void pv_nbd_mark(uint32_t domain, uint64_t created_ns, uint32_t index, char mark[PARVUS_NBD_MARK]);
 
-/* A whole file of at most @max bytes; one byte more, zero, is allocated. */
+/* A whole file of at most @max bytes, nothing that is none; one byte more, zero, is allocated. */
 int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **data, size_t *bytes);
+
+/* "a FIFO": what is there in place of a regular file. */
+const char *pv_kind_text(mode_t mode);
 
 /* Unpack by magic. 0 = not packed, 1 = done (data is to be freed), or an error. */
 int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *packed, size_t bytes,

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CONTROL_NAME	"Domain-0"	/* as the tools of others expect it */
+
 int pv_lock(struct parvus *h)
 {
 	char path[512];
@@ -113,12 +115,21 @@ int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *
 int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 {
 	struct parvus_control_name n = { .domain = domain };
+	struct parvus_control_info i;
 	int lock, ret;
 
 	if (!parvus_name_ok(name))
 		return pv_fail(h->error, EINVAL,
 			       "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
 			       name, PARVUS_NAME_MAX - 1);
+	if (!strcmp(name, CONTROL_NAME))
+		return pv_fail(h->error, EINVAL, "%s is the name of domain 0 alone", name);
+	ret = parvus_domain_info(h, domain, &i);
+	if (ret)
+		return ret;
+	if (i.flags & PARVUS_INFO_CONTROL)
+		return pv_fail(h->error, EPERM,
+			       "domain %u is the control domain: its name stays %s", domain, i.name);
 	memcpy(n.name, name, strlen(name));
 	lock = pv_lock(h);
 	if (lock < 0)

@@ -20,6 +20,8 @@ int cmd_console(struct tool *t)
 		if (c == 'n' && strcmp(t->optarg, "0"))
 			return usage(t, "-n %s: there is console 0 alone", t->optarg);
 	}
+	if (c >= 0 && t->json)
+		return usage(t, "--json: what a domain writes is no JSON");
 	if (c < 0 || tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
 	if (i.flags & PARVUS_INFO_CONTROL)

@@ -22,10 +22,10 @@ const struct option_text create_options[] = {
 	{ 0 },
 };
 
-static int make(struct tool *t, const struct parvus_config *config, bool paused,
+static int make(struct tool *t, const struct parvus_config *config, bool paused, bool quiet,
 		struct parvus_build *b)
 {
-	struct bar bar = { .what = config->name, .last = -1 };
+	struct bar bar = { .what = config->name, .last = -1, .quiet = quiet };
 	int link;
 
 	b->progress = bar_progress;
@@ -102,6 +102,9 @@ int cmd_create(struct tool *t)
 		file = t->args[0];
 		first = 1;
 	}
+	if (foreground && (console || paused))
+		return usage(t, "-F shows the console to the end: not with %s",
+			     console ? "-c, which attaches to it" : "-p, for it does not begin");
 	if (!file && !t->nargs)
 		return usage(t, "a configuration is expected");
 	for (i = first; i < t->nargs; i++)
@@ -119,15 +122,21 @@ int cmd_create(struct tool *t)
 		char *text;
 
 		ret = parvus_config_text(&t->error, config, &text) ? fail_lib(t) : 0;
-		if (!ret)
+		if (!ret && t->json) {
+			struct json_object *o = json_object_new_object();
+
+			json_object_object_add(o, "config", json_object_new_string(text));
+			ret = print_json(o);
+		} else if (!ret) {
 			fputs(text, stdout);
+		}
 		free(text);
 		parvus_config_free(config);
 		return ret;
 	}
 	catch_signals();
 	signal(SIGHUP, SIG_DFL);
-	ret = make(t, config, paused, &b);
+	ret = make(t, config, paused, quiet, &b);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	if (!ret && t->json) {

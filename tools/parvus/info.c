@@ -185,7 +185,11 @@ int cmd_info(struct tool *t)
 
 	while ((c = tool_option(t)) > 0)
 		each_cpu |= c == 'n';
-	if (c < 0 || tool_open(t))
+	if (c < 0)
+		return 1;
+	if (each_cpu && t->nargs)
+		return usage(t, "-n shows the machine's CPUs, not those of %s", t->args[0]);
+	if (tool_open(t))
 		return 1;
 	return t->nargs ? info_domain(t, t->args[0]) : info_machine(t, each_cpu);
 }

@@ -60,7 +60,9 @@ static const struct command commands[] = {
 	{ "top", NULL, "[OPTIONS]", "Watch domains", top_options, 0, 0, cmd_top,
 	  "Keys: c CPU, m memory, n name, i number (sort by), r reverse, q quit." },
 	{ "stat", NULL, "[OPTIONS] [DOMAIN] [SECONDS [COUNT]]", "Rates of vCPU events, as vmstat",
-	  stat_options, 0, 3, cmd_stat, "Each line is per second, over the SECONDS before it." },
+	  stat_options, 0, 3, cmd_stat,
+	  "Each line is per second, over the SECONDS before it. A number first is SECONDS: -d\n"
+	  "names a domain by its number." },
 	{ "trace", NULL, "[OPTIONS]", "Show what the hypervisor does, event by event",
 	  trace_options, 0, 0, cmd_trace,
 	  "EVENTS: sched wake hypercall fault event domain vector, or all of these. By name\n"

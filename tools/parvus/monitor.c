@@ -6,6 +6,7 @@
 int cmd_monitor(struct tool *t)
 {
 	struct parvus_control_info i;
+	struct json_object *o;
 	int link;
 
 	if (tool_arguments(t) || tool_open(t) || tool_domain(t, t->args[0], &i))
@@ -15,5 +16,10 @@ int cmd_monitor(struct tool *t)
 	if (monitor_start(i.domain, i.name, &link))
 		return 1;
 	monitor_committed(link);
-	return 0;
+	if (!t->json)
+		return 0;
+	o = json_object_new_object();
+	add_text(o, "name", i.name);
+	add_u64(o, "id", i.domain);
+	return print_json(o);
 }

@@ -402,10 +402,14 @@ static bool runs(const struct nat *n)
 
 static int start(struct nat *n, const char *bridge, const char *subnet)
 {
-	if (n->there && strcmp(n->bridge, bridge))
-		return fail("network-nat: it runs with the bridge %s already", n->bridge);
-	if (runs(n))
-		return 0;
+	char net[16];
+
+	if (runs(n)) {
+		address(n->net, 0, net);
+		return subnet && strncmp(subnet, net, strlen(net)) ?
+		       fail("network-nat: -s %s: it runs with the network %s/24 already (stop it "
+			    "first)", subnet, net) : 0;
+	}
 	/* what is left of one that was broken */
 	if (n->there && stop(n))
 		return 1;
@@ -452,7 +456,7 @@ static int status(const struct nat *n, bool json)
 
 int cmd_network_nat(struct tool *t)
 {
-	const char *bridge = "parvus0", *subnet = NULL;
+	const char *bridge = NULL, *subnet = NULL, *what;
 	struct nat n = { .t = t };
 	int c, ret;
 
@@ -464,17 +468,20 @@ int cmd_network_nat(struct tool *t)
 	}
 	if (c < 0)
 		return 1;
-	if (!*bridge || strlen(bridge) >= IFNAMSIZ || bridge[0] == '-' ||
-	    strpbrk(bridge, "/: \t\n%"))
+	what = t->args[0];
+	if (bridge && (!*bridge || strlen(bridge) >= IFNAMSIZ || bridge[0] == '-' ||
+		       strpbrk(bridge, "/: \t\n%")))
 		return usage(t, "-b %s: the name of a bridge is expected", bridge);
+	if (strcmp(what, "start") && strcmp(what, "stop") && strcmp(what, "status"))
+		return usage(t, "%s: start, stop or status is expected", what);
+	if (subnet && strcmp(what, "start"))
+		return usage(t, "-s %s is of start, not of %s", subnet, what);
 	nat_read(&n);
-	if (!strcmp(t->args[0], "start"))
-		ret = start(&n, bridge, subnet);
-	else if (!strcmp(t->args[0], "stop"))
-		ret = stop(&n);
-	else if (!strcmp(t->args[0], "status"))
+	if (bridge && n.there && strcmp(n.bridge, bridge))
+		return fail("network-nat: -b %s: it runs with the bridge %s", bridge, n.bridge);
+	if (!strcmp(what, "status"))
 		return status(&n, t->json);
-	else
-		return usage(t, "%s: start, stop or status is expected", t->args[0]);
+	ret = !strcmp(what, "stop") ? stop(&n) :
+	      start(&n, bridge ? bridge : n.there ? n.bridge : "parvus0", subnet);
 	return ret || !t->json ? ret : status(&n, true);
 }

@@ -311,6 +311,8 @@ int cmd_run(struct tool *t)
 	}
 	if (c < 0)
 		return FAILED;
+	if (t->json)
+		return usage(t, "--json: what a command writes is no JSON");
 	if (name && !parvus_name_ok(name))
 		return usage(t, "-n %s: not a name", name);
 	if (tool_open(t))

@@ -4,6 +4,7 @@
 #include "wait.h"
 
 const struct option_text stat_options[] = {
+	{ 'd', "domain", "DOMAIN", "of this one, also by its number" },
 	{ 'n', NULL, "COUNT", "end after that many lines" },
 	{ 0 },
 };
@@ -70,6 +71,7 @@ int cmd_stat(struct tool *t)
 					     "fill", "prefil", "flush", "shoot", "vector", "switch",
 					     "emul" };
 	struct parvus_control_info one, *domain = NULL;
+	const char *name = NULL;
 	struct figures old, now;
 	double delay = 1, s;
 	uint64_t count = 0, line;
@@ -77,22 +79,31 @@ int cmd_stat(struct tool *t)
 	size_t i;
 	int c;
 
-	while ((c = tool_option(t)) > 0)
+	while ((c = tool_option(t)) > 0) {
 		if (c == 'n' && !parvus_number_parse(t->optarg, 1, UINT32_MAX, &count))
-			return usage(t, "-n %s: a number is expected", t->optarg);
-	if (c < 0 || tool_open(t))
-		return 1;
-	/* a number first is an interval if more than a domain cannot be meant */
-	if (at < t->nargs && !(parse_seconds(t->args[at], &s) && t->nargs < 3 &&
-			       parvus_find(t->h, t->args[at], &one))) {
-		if (tool_domain(t, t->args[at++], &one))
-			return 1;
-		domain = &one;
+			return usage(t, "-n %s: a number of lines is expected", t->optarg);
+		if (c == 'd')
+			name = t->optarg;
 	}
+	if (c < 0)
+		return 1;
+	/* two numbers are SECONDS and COUNT, as vmstat has it; three arguments have a domain first */
+	if (!name && at < t->nargs && (t->nargs == 3 || !parse_seconds(t->args[at], &s)))
+		name = t->args[at++];
 	if (at < t->nargs && !parse_seconds(t->args[at++], &delay))
-		return usage(t, "%s: seconds are expected", t->args[at - 1]);
+		return usage(t, "%s: seconds from 0.01 to 86400 are expected", t->args[at - 1]);
+	if (at < t->nargs && count)
+		return usage(t, "%s: a count is given already, by -n", t->args[at]);
 	if (at < t->nargs && !parvus_number_parse(t->args[at++], 1, UINT32_MAX, &count))
-		return usage(t, "%s: a count is expected", t->args[at - 1]);
+		return usage(t, "%s: a number of lines is expected", t->args[at - 1]);
+	if (at < t->nargs)
+		return usage(t, "too many arguments: %s", t->args[at]);
+	if (tool_open(t))
+		return 1;
+	if (name && tool_domain(t, name, &one))
+		return 1;
+	if (name)
+		domain = &one;
 	catch_signals();
 	if (gather(t, domain, &old))
 		return fail_lib(t);

@@ -136,6 +136,7 @@ int cmd_vcpu_pin(struct tool *t)
 int cmd_vcpu_set(struct tool *t)
 {
 	struct parvus_control_info i;
+	struct json_object *o;
 	uint64_t n;
 	int c;
 
@@ -150,5 +151,14 @@ int cmd_vcpu_set(struct tool *t)
 		return 1;
 	if (n > i.vcpus)
 		return fail("vcpu-set: domain %u has at most %u vCPUs", i.domain, i.vcpus);
-	return parvus_domain_vcpus(t->h, i.domain, (uint32_t)n) ? fail_lib(t) : 0;
+	if (parvus_domain_vcpus(t->h, i.domain, (uint32_t)n))
+		return fail_lib(t);
+	if (!t->json)
+		return 0;
+	o = json_object_new_object();
+	add_text(o, "name", i.name);
+	add_u64(o, "id", i.domain);
+	add_u64(o, "vcpus", i.vcpus);
+	add_u64(o, "vcpus_wanted", n);
+	return print_json(o);
 }

@@ -59,7 +59,7 @@ int bar_progress(void *arg, uint64_t done, uint64_t total)
 		return 0;
 	if (done >= total)
 		percent = 100;
-	if (percent == b->last || !isatty(2))
+	if (percent == b->last || b->quiet || !isatty(2))
 		return 0;
 	b->last = percent;
 	b->shown = true;

@@ -17,7 +17,7 @@ bool parse_seconds(const char *text, double *seconds);
 /* A bar on a terminal, for what takes a while; nothing else. A signal stops what it shows. */
 struct bar {
 	const char *what;
-	bool shown;
+	bool shown, quiet;	/* quiet: nothing is shown */
 	int last;
 	int64_t from_ms;	/* set by the first call */
 };
