@@ -30,8 +30,13 @@ static int load(const struct parvus_backend *b, struct disk *d)
 	int ret;
 
 	memcpy(&c, parvus_backend_device(b)->config, sizeof(c));
-	if (c.version != 1)
-		return fail("the device's configuration", "not of version 1");
+	if (c.version != 1) {
+		char text[80];
+
+		snprintf(text, sizeof(text), "the configuration of device %u is of version %u, not 1",
+			 parvus_backend_device(b)->id, c.version);
+		return fail(text, NULL);
+	}
 	ret = disk_open(d, &c);
 	return ret ? fail(c.file, strerror(-ret)) : 0;
 }

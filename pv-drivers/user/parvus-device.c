@@ -68,7 +68,7 @@ static int load(const char *file, struct parvus_device *d)
 	if (n == sizeof(d->config) && fgetc(f) != EOF)
 		n = 0;
 	fclose(f);
-	return n ? 0 : fail(file, "it is empty, or has more than 256 bytes");
+	return n ? 0 : fail(file, "a file of 1 to 256 bytes is expected");
 }
 
 static int create(int argc, char **argv)
@@ -95,7 +95,7 @@ static int create(int argc, char **argv)
 	d.front_domain = info.domain;
 	ret = registry(PARVUS_DEVICE_CREATE, &d);
 	if (ret)
-		return fail("create", ret == -EEXIST ? "the domain has such a device already" :
+		return fail("create", ret == -EEXIST ? "the domain has a device of this class and index already" :
 			    strerror(-ret));
 	printf("%u\n", d.id);
 	return 0;
@@ -138,5 +138,5 @@ int main(int argc, char **argv)
 	} else {
 		return usage();
 	}
-	return ret ? fail(argv[2], ret == -ENOENT ? "there is no such device" : strerror(-ret)) : 0;
+	return ret ? fail(argv[2], ret == -ENOENT ? "no device has this number" : strerror(-ret)) : 0;
 }

@@ -133,7 +133,7 @@ bad 1 "no kernel is given" create -n "$work/a.cfg"
 cfg 'kernel = "k"\n'
 bad 1 "no name is given" create -n "$work/a.cfg"
 cfg 'name = "web"\nkernel = "k"\nmemory = [1]\n'
-bad 1 "$work/a.cfg:3: memory: a number is expected, not a list" create -n "$work/a.cfg"
+bad 1 "$work/a.cfg:3: memory: a number from 2 to 67108864 is expected, not a list of 1" create -n "$work/a.cfg"
 cfg 'name = "web"\nkernel = "k"\n\nvcpus = 65\n'
 bad 1 "$work/a.cfg:4: vcpus: a number from 1 to 64 is expected, not 65" create -n "$work/a.cfg"
 cfg 'name = "web\nkernel = "k"\n'
@@ -145,7 +145,7 @@ while IFS='|' read -r text setting; do
 	cfg "name = 'web'\nkernel = '/k'\n$setting\n"
 	bad 1 "$text" create -n "$work/a.cfg"
 done <<'END'
-a partition cannot be a disk of its own|disk = ['/x,raw,xvda1,w']
+a partition such as xvda1 cannot be a disk|disk = ['/x,raw,xvda1,w']
 a.cfg: disk: xvda and hda are the same disk|disk = ['/x,raw,xvda,w','/y,raw,hda,w']
 a.cfg: disk: sdb and d1 are the same disk|disk = ['/x,raw,sdb,w','/y,raw,d1,w']
 there are no scripts for disks|disk = ['/x,raw,xvda,w,script=block-drbd']
@@ -169,7 +169,7 @@ the rate is not such as|vif = ['rate=1Mb/s@11s']
 the rate is not such as|vif = ['rate=1Mb/s@0ms']
 END
 cfg 'name = "web"\nkernel = "/k"\n'
-bad 1 "memory: a number is expected" create -n "$work/a.cfg" memory=lots
+bad 1 "memory: a number from 2 to 67108864 is expected, not the text" create -n "$work/a.cfg" memory=lots
 # warnings are lines too, but no failure
 cfg 'name = "web"\nkernel = "/k"\nfoo = 1\n'
 out=$("$parvus" create -n "$work/a.cfg" memory=77 name=other 2>"$work/err") ||

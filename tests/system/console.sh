@@ -85,7 +85,7 @@ until_true 30 "grep -q over-7 d"
 [ "$(cat /run/parvus/domains/$id/pid)" != "$old" ] || fail "no new monitor"
 # what the first one read is in its file, and so is the rest
 complete /var/log/parvus/console-u.log 30001 30400
-bad 1 "another monitor serves this domain" monitor u
+bad 1 "another monitor serves domain" monitor u
 [ "$(ask u 'echo to the new one')" = "to the new one" ] || fail "no answer by the new monitor"
 detach
 

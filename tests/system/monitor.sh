@@ -53,7 +53,7 @@ id=$(P domid web)
 	fail "$(tr '\0' ' ' <"/proc/$(pids)/cmdline")"
 [[ $(readlink "/proc/$(pids)/exe") == "$work/usr/lib/parvus/parvus-monitor" ]] ||
 	fail "another one runs"
-wrong "another monitor serves this domain" web "$id"
+wrong "another monitor serves domain" web "$id"
 
 # --- a state that is none
 kill_monitor

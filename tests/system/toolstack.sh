@@ -92,7 +92,7 @@ G web say "meanwhile
 "$parvus" console web </dev/null >"$work/c1" 2>"$work/err" &
 c1=$!
 until_true grep -q meanwhile "$work/c1"
-bad "another monitor serves this domain" monitor web
+bad "another monitor serves domain" monitor web
 grep -q early "$work/log/console-web.log" && grep -q meanwhile "$work/log/console-web.log" ||
 	fail "console log"
 # --- reboot: another domain, the same name, and clients stay

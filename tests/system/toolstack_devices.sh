@@ -137,7 +137,7 @@ disk web 7 "7 * 1 0 0 xvdh "
 (cd "$work" && P block-attach web vdev=xvdi target=d.img)
 disk web 8 "7 * 0 0 0 xvdi "
 loops 5 || fail "loops after attach"
-bad "has this disk already" block-attach web "vdev=sdh,target=$work/b.img"
+bad "already" block-attach web "vdev=sdh,target=$work/b.img"
 P block-set --iops 100 web xvdh
 P block-set --bps 10m web xvdh
 disk web 7 "7 * 1 100 10485760 xvdh "
@@ -176,7 +176,7 @@ P block-detach -f web xvdh
 P block-detach --force web 8
 P network-attach web bridge=br7 mtu=1400
 vif web 2 "00:16:3e:* 1400 0 0  1400 br7 1 " || fail "vif 2: $(G web vif 2)"
-bad "of this devid already" network-attach web devid=7
+bad "domain 1 has vif 7 already" network-attach web devid=7
 P network-detach web 2
 P network-detach web 02:00:00:00:00:01
 bad "has no interface 02:00:00:00:00:01" network-detach web 02:00:00:00:00:01
@@ -277,7 +277,7 @@ bad "the program cannot serve it" block-attach web \
 rm "$work/server-fails"
 bad "a partition" block-attach web "$work/b.img,raw,xvda1,w"
 bad "there is no domain named x" block-attach x "$work/b.img,raw,xvdb,w"
-bad "has no devices of its own" block-attach 0 "$work/b.img,raw,xvdb,w"
+bad "no monitor and no devices" block-attach 0 "$work/b.img,raw,xvdb,w"
 bad "the control domain" network-attach 0
 devices 1 || fail "a failed attach left a device"
 loops 1 || fail "a failed attach left a loop device"

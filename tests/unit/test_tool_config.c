@@ -107,16 +107,16 @@ START_TEST(syntax_bad)
 		{ "name = 'we\\777'", "unknown escape" },
 		{ "name = 'web\\", "" },
 		{ "name = 'a' 'b'", "f:1: more than one value" },
-		{ "memory = 12x", "f:1: something that begins as a number" },
-		{ "memory = 0x", "begins as a number" },
-		{ "memory = 09", "begins as a number" },
-		{ "memory = 99999999999999999999", "begins as a number" },
-		{ "memory = -", "begins as a number" },
+		{ "memory = 12x", "f:1: no number, though it begins as one" },
+		{ "memory = 0x", "begins as one" },
+		{ "memory = 09", "begins as one" },
+		{ "memory = 99999999999999999999", "begins as one" },
+		{ "memory = -", "begins as one" },
 		{ "disk = [", "f:1: a list without its ]" },
 		{ "disk = [ 'a'\n\n", "a list without its ]" },
 		{ "disk = [ 'a' 'b' ]", "a comma or ]" },
 		{ "disk = [ , ]", "a value is" },
-		{ "disk = [[[[[[ 1 ]]]]]]", "too deep" },
+		{ "disk = [[[[[[ 1 ]]]]]]", "more than 4 deep, at: [[ 1" },
 		{ "disk = ] ", "a value is" },
 		{ "name += 5\nname += 'x'", "f:2: +=" },
 		{ "name + 'x'", "a setting" },
@@ -149,10 +149,10 @@ START_TEST(values_bad)
 		{ "name='a b'\nkernel='/k'", "f: name:" },
 		{ "name=''\nkernel='/k'", "f: name:" },
 		{ "name='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'\nkernel='/k'", "f: name:" },
-		{ "name=5", "f:1: name: a text in quotes is expected, not a number" },
-		{ BASE "ramdisk=[]", "f:3: ramdisk: a text in quotes is expected, not a list" },
-		{ BASE "memory=[]", "f:3: memory: a number is expected, not a list" },
-		{ BASE "memory='much'", "f:3: memory: a number is expected, not \"much\"" },
+		{ "name=5", "f:1: name: a text in quotes is expected, not the number 5" },
+		{ BASE "ramdisk=[]", "f:3: ramdisk: a text in quotes is expected, not a list of 0" },
+		{ BASE "memory=[]", "f:3: memory: a number from 2 to 67108864 is expected, not a list of 0" },
+		{ BASE "memory='much'", "f:3: memory: a number from 2 to 67108864 is expected, not the text \"much\"" },
 		{ BASE "memory=1", "f:3: memory: a number from 2 to" },
 		{ BASE "memory=-5", "f:3: memory: a number from 2 to" },
 		{ BASE "memory=0x7fffffffffffffff", "memory: a number from 2 to" },
@@ -170,15 +170,15 @@ START_TEST(values_bad)
 		{ BASE "cpus='1,'", "not a set of CPUs" },
 		{ BASE "cpus='node:1'", "not a set of CPUs" },
 		{ BASE "cpus='1,^1'", "no CPU is left" },
-		{ BASE "cpus=[['1']]", "cpus: a set of CPUs is expected in the list" },
+		{ BASE "cpus=[['1']]", "cpus: a set of CPUs such as" },
 		{ BASE "on_crash='explode'", "f:3: on_crash: \"destroy\", \"restart\"" },
 		{ BASE "on_reboot=1", "f:3: on_reboot:" },
 		{ BASE "overcommit=2", "overcommit: a number from 0 to 1" },
 		{ BASE "type='hvm'", "f:3: type: \"pv\" is expected" },
 		{ BASE "disk='/x,raw,xvda,w'",
-		  "f:3: disk: a list of texts is expected, not a text" },
+		  "f:3: disk: a list of texts is expected, not the text" },
 		{ BASE "disk=['/x,,xvda', 5]",
-		  "f:3: disk: a list of texts is expected; entry 2 is a number" },
+		  "f:3: disk: a list of texts is expected; entry 2 is the number 5" },
 		{ BASE "vif=5", "f:3: vif: a list of texts is expected" },
 	};
 	size_t i;
@@ -240,7 +240,7 @@ START_TEST(overrides)
 	ck_assert_uint_eq(c->ndisks, 1);
 	parvus_config_free(c);
 	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), wrong, 1, &c), -EINVAL);
-	ck_assert_str_eq(e.text, "command line: memory: a number is expected, not \"lots\"");
+	ck_assert_str_eq(e.text, "command line: memory: a number from 2 to 67108864 is expected, not the text \"lots\"");
 	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), broken, 1, &c), -EINVAL);
 	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), none, 1, &c), -EINVAL);
 }

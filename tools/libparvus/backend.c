@@ -187,7 +187,7 @@ int parvus_backend_take(struct parvus_backend *b, uint32_t device_class, uint32_
 	int ret;
 
 	if (b->taken)
-		return pv_fail(b->error, EBUSY, "this handle has a device already");
+		return pv_fail(b->error, EBUSY, "this handle has device %u already", b->record.id);
 	if (id) {
 		ret = call(b, PARVUS_DEVICE_READ, &d);
 		if (!ret && d.device_class != device_class)

@@ -116,8 +116,8 @@ static int script(struct parvus_keeper *k, const struct parvus_vif *v, const cha
 		script_exec(k, v, what);
 	}
 	if (pid < 0)
-		return pv_fail(k->h->error, errno, "vif %d: cannot run the script: %s", v->index,
-			       strerror(errno));
+		return pv_fail(k->h->error, errno, "vif %d: cannot run the script %s: %s", v->index,
+			       v->script, strerror(errno));
 	fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	p = (struct pollfd){ .fd = fd, .events = POLLIN };
 	if (fd >= 0 && poll(&p, 1, 10000) == 0)

@@ -43,7 +43,7 @@ static void place(const struct cfg_setting *s, char *text, size_t bytes)
 __attribute__((format(printf, 3, 4)))
 static int wrong(struct reader *r, const struct cfg_setting *s, const char *format, ...)
 {
-	char at[300], what[200];
+	char at[300], what[300];
 	va_list args;
 
 	place(s, at, sizeof(at));
@@ -75,16 +75,23 @@ static int warn(struct reader *r, const struct cfg_setting *s, const char *what)
 	return 0;
 }
 
-static const char *kind_text(enum cfg_kind kind)
+/* A value, for a message. */
+static const char *shown(const struct cfg_value *v)
 {
-	return kind == CFG_STRING ? "a text" : kind == CFG_NUMBER ? "a number" : "a list";
+	static __thread char text[80];
+
+	if (v->kind == CFG_LIST)
+		snprintf(text, sizeof(text), "a list of %zu", v->n);
+	else
+		snprintf(text, sizeof(text), v->kind == CFG_STRING ? "the text \"%.50s\"" :
+			 "the number %.50s", v->text);
+	return text;
 }
 
 static int get_text(struct reader *r, const struct cfg_setting *s, char **to)
 {
 	if (s->value.kind != CFG_STRING)
-		return wrong(r, s, "a text in quotes is expected, not %s",
-			     kind_text(s->value.kind));
+		return wrong(r, s, "a text in quotes is expected, not %s", shown(&s->value));
 	free(*to);
 	*to = strdup(s->value.text);
 	return *to ? 0 : pv_fail(r->error, ENOMEM, "no memory");
@@ -102,9 +109,12 @@ static int get_number(struct reader *r, const struct cfg_setting *s, uint64_t mi
 		errno = 0;
 		n = strtoll(s->value.text, &end, 0);
 		if (errno || *end || end == s->value.text)
-			return wrong(r, s, "a number is expected, not \"%.40s\"", s->value.text);
+			return wrong(r, s, "a number from %llu to %llu is expected, not %s",
+				     (unsigned long long)min, (unsigned long long)max,
+				     shown(&s->value));
 	} else if (s->value.kind == CFG_LIST) {
-		return wrong(r, s, "a number is expected, not a list");
+		return wrong(r, s, "a number from %llu to %llu is expected, not %s",
+			     (unsigned long long)min, (unsigned long long)max, shown(&s->value));
 	}
 	if (n < 0 || (uint64_t)n < min || (uint64_t)n > max)
 		return wrong(r, s, "a number from %llu to %llu is expected, not %lld",
@@ -136,7 +146,8 @@ static int get_action(struct reader *r, const struct cfg_setting *s, enum parvus
 			}
 	return wrong(r, s,
 		     "\"destroy\", \"restart\", \"preserve\", \"rename-restart\", "
-		     "\"coredump-destroy\" or \"coredump-restart\" is expected");
+		     "\"coredump-destroy\" or \"coredump-restart\" is expected, not %s",
+		     shown(&s->value));
 }
 
 /* Absolute, so that a restart from elsewhere finds it. */
@@ -243,7 +254,8 @@ static int one_set(struct reader *r, const struct cfg_setting *s, const struct c
 	struct parvus_error why;
 
 	if (v->kind == CFG_LIST)
-		return wrong(r, s, "a set of CPUs is expected in the list, not a list");
+		return wrong(r, s, "a set of CPUs such as \"0-3,^2\" is expected in the list, not %s",
+			     shown(v));
 	if (parvus_cpus_parse(&why, v->text, mask))
 		return wrong(r, s, "%s", why.text);
 	if (*mask == ~0ull)
@@ -266,7 +278,8 @@ static int get_cpus(struct reader *r, const struct cfg_setting *s)
 		return ret;
 	}
 	if (v->n > PARVUS_MAX_VCPUS)
-		return wrong(r, s, "at most %u vCPUs", PARVUS_MAX_VCPUS);
+		return wrong(r, s, "sets for %zu vCPUs, and there are %u at most", v->n,
+			     PARVUS_MAX_VCPUS);
 	for (i = 0; i < v->n; i++) {
 		ret = one_set(r, s, &v->items[i], &r->c->affinity[i]);
 		if (ret)
@@ -283,7 +296,7 @@ static int devices(struct reader *r, const struct cfg_setting *s, bool disks)
 	int ret;
 
 	if (s->value.kind != CFG_LIST)
-		return wrong(r, s, "a list of texts is expected, not %s", kind_text(s->value.kind));
+		return wrong(r, s, "a list of texts is expected, not %s", shown(&s->value));
 	if (!s->value.n)
 		return 0;
 	if (disks)
@@ -298,7 +311,7 @@ static int devices(struct reader *r, const struct cfg_setting *s, bool disks)
 
 		if (v->kind != CFG_STRING)
 			return wrong(r, s, "a list of texts is expected; entry %zu is %s", i + 1,
-				     kind_text(v->kind));
+				     shown(v));
 		if (disks)
 			ret = pv_disk_parse(r->error, at, v->text, &c->disks[c->ndisks++]);
 		else
@@ -314,7 +327,8 @@ static int read_type(struct reader *r, const struct cfg_setting *s)
 	if (s->value.kind == CFG_STRING && (!strcmp(s->value.text, "pv") ||
 					    !strcmp(s->value.text, "generic")))
 		return 0;
-	return wrong(r, s, "\"pv\" is expected: there are no other domains here");
+	return wrong(r, s, "\"pv\" is expected, not %s: there are no other domains here",
+		     shown(&s->value));
 }
 
 static int read_setting(struct reader *r, const struct cfg_setting *s)

@@ -106,7 +106,7 @@ int parvus_poll(struct parvus *h, struct pollfd *fds, nfds_t n, int timeout_ms)
 	int ret = pv_sys.poll(fds, n, timeout_ms);
 
 	if (ret < 0)
-		return pv_fail(h->error, -ret, "poll: %s", strerror(-ret));
+		return pv_fail(h->error, -ret, "waiting for the hypervisor: %s", strerror(-ret));
 	return ret;
 }
 
@@ -133,7 +133,7 @@ static const char *code_text(int code)
 	case PARVUS_EBUSY:
 		return "the domain is in a state that forbids it";
 	case PARVUS_EINVAL:
-		return "a value is out of range";
+		return "the hypervisor does not take it (too large or too small?)";
 	case PARVUS_ENOMEM:
 		return "not enough memory";
 	case PARVUS_ENOSPC:
@@ -145,17 +145,24 @@ static const char *code_text(int code)
 	}
 }
 
-/* A call on a domain, with a text for what it was. */
-static int domain_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, uint32_t domain,
-		       const char *what)
+/* A call on a domain, with a text for what it was and @values, with which: "" = none. */
+static int value_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, uint32_t domain,
+		      const char *what, const char *values)
 {
 	int ret = pv_call(h, op, data, bytes);
 
 	if (ret == -ENOENT)
 		return pv_fail(h->error, ENOENT, "%s: there is no domain %u", what, domain);
 	if (ret < 0)
-		return pv_fail(h->error, -ret, "%s domain %u: %s", what, domain, code_text(-ret));
+		return pv_fail(h->error, -ret, "%s domain %u%s: %s", what, domain, values,
+			       code_text(-ret));
 	return 0;
+}
+
+static int domain_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes, uint32_t domain,
+		       const char *what)
+{
+	return value_call(h, op, data, bytes, domain, what, "");
 }
 
 int parvus_machine(struct parvus *h, struct parvus_control_machine *m)
@@ -188,7 +195,8 @@ int parvus_domain_create(struct parvus *h, struct parvus_control_create *c)
 
 	if (ret < 0)
 		return pv_fail(h->error, -ret, "cannot create a domain: %s",
-			       ret == -ENOSPC ? "there are as many as can be" : code_text(-ret));
+			       ret == -ENOSPC ? "there are as many as the hypervisor has room for" :
+			       code_text(-ret));
 	return 0;
 }
 
@@ -237,7 +245,11 @@ int parvus_domain_populate(struct parvus *h, uint32_t domain, uint64_t gfn, uint
 		.flags = flags,
 	};
 
-	return domain_call(h, PARVUS_CONTROL_POPULATE, &p, sizeof(p), domain, "give memory to");
+	char values[80];
+
+	snprintf(values, sizeof(values), " (%llu frames from %#llx on)", (unsigned long long)frames,
+		 (unsigned long long)gfn);
+	return value_call(h, PARVUS_CONTROL_POPULATE, &p, sizeof(p), domain, "give memory to", values);
 }
 
 static int copy(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t gpa, uintptr_t data,
@@ -309,7 +321,11 @@ int parvus_domain_start(struct parvus *h, uint32_t domain, uint64_t entry, uint6
 		.start_info = start_info,
 	};
 
-	return domain_call(h, PARVUS_CONTROL_START, &s, sizeof(s), domain, "start");
+	char values[100];
+
+	snprintf(values, sizeof(values), " (at %#llx, page table %#llx)", (unsigned long long)entry,
+		 (unsigned long long)root);
+	return value_call(h, PARVUS_CONTROL_START, &s, sizeof(s), domain, "start", values);
 }
 
 static int simple(struct parvus *h, uint32_t op, uint32_t domain, uint32_t value, const char *what)
@@ -341,7 +357,11 @@ int parvus_domain_request(struct parvus *h, uint32_t domain, uint32_t request)
 
 int parvus_domain_vcpus(struct parvus *h, uint32_t domain, uint32_t online)
 {
-	return simple(h, PARVUS_CONTROL_VCPUS, domain, online, "set the vCPUs of");
+	struct parvus_control_domain d = { .domain = domain, .value = online };
+	char values[24];
+
+	snprintf(values, sizeof(values), " to %u", online);
+	return value_call(h, PARVUS_CONTROL_VCPUS, &d, sizeof(d), domain, "set the vCPUs of", values);
 }
 
 int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t max_frames,
@@ -354,7 +374,16 @@ int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags, uint
 		.target_frames = target_frames,
 	};
 
-	return domain_call(h, PARVUS_CONTROL_MEMORY, &m, sizeof(m), domain, "set the memory of");
+	char values[80];
+
+	if (flags & PARVUS_MEMORY_SET_MAX)
+		snprintf(values, sizeof(values), " to %llu KiB at most",
+			 (unsigned long long)max_frames * 4);
+	else
+		snprintf(values, sizeof(values), " to %llu KiB",
+			 (unsigned long long)target_frames * 4);
+	return value_call(h, PARVUS_CONTROL_MEMORY, &m, sizeof(m), domain, "set the memory of",
+			  values);
 }
 
 int parvus_domain_sched(struct parvus *h, uint32_t domain, uint32_t flags, uint32_t *weight,
@@ -366,8 +395,11 @@ int parvus_domain_sched(struct parvus *h, uint32_t domain, uint32_t flags, uint3
 		.weight = flags & PARVUS_SCHED_SET_WEIGHT ? *weight : 0,
 		.cap = flags & PARVUS_SCHED_SET_CAP ? *cap : 0,
 	};
-	int ret = domain_call(h, PARVUS_CONTROL_SCHED, &s, sizeof(s), domain, "scheduling of");
+	char values[60];
+	int ret;
 
+	snprintf(values, sizeof(values), flags ? " (weight %u, cap %u)" : "", s.weight, s.cap);
+	ret = value_call(h, PARVUS_CONTROL_SCHED, &s, sizeof(s), domain, "scheduling of", values);
 	if (ret)
 		return ret;
 	*weight = s.weight;
@@ -427,7 +459,8 @@ int parvus_log(struct parvus *h, struct parvus_control_log *l)
 	if (ret < 0)
 		return pv_fail(h->error, -ret, "the hypervisor's log: %s", code_text(-ret));
 	if (l->bytes > sizeof(l->text))
-		return pv_fail(h->error, EPROTO, "the hypervisor's log: more than fits");
+		return pv_fail(h->error, EPROTO, "the hypervisor's log: %u bytes in one answer, more than fits",
+			       l->bytes);
 	return 0;
 }
 
@@ -438,6 +471,7 @@ int parvus_trace(struct parvus *h, struct parvus_control_trace *t)
 	if (ret < 0)
 		return pv_fail(h->error, -ret, "trace of CPU %u: %s", t->cpu, code_text(-ret));
 	if (t->records > PARVUS_TRACE_BATCH)
-		return pv_fail(h->error, EPROTO, "trace: more than fits");
+		return pv_fail(h->error, EPROTO, "trace of CPU %u: %u records in one answer, more than fits",
+			       t->cpu, t->records);
 	return 0;
 }

@@ -26,7 +26,8 @@ static int disk_format(const struct spec *s, struct parvus_disk *d, const char *
 	if (!*text)
 		return 0;
 	if (!one_of(text, formats))
-		return pv_spec_wrong(s, "the format is not raw, qcow, qcow2, vhd or qed");
+		return pv_spec_wrong(s, "the format is not raw, qcow, qcow2, vhd or qed: \"%s\"",
+				     text);
 	return pv_spec_set(s, &d->format, text);
 }
 
@@ -57,7 +58,7 @@ static int disk_vdev(const struct spec *s, struct parvus_disk *d, const char *te
 		if (n > 1 && !text[n] && n < 12)
 			return pv_spec_set(s, &d->vdev, text);
 	}
-	return pv_spec_wrong(s, "the device is not named as xvda, xvda1 or d0p1");
+	return pv_spec_wrong(s, "the device is not named as xvda, xvda1 or d0p1: \"%s\"", text);
 }
 
 int parvus_disk_index(const char *vdev)
@@ -98,7 +99,8 @@ static int disk_backendtype(const struct spec *s, struct parvus_disk *d, const c
 	static const char *const types[] = { "phy", "qdisk", "program", NULL };
 
 	if (!one_of(text, types))
-		return pv_spec_wrong(s, "the backendtype is not phy, qdisk or program");
+		return pv_spec_wrong(s, "the backendtype is not phy, qdisk or program: \"%s\"",
+				     text);
 	d->program = !strcmp(text, "program");
 	return pv_spec_set(s, &d->backendtype, text);
 }
@@ -114,7 +116,7 @@ static int disk_access(const struct spec *s, struct parvus_disk *d, const char *
 	if (!n || (n == 1 && *text == 'w') || (n == 2 && !strncmp(text, "rw", 2)))
 		return 0;
 	if ((n != 1 || *text != 'r') && (n != 2 || strncmp(text, "ro", 2)))
-		return pv_spec_wrong(s, "the access is not r, ro, w or rw");
+		return pv_spec_wrong(s, "the access is not r, ro, w or rw: \"%s\"", text);
 	d->readonly = true;
 	return 0;
 }
@@ -165,16 +167,18 @@ static int disk_option(const struct spec *s, struct parvus_disk *d, char *text)
 		return pv_spec_number(s, "queues", value, 0, PARVUS_LINK_QUEUES, &d->queues);
 	if (!strcmp(text, "bps"))
 		return parvus_size_parse(value, &d->bps) ? 0 :
-			pv_spec_wrong(s, "bps is not bytes in a second, such as 20M");
+			pv_spec_wrong(s, "bps is not bytes in a second, such as 20M: \"%s\"",
+				      value);
 	if (!strcmp(text, "devtype")) {
 		if (!strcmp(value, "cdrom"))
 			cdrom(d);
 		return strcmp(value, "cdrom") && strcmp(value, "disk") ?
-			       pv_spec_wrong(s, "the devtype is not disk or cdrom") :
+			       pv_spec_wrong(s, "the devtype is not disk or cdrom: \"%s\"",
+					     value) :
 			       0;
 	}
-	return pv_spec_wrong(s, "an unknown key (format, vdev, access, devtype, backend, "
-				"backendtype, script, iops, bps, queues, target)");
+	return pv_spec_wrong(s, "\"%s\" is an unknown key (format, vdev, access, devtype, backend, "
+				"backendtype, script, iops, bps, queues, target)", text);
 }
 
 static int disk_target(const struct spec *s, struct parvus_disk *d, const char *text, bool phy)
@@ -217,7 +221,8 @@ int pv_disk_parse(struct parvus_error *e, const char *where, const char *text,
 			*next++ = 0;
 		p = pv_spec_trim(at);
 		if (!position && !next && !*p) {
-			ret = pv_spec_wrong(&s, "nothing in it");
+			ret = pv_spec_wrong(&s, "\"%s\" is no disk: TARGET,FORMAT,VDEV,ACCESS is expected",
+					    text);
 			break;
 		}
 		ret = disk_option(&s, d, p);
@@ -257,20 +262,24 @@ int pv_disk_parse(struct parvus_error *e, const char *where, const char *text,
 			ret = disk_access(&s, d, p);
 			position++;
 		} else {
-			ret = pv_spec_wrong(&s, "too many parts (target, format, vdev, access)");
+			ret = pv_spec_wrong(&s,
+					    "\"%s\": one part more than target, format, "
+					    "vdev and access", p);
 		}
 	}
 	free(copy);
 	if (ret)
 		return ret;
 	if (!d->vdev)
-		return pv_spec_wrong(&s, "no vdev is given");
+		return pv_spec_wrong(&s, "no vdev is given for %s, such as xvda",
+				     d->target ? d->target : "it");
 	if (d->target && !*d->target) {
 		free(d->target);
 		d->target = NULL;
 	}
 	if (!d->target && !d->cdrom)
-		return pv_spec_wrong(&s, "no target is given");
+		return pv_spec_wrong(&s, "no target is given for %s: a file or block device",
+				     d->vdev);
 	d->index = parvus_disk_index(d->vdev);
 	if (!d->format)
 		return pv_spec_set(&s, &d->format, "raw");
@@ -303,22 +312,23 @@ int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk
 
 	if (d->index < 0)
 		return pv_spec_wrong(&s,
-				     "a partition cannot be a disk of its own: give the whole "
-				     "disk, as xvda");
+				     "a partition such as %s cannot be a disk of its own: give the "
+				     "whole disk, as xvda", d->vdev);
 	if (d->script)
 		return pv_spec_wrong(&s,
 				     "there are no scripts for disks: give the block device that "
-				     "it would make");
+				     "%s would make", d->script);
 	if (d->program && strcmp(d->format, "raw"))
-		return pv_spec_wrong(&s, "backendtype=program serves raw files only");
+		return pv_spec_wrong(&s, "backendtype=program serves raw files only, no %s",
+				     d->format);
 	if (d->program && !d->target)
-		return pv_spec_wrong(&s, "backendtype=program needs a target");
+		return pv_spec_wrong(&s, "backendtype=program needs a target for %s", d->vdev);
 	if (d->program && strlen(d->target) >= sizeof(c.file))
 		return pv_spec_wrong(&s,
-				     "backendtype=program: the target's path is too long (127 "
-				     "bytes at most)");
+				     "backendtype=program: the target's path has %zu bytes, and may "
+				     "have %zu", strlen(d->target), sizeof(c.file) - 1);
 	if (d->discard && d->no_discard)
-		return pv_spec_wrong(&s, "discard and no-discard");
+		return pv_spec_wrong(&s, "discard and no-discard are both given for %s", d->vdev);
 	return absolute(e, d);
 }
 

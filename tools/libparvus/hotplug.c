@@ -15,11 +15,14 @@
 static struct slot *wanted(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
 {
 	struct slot *s = pv_slot_find(k, device_class, index);
+	char name[24];
 
+	pv_slot_name(device_class, index, name);
 	if (!s)
-		pv_fail(k->h->error, ENOENT, "the domain has no such device");
+		pv_fail(k->h->error, ENOENT, "domain %u has no %s", k->state.domain, name);
 	else if (s->wait != WAIT_NONE)
-		pv_fail(k->h->error, EBUSY, "the device is being attached or detached");
+		pv_fail(k->h->error, EBUSY, "%s of domain %u is being attached or detached", name,
+			k->state.domain);
 	return s && s->wait == WAIT_NONE ? s : NULL;
 }
 
@@ -30,7 +33,8 @@ static struct slot *wanted_disk(struct parvus_keeper *k, uint32_t index, struct 
 
 	*disk = s ? pv_slot_disk(k, s) : NULL;
 	if (s && !*disk)
-		pv_fail(k->h->error, ENOENT, "the disk is not in the domain's configuration");
+		pv_fail(k->h->error, ENOENT, "disk %u is not in the configuration of domain %u", index,
+			k->state.domain);
 	return *disk ? s : NULL;
 }
 
@@ -40,12 +44,12 @@ static struct slot *wanted_disk(struct parvus_keeper *k, uint32_t index, struct 
 static void *room(struct parvus_keeper *k, uint32_t device_class, int index, void *entries,
 		  size_t n, size_t size)
 {
+	char name[24];
 	void *more;
 
 	if (pv_slot_find(k, device_class, (uint32_t)index)) {
-		pv_fail(k->h->error, EEXIST, device_class == PARVUS_CLASS_BLOCK ?
-			"the domain has this disk already" :
-			"the domain has an interface of this devid already");
+		pv_fail(k->h->error, EEXIST, "domain %u has %s already", k->state.domain,
+			pv_slot_name(device_class, (uint32_t)index, name));
 		return NULL;
 	}
 	more = realloc(entries, (n + 1) * size);
@@ -197,8 +201,9 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 	if (!s)
 		return -EINVAL;
 	if (!disk || !disk->cdrom || s->back || disk->program || strcmp(disk->format, "raw"))
-		return pv_fail(k->h->error, EINVAL,
-			       "the disk is no CD drive whose medium can be changed");
+		return pv_fail(k->h->error, EINVAL, "disk %u of domain %u is no CD drive whose "
+			       "medium can be changed (devtype=cdrom, raw, of domain 0)", index,
+			       k->state.domain);
 	text = target && *target ? strdup(target) : NULL;
 	if (target && *target && !text)
 		return pv_fail(k->h->error, ENOMEM, "no memory");

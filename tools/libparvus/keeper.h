@@ -62,6 +62,8 @@ void pv_vif_offline(struct parvus_keeper *k, const struct parvus_vif *v);
 int pv_vif_look(struct parvus_keeper *k, const struct parvus_vif *v, struct slot *s);
 
 /* slot.c */
+/* As messages name it: "xvda", "vif 0". */
+const char *pv_slot_name(uint32_t device_class, uint32_t index, char name[24]);
 struct slot *pv_slot_find(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
 /* An empty one; NULL = there are as many as there may be. */
 struct slot *pv_slot_add(struct parvus_keeper *k, uint32_t device_class, uint32_t index);

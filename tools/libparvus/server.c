@@ -68,12 +68,12 @@ int pv_server_start(struct parvus_keeper *k, struct slot *s)
 	char text[16];
 	int lock = server_file(k, s);
 
-	if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB)) {
-		if (lock >= 0)
-			close(lock);
-		return pv_fail(k->h->error, EBUSY,
-			       "a program serves the disk already, or the run directory cannot be "
-			       "written");
+	if (lock < 0)
+		return pv_fail(k->h->error, errno, "cannot write server-%u of domain %u in %s: %s",
+			       s->index, k->state.domain, k->h->run_dir, strerror(errno));
+	if (flock(lock, LOCK_EX | LOCK_NB)) {
+		close(lock);
+		return pv_fail(k->h->error, EBUSY, "a program serves device %u already", s->id);
 	}
 	s->pid = fork();
 	if (s->pid == 0)

@@ -76,14 +76,18 @@ struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot 
 	return NULL;
 }
 
-/* As messages name it: "xvda", "vif 0". */
+const char *pv_slot_name(uint32_t device_class, uint32_t index, char name[24])
+{
+	if (device_class == PARVUS_CLASS_BLOCK)
+		parvus_disk_name(index, name);
+	else
+		snprintf(name, 24, "vif %u", index);
+	return name;
+}
+
 static const char *slot_name(const struct slot *s, char name[24])
 {
-	if (s->device_class == PARVUS_CLASS_BLOCK)
-		parvus_disk_name(s->index, name);
-	else
-		snprintf(name, 24, "vif %u", s->index);
-	return name;
+	return pv_slot_name(s->device_class, s->index, name);
 }
 
 /* ---- making and letting go ---------------------------------------------------------------- */
@@ -257,7 +261,8 @@ int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
 	int ret;
 
 	if (!s)
-		return pv_fail(k->h->error, ENOSPC, "%s: too many devices", slot_name(&none, name));
+		return pv_fail(k->h->error, ENOSPC, "%s: domain %u has %u devices, and may have no more",
+			       slot_name(&none, name), k->state.domain, PARVUS_DEVICES_DOMAIN);
 	ret = make(k, s);
 	if (ret)
 		pv_slot_let_go(k, s);
@@ -350,6 +355,7 @@ static bool domain_runs(struct parvus_keeper *k)
 static void look_closed(struct parvus_keeper *k, struct slot *s, const struct parvus_device *r)
 {
 	uint8_t config[PARVUS_DEVICE_BLOB];
+	char name[24], text[120];
 
 	if (r->front_state == PARVUS_DEVICE_CLOSED && r->back_state != PARVUS_DEVICE_CLOSING &&
 	    r->back_state != PARVUS_DEVICE_CONNECTED) {
@@ -368,7 +374,10 @@ static void look_closed(struct parvus_keeper *k, struct slot *s, const struct pa
 	pv_detaching(r->device_class, config, false);
 	parvus_device_configure(k->h, s->id, config, sizeof(config));
 	s->wait = WAIT_NONE;
-	pv_slot_answer(k, s, "the domain does not let it go (in use?); --force removes it at once");
+	slot_name(s, name);
+	snprintf(text, sizeof(text), "%s: domain %u does not let it go (in use?); --force removes it at "
+		 "once", name, k->state.domain);
+	pv_slot_answer(k, s, text);
 }
 
 static void server_again(struct parvus_keeper *k, struct slot *s)
@@ -391,6 +400,7 @@ int pv_slot_look(struct parvus_keeper *k, struct slot *s)
 	struct parvus_vif *v = pv_slot_vif(k, s);
 	struct parvus_device r;
 	bool closed;
+	char name[24];
 	int plugged = 0, ret;
 
 	if (s->pidfd < 0 && s->restart_ms && pv_now_ms() >= s->restart_ms)
@@ -406,9 +416,11 @@ int pv_slot_look(struct parvus_keeper *k, struct slot *s)
 		if (!domain_runs(k))
 			return 0;
 		closed = s->wait == WAIT_CLOSED;
+		pv_fail(k->h->error, ENOENT, "%s of domain %u is gone", slot_name(s, name),
+			k->state.domain);
 		pv_slot_let_go(k, s);
-		pv_slot_answer(k, s, closed ? NULL : "the device is gone");
-		return closed ? 0 : pv_fail(k->h->error, ENOENT, "the device is gone");
+		pv_slot_answer(k, s, closed ? NULL : k->h->error->text);
+		return closed ? 0 : -ENOENT;
 	}
 	if (ret)
 		return 0;

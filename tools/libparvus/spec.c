@@ -2,19 +2,26 @@
 /* libparvus: words and numbers of an entry of disk = [...] or vif = [...]. */
 #include "spec.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-int pv_spec_wrong(const struct spec *s, const char *why)
+int pv_spec_wrong(const struct spec *s, const char *format, ...)
 {
+	char why[300];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
 	return pv_fail(s->error, EINVAL, "%s: \"%.100s\": %s", s->where, s->text, why);
 }
 
 int pv_spec_set(const struct spec *s, char **to, const char *text)
 {
 	if (*to)
-		return pv_spec_wrong(s, "something is given twice");
+		return pv_spec_wrong(s, "\"%.40s\" and \"%.40s\" are given for the same", *to, text);
 	*to = strdup(text);
 	return *to ? 0 : pv_fail(s->error, ENOMEM, "no memory");
 }
@@ -75,14 +82,11 @@ bool parvus_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t 
 int pv_spec_number(const struct spec *s, const char *key, const char *text, uint64_t min,
 		   uint64_t max, uint32_t *to)
 {
-	char why[100];
 	uint64_t n;
 
-	if (!parvus_number_parse(text, min, max, &n)) {
-		snprintf(why, sizeof(why), "%s is not a number from %llu to %llu", key,
-			 (unsigned long long)min, (unsigned long long)max);
-		return pv_spec_wrong(s, why);
-	}
+	if (!parvus_number_parse(text, min, max, &n))
+		return pv_spec_wrong(s, "%s is not a number from %llu to %llu: \"%.40s\"", key,
+				     (unsigned long long)min, (unsigned long long)max, text);
 	*to = (uint32_t)n;
 	return 0;
 }

@@ -12,7 +12,8 @@ struct spec {
 };
 
 /* Each returns 0 or an error, which it tells. */
-int pv_spec_wrong(const struct spec *s, const char *why);
+int pv_spec_wrong(const struct spec *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 int pv_spec_set(const struct spec *s, char **to, const char *text);
 /* A number without a suffix. */
 int pv_spec_number(const struct spec *s, const char *key, const char *text, uint64_t min,

@@ -353,24 +353,27 @@ bool parvus_restart_why(struct parvus *h, uint32_t domain, char *why, size_t byt
 
 int pv_state_lock(struct parvus *h, uint32_t domain)
 {
-	char path[300], text[24];
+	char path[300], text[24] = "";
 	int fd, ret;
 
 	ret = parvus_run_path(h, domain, "pid", path, sizeof(path));
 	if (ret)
 		return ret;
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
-		goto fail;
+	if (fd < 0)
+		return pv_fail(h->error, errno, "cannot write %s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		ret = pread(fd, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
+		close(fd);
+		return pv_fail(h->error, EBUSY,
+			       "another monitor serves domain %u (process %d)", domain, ret);
+	}
 	snprintf(text, sizeof(text), "%d\n", (int)getpid());
 	if (!ftruncate(fd, 0) && pwrite(fd, text, strlen(text), 0) > 0)
 		return fd;
-fail:
-	if (fd >= 0)
-		close(fd);
-	return pv_fail(h->error, EBUSY,
-		       "another monitor serves this domain, or the run directory cannot be "
-		       "written");
+	ret = pv_fail(h->error, errno, "cannot write %s: %s", path, strerror(errno));
+	close(fd);
+	return ret;
 }
 
 /* Does a monitor work on it, still? */

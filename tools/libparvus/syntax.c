@@ -10,6 +10,7 @@
  */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,10 +26,29 @@ struct parser {
 	bool loose;
 };
 
+#define SHOWN	40	/* bytes of a line, in a message */
+
+/* @what is wrong, at @from: what stands there is shown, to the end of the line. */
+static int wrong_at(struct parser *p, const char *from, const char *what)
+{
+	size_t left = from < p->end ? (size_t)(p->end - from) : 0, n = 0;
+	char place[300], there[SHOWN + 1];
+
+	while (n < left && n < SHOWN && from[n] && from[n] != '\n')
+		n++;
+	memcpy(there, from, n);
+	there[n] = 0;
+	if (p->line)
+		snprintf(place, sizeof(place), "%s:%u", p->file, p->line);
+	else
+		snprintf(place, sizeof(place), "%s", p->file);
+	return pv_fail(p->error, EINVAL, n ? "%s: %s, at: %s" : "%s: %s, at the end of the line%s",
+		       place, what, there);
+}
+
 static int wrong(struct parser *p, const char *what)
 {
-	return p->line ? pv_fail(p->error, EINVAL, "%s:%u: %s", p->file, p->line, what)
-		       : pv_fail(p->error, EINVAL, "%s: %s", p->file, what);
+	return wrong_at(p, p->at, what);
 }
 
 static int no_memory(struct parser *p)
@@ -138,7 +158,7 @@ static int escape(struct parser *p)
 static int string(struct parser *p, struct cfg_value *v)
 {
 	int quote = *p->at++, c;
-	const char *close = p->at;
+	const char *from = p->at - 1, *close = p->at;
 	size_t n = 0;
 
 	/* no longer than what is there up to the end of the line */
@@ -151,17 +171,17 @@ static int string(struct parser *p, struct cfg_value *v)
 	for (;;) {
 		c = peek(p);
 		if (c < 0 || c == '\n')
-			return wrong(p, "a string that does not end on its line");
+			return wrong_at(p, from, "a string that does not end on its line");
 		p->at++;
 		if (c == quote)
 			break;
 		if (c == '\\') {
 			c = escape(p);
 			if (c <= 0)
-				return wrong(p, "an unknown escape (\\...) in a string");
+				return wrong_at(p, from, "an unknown escape (\\...) in a string");
 		}
 		if (!c)
-			return wrong(p, "a zero byte in a string");
+			return wrong_at(p, from, "a zero byte in a string");
 		v->text[n++] = (char)c;
 	}
 	v->text[n] = 0;
@@ -186,8 +206,7 @@ static int number(struct parser *p, struct cfg_value *v)
 	errno = 0;
 	v->number = strtoll(v->text, &end, 0);
 	if (errno || *end || end == v->text)
-		return wrong(p,
-			     "something that begins as a number and is none (a text needs quotes)");
+		return wrong_at(p, from, "no number, though it begins as one (a text needs quotes)");
 	return 0;
 }
 
@@ -206,7 +225,7 @@ static int value(struct parser *p, struct cfg_value *v, unsigned int depth)
 		return wrong(p, c < 0 || c == '\n' || c == ';' ? "a value is missing" :
 			     "a value is a text in quotes, a number, or a list in [ ]");
 	if (depth == MAX_DEPTH)
-		return wrong(p, "lists in lists, too deep");
+		return wrong(p, "lists in lists, more than 4 deep");
 	v->kind = CFG_LIST;
 	p->at++;
 	for (;;) {
@@ -219,7 +238,7 @@ static int value(struct parser *p, struct cfg_value *v, unsigned int depth)
 		if (c < 0)
 			return wrong(p, "a list without its ]");
 		if (v->n == MAX_ITEMS)
-			return wrong(p, "a list that is too long");
+			return wrong(p, "a list of more than 1024 values");
 		more = realloc(v->items, (v->n + 1) * sizeof(*more));
 		if (!more)
 			return no_memory(p);
@@ -287,7 +306,7 @@ static int append(struct parser *p, struct cfg_value *old, struct cfg_value *mor
 		struct cfg_value *items;
 
 		if (old->n + more->n > MAX_ITEMS)
-			return wrong(p, "a list that is too long");
+			return wrong(p, "a list of more than 1024 values");
 		if (!more->n)
 			return 0;
 		items = realloc(old->items, (old->n + more->n) * sizeof(*items));
@@ -299,7 +318,7 @@ static int append(struct parser *p, struct cfg_value *old, struct cfg_value *mor
 		more->n = 0;
 		return 0;
 	}
-	return wrong(p, "+= joins two texts or two lists");
+	return wrong(p, "+= joins two texts or two lists, and here are others");
 }
 
 static int assignment(struct parser *p, struct cfg *cfg)
@@ -314,7 +333,7 @@ static int assignment(struct parser *p, struct cfg *cfg)
 	while (word(peek(p)))
 		p->at++;
 	if (p->at == from || (*from >= '0' && *from <= '9'))
-		return wrong(p, "a setting (key = value) is expected");
+		return wrong_at(p, from, "a setting (key = value) is expected");
 	key = strndup(from, (size_t)(p->at - from));
 	if (!key)
 		return no_memory(p);
@@ -324,7 +343,7 @@ static int assignment(struct parser *p, struct cfg *cfg)
 		p->at++;
 	}
 	if (peek(p) != '=') {
-		ret = wrong(p, "a setting (key = value) is expected");
+		ret = wrong_at(p, from, "a setting (key = value) is expected");
 		goto out;
 	}
 	p->at++;
@@ -345,7 +364,7 @@ static int assignment(struct parser *p, struct cfg *cfg)
 		struct cfg_setting *all;
 
 		if (cfg->n == MAX_SETTINGS) {
-			ret = wrong(p, "too many settings");
+			ret = wrong(p, "more than 1024 settings");
 			goto out;
 		}
 		all = realloc(cfg->settings, (cfg->n + 1) * sizeof(*all));

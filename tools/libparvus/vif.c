@@ -17,17 +17,19 @@ static int hex(char c)
 
 static int vif_mac(const struct spec *s, struct parvus_vif *v, const char *text)
 {
+	const char *p = text;
 	unsigned int i;
 
-	for (i = 0; i < 6; i++, text += 3) {
-		if (hex(text[0]) < 0 || hex(text[1]) < 0 || text[2] != (i < 5 ? ':' : 0))
+	for (i = 0; i < 6; i++, p += 3) {
+		if (hex(p[0]) < 0 || hex(p[1]) < 0 || p[2] != (i < 5 ? ':' : 0))
 			return pv_spec_wrong(s,
 					     "the mac is not six hex bytes such as "
-					     "02:00:00:12:34:56");
-		v->mac[i] = (uint8_t)(hex(text[0]) * 16 + hex(text[1]));
+					     "02:00:00:12:34:56: \"%s\"", text);
+		v->mac[i] = (uint8_t)(hex(p[0]) * 16 + hex(p[1]));
 	}
 	if (v->mac[0] & 1)
-		return pv_spec_wrong(s, "the mac is a multicast address");
+		return pv_spec_wrong(s, "the mac %s is a multicast address: its first byte is odd",
+				     text);
 	v->has_mac = true;
 	return 0;
 }
@@ -77,7 +79,7 @@ static int vif_rate(const struct spec *s, struct parvus_vif *v, const char *text
 	if (!rate_parse(text, v))
 		return pv_spec_wrong(s,
 				     "the rate is not such as 10Mb/s or 250KB/s@20ms (10 s at "
-				     "most)");
+				     "most): \"%s\"", text);
 	return pv_spec_set(s, &v->rate, text);
 }
 
@@ -90,7 +92,7 @@ static int vif_name(const struct spec *s, char **to, const char *text)
 	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
 		return pv_spec_wrong(s,
 				     "an interface or bridge has a name of 1 to 15 letters, "
-				     "digits, . _ -");
+				     "digits, . _ -, not \"%s\"", text);
 	return pv_spec_set(s, to, text);
 }
 
@@ -135,10 +137,11 @@ static int vif_option(const struct spec *s, struct parvus_vif *v, const char *ke
 	}
 	if (!strcmp(key, "type"))
 		return strcmp(value, "pv") && strcmp(value, "vif") ?
-			pv_spec_wrong(s, "the type is not pv or vif") : pv_spec_set(s, &v->type,
-										    value);
-	return pv_spec_wrong(s, "an unknown key (mac, bridge, script, ip, vifname, backend, model, "
-				"type, rate, gatewaydev, macfilter, mtu, queues, devid)");
+			pv_spec_wrong(s, "the type is not pv or vif: \"%s\"", value) :
+		pv_spec_set(s, &v->type, value);
+	return pv_spec_wrong(s, "\"%s\" is an unknown key (mac, bridge, script, ip, vifname, "
+				"backend, model, type, rate, gatewaydev, macfilter, mtu, queues, "
+				"devid)", key);
 }
 
 int pv_vif_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_vif *v)
@@ -167,7 +170,7 @@ int pv_vif_parse(struct parvus_error *e, const char *where, const char *text, st
 			continue;
 		value = strchr(key, '=');
 		if (!value) {
-			ret = pv_spec_wrong(&s, "key=value is expected");
+			ret = pv_spec_wrong(&s, "key=value is expected, not \"%s\"", key);
 			break;
 		}
 		*value++ = 0;

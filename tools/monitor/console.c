@@ -48,7 +48,8 @@ int console_start(struct monitor *m)
 	m->listener = listen_on(m);
 	if (m->listener >= 0)
 		return 0;
-	snprintf(m->error.text, sizeof(m->error.text), "cannot make the console's socket");
+	snprintf(m->error.text, sizeof(m->error.text), "cannot make console.sock of domain %u: %s",
+		 m->domain, strerror(errno));
 	return -1;
 }
 

@@ -95,7 +95,7 @@ int requests_start(struct monitor *m);
 void requests_stop(struct monitor *m);
 void requests_poll(struct monitor *m, struct pollfd *fds);
 void requests_work(struct monitor *m, const struct pollfd *fds);
-/* What the domain was asked to do, and may have lost, is asked again; ms to the next time, or -1. */
+/* What the domain was asked and may have lost is asked again; ms to the next time, or -1. */
 int requests_again(struct monitor *m);
 /* Of struct parvus_keeper_ops; a request is the descriptor of who asked. */
 void request_answer(void *m, int fd, const char *error);

@@ -72,7 +72,8 @@ static bool number(struct monitor *m, const char *word, uint64_t max, uint64_t *
 {
 	if (parvus_number_parse(word, 0, max, n))
 		return true;
-	snprintf(m->error.text, sizeof(m->error.text), "a number is expected");
+	snprintf(m->error.text, sizeof(m->error.text), "%.100s: a number from 0 to %llu is expected",
+		 word, (unsigned long long)max);
 	return false;
 }
 
@@ -132,7 +133,7 @@ static int change_medium(struct monitor *m, int fd, char *const words[])
 }
 
 /*
- * The domain was asked to power off or to reboot. Its kernel takes that at once, but who would do it
+ * The domain was asked to power off or to reboot. Its kernel takes that at once, but who is to do it
  * may not be there yet: so it is asked again, after 2, 4, 8, up to 30 seconds, until it ends.
  */
 static int ask(struct monitor *m, int fd, char *const words[])
@@ -193,7 +194,9 @@ static void request(struct monitor *m, int fd, char *line)
 				request_answer(m, fd, ret ? m->error.text : NULL);
 			return;
 		}
-	request_answer(m, fd, "not a request that this monitor knows");
+	snprintf(m->error.text, sizeof(m->error.text), "%.100s with %zu words is no request that this "
+		 "monitor knows (is it of another version?)", words[0], n);
+	request_answer(m, fd, m->error.text);
 }
 
 static void client_new(struct monitor *m)
@@ -209,7 +212,9 @@ static void client_new(struct monitor *m)
 			m->requesters[i].n = 0;
 			return;
 		}
-	request_answer(m, fd, "the monitor is busy");
+	snprintf(m->error.text, sizeof(m->error.text), "the monitor of domain %u is busy with %u "
+		 "requests: try again", m->domain, REQUESTERS);
+	request_answer(m, fd, m->error.text);
 }
 
 static void client_input(struct monitor *m, struct requester *r)

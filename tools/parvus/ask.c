@@ -145,7 +145,7 @@ static int monitor_connect(struct tool *t, uint32_t domain)
 }
 
 /* What the monitor says: 0, or 1 (said). */
-static int take_answer(int fd)
+static int take_answer(int fd, uint32_t domain)
 {
 	char text[700];
 
@@ -154,7 +154,8 @@ static int take_answer(int fd)
 		return 0;
 	if (!strncmp(text, "error ", 6))
 		return fail("%s", text + 6);
-	return fail("the monitor of the domain gave no answer");
+	return fail("the monitor of domain %u gave no answer within %d s%s%s", domain,
+		    ANSWER_MS / 1000, text[0] ? ": " : "", text);
 }
 
 /* The words as one line; 0 = they are none. */
@@ -203,7 +204,8 @@ int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...)
 	if (!n)
 		return fail("%s: too long a line, or one that is no line", t->command->name);
 	if (i->flags & PARVUS_INFO_CONTROL)
-		return fail("the control domain has no devices of its own");
+		return fail("%s: domain %u is the control domain, which has no monitor and no devices",
+			    t->command->name, i->domain);
 	fd = monitor_connect(t, i->domain);
 	if (fd < 0) {
 		if (monitor_start(i->domain, i->name, &link))
@@ -217,7 +219,7 @@ int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...)
 		ret = fail("the monitor of domain %u does not listen: %s", i->domain,
 			   strerror(errno));
 	else
-		ret = take_answer(fd);
+		ret = take_answer(fd, i->domain);
 	close(fd);
 	return ret;
 }

@@ -105,7 +105,7 @@ int cmd_block_set(struct tool *t)
 
 	while ((c = tool_option(t)) > 0) {
 		if (c == OPT_LONG && !parvus_number_parse(t->optarg, 0, UINT32_MAX, &n))
-			return usage(t, "--iops %s: a number is expected", t->optarg);
+			return usage(t, "--iops %s: a number from 0 to 4294967295 is expected", t->optarg);
 		if (c == OPT_LONG + 1 && !parvus_size_parse(t->optarg, &n))
 			return usage(t, "--bps %s: bytes in a second such as 20M are expected",
 				     t->optarg);
@@ -114,7 +114,7 @@ int cmd_block_set(struct tool *t)
 	if (c < 0)
 		return 1;
 	if (!strcmp(iops, "-") && !strcmp(bps, "-"))
-		return usage(t, "--iops or --bps is expected");
+		return usage(t, "--iops or --bps is expected for %s of %s", t->args[1], t->args[0]);
 	if (disk_argument(t, &i, &d, index) || monitor_ask(t, &i, "disk-set", index, iops, bps,
 							   NULL))
 		return 1;
@@ -149,7 +149,7 @@ int cmd_cd_insert(struct tool *t)
 	if (tool_arguments(t))
 		return 1;
 	if (!t->args[2][0])
-		return usage(t, "a file or block device is expected");
+		return usage(t, "a file or block device is expected for %s, not \"\"", t->args[1]);
 	return change_medium(t, t->args[2]);
 }
 

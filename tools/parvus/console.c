@@ -25,6 +25,7 @@ int cmd_console(struct tool *t)
 	if (c < 0 || tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
 	if (i.flags & PARVUS_INFO_CONTROL)
-		return fail("the control domain's console is not served by a monitor");
+		return fail("domain %u is the control domain: no monitor serves its console",
+			    i.domain);
 	return console_attach(t, i.domain, i.name, true);
 }

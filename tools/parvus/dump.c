@@ -24,7 +24,7 @@ int cmd_dump_core(struct tool *t)
 	if (tool_arguments(t) || tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
 	if (i.flags & PARVUS_INFO_CONTROL)
-		return fail("the control domain cannot dump itself");
+		return fail("domain %u is the control domain, which cannot dump itself", i.domain);
 	if (!stat(t->args[1], &st) && !S_ISREG(st.st_mode))
 		return fail("%s: a regular file is expected", t->args[1]);
 	if (asprintf(&new, "%s.new-%d", t->args[1], (int)getpid()) < 0)

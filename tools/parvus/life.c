@@ -65,14 +65,15 @@ static int ask(struct tool *t, uint32_t request)
 		all |= c == 'a';
 		wait |= c == 'w';
 		if (c == OPT_LONG && !parvus_number_parse(t->optarg, 1, INT32_MAX, &seconds))
-			return usage(t, "--timeout %s: a number of seconds is expected", t->optarg);
+			return usage(t, "--timeout %s: a number of seconds from 1 on is expected", t->optarg);
 	}
 	if (c < 0)
 		return 1;
 	if (all == (t->nargs == 1))
 		return usage(t, "a domain or -a is expected%s", all ? ", not both" : "");
 	if (seconds && !wait)
-		return usage(t, "--timeout is of -w, which is not there");
+		return usage(t, "--timeout %llu is of -w, which is not there",
+			     (unsigned long long)seconds);
 	if (tool_open(t))
 		return 1;
 	if (all) {

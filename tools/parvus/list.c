@@ -114,7 +114,7 @@ static int identify(struct tool *t, bool number)
 	if (tool_arguments(t) || tool_open(t))
 		return 1;
 	if (!number && !parvus_number_parse(t->args[0], 0, UINT32_MAX - 1, &n))
-		return usage(t, "%s: a number is expected", t->args[0]);
+		return usage(t, "%s: the number of a domain is expected", t->args[0]);
 	if (tool_domain(t, t->args[0], &i))
 		return 1;
 	if (!t->json) {

@@ -16,7 +16,8 @@ static int memory(struct tool *t, bool max)
 	if (tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
 	if (i.flags & PARVUS_INFO_CONTROL)
-		return fail("the memory of the control domain is fixed");
+		return fail("domain %u is the control domain: its memory stays %llu MiB", i.domain,
+			    (unsigned long long)i.frames >> 8);
 	if (!max && frames > i.max_frames)
 		return fail("domain %u may have %llu MiB at most (mem-max)", i.domain,
 			    (unsigned long long)i.max_frames >> 8);

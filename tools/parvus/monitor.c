@@ -12,7 +12,7 @@ int cmd_monitor(struct tool *t)
 	if (tool_arguments(t) || tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
 	if (i.flags & PARVUS_INFO_CONTROL)
-		return fail("the control domain has no monitor");
+		return fail("domain %u is the control domain, which has no monitor", i.domain);
 	if (monitor_start(i.domain, i.name, &link))
 		return 1;
 	monitor_committed(link);

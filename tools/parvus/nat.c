@@ -351,8 +351,8 @@ static int start_dhcp(const struct nat *n)
 	/* it goes to the background before it says its number */
 	for (tries = 0; !status && !dhcp_pid(); tries++) {
 		if (tries == 500)
-			return fail("network-nat: the DHCP server ended at once, or does not say "
-				    "its number");
+			return fail("network-nat: the DHCP server of %s ended at once, or does not "
+				    "say its number", n->bridge);
 		usleep(10000);
 	}
 	return status;

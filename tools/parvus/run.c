@@ -147,7 +147,7 @@ static int64_t now_ms(void)
  * What the domain has said goes to stdout. 1 = something, 0 = nothing or nobody to take it now
  * and something else to do, -1 = an error, said.
  */
-static int pass_on(struct parvus_console *console, int signals, int64_t until)
+static int pass_on(struct parvus_console *console, int signals, int64_t until, const char *error)
 {
 	struct pollfd fds[2] = { { .fd = 1, .events = POLLOUT },
 				 { .fd = signals, .events = POLLIN } };
@@ -159,7 +159,7 @@ static int pass_on(struct parvus_console *console, int signals, int64_t until)
 		return 0;
 	n = parvus_console_read(console, data, sizeof(data));
 	if (n < 0)
-		fail("run: the domain broke its console");
+		fail("run: %s", error);
 	for (at = 0; at < n; at += done) {
 		done = write(1, data + at, (size_t)(n - at));
 		if (done < 0 && errno == EINTR)
@@ -189,7 +189,7 @@ static int follow(struct tool *t, uint32_t domain, struct parvus_console *consol
 		int64_t left = until ? until - now_ms() : 60000;
 
 		if (until && left <= 0) {
-			fail("run: no end within the time given");
+			fail("run: domain %u has not ended within the time of --timeout", domain);
 			return TIMED_OUT;
 		}
 		/* output that waits for a reader is looked at again soon */
@@ -206,7 +206,7 @@ static int follow(struct tool *t, uint32_t domain, struct parvus_console *consol
 			return fail_lib(t), FAILED;
 		/* not all at once: the clock and signals have their turn */
 		for (unsigned int n = 0; n < 64 || i.state == PARVUS_DOMAIN_SHUTDOWN; n++) {
-			ret = pass_on(console, signals, until);
+			ret = pass_on(console, signals, until, t->error.text);
 			if (ret < 0)
 				return FAILED;
 			if (!ret)
@@ -283,7 +283,7 @@ int cmd_run(struct tool *t)
 		switch (c) {
 		case 'm':
 			if (!parvus_number_parse(t->optarg, 2, 1u << 26, &memory))
-				return usage(t, "-m %s: a number of MiB is expected", t->optarg);
+				return usage(t, "-m %s: a number of MiB from 2 to 67108864 is expected", t->optarg);
 			break;
 		case 'c':
 			if (!parvus_number_parse(t->optarg, 1, PARVUS_MAX_VCPUS, &vcpus))
@@ -304,7 +304,7 @@ int cmd_run(struct tool *t)
 			break;
 		case OPT_TIMEOUT:
 			if (!parvus_number_parse(t->optarg, 1, 1u << 30, &seconds))
-				return usage(t, "--timeout %s: a number of seconds is expected",
+				return usage(t, "--timeout %s: seconds from 1 to 1073741824 are expected",
 					     t->optarg);
 			break;
 		}
@@ -314,7 +314,8 @@ int cmd_run(struct tool *t)
 	if (t->json)
 		return usage(t, "--json: what a command writes is no JSON");
 	if (name && !parvus_name_ok(name))
-		return usage(t, "-n %s: not a name", name);
+		return usage(t, "-n %s: not a name: 1 to 31 letters, digits, . _ + - are expected, "
+			     "and not a number alone", name);
 	if (tool_open(t))
 		return FAILED;
 	snprintf(pid, sizeof(pid), "run-%d", (int)getpid());

@@ -52,15 +52,16 @@ int cmd_sched(struct tool *t)
 		}
 		if (c == 'c') {
 			if (!parvus_number_parse(t->optarg, 0, 100 * PARVUS_MAX_VCPUS, &cap))
-				return usage(t, "-c %s: percent of one CPU are expected",
-					     t->optarg);
+				return usage(t, "-c %s: percent of one CPU from 0 to %u are expected",
+					     t->optarg, 100 * PARVUS_MAX_VCPUS);
 			flags |= PARVUS_SCHED_SET_CAP;
 		}
 	}
 	if (c < 0)
 		return 1;
 	if (flags && !domain)
-		return usage(t, "-d DOMAIN is expected");
+		return usage(t, "-d DOMAIN is expected with %s",
+			     flags & PARVUS_SCHED_SET_WEIGHT ? "-w" : "-c");
 	if (tool_open(t))
 		return 1;
 	if (domain && tool_domain(t, domain, &one))

@@ -118,10 +118,12 @@ static int arguments_right(struct tool *t)
 	t->nargs = (unsigned int)(t->argc - optind);
 	t->parsed = true;
 	if (t->nargs < c->min)
-		return usage(t, "%s is expected: parvus %s %s", c->min > 1 ? "more" : "an argument",
+		return usage(t, "%u argument%s, and %u %s expected: parvus %s %s", t->nargs,
+			     t->nargs == 1 ? "" : "s", c->min, c->min == 1 ? "is" : "are",
 			     c->name, c->args), -1;
 	if (t->nargs > c->max)
-		return usage(t, "too many arguments: %s", t->args[c->max]), -1;
+		return usage(t, "too many arguments: %s is more than parvus %s%s%s", t->args[c->max],
+			     c->name, c->args[0] ? " " : "", c->args), -1;
 	return 0;
 }
 
@@ -256,5 +258,6 @@ int tool_joined(const struct tool *t, char *text, size_t bytes)
 	text[0] = 0;
 	for (i = 1; i < t->nargs && n < bytes; i++)
 		n += (size_t)snprintf(text + n, bytes - n, "%s%s", i > 1 ? "," : "", t->args[i]);
-	return n >= bytes ? fail("%s: too long", t->command->name) : 0;
+	return n >= bytes ? fail("%s: %zu bytes of arguments, and %zu fit", t->command->name, n,
+				  bytes - 1) : 0;
 }

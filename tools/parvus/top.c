@@ -180,9 +180,9 @@ int cmd_top(struct tool *t)
 			batch = true;
 		if ((c == 'n' || c == 'i') && !parvus_number_parse(t->optarg, 1, UINT32_MAX,
 								   &count))
-			return usage(t, "-%c %s: a number is expected", c, t->optarg);
+			return usage(t, "-%c %s: a number from 1 on is expected", c, t->optarg);
 		if (c == 'd' && !parse_seconds(t->optarg, &delay))
-			return usage(t, "-d %s: seconds are expected", t->optarg);
+			return usage(t, "-d %s: seconds from 0.01 to 86400 are expected", t->optarg);
 		if (c == 's') {
 			if (strcmp(t->optarg, "cpu") && strcmp(t->optarg, "mem") &&
 			    strcmp(t->optarg, "name") && strcmp(t->optarg, "id"))
