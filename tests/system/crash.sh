@@ -95,7 +95,7 @@ until_true 10 '[ "$(log q restarted)" -ge 1 ]'
 sleep 5
 n=$(log q restarted)
 [ $n -ge 2 ] && [ $n -le 4 ] || fail "$n restarts in 5 s: $(cat /var/log/parvus/monitor-q.log)"
-until_true 10 "state q ---s--"
+until_true 10 "state q ---sr-"
 P destroy q
 balanced "$before"
 END

@@ -104,9 +104,9 @@ G web say "second life
 until_true grep -q 'second life' "$work/c1"
 # the second quick end waits a second, and can be seen meanwhile
 G web reboot
-until_true state web "---s--"
+until_true state web "---sr-"
 sleep 0.3
-state web "---s--" || fail "no throttle"
+state web "---sr-" || fail "no throttle"
 until_true state web "-b----"
 P destroy web
 wait $c1 || fail "the console does not end with the domain"

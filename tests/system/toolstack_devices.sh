@@ -416,7 +416,7 @@ disk web 5 "7 * 0 0 0 xvdf "
 waits() { # TEXT: listed with that reason, under the number it had
 	until_true eval "P list -v web | grep -q '; cannot restart: $1'"
 	[[ $(P domid web) == "$id" ]] || fail "another domain: $(P list)"
-	state web "---s--" || fail "not shut down: $(P list)"
+	state web "---sr-" || fail "not shut down: $(P list)"
 }
 again() { # it runs, as another domain
 	until_true eval '[[ $("$parvus" domid web 2>/dev/null) -gt '"$id"' ]]'

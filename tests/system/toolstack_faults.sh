@@ -77,4 +77,23 @@ bad "domain 0 is the control domain: its name stays Domain-0" rename 0 dom0
 P vcpu-set --json web 2 | grep -q '"vcpus_wanted":2' || fail "vcpu-set --json"
 P destroy web
 clean
+
+# --- what is shown is what there is
+P create -q "$work/web.cfg" on_reboot=preserve
+word() { P list web | awk -v n="$1" 'NR == 2 { print $n }'; }
+[[ $(word 4) == 1 ]] || fail "one vCPU of two is on line: $(P list web)"
+P vcpu-set web 2
+[[ $(word 4) == 2 ]] || fail "both are: $(P list web)"
+[[ $(word 6) == 0.0 ]] || fail "it has not run: $(P list web)"
+G web ran 1000000
+[[ $(word 6) == 0.1 ]] || fail "it has run, for less than 0.05 s: $(P list web)"
+P top -b -n 1 -d 0.1 | awk '$1 == "web" { exit $4 != 0.1 }' || fail "top"
+touch "$PARVUS_FAKE/bridge-br0"
+P network-attach web
+[[ $(P network-list web | awk 'NR == 2 { print $NF }') == br0 ]] || fail "$(P network-list web)"
+P network-list web --json | grep -q '"bridge":"br0"' || fail "network-list --json"
+G web reboot
+until_true state web "---sr-"
+P destroy web
+clean
 exit 0

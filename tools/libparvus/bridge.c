@@ -35,8 +35,7 @@ static const char *script_path(const struct parvus_keeper *k, const struct parvu
 	return path;
 }
 
-/* NULL: no bridge is given, and there is none of those that are tried. */
-static const char *bridge_of(const struct parvus_vif *v)
+const char *parvus_vif_bridge(const struct parvus_vif *v)
 {
 	static const char *const usual[] = { "parvus0", "br0" };
 	size_t i;
@@ -52,7 +51,7 @@ static const char *bridge_of(const struct parvus_vif *v)
 /* Is what an interface needs there? */
 int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v)
 {
-	const char *bridge = bridge_of(v);
+	const char *bridge = parvus_vif_bridge(v);
 	char path[300];
 
 	if (has_script(v)) {
@@ -77,7 +76,7 @@ static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, con
 {
 	char path[300], name[32], text[32], action[16], type[] = "type_if=vif";
 	char *const args[] = { path, action, type, NULL };
-	const char *bridge = bridge_of(v);
+	const char *bridge = parvus_vif_bridge(v);
 
 	script_path(k, v, path, sizeof(path));
 	snprintf(action, sizeof(action), "%s", what);
@@ -137,7 +136,7 @@ static int script(struct parvus_keeper *k, const struct parvus_vif *v, const cha
 /* The back end's interface is there: where it belongs. */
 static int plug(struct parvus_keeper *k, const struct parvus_vif *v, const char *name)
 {
-	const char *bridge = bridge_of(v);
+	const char *bridge = parvus_vif_bridge(v);
 	int ret;
 
 	/* before it is up, and before a script may give it addresses */

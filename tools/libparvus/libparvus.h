@@ -448,6 +448,8 @@ PARVUS_API void parvus_disk_close(struct parvus *h, struct parvus_backing *b);
 /** parvus_disk_device() - class, index and config of @device, from disk and backing */
 PARVUS_API void parvus_disk_device(const struct parvus_disk *d, const struct parvus_backing *b,
 				   struct parvus_device *device);
+/** parvus_vif_bridge() - its own, or the usual one that is there; NULL: there is none */
+PARVUS_API const char *parvus_vif_bridge(const struct parvus_vif *v);
 /** parvus_vif_device() - class, index and config of @device, from an interface */
 PARVUS_API void parvus_vif_device(const struct parvus_vif *v, struct parvus_device *device);
 

@@ -133,7 +133,7 @@ static int change_medium(struct monitor *m, int fd, char *const words[])
 }
 
 /*
- * The domain was asked to power off or to reboot. Its kernel takes that at once, but who is to do it
+ * The domain was asked to power off or to reboot. Its kernel takes that at once, but who does it
  * may not be there yet: so it is asked again, after 2, 4, 8, up to 30 seconds, until it ends.
  */
 static int ask(struct monitor *m, int fd, char *const words[])

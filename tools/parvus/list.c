@@ -89,8 +89,8 @@ int cmd_list(struct tool *t)
 		char letters[7];
 
 		printf("%-40s %5u %5llu %5u     %s %9.1f", plain(d->name), d->domain,
-		       (unsigned long long)d->frames >> 8, d->vcpus, state_letters(d, letters),
-		       (double)d->run_ns / 1e9);
+		       (unsigned long long)d->frames >> 8, d->vcpus_online,
+		       state_letters(d, letters), cpu_seconds(d->run_ns));
 		if (verbose) {
 			printf(" %8llu %7u %5u  ", (unsigned long long)d->touched >> 8, d->weight,
 			       d->cap);

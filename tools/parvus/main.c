@@ -23,7 +23,8 @@ static const struct command commands[] = {
 	  "KEY=VALUE are settings as in the file, and win over it: memory=512 'disk=[\"...\"]'.\n"
 	  "If a step fails, or parvus is killed before the end, nothing is left of the domain." },
 	{ "list", NULL, "[OPTIONS] [DOMAIN...]", "Show domains", list_options, 0, ANY, cmd_list,
-	  "State: r running, b blocked, p paused, s shut down, c crashed, d dying." },
+	  "State: r running, b blocked, p paused, s shut down, then why (c crashed, r to reboot,\n"
+	  "s suspended), d dying. VCPUs are those on line." },
 	{ "info", NULL, "[OPTIONS] [DOMAIN]", "Show the machine, or all about one domain",
 	  info_options, 0, 1, cmd_info, NULL },
 	{ "destroy", NULL, "DOMAIN", "End a domain at once, as if its power were cut",

@@ -98,6 +98,7 @@ static struct json_object *vif_json(const struct parvus_device *d, const struct 
 	struct json_object *o = device_json(d);
 	const struct parvus_vif *v = vif_of(c, d->index);
 	struct parvus_network_config n;
+	const char *bridge;
 	char mac[18], name[40];
 
 	memcpy(&n, d->config, sizeof(n));
@@ -105,7 +106,9 @@ static struct json_object *vif_json(const struct parvus_device *d, const struct 
 	vif_text(d, &n, name);
 	add_text(o, "mac", mac);
 	add_text(o, "interface", name);
-	add_text(o, "bridge", v && v->bridge ? v->bridge : "");
+	/* who serves it elsewhere sees to the bridge there */
+	bridge = v && !d->back_domain ? parvus_vif_bridge(v) : NULL;
+	add_text(o, "bridge", bridge ? bridge : "");
 	add_text(o, "ip", v && v->ip ? v->ip : "");
 	add_u64(o, "mtu", n.mtu ? n.mtu : 1500);
 	add_u64(o, "bytes_per_second", n.bytes_per_second);

@@ -226,6 +226,11 @@ const char *plain(char *text)
 	return text;
 }
 
+double cpu_seconds(uint64_t ns)
+{
+	return (double)((ns + 99999999) / 100000000) / 10;
+}
+
 const char *state_letters(const struct parvus_control_info *i, char l[7])
 {
 	bool end = i->state == PARVUS_DOMAIN_SHUTDOWN;
@@ -243,8 +248,10 @@ const char *state_letters(const struct parvus_control_info *i, char l[7])
 		l[2] = 'p';
 	if (end)
 		l[3] = 's';
-	if (end && (i->reason == PARVUS_SHUTDOWN_CRASH || i->reason == PARVUS_SHUTDOWN_KILLED))
-		l[4] = 'c';
+	if (end)
+		l[4] = i->reason == PARVUS_SHUTDOWN_REBOOT ? 'r' :
+		       i->reason == PARVUS_SHUTDOWN_SUSPEND ? 's' :
+		       i->reason == PARVUS_SHUTDOWN_POWEROFF ? '-' : 'c';
 	if (i->state == PARVUS_DOMAIN_DYING)
 		l[5] = 'd';
 	return l;

@@ -94,7 +94,7 @@ static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
 	char letters[7];
 
 	snprintf(text, bytes, "%-22.22s %4u %s %10.1f %6.1f %8llu %6.1f %8llu %8llu %5u",
-		 plain(d->name), d->domain, state_letters(d, letters), (double)d->run_ns / 1e9,
+		 plain(d->name), d->domain, state_letters(d, letters), cpu_seconds(d->run_ns),
 		 s->percent[i], (unsigned long long)d->frames >> 8,
 		 s->m.frames_total ? 100.0 * (double)d->frames / (double)s->m.frames_total : 0,
 		 (unsigned long long)d->touched >> 8, (unsigned long long)d->max_frames >> 8,
