@@ -96,4 +96,47 @@ G web reboot
 until_true state web "---sr-"
 P destroy web
 clean
+
+# --- what hands that know xl ask
+ln -s "$parvus" "$work/xl"
+ln -s "$parvus" "$work/xentop"
+"$work/xl" -v -f -t list >"$work/out" 2>"$work/err" && grep -q ^Domain-0 "$work/out" ||
+	fail "xl -v -f -t list: $(cat "$work/err")"
+"$work/xl" upt | grep -q ^Domain-0 || fail "a beginning that only one command has"
+bad "unknown command vcpu-" vcpu-
+for word in save restore migrate; do
+	bad "$word: not yet" $word -l web localhost
+	P $word --help | grep -q "Not yet" || fail "$word --help"
+done
+P create -q "$work/web.cfg" memory=64
+promised=$(P info --json | tr -d ' ,' | sed -n 's/^"promised_memory_kib"://p')
+P info >"$work/info"
+key() { sed -n "s/^$1 *: //p" "$work/info"; }
+(($(key nr_cpus) == $(key nr_nodes) * $(key cores_per_socket) * $(key threads_per_core))) ||
+	fail "CPUs: $(cat "$work/info")"
+left=$(($(key untouched_memory) - promised / 1024 - $(key free_memory)))
+((promised > 40000 && left >= -1 && left <= 1)) || fail "free_memory: $(cat "$work/info")"
+P trigger web power
+[[ $(G web take) == 1 ]] || fail "trigger power"
+P trigger web reset 0
+[[ $(G web take) == 2 ]] || fail "trigger reset"
+bad "nmi: power or reset is expected" trigger web nmi
+"$work/xentop" -f -b -i 1 >"$work/out" 2>&1 &&
+	awk '/^NAME/ { for (i = 1; i <= NF; i++) if ($i == "CPU(sec)") at = i; n = NF }
+		$1 == "web" { ok = at == 4 && NF == n } END { exit !ok }' "$work/out" ||
+	fail "xentop: $(cat "$work/out")"
+P destroy web
+show() { "$parvus" create -n "$work/web.cfg" "$@" 2>"$work/err" || fail "$*: $(cat "$work/err")"; }
+for prefix in tap:aio: tap2:tapdisk:aio: tap:tapdisk:aio: tap2:aio: file:; do
+	show "disk=['${prefix}/srv/a:0,sda,w']" >"$work/out"
+	grep -q "${prefix}/srv/a:0,sda,w" "$work/out" || fail "$prefix: $(cat "$work/out")"
+done
+show cpu_cap=50 cpu=1 | grep -q '^cap = 50' || fail "cpu_cap"
+show cpus=all cpu=1 | grep -q '^cpus = \["1"' || fail "cpu"
+[[ ! -s $work/err ]] || fail "$(cat "$work/err")"
+show kernel= bootloader=pygrub | grep -qx "kernel = \"$PARVUS_LIB_DIR/vmlinuz\"" || fail bootloader
+grep -q "bootloader: pygrub does not run here, the kernel is $PARVUS_LIB_DIR/vmlinuz" "$work/err" ||
+	fail "$(cat "$work/err")"
+show bootloader=pygrub | grep -qx "kernel = \"$work/kernel\"" || fail "the kernel that is given"
+clean
 exit 0

@@ -14,7 +14,7 @@ struct reader {
 	struct parvus_error *error;
 	struct cfg cfg;
 	struct parvus_config *c;
-	char *extra, *root;
+	char *extra, *root, *bootloader;
 };
 
 static const char *const actions[] = {
@@ -362,7 +362,9 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return get_cpus(r, s);
 	if (!strcmp(k, "cpu_weight"))
 		return get_u32(r, s, 1, 65535, &c->weight);
-	if (!strcmp(k, "cap"))
+	if (!strcmp(k, "cpu"))
+		return get_cpus(r, s);
+	if (!strcmp(k, "cap") || !strcmp(k, "cpu_cap"))
 		return get_u32(r, s, 0, 100 * PARVUS_MAX_VCPUS, &c->cap);
 	if (!strcmp(k, "on_poweroff"))
 		return get_action(r, s, &c->on_poweroff);
@@ -381,6 +383,8 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return devices(r, s, false);
 	if (!strcmp(k, "type") || !strcmp(k, "builder"))
 		return read_type(r, s);
+	if (!strcmp(k, "bootloader"))
+		return get_text(r, s, &r->bootloader);
 	if (!strcmp(k, "on_watchdog") || !strcmp(k, "on_soft_reset"))
 		return warn(r, s, "means nothing here, ignored");
 	return warn(r, s, "unknown key, ignored");
@@ -436,6 +440,26 @@ static int settle_devices(struct reader *r, const char *file)
 	return 0;
 }
 
+/* A kernel from the guest's own file system is not looked for: the packaged one is taken. */
+static int packaged_kernel(struct reader *r, const char *file)
+{
+	const char *dir = getenv("PARVUS_LIB_DIR");
+	char *text;
+	int ret;
+
+	free(r->c->kernel);
+	if (asprintf(&r->c->kernel, "%s/vmlinuz", dir && *dir ? dir : PARVUS_LIB_DIR) < 0) {
+		r->c->kernel = NULL;
+		return pv_fail(r->error, ENOMEM, "no memory");
+	}
+	if (asprintf(&text, "%s: bootloader: %s does not run here, the kernel is %s", file,
+		     r->bootloader, r->c->kernel) < 0)
+		return pv_fail(r->error, ENOMEM, "no memory");
+	ret = warn(r, NULL, text);
+	free(text);
+	return ret;
+}
+
 /* What needs more than one key. */
 static int settle(struct reader *r, const char *file)
 {
@@ -449,6 +473,11 @@ static int settle(struct reader *r, const char *file)
 			       "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a "
 			       "number alone: \"%.40s\"",
 			       file, PARVUS_NAME_MAX - 1, c->name);
+	if ((!c->kernel || !c->kernel[0]) && r->bootloader && r->bootloader[0]) {
+		n = packaged_kernel(r, file);
+		if (n)
+			return n;
+	}
 	if (!c->kernel || !c->kernel[0])
 		return pv_fail(r->error, EINVAL, "%s: no kernel is given (kernel = \"FILE\")",
 			       file);
@@ -512,6 +541,7 @@ int parvus_config_parse(struct parvus_error *e, const char *file, const char *te
 	cfg_free(&r.cfg);
 	free(r.extra);
 	free(r.root);
+	free(r.bootloader);
 	if (ret) {
 		parvus_config_free(r.c);
 		return ret;

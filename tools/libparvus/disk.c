@@ -231,10 +231,12 @@ int pv_disk_parse(struct parvus_error *e, const char *where, const char *text,
 		ret = 0;
 		/* by place; an old prefix leaves the format out */
 		if (position == 0) {
-			static const char *const prefixes[] = { "phy:", "file:", "raw:", NULL };
+			static const char *const prefixes[] = {
+				"phy:", "file:", "raw:", "tap:aio:", "tap:tapdisk:aio:",
+				"tap2:aio:", "tap2:tapdisk:aio:", NULL };
 			size_t i;
 
-			for (i = 0; prefixes[i]; i++)
+			for (i = 0; prefixes[i] && !old; i++)
 				if (!strncmp(p, prefixes[i], strlen(prefixes[i]))) {
 					p += strlen(prefixes[i]);
 					old = true;

@@ -25,6 +25,12 @@ _parvus() {
 			mapfile -t COMPREPLY < <(compgen -W "sched wake hypercall fault \
 			event domain vector all return syscall exit outcome" -- "$cur")
 		;;
+	trigger)
+		[[ $prev != trigger && $prev != -* ]] &&
+			mapfile -t COMPREPLY < <(compgen -W "power reset" -- "$cur") ||
+			mapfile -t COMPREPLY < <(compgen -W "$(parvus list 2>/dev/null |
+				awk 'NR > 1 { print $1 }')" -- "$cur")
+		;;
 	network-nat) mapfile -t COMPREPLY < <(compgen -W "start stop status" -- "$cur") ;;
 	*)
 		if [[ $cmd == @(block-detach|block-resize|block-set|cd-insert|cd-eject) &&

@@ -50,6 +50,15 @@ static const char *measure_state(const struct parvus_control_machine *m, size_t 
 	return state < sizeof(states) / sizeof(states[0]) ? states[state] : "unknown";
 }
 
+/* What create would give away: free, and not promised to those who have not touched theirs yet. */
+static uint64_t unpromised(const struct parvus_control_machine *m)
+{
+	uint64_t taken = m->frames_promised > m->frames_claimed ? m->frames_promised :
+			 m->frames_claimed;
+
+	return m->frames_free > taken ? m->frames_free - taken : 0;
+}
+
 static int info_machine(struct tool *t, bool each_cpu)
 {
 	struct parvus_control_machine m;
@@ -72,6 +81,7 @@ static int info_machine(struct tool *t, bool each_cpu)
 		add_u64(o, "max_domains", m.max_domains);
 		add_u64(o, "total_memory_kib", m.frames_total * 4);
 		add_u64(o, "free_memory_kib", m.frames_free * 4);
+		add_u64(o, "unpromised_memory_kib", unpromised(&m) * 4);
 		add_u64(o, "promised_memory_kib", m.frames_promised * 4);
 		add_u64(o, "ghost_memory_kib", m.frames_ghost * 4);
 		add_u64(o, "claimed_memory_kib", m.frames_claimed * 4);
@@ -118,9 +128,14 @@ static int info_machine(struct tool *t, bool each_cpu)
 	row("machine", "%s", u.machine);
 	row("parvus_build", "%s", plain(m.build));
 	row("nr_cpus", "%u", m.cpus);
+	/* the hypervisor does not tell sockets or siblings: one of each */
+	row("nr_nodes", "1");
+	row("cores_per_socket", "%u", m.cpus);
+	row("threads_per_core", "1");
 	row("cpu_mhz", "%.3f", (double)m.tsc_khz / 1000);
 	row("total_memory", "%llu", (unsigned long long)m.frames_total >> 8);
-	row("free_memory", "%llu", (unsigned long long)m.frames_free >> 8);
+	row("free_memory", "%llu", (unsigned long long)unpromised(&m) >> 8);
+	row("untouched_memory", "%llu", (unsigned long long)m.frames_free >> 8);
 	row("promised_memory", "%llu", (unsigned long long)m.frames_promised >> 8);
 	row("nr_domains", "%u", m.domains);
 	row("max_domains", "%u", m.max_domains);

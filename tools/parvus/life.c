@@ -52,6 +52,15 @@ int cmd_destroy(struct tool *t)
 	return report(t, i.name, i.domain);
 }
 
+/* A domain that boots may lose what it is asked: its monitor asks again. 0 or 1 (said). */
+static int press(struct tool *t, const struct parvus_control_info *i, uint32_t request)
+{
+	if (parvus_domain_request(t->h, i->domain, request))
+		return fail_lib(t);
+	monitor_tell(t, i, "ask", request == PARVUS_REQUEST_REBOOT ? "reboot" : "poweroff", NULL);
+	return 0;
+}
+
 static int ask(struct tool *t, uint32_t request)
 {
 	struct parvus_control_info *list, one;
@@ -99,14 +108,9 @@ static int ask(struct tool *t, uint32_t request)
 	for (i = 0; i < n; i++) {
 		if (list[i].flags & PARVUS_INFO_CONTROL || list[i].state != PARVUS_DOMAIN_RUNNING)
 			continue;
-		if (parvus_domain_request(t->h, list[i].domain, request)) {
-			ret = fail_lib(t);
-			continue;
-		}
-		/* a domain that boots may lose it: its monitor asks again */
-		monitor_tell(t, &list[i], "ask",
-			     request == PARVUS_REQUEST_REBOOT ? "reboot" : "poweroff", NULL);
-		if (asked)
+		if (press(t, &list[i], request))
+			ret = 1;
+		else if (asked)
 			json_object_array_add(asked, named(list[i].name, list[i].domain));
 	}
 	for (i = 0; wait && !ret && i < n; i++)
@@ -126,6 +130,33 @@ int cmd_shutdown(struct tool *t)
 int cmd_reboot(struct tool *t)
 {
 	return ask(t, PARVUS_REQUEST_REBOOT);
+}
+
+/* Buttons of a PC. @vCPU, which xl has third, is not looked at: it is the domain's. */
+int cmd_trigger(struct tool *t)
+{
+	struct parvus_control_info i;
+	bool reset;
+
+	if (tool_arguments(t))
+		return 1;
+	reset = !strcmp(t->args[1], "reset");
+	if (!reset && strcmp(t->args[1], "power"))
+		return usage(t, "%s: power or reset is expected", t->args[1]);
+	if (tool_open(t) || tool_domain(t, t->args[0], &i))
+		return 1;
+	return press(t, &i, reset ? PARVUS_REQUEST_REBOOT : PARVUS_REQUEST_POWEROFF) ? 1 :
+	       report(t, i.name, i.domain);
+}
+
+/* Its options are not known yet either. */
+int cmd_not_yet(struct tool *t)
+{
+	if (t->argc > 1 && (!strcmp(t->argv[1], "--help") || !strcmp(t->argv[1], "-h"))) {
+		print_help(t->command);
+		return 0;
+	}
+	return fail("%s: not yet: this version cannot do it", t->command->name);
 }
 
 static int simple(struct tool *t, int (*call)(struct parvus *h, uint32_t domain))

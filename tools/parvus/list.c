@@ -88,7 +88,9 @@ int cmd_list(struct tool *t)
 		struct parvus_control_info *d = &list[i];
 		char letters[7];
 
-		printf("%-40s %5u %5llu %5u     %s %9.1f", plain(d->name), d->domain,
+		/* its name may be another's by now */
+		printf("%-40s %5u %5llu %5u     %s %9.1f",
+		       d->state == PARVUS_DOMAIN_DYING ? "(null)" : plain(d->name), d->domain,
 		       (unsigned long long)d->frames >> 8, d->vcpus_online,
 		       state_letters(d, letters), cpu_seconds(d->run_ns));
 		if (verbose) {

@@ -39,6 +39,8 @@ static const struct command commands[] = {
 	  console_options, 1, 1, cmd_console,
 	  "First comes what the domain wrote of late. Several may be attached at once. If the\n"
 	  "monitor of the domain is gone, another one is started." },
+	{ "trigger", NULL, "DOMAIN power|reset", "Press a button of a domain: shutdown, or reboot",
+	  NULL, 2, 3, cmd_trigger, "The other triggers of xl are for domains that are no PV ones." },
 	{ "rename", NULL, "DOMAIN NAME", "Give a domain another name", NULL, 2, 2, cmd_rename,
 	  NULL },
 	{ "domid", NULL, "NAME", "Print the number of a domain", NULL, 1, 1, cmd_domid, NULL },
@@ -112,20 +114,41 @@ static const struct command commands[] = {
 	{ "monitor", NULL, "DOMAIN", "Start another monitor for a domain that has lost its own",
 	  NULL, 1, 1, cmd_monitor,
 	  "A monitor serves the console and does what on_poweroff, on_reboot and on_crash say." },
+	{ "save", NULL, "DOMAIN FILE", "Not yet: save a domain to a file", NULL, 0, ANY, cmd_not_yet,
+	  NULL },
+	{ "restore", NULL, "FILE", "Not yet: bring a saved domain back", NULL, 0, ANY, cmd_not_yet,
+	  NULL },
+	{ "migrate", NULL, "DOMAIN HOST", "Not yet: move a domain to another machine", NULL, 0, ANY,
+	  cmd_not_yet, NULL },
 	{ "help", NULL, "[COMMAND]", "Show the commands, or one of them", NULL, 0, 1, cmd_help,
 	  NULL },
 	{ "version", NULL, "", "Show the version", NULL, 0, 0, cmd_version, NULL },
 	{ NULL },
 };
 
+/* By its whole name, or by a beginning that only one has, as xl takes it. */
 static const struct command *find_command(const char *name)
 {
-	const struct command *c;
+	const struct command *c, *found = NULL;
+	size_t n = strlen(name);
 
 	for (c = commands; c->name; c++)
 		if (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))
 			return c;
-	return NULL;
+	for (c = commands; n && c->name; c++)
+		if (!strncmp(c->name, name, n)) {
+			if (found)
+				return NULL;
+			found = c;
+		}
+	return found;
+}
+
+/* What xl takes before the command means nothing here: there is no dry run, no lock, no log. */
+static bool global_option(const char *text)
+{
+	return !strcmp(text, "-v") || !strcmp(text, "-f") || !strcmp(text, "-t") ||
+	       !strcmp(text, "-T") || !strcmp(text, "-vv") || !strcmp(text, "-vvv");
 }
 
 static int cmd_help(struct tool *t)
@@ -180,10 +203,22 @@ static int cmd_version(struct tool *t)
 
 int main(int argc, char **argv)
 {
-	struct tool t = { .argc = argc - 1, .argv = argv + 1 };
-	const char *name;
+	const char *name, *self = argc ? strrchr(argv[0], '/') : NULL;
+	struct tool t = { 0 };
 	int ret;
 
+	self = self ? self + 1 : argc ? argv[0] : "";
+	while (argc > 1 && global_option(argv[1])) {
+		argc--;
+		argv++;
+	}
+	if (!strcmp(self, "xentop")) {
+		argv[0] = (char *)"top";
+		argc++;
+		argv--;
+	}
+	t.argc = argc - 1;
+	t.argv = argv + 1;
 	if (argc < 2) {
 		fail("a command is expected (see parvus help)");
 		return 1;

@@ -95,7 +95,7 @@ bool parse_frames(const char *text, uint64_t *frames);
 const char *plain(char *text);
 /* To tenths, upwards: 0.0 is one that never ran, which others rely on. */
 double cpu_seconds(uint64_t ns);
-/* "rbpscd" as xl has it; place 5 is why it ended: - powered off, r reboot, s suspended, c crashed. */
+/* As xl has it; place 5 is why it ended: - powered off, r reboot, s suspended, c crashed. */
 const char *state_letters(const struct parvus_control_info *i, char letters[7]);
 
 #endif

@@ -10,6 +10,7 @@ const struct option_text top_options[] = {
 	{ 'b', "batch", NULL, "print, no screen" },
 	{ 'n', "iterations", "COUNT", "end after that many" },
 	{ 'i', NULL, "COUNT", "the same, as xl has it" },
+	{ 'f', "full-name", NULL, "accepted, as xl has it: with -b names are whole" },
 	{ 'd', "delay", "SECONDS", "between two, 3 without it" },
 	{ 's', "sort", "KEY", "by cpu, mem, name or id" },
 	{ 0 },
@@ -93,7 +94,7 @@ static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
 	struct parvus_control_info *d = &s->d[i];
 	char letters[7];
 
-	snprintf(text, bytes, "%-22.22s %4u %s %10.1f %6.1f %8llu %6.1f %8llu %8llu %5u",
+	snprintf(text, bytes, "%-22s %4u %s %10.1f %6.1f %8llu %6.1f %8llu %8llu %5u",
 		 plain(d->name), d->domain, state_letters(d, letters), cpu_seconds(d->run_ns),
 		 s->percent[i], (unsigned long long)d->frames >> 8,
 		 s->m.frames_total ? 100.0 * (double)d->frames / (double)s->m.frames_total : 0,
