@@ -139,4 +139,23 @@ grep -q "bootloader: pygrub does not run here, the kernel is $PARVUS_LIB_DIR/vml
 	fail "$(cat "$work/err")"
 show bootloader=pygrub | grep -qx "kernel = \"$work/kernel\"" || fail "the kernel that is given"
 clean
+
+# --- JSON is UTF-8, whatever a guest or a file says
+strict() { perl -MEncode -0777 -ne 'decode("UTF-8", $_, Encode::FB_CROAK)' "$1"; }
+printf 'a\xff\xc3\xa9\xed\xa0\x80\xc0\xaf\xf4\x90\x80\x80\xe2\x82' >"$work/odd"
+odd=$(cat "$work/odd")
+cp "$work/kernel" "$work/$odd.img" && truncate -s 1M "$work/$odd.img"
+P create -q "$work/web.cfg" on_crash=preserve "cmdline=$odd" "disk=['$work/$odd.img,raw,xvda,w']"
+G web kill "$odd"
+until_true state web "---sc-"
+for what in "list --json" "list -l" "info --json web" "block-list --json web" "top --json -n 1 -d 0.1" \
+	"dmesg --json" "create -n --json $work/web.cfg cmdline=$odd"; do
+	# shellcheck disable=SC2086
+	P $what >"$work/out"
+	strict "$work/out" || fail "$what is not UTF-8"
+done
+want=$(printf 'a\xef\xbf\xbd\xc3\xa9')
+P list --json | grep -q "\"why\":\"$want" || fail "$(P list --json)"
+P destroy web
+clean
 exit 0

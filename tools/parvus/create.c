@@ -125,7 +125,7 @@ int cmd_create(struct tool *t)
 		if (!ret && t->json) {
 			struct json_object *o = json_object_new_object();
 
-			json_object_object_add(o, "config", json_object_new_string(text));
+			add_text(o, "config", text);
 			ret = print_json(o);
 		} else if (!ret) {
 			fputs(text, stdout);

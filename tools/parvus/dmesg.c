@@ -101,7 +101,7 @@ int cmd_dmesg(struct tool *t)
 		struct json_object *o = json_object_new_object();
 
 		fclose(all);
-		json_object_object_add(o, "log", json_object_new_string_len(text, (int)bytes));
+		json_object_object_add(o, "log", json_text(text, bytes));
 		add_u64(o, "end", from);
 		free(text);
 		if (print_json(o))

@@ -16,12 +16,49 @@ void add_u64(struct json_object *o, const char *key, uint64_t v)
 	json_object_object_add(o, key, json_object_new_uint64(v));
 }
 
+/*
+ * Bytes of the UTF-8 character at @p, which ends at @left at the latest; 0 = it is none (RFC 3629:
+ * none too long, no surrogates, up to U+10FFFF).
+ */
+static size_t character(const unsigned char *p, size_t left)
+{
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
+		   *p >= 0xf0 && *p < 0xf5 ? 4 : 0, i;
+
+	if (!n || n > left)
+		return 0;
+	for (i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+struct json_object *json_text(const char *v, size_t bytes)
+{
+	static const char replacement[] = "\xef\xbf\xbd";	/* U+FFFD, for a byte that is none */
+	struct json_object *o;
+	char *text = malloc(bytes * 3 + 1);
+	size_t at, n, out = 0;
+
+	if (!text)
+		return NULL;
+	for (at = 0; at < bytes; at += n) {
+		n = character((const unsigned char *)v + at, bytes - at);
+		memcpy(text + out, n ? v + at : replacement, n ? n : 3);
+		out += n ? n : 3;
+		n += !n;
+	}
+	o = json_object_new_string_len(text, (int)out);
+	free(text);
+	return o;
+}
+
 void add_text(struct json_object *o, const char *key, const char *v)
 {
-	char text[300];
-
-	snprintf(text, sizeof(text), "%s", v);
-	json_object_object_add(o, key, json_object_new_string(plain(text)));
+	json_object_object_add(o, key, json_text(v, strlen(v)));
 }
 
 void add_bool(struct json_object *o, const char *key, bool v)

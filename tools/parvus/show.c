@@ -144,7 +144,7 @@ void add_config(struct tool *t, struct json_object *o, uint32_t domain)
 	if (!c)
 		return;
 	if (!parvus_config_text(NULL, c, &text)) {
-		json_object_object_add(o, "config", json_object_new_string(text));
+		add_text(o, "config", text);
 		free(text);
 	}
 	parvus_config_free(c);

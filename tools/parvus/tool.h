@@ -83,6 +83,8 @@ int usage(const struct tool *t, const char *format, ...) __attribute__((format(p
 int print_json(struct json_object *o);
 struct json_object *domain_json(const struct parvus_control_info *i,
 				const struct parvus_control_machine *m);
+/* UTF-8, whatever a guest or a file says: what is none becomes U+FFFD. */
+struct json_object *json_text(const char *v, size_t bytes);
 void add_u64(struct json_object *o, const char *key, uint64_t v);
 void add_text(struct json_object *o, const char *key, const char *v);
 void add_bool(struct json_object *o, const char *key, bool v);
