@@ -158,4 +158,37 @@ want=$(printf 'a\xef\xbf\xbd\xc3\xa9')
 P list --json | grep -q "\"why\":\"$want" || fail "$(P list --json)"
 P destroy web
 clean
+
+# --- descriptors: nothing is inherited, standard ones that are closed are no failure
+mkdir -p "$work/scripts" "$work/fds"
+cat >"$work/scripts/look" <<'END'
+#!/bin/sh
+ls -l /proc/self/fd >"$FDS/script"
+END
+cat >"$work/server" <<'END'
+#!/bin/bash
+ls -l /proc/$$/fd >"$FDS/server"
+exec sleep 60
+END
+chmod 755 "$work/scripts/look" "$work/server"
+truncate -s 1M "$work/data.img"
+exec 8<"$0" 7>"$work/fds/held"
+FDS=$work/fds PARVUS_SCRIPT_DIR=$work/scripts PARVUS_BLOCK_SERVER=$work/server \
+	timeout 20 "$parvus" create -q "$work/web.cfg" "vif=['script=look']" 2>"$work/err" ||
+	fail "create: $(cat "$work/err")"
+exec 8<&- 7>&-
+ls -l "/proc/$(pids)/fd" >"$work/fds/monitor"
+[[ -s $work/fds/script ]] || fail "the script did not run"
+for who in monitor script; do
+	grep -e "$0" -e fds/held "$work/fds/$who" && fail "$who has its caller's files"
+done
+P destroy web
+clean
+for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+	eval "\"\$parvus\" create -q \"\$work/web.cfg\" $closed" || fail "create $closed: $?"
+	state web "-b----" || fail "create $closed: $(P list)"
+	[[ $closed == *'>&-'* ]] || eval "[[ \$(\"\$parvus\" domid web $closed) == [0-9]* ]]" || fail "domid"
+	eval "\"\$parvus\" destroy web $closed" || fail "destroy $closed: $?"
+	clean
+done
 exit 0

@@ -96,6 +96,7 @@ static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, con
 	setenv("PARVUS_NAME", k->state.config->name, 1);
 	snprintf(text, sizeof(text), "%d", v->index);
 	setenv("PARVUS_DEVID", text, 1);
+	parvus_close_others(-1);
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	execv(path, args);

@@ -478,6 +478,11 @@ PARVUS_API int parvus_net_watch(void);
  */
 PARVUS_API int parvus_program(char *const argv[], const char *input, char *said, size_t bytes);
 
+/** parvus_standard_files() - a program that was started without 0, 1 or 2 has /dev/null there */
+PARVUS_API void parvus_standard_files(void);
+/** parvus_close_others() - before exec: close all but 0, 1, 2 and @keep (-1: none) */
+PARVUS_API void parvus_close_others(int keep);
+
 /* ---- the state of a monitor ------------------------------------------------------------- */
 
 /**

@@ -12,6 +12,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+void parvus_standard_files(void)
+{
+	int fd;
+
+	for (fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) < 0)
+			return;	/* what is opened next is said to be lost */
+}
+
+void parvus_close_others(int keep)
+{
+	if (keep > 3)
+		close_range(3, (unsigned int)keep - 1, 0);
+	close_range(keep < 3 ? 3 : (unsigned int)keep + 1, ~0u, 0);
+}
+
 static void become(char *const argv[], int in, int out)
 {
 	const char *path = getenv("PATH");
@@ -23,6 +39,7 @@ static void become(char *const argv[], int in, int out)
 	setenv("PATH", more, 1);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
 		_exit(126);
+	parvus_close_others(-1);
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	execvp(argv[0], argv);

@@ -56,6 +56,7 @@ static void server_exec(struct parvus_keeper *k, const struct slot *s, int lock)
 	snprintf(id, sizeof(id), "%u", s->id);
 	setsid();
 	fcntl(lock, F_SETFD, 0);
+	parvus_close_others(lock);
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
 	execv(path, args);

@@ -174,6 +174,7 @@ int main(int argc, char **argv)
 	int type, ret;
 	socklen_t bytes = sizeof(type);
 
+	parvus_standard_files();
 	if (argc == 2 && !strcmp(argv[1], "--version"))
 		return printf("parvus-monitor %s\n", PARVUS_VERSION) < 0;
 	if (argc < 3 || argc > 4)

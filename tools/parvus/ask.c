@@ -54,8 +54,7 @@ static void become_monitor(const char *path, uint32_t domain, char *name, int li
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(null, 2);
-	if (null > 2)
-		close(null);
+	parvus_close_others(link);
 	execv(path, args);
 	_exit(1);
 }

@@ -207,6 +207,7 @@ int main(int argc, char **argv)
 	struct tool t = { 0 };
 	int ret;
 
+	parvus_standard_files();
 	self = self ? self + 1 : argc ? argv[0] : "";
 	while (argc > 1 && global_option(argv[1])) {
 		argc--;
