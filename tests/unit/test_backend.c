@@ -317,6 +317,7 @@ static uint8_t *pool(uint64_t offset)
 static struct parvus_backend *b;
 static unsigned int connects, disconnects, configures, serves, refuses;
 static int serve_result;
+static struct parvus_backend_queue *served_queue;
 
 static int count_connect(struct parvus_backend *back, struct parvus_backend_queue *q,
 			 unsigned int count, uint64_t features, const void *extra)
@@ -336,6 +337,7 @@ static int count_serve(struct parvus_backend *back, struct parvus_backend_queue 
 	(void)back;
 	ck_assert_ptr_nonnull(q->rings);
 	serves++;
+	served_queue = q;
 	return serve_result;
 }
 
@@ -399,6 +401,15 @@ static void offered(void)
 	ck_assert_mem_eq(sys.d.back_blob, &limits, sizeof(limits));
 }
 
+/* Is a file of parvus_backend_fds() readable that is the library's own? */
+static bool wakes(void)
+{
+	struct pollfd fds[PARVUS_BACKEND_FDS];
+
+	parvus_backend_fds(b, fds);
+	return poll(&fds[PARVUS_BACKEND_FDS - 1], 1, 20) == 1;
+}
+
 START_TEST(taking)
 {
 	open_with(&counting, NULL);
@@ -432,12 +443,20 @@ START_TEST(life)
 	ck_assert_int_eq(parvus_backend_run(b, 0), 1);
 	ck_assert_uint_eq(serves, 2);
 	ck_assert(!sys.masked);
+	ck_assert(!wakes());
 	serve_result = 1;	/* there is more */
 	sys.pending = true;
 	ck_assert_int_eq(parvus_backend_run(b, -1), 1);
+	/* who polls by himself is woken for it */
+	ck_assert(wakes());
 	serve_result = 0;
 	ck_assert_int_eq(parvus_backend_run(b, -1), 1);
 	ck_assert_uint_ge(serves, 4);
+	ck_assert(!wakes());
+	parvus_backend_again(b, served_queue);
+	ck_assert(wakes());
+	ck_assert_int_eq(parvus_backend_run(b, -1), 1);
+	ck_assert(!wakes());
 	sys.d.config[0] = 'x';
 	sys.changed = true;
 	ck_assert_int_eq(parvus_backend_run(b, 0), 1);

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #define DEVICE "/dev/parvus/device"
 #define EVENT "/dev/parvus/event"
@@ -30,6 +32,7 @@ struct parvus_backend {
 	const struct parvus_backend_ops *ops;
 	void *arg;
 	int device, event, grant;
+	int timer;		/* readable when there is something to do that no file tells of */
 	struct parvus_device record;
 	uint32_t state;		/* ours */
 	bool taken, offered, connected, refused, detaching, gone;
@@ -101,6 +104,12 @@ int parvus_backend_open(struct parvus_backend **out, const struct parvus_backend
 	b->ops = ops;
 	b->arg = arg;
 	b->device = b->event = b->grant = -1;
+	b->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (b->timer < 0) {
+		ret = pv_fail(error, errno, "no timer for a back end: %s", strerror(errno));
+		free(b);
+		return ret;
+	}
 	ret = open_file(b, DEVICE, &b->device);
 	if (!ret)
 		ret = open_file(b, EVENT, &b->event);
@@ -118,6 +127,7 @@ void parvus_backend_close(struct parvus_backend *b)
 	if (!b)
 		return;
 	disconnect(b);
+	close(b->timer);
 	if (b->grant >= 0)
 		pv_sys.close(b->grant);
 	if (b->event >= 0)
@@ -612,21 +622,45 @@ void parvus_backend_fds(const struct parvus_backend *b, struct pollfd fds[PARVUS
 {
 	fds[0] = (struct pollfd){ .fd = b->device, .events = POLLIN };
 	fds[1] = (struct pollfd){ .fd = b->event, .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = b->timer, .events = POLLIN };
 }
 
-int parvus_backend_run(struct parvus_backend *b, int timeout_ms)
+/* ms until run() has something to do by itself: a queue with more, another try; -1: nothing. */
+static int own_work(const struct parvus_backend *b)
 {
-	struct pollfd fds[PARVUS_BACKEND_FDS];
 	unsigned int i;
-	int ret;
 
-	if (b->retry && (timeout_ms < 0 || b->retry - pv_now_ms() < timeout_ms))
-		timeout_ms = b->retry > pv_now_ms() ? (int)(b->retry - pv_now_ms()) : 0;
 	for (i = 0; i < b->count; i++)
 		if (b->served[i].more)
-			timeout_ms = 0;
+			return 0;
+	if (!b->retry)
+		return -1;
+	return b->retry > pv_now_ms() ? (int)(b->retry - pv_now_ms()) : 0;
+}
+
+/* Who polls by himself is woken for that, too. */
+static void arm(struct parvus_backend *b)
+{
+	int left = own_work(b);
+	struct itimerspec t = {
+		.it_value.tv_sec = left > 0 ? left / 1000 : 0,
+		.it_value.tv_nsec = left > 0 ? left % 1000 * 1000000l : !left,
+	};
+
+	timerfd_settime(b->timer, 0, &t, NULL);
+}
+
+static int run(struct parvus_backend *b, int timeout_ms)
+{
+	struct pollfd fds[PARVUS_BACKEND_FDS];
+	int own = own_work(b), ret;
+	unsigned int i;
+
+	if (own >= 0 && (timeout_ms < 0 || own < timeout_ms))
+		timeout_ms = own;
 	parvus_backend_fds(b, fds);
-	ret = pv_sys.poll(fds, PARVUS_BACKEND_FDS, timeout_ms);
+	/* of the timer's we know */
+	ret = pv_sys.poll(fds, PARVUS_BACKEND_FDS - 1, timeout_ms);
 	if (ret < 0 && ret != -EINTR)
 		return fail_device(b, ret);
 	if (ret > 0 && fds[0].revents) {
@@ -649,6 +683,14 @@ int parvus_backend_run(struct parvus_backend *b, int timeout_ms)
 	return ret ? ret : 1;
 }
 
+int parvus_backend_run(struct parvus_backend *b, int timeout_ms)
+{
+	int ret = run(b, timeout_ms);
+
+	arm(b);
+	return ret;
+}
+
 void parvus_backend_notify(struct parvus_backend *b, const struct parvus_backend_queue *q)
 {
 	uint32_t port = b->served[q->index].port;
@@ -660,4 +702,5 @@ void parvus_backend_notify(struct parvus_backend *b, const struct parvus_backend
 void parvus_backend_again(struct parvus_backend *b, const struct parvus_backend_queue *q)
 {
 	b->served[q->index].more = true;
+	arm(b);
 }

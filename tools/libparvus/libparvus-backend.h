@@ -96,8 +96,13 @@ PARVUS_API const struct parvus_device *parvus_backend_device(const struct parvus
  */
 PARVUS_API int parvus_backend_offer(struct parvus_backend *b, const void *info, size_t bytes);
 
-#define PARVUS_BACKEND_FDS 2u
-/** parvus_backend_fds() - what to poll() for, beside other things, before parvus_backend_run() */
+#define PARVUS_BACKEND_FDS 3u
+/**
+ * parvus_backend_fds() - what to poll() for, beside other things, before parvus_backend_run()
+ *
+ * One is readable also when serve() has said that there is more, or a connection is to be tried
+ * again: who polls for ever misses nothing.
+ */
 PARVUS_API void parvus_backend_fds(const struct parvus_backend *b,
 				   struct pollfd fds[PARVUS_BACKEND_FDS]);
 /**
