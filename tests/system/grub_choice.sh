@@ -73,14 +73,15 @@ grub-mkimage -O i386-pc-pxe -p '(hd0)/boot/grub' -c "$work/first.cfg" -o "$work/
 	minicmd || exit 99
 
 # start: one start of the machine by what is on the files, which then are as GRUB leaves them;
-# sets $started
+# sets $started (restarted: the old system,
+# after GRUB could not load Parvus)
 start() {
 	local i pid
 	rm -f "$work/disk"
 	truncate -s 16M "$work/disk"
 	mke2fs -q -F -t ext2 -d "$R" "$work/disk" || exit 99
 	rm -f "$work/console"
-	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults -no-reboot \
+	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults \
 		-serial "file:$work/console" -drive "if=ide,format=raw,file=$work/disk" \
 		-netdev "user,id=n,tftp=$work/tftp,bootfile=/grub" -device e1000,netdev=n,bootindex=1 &
 	pid=$!
@@ -92,11 +93,8 @@ start() {
 		sleep 0.1
 	done
 	line=$(grep -a 'Parvus, ABI' "$work/console" | tr -d '\r')
-	if [[ $started == nothing ]]; then	# it has restarted by itself
-		wait $pid
-		grep -aq 'cannot be loaded' "$work/console" && started=restarted
-		grep -aq 'the old system' "$work/console" && started=old
-	fi
+	grep -aq 'the old system' "$work/console" && started=old
+	[[ $started == old ]] && grep -aq 'cannot be loaded' "$work/console" && started=restarted
 	kill -9 $pid 2>/dev/null
 	wait $pid 2>/dev/null
 	debugfs -R "dump /boot/grub/grubenv $R/boot/grub/grubenv" "$work/disk" 2>/dev/null
