@@ -71,7 +71,7 @@ static int control_machine(union control *c)
 	*m = (struct parvus_control_machine){
 		.size = sizeof(*m), .version = 1, .cpus = arch_cpus(),
 		.domains = domains_count(), .max_domains = MAX_DOMAINS,
-		.frames_total = frames_total_count(), .frames_free = frames_free_count(),
+		.frames_total = frames_total_count(), .frames_free = frames_left(),
 		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
 		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
 		.wall_sec = arch_clock().wall_sec,
@@ -80,6 +80,7 @@ static int control_machine(union control *c)
 		.grants = (u32)grant_offers_total(), .mappings = (u32)grant_mappings_total(),
 		.flags = debug_enabled ? PARVUS_START_DEBUG : 0,
 		.late_ticks = arch_timer_late(), .frames_claimed = frames_claimed(),
+		.frames_kept = frames_kept(),
 	};
 	hv_snprintf(m->build, sizeof(m->build), "Parvus, ABI %u", PARVUS_ABI_VERSION);
 	return 0;

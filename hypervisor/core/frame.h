@@ -83,9 +83,10 @@ void frames_add(mfn_t first, u64 count);
 bool claim_frames(u64 *at, u64 end, unsigned int *order);
 /* Frames that a first touch must leave for calls of the hypervisor and its guests. */
 #define FRAMES_RESERVE	64u
-/* All that nobody uses; of these, those that alloc_frames() can give. */
+/* All that nobody uses; of these, those that alloc_frames() can give, and the others. */
 u64 frames_free_count(void);
 u64 frames_left(void);
+u64 frames_kept(void);
 u64 frames_total_count(void);
 
 static inline void *frame_map(mfn_t mfn) { return arch_frame_map(mfn); }

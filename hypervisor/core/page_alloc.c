@@ -334,7 +334,8 @@ void hv_free(void *p, size_t bytes)
 
 /* Frames that hv_alloc holds but has not given out count as free: leak tests compare. */
 u64 frames_left(void) { return READ_ONCE(ram.free) + hv.end - hv.next; }
-u64 frames_free_count(void) { return frames_left() + READ_ONCE(hv.public_count); }
+u64 frames_kept(void) { return READ_ONCE(hv.public_count); }
+u64 frames_free_count(void) { return frames_left() + frames_kept(); }
 u64 frames_total_count(void) { return ram.total; }
 u64 frames_claimed(void) { return READ_ONCE(ram.claimed); }
 u64 frames_unclaimed(void) { return frames_left() - frames_claimed(); }

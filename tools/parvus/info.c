@@ -85,6 +85,7 @@ static int info_machine(struct tool *t, bool each_cpu)
 		add_u64(o, "promised_memory_kib", m.frames_promised * 4);
 		add_u64(o, "ghost_memory_kib", m.frames_ghost * 4);
 		add_u64(o, "claimed_memory_kib", m.frames_claimed * 4);
+		add_u64(o, "kept_memory_kib", m.frames_kept * 4);
 		add_u64(o, "late_ticks", m.late_ticks);
 		add_u64(o, "uptime_ns", m.now_ns);
 		add_u64(o, "tsc_khz", m.tsc_khz);

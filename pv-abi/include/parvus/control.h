@@ -306,7 +306,8 @@ struct parvus_control_machine {
 				 * most, on any CPU: so long the hypervisor kept interrupts off */
 	uint64_t frames_claimed; /* [H] of the free ones, those that are promised to domains for
 				 * good: nobody else gets them */
-	uint64_t reserved;
+	uint64_t frames_kept;	/* [H] free, but kept for the hypervisor's own use: no domain
+				 * gets them, and they are not in frames_free */
 };	/* 216 bytes */
 
 /* Measures against CPUs that leak by speculation, and how each stands: four bits each. */

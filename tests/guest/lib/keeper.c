@@ -213,8 +213,8 @@ static struct accounts accounts(void)
 {
 	const struct parvus_control_machine *m = machine();
 
-	return (struct accounts){ m->frames_free, m->frames_ghost, m->ports, m->grants, m->mappings,
-				  m->devices, m->domains };
+	return (struct accounts){ m->frames_free + m->frames_kept, m->frames_ghost, m->ports,
+				  m->grants, m->mappings, m->devices, m->domains };
 }
 
 static bool look(const struct accounts *first)
