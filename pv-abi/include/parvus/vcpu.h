@@ -249,6 +249,7 @@ struct parvus_vcpu_context {
  * @count: entries, at most 64
  *
  * -E2BIG: @count is above 64; nothing was run
+ * -EINVAL: the upper half of rax is above @count
  * -EFAULT: an entry is not in RAM; the groups of eight before it were run
  */
 
