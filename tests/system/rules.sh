@@ -30,15 +30,15 @@ numbers() {
 	done
 }
 
-# NAME of a room or a path: a file, a function or macro of C, a label of assembly
+# NAME of a room or a path: a file, a function or macro of C, a label or macro of assembly
 in_source() {
 	local room=${1%%/*} name=${1#*/}
 	[[ -e $1 || -e hypervisor/$1 ]] && return 0
 	[[ -d hypervisor/$room ]] || return 1
 	case $name in
-	*\(\)) grep -qE "^[a-z].*\b${name%??}\(" hypervisor/"$room"/*.[chS] ;;
+	*\(\)) grep -qE "^([a-z].*\b|#define )${name%??}\(" hypervisor/"$room"/*.[chS] ;;
 	*.*) return 1 ;;
-	*) grep -qE "^$name:|^#define[[:space:]]+$name\b" hypervisor/"$room"/*.[chS] ;;
+	*) grep -qE "^($name:|(#define|\.macro)[[:space:]]+$name\b)" hypervisor/"$room"/*.[chS] ;;
 	esac
 }
 
