@@ -45,12 +45,13 @@ UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fms-extensions -fsanitize=address,
 UNIT_OBJS   := $(patsubst %,$(UNIT_O)/hv/%.o,$(UNIT_HV)) $(UNIT_O)/native.o
 
 # What a test can make fail goes by native.c.
-$(UNIT_O)/hv/core/page_alloc.o: UNIT_NAMED := alloc_frames alloc_claimed frames_claim hv_alloc \
-	hv_alloc_own hv_alloc_claimed hv_alloc_public
-$(UNIT_O)/hv/core/guest_access.o: UNIT_NAMED := guest_read guest_write guest_map guest_copy_frame
+UNIT_NAMED_core/page_alloc   := alloc_frames alloc_claimed frames_claim hv_alloc hv_alloc_own \
+	hv_alloc_claimed hv_alloc_public
+UNIT_NAMED_core/guest_access := guest_read guest_write guest_map guest_copy_frame
+UNIT_NAMED = $(foreach n,$(UNIT_NAMED_$*),-D$(n)=real_$(n))
 $(UNIT_O)/hv/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(UNIT_CFLAGS) $(foreach n,$(UNIT_NAMED),-D$(n)=real_$(n)) -MMD -MP -c -o $@ $<
+	@$(CC) $(UNIT_CFLAGS) $(UNIT_NAMED) -MMD -MP -c -o $@ $<
 $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
@@ -119,14 +120,51 @@ FUZZ_CFLAGS  := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-rec
 FUZZ_SECONDS ?= 60
 CLANG        ?= clang
 
+# What a target is built from beside its own file: of the hypervisor, and of the toolstack, whose
+# objects are those of the unit tests, and a second set that clang makes for libFuzzer.
+FUZZ_HV_kernel   := boot/elf core/lib
+FUZZ_HV_manifest := boot/bundle core/lib
+FUZZ_HV_decode   := x86/decode core/lib
+FUZZ_HV_guest    := $(UNIT_HV)
+FUZZ_UNIT_guest  := native
+FUZZ_LIBS_guest   = $$(pkg-config --libs check)
+FUZZ_TT          := config image
+FUZZ_HV_CFLAGS   := -DHV_NATIVE -fms-extensions -Ihypervisor -Itests/unit
+FUZZ_TT_CFLAGS   := -D_GNU_SOURCE -Itools/libparvus
+FUZZ_EXTRA        = $(if $(FUZZ_HV_$*),$(FUZZ_HV_CFLAGS)) \
+	$(if $(filter $*,$(FUZZ_TT)),$(FUZZ_TT_CFLAGS))
 $(FUZZ_O)/%.o: tests/fuzz/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
-$(FUZZ_O)/%: $(FUZZ_O)/%.o $(FUZZ_O)/lib/once.o
-	@$(CC) $(FUZZ_CFLAGS) -o $@ $^
-$(FUZZ_O)/libfuzzer/%: tests/fuzz/%.c $(ABI_GEN)
+	@$(CC) $(FUZZ_CFLAGS) $(FUZZ_EXTRA) -MMD -MP -c -o $@ $<
+.SECONDEXPANSION:
+$(FUZZ_O)/%: $(FUZZ_O)/%.o $(FUZZ_O)/lib/once.o \
+		$$(addsuffix .o,$$(addprefix $(UNIT_O)/hv/,$$(FUZZ_HV_$$*))) \
+		$$(addsuffix .o,$$(addprefix $(UNIT_O)/,$$(FUZZ_UNIT_$$*))) \
+		$$(if $$(filter $$*,$(FUZZ_TT)),$$(TT_LIB))
+	@$(CC) $(FUZZ_CFLAGS) -o $@ $^ $(if $(filter $*,$(FUZZ_TT)),$(TOOLS_LIBS)) $(FUZZ_LIBS_$*)
+FUZZ_CLANG        = $(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP
+$(FUZZ_O)/libfuzzer/hv/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -MT $@ -o $@ $<
+	@$(FUZZ_CLANG) -w $(FUZZ_HV_CFLAGS) $(UNIT_NAMED) -c -o $@ $<
+$(FUZZ_O)/libfuzzer/unit/%.o: tests/unit/%.c $(ABI_GEN)
+	@mkdir -p $(@D)
+	@$(FUZZ_CLANG) -w $(FUZZ_HV_CFLAGS) -c -o $@ $<
+$(FUZZ_O)/libfuzzer/tools/%.o: tools/libparvus/%.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CLANG) $(FUZZ_TT_CFLAGS) -c -o $@ $<
+$(FUZZ_O)/libfuzzer/fake.o: tests/tools/fake.c
+	@mkdir -p $(@D)
+	@$(FUZZ_CLANG) $(FUZZ_TT_CFLAGS) -Itests/tools -c -o $@ $<
+FUZZ_TT_OBJS      = $(FUZZ_O)/libfuzzer/fake.o $(patsubst tools/libparvus/%.c,\
+	$(FUZZ_O)/libfuzzer/tools/%.o,$(filter-out %/sys.c,$(LIB_C)))
+$(FUZZ_O)/libfuzzer/%: tests/fuzz/%.c $(ABI_GEN) \
+		$$(addsuffix .o,$$(addprefix $(FUZZ_O)/libfuzzer/hv/,$$(FUZZ_HV_$$*))) \
+		$$(addsuffix .o,$$(addprefix $(FUZZ_O)/libfuzzer/unit/,$$(FUZZ_UNIT_$$*))) \
+		$$(if $$(filter $$*,$(FUZZ_TT)),$$(FUZZ_TT_OBJS))
+	@mkdir -p $(@D)
+	@$(CLANG) $(FUZZ_CFLAGS) $(FUZZ_EXTRA) $(if $(FUZZ_HV_$*),-w) \
+		-fsanitize=fuzzer -MMD -MP -MF $@.d -MT $@ -o $@ $< $(filter %.o,$^) \
+		$(if $(filter $*,$(FUZZ_TT)),$(TOOLS_LIBS)) $(FUZZ_LIBS_$*)
 .PHONY: fuzz fuzz-hostile
 fuzz: deps-full
 	@$(MAKE) $(addprefix fuzz-,$(or $(F),$(FUZZ_NAMES) hostile))

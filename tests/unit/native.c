@@ -33,7 +33,7 @@ void native_boot(u64 frames, u64 hole)
 	ram_frames = frames;
 	ram = aligned_alloc(EXTENT_SIZE, ROUND_UP(frames << PAGE_SHIFT, EXTENT_SIZE));
 	frame_table = calloc(frames, sizeof(*frame_table));
-	ck_assert(ram && frame_table);
+	EXPECT(ram && frame_table, "no memory");
 	/* contents are stale, as the allocator's promise has it */
 	memset(ram, 0xa5, frames << PAGE_SHIFT);
 	frame_table_count = frames;
