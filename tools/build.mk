@@ -31,9 +31,9 @@ check-settings:
 iso: deps-iso
 	@$(MAKE) hypervisor guest-kernel $(O)/domain0.cpio
 	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/domain0.cpio \
-		"$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$(ARGS)"
+		"$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$$ARGS"
 	@echo "  ISO     $(O)/parvus.iso"
-	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$(HV_ARGS)"
+	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$$HV_ARGS"
 
 debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio
@@ -184,6 +184,8 @@ install:
 	install -D -m 644 tools/parvus/parvus.cfg.5 $(DESTDIR)$(PREFIX)/share/man/man5/parvus.cfg.5
 	install -D -m 644 tools/parvus/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
+	for f in service timer; do install -D -m 644 tools/systemd/parvus-adopt.$$f \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/parvus-adopt.$$f || exit 1; done
 	install -D -m 755 $(TOOLS_O)/parvus-device $(DESTDIR)$(PREFIX)/sbin/parvus-device
 	install -D -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/block-server
 	install -D -m 755 $(TOOLS_O)/parvus-monitor $(DESTDIR)$(PREFIX)/lib/parvus/parvus-monitor

@@ -191,4 +191,26 @@ for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	eval "\"\$parvus\" destroy web $closed" || fail "destroy $closed: $?"
 	clean
 done
+
+# --- monitors that were killed: the domains stay, list says so, and adopt brings others
+P create -q "$work/web.cfg"
+P create -q "$work/web.cfg" name=two on_reboot=restart
+P list -v | grep -q "no monitor" && fail "$(P list -v)"
+# shellcheck disable=SC2046
+kill -9 $(pids)
+lost() { [[ $("$parvus" list -v | grep -c "no monitor (parvus adopt)") == "$1" ]]; }
+until_true lost 2
+[[ $(P list --json | grep -c '"monitored":false') == 2 ]] || fail "list --json"
+state web "-b----" && state two "-b----" || fail "they went: $(P list)"
+G two reboot
+bad "there is no domain named three" adopt three
+[[ $(P adopt web) == "web ("*") has a monitor again" ]] || fail "adopt web"
+until_true lost 1
+[[ $(P adopt --json) == *'"name":"two"'* ]] || fail "adopt"
+until_true lost 0
+until_true state two "-b----"
+[[ -z $(P adopt) ]] || fail "adopted twice"
+P destroy web
+P destroy two
+clean
 exit 0

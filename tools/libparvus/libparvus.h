@@ -539,6 +539,8 @@ PARVUS_API int parvus_state_start(struct parvus *h, const struct parvus_config *
 PARVUS_API void parvus_restart_failed(struct parvus *h, uint32_t domain, const char *why);
 /** parvus_restart_why() - what was kept; false: nothing */
 PARVUS_API bool parvus_restart_why(struct parvus *h, uint32_t domain, char *why, size_t bytes);
+/** parvus_state_served() - 1: a monitor works on it; 0: it has lost its own; -ENOENT: no record */
+PARVUS_API int parvus_state_served(struct parvus *h, uint32_t domain);
 /** parvus_state_remove() - remove the folder of a domain */
 PARVUS_API void parvus_state_remove(struct parvus *h, uint32_t domain);
 

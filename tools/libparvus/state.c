@@ -392,6 +392,15 @@ bool pv_state_served(struct parvus *h, uint32_t domain)
 	return locked;
 }
 
+int parvus_state_served(struct parvus *h, uint32_t domain)
+{
+	char path[300];
+
+	if (parvus_run_path(h, domain, "state", path, sizeof(path)) || access(path, F_OK))
+		return -ENOENT;
+	return pv_state_served(h, domain);
+}
+
 /* What a monitor that is no more has left: nbd devices, which go with nobody, and its folder. */
 static void sweep_one(struct parvus *h, uint32_t domain)
 {

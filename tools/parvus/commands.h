@@ -8,6 +8,7 @@
 int cmd_create(struct tool *t);
 int cmd_run(struct tool *t);
 int cmd_monitor(struct tool *t);
+int cmd_adopt(struct tool *t);
 int cmd_console(struct tool *t);
 int cmd_list(struct tool *t);
 int cmd_info(struct tool *t);

@@ -73,6 +73,9 @@ int cmd_list(struct tool *t)
 			if (list[i].state == PARVUS_DOMAIN_SHUTDOWN &&
 			    parvus_restart_why(t->h, list[i].domain, why, sizeof(why)))
 				add_text(o, "restart_error", why);
+			if (parvus_state_served(t->h, list[i].domain) >= 0)
+				add_bool(o, "monitored",
+					 parvus_state_served(t->h, list[i].domain));
 			if (full) {
 				add_config(t, o, list[i].domain);
 				add_devices(t, o, list[i].domain);
@@ -96,6 +99,8 @@ int cmd_list(struct tool *t)
 		if (verbose) {
 			printf(" %8llu %7u %5u  ", (unsigned long long)d->touched >> 8, d->weight,
 			       d->cap);
+			if (!parvus_state_served(t->h, d->domain))
+				printf("no monitor (parvus adopt); ");
 			if (d->state != PARVUS_DOMAIN_SHUTDOWN)
 				printf(d->flags & PARVUS_INFO_NO_MEMORY ? "waits for memory" : "-");
 			else

@@ -120,6 +120,8 @@ static const struct command commands[] = {
 	  NULL },
 	{ "migrate", NULL, "DOMAIN HOST", "Not yet: move a domain to another machine", NULL, 0, ANY,
 	  cmd_not_yet, NULL },
+	{ "adopt", NULL, "[DOMAIN...]", "Start monitors for all domains that have lost theirs", NULL, 0,
+	  ANY, cmd_adopt, "parvus list -v says which have. Those that have one are left alone." },
 	{ "help", NULL, "[COMMAND]", "Show the commands, or one of them", NULL, 0, 1, cmd_help,
 	  NULL },
 	{ "version", NULL, "", "Show the version", NULL, 0, 0, cmd_version, NULL },
