@@ -5,6 +5,17 @@
 O ?= build
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
+# What is said on the command line for tools/run is text: a $ in it is the shell's, not make's.
+define as_text
+ifeq ($(origin $(1)),command line)
+override $(1) := $$(value $(1))
+export $(1)
+endif
+endef
+$(foreach s,CMD ARGS HV_ARGS QEMU_ARGS INITRD KERNEL BUNDLE,$(eval $(call as_text,$(s))))
+ifneq ($(words $(CURDIR) $(O)),2)
+$(error make cannot do with a blank in the path of the tree or of O: $(CURDIR), $(O))
+endif
 .PHONY: all help clean
 ifeq ($(filter help clean lines,$(MAKECMDGOALS)),)
 ifneq ($(shell mkdir -p $(O) 2>/dev/null && test -w $(O) && echo ok),ok)

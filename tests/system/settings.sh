@@ -8,6 +8,8 @@ bad() { # NAME=VALUE...: what tools/run says must name the setting
 	err=$(env CMD=true "$@" timeout 20 tools/run 2>&1 >/dev/null)
 	rc=$?
 	[[ $rc != 0 ]] || fail "$*: accepted"
+	# QEMU's own words come before ours
+	[[ $name != @(QEMU_ARGS|ACCEL) ]] || err=$(tail -1 <<<"$err")
 	[[ $(wc -l <<<"$err") == 1 && $err == *"$name"* ]] || fail "$*: says: $err"
 }
 bad CPUS=0
@@ -38,6 +40,31 @@ bad HV_ARGS="debug=1 loud=1"
 bad HV_ARGS="loglevel=loud"
 bad HV_ARGS="debug"
 HV_ARGS="debug=1 loglevel=debug smt=on isolation=off" tools/run --check || fail "HV_ARGS that are right"
+bad QEMU_ARGS=-frobnicate
+bad ACCEL=frobnicate
+# make hands over what is said as it is said, in each of its calls of itself
+cat >"$work/run" <<'END'
+#!/bin/sh
+printf '%s|%s|%s\n' "$CMD" "$ARGS" "$HV_ARGS"
+END
+chmod 755 "$work/run"
+mkdir "$work/tools" && mv "$work/run" "$work/tools/" && sed '/^all:/,$d' Makefile >"$work/makefile"
+cat >>"$work/makefile" <<'END'
+outer:
+	@$(MAKE) -f makefile inner
+inner:
+	@tools/run
+END
+said=$(cd "$work" && make -s -f makefile outer CMD='echo $HOME $$ $(id -u) # "x"' ARGS='a$b' HV_ARGS='debug=1')
+[[ $said == 'echo $HOME $$ $(id -u) # "x"|a$b|debug=1' ]] || fail "CMD with a \$: $said"
+mkdir "$work/a b" && cp "$work/makefile" "$work/a b/"
+(cd "$work/a b" && make -f makefile inner) >"$work/out" 2>&1 && fail "a path with a blank"
+grep -q "cannot do with a blank in the path" "$work/out" || fail "$(cat "$work/out")"
+# everybody may look into /
+for archive in initramfs domain0; do
+	cpio -tv --quiet <"$O/$archive.cpio" 2>/dev/null | grep -q '^drwxr-xr-x .* \.$' ||
+		fail "$archive.cpio: / is for root alone"
+done
 err=$(QEMU=qemu-system-nowhere CMD=true tools/run 2>&1) && fail "a missing QEMU is accepted"
 [[ $(wc -l <<<"$err") == 1 && $err == *missing* ]] || fail "a missing QEMU: $err"
 err=$(O=/proc/nowhere CMD=true tools/run 2>&1) && fail "an unwritable build folder is accepted"

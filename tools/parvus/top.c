@@ -201,6 +201,9 @@ int cmd_top(struct tool *t)
 		return fail_lib(t);
 	if (!batch) {
 		screen = newterm(NULL, stdout, stdin);
+		/* what nearly every terminal understands */
+		if (!screen)
+			screen = newterm("vt100", stdout, stdin);
 		if (!screen) {
 			sample_free(&old);
 			return fail("top: this terminal (TERM=%s) is not known here: use -b",
