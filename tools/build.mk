@@ -184,7 +184,7 @@ install:
 	install -D -m 644 tools/parvus/parvus.cfg.5 $(DESTDIR)$(PREFIX)/share/man/man5/parvus.cfg.5
 	install -D -m 644 tools/parvus/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
-	for f in service timer; do install -D -m 644 tools/systemd/parvus-adopt.$$f \
+	for f in service timer; do install -D -m 644 tools/host/parvus-adopt.$$f \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/parvus-adopt.$$f || exit 1; done
 	install -D -m 755 $(TOOLS_O)/parvus-device $(DESTDIR)$(PREFIX)/sbin/parvus-device
 	install -D -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/block-server

@@ -33,7 +33,8 @@ static int load(const struct parvus_backend *b, struct disk *d)
 	if (c.version != 1) {
 		char text[80];
 
-		snprintf(text, sizeof(text), "the configuration of device %u is of version %u, not 1",
+		snprintf(text, sizeof(text),
+			 "the configuration of device %u is of version %u, not 1",
 			 parvus_backend_device(b)->id, c.version);
 		return fail(text, NULL);
 	}

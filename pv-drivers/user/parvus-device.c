@@ -95,7 +95,8 @@ static int create(int argc, char **argv)
 	d.front_domain = info.domain;
 	ret = registry(PARVUS_DEVICE_CREATE, &d);
 	if (ret)
-		return fail("create", ret == -EEXIST ? "the domain has a device of this class and index already" :
+		return fail("create", ret == -EEXIST ?
+			    "the domain has a device of this class and index already" :
 			    strerror(-ret));
 	printf("%u\n", d.id);
 	return 0;
@@ -138,5 +139,6 @@ int main(int argc, char **argv)
 	} else {
 		return usage();
 	}
-	return ret ? fail(argv[2], ret == -ENOENT ? "no device has this number" : strerror(-ret)) : 0;
+	return ret ? fail(argv[2], ret == -ENOENT ? "no device has this number" : strerror(-ret)) :
+		0;
 }

@@ -19,8 +19,8 @@ until_true eval '[[ $("$parvus" domid web 2>/dev/null) == 2 ]]'
 until_true state web "-b----"
 sleep 3
 asked 0 || fail "the next domain is asked for what the last one was"
-bad "shutdown: --timeout is of -w" shutdown --timeout 5 web
-bad "--timeout 0: a number of seconds is expected" shutdown -w --timeout 0 web
+bad "shutdown: --timeout 5 is of -w" shutdown --timeout 5 web
+bad "--timeout 0: a number of seconds from 1 on is expected" shutdown -w --timeout 0 web
 bad "domain web (2) has not ended within 1 s, and stays asked" shutdown -w --timeout 1 web
 "$parvus" shutdown -w --timeout 3 web 2>"$work/err"
 [[ $? == 1 && $(head -1 "$work/err") == \

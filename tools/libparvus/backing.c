@@ -294,7 +294,7 @@ int parvus_disk_resized(struct parvus_error *e, const struct parvus_backing *b)
 
 	if (b->nbd >= 0)
 		return pv_fail(e, EOPNOTSUPP,
-			       "nbd%d: qemu-nbd does not follow a new size: detach and attach the disk",
+			       "nbd%d: qemu-nbd follows no new size: detach and attach the disk",
 			       b->nbd);
 	return ret < 0 ? pv_fail(e, -ret, "resize the loop device: %s", strerror(-ret)) : 0;
 }

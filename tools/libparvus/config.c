@@ -254,7 +254,8 @@ static int one_set(struct reader *r, const struct cfg_setting *s, const struct c
 	struct parvus_error why;
 
 	if (v->kind == CFG_LIST)
-		return wrong(r, s, "a set of CPUs such as \"0-3,^2\" is expected in the list, not %s",
+		return wrong(r, s,
+			     "a set of CPUs such as \"0-3,^2\" is expected in the list, not %s",
 			     shown(v));
 	if (parvus_cpus_parse(&why, v->text, mask))
 		return wrong(r, s, "%s", why.text);

@@ -249,7 +249,8 @@ int parvus_domain_populate(struct parvus *h, uint32_t domain, uint64_t gfn, uint
 
 	snprintf(values, sizeof(values), " (%llu frames from %#llx on)", (unsigned long long)frames,
 		 (unsigned long long)gfn);
-	return value_call(h, PARVUS_CONTROL_POPULATE, &p, sizeof(p), domain, "give memory to", values);
+	return value_call(h, PARVUS_CONTROL_POPULATE, &p, sizeof(p), domain, "give memory to",
+			  values);
 }
 
 static int copy(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t gpa, uintptr_t data,
@@ -361,7 +362,8 @@ int parvus_domain_vcpus(struct parvus *h, uint32_t domain, uint32_t online)
 	char values[24];
 
 	snprintf(values, sizeof(values), " to %u", online);
-	return value_call(h, PARVUS_CONTROL_VCPUS, &d, sizeof(d), domain, "set the vCPUs of", values);
+	return value_call(h, PARVUS_CONTROL_VCPUS, &d, sizeof(d), domain, "set the vCPUs of",
+			  values);
 }
 
 int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t flags, uint64_t max_frames,
@@ -459,7 +461,8 @@ int parvus_log(struct parvus *h, struct parvus_control_log *l)
 	if (ret < 0)
 		return pv_fail(h->error, -ret, "the hypervisor's log: %s", code_text(-ret));
 	if (l->bytes > sizeof(l->text))
-		return pv_fail(h->error, EPROTO, "the hypervisor's log: %u bytes in one answer, more than fits",
+		return pv_fail(h->error, EPROTO,
+			       "the hypervisor's log: %u bytes in one answer, more than fits",
 			       l->bytes);
 	return 0;
 }
@@ -471,7 +474,8 @@ int parvus_trace(struct parvus *h, struct parvus_control_trace *t)
 	if (ret < 0)
 		return pv_fail(h->error, -ret, "trace of CPU %u: %s", t->cpu, code_text(-ret));
 	if (t->records > PARVUS_TRACE_BATCH)
-		return pv_fail(h->error, EPROTO, "trace of CPU %u: %u records in one answer, more than fits",
+		return pv_fail(h->error, EPROTO,
+			       "trace of CPU %u: %u records in one answer, more than fits",
 			       t->cpu, t->records);
 	return 0;
 }

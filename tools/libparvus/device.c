@@ -35,7 +35,8 @@ int parvus_device_create(struct parvus *h, struct parvus_device *d)
 
 	switch (ret) {
 	case -PARVUS_EEXIST:
-		return pv_fail(h->error, EEXIST, "domain %u has a device of class %#x with index %u "
+		return pv_fail(h->error, EEXIST,
+			       "domain %u has a device of class %#x with index %u "
 			       "already", d->front_domain, d->device_class, d->index);
 	case -PARVUS_ENOENT:
 		return pv_fail(h->error, ENOENT,

@@ -46,7 +46,8 @@ static int readable(struct parvus_error *e, const char *path, int fd, size_t max
 		return 0;
 	if (!S_ISREG(st.st_mode))
 		return pv_fail(e, S_ISDIR(st.st_mode) ? EISDIR : EINVAL,
-			       "%s is %s: a regular file is expected", path, pv_kind_text(st.st_mode));
+			       "%s is %s: a regular file is expected", path,
+				pv_kind_text(st.st_mode));
 	if ((uint64_t)st.st_size > max)
 		return pv_fail(e, EFBIG, "%s is larger than %zu MiB", path, max >> 20);
 	*size = (size_t)st.st_size;

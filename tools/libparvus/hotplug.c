@@ -33,7 +33,8 @@ static struct slot *wanted_disk(struct parvus_keeper *k, uint32_t index, struct 
 
 	*disk = s ? pv_slot_disk(k, s) : NULL;
 	if (s && !*disk)
-		pv_fail(k->h->error, ENOENT, "disk %u is not in the configuration of domain %u", index,
+		pv_fail(k->h->error, ENOENT, "disk %u is not in the configuration of domain %u",
+			index,
 			k->state.domain);
 	return *disk ? s : NULL;
 }

@@ -129,7 +129,8 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 		return ret;
 	if (i.flags & PARVUS_INFO_CONTROL)
 		return pv_fail(h->error, EPERM,
-			       "domain %u is the control domain: its name stays %s", domain, i.name);
+			       "domain %u is the control domain: its name stays %s", domain,
+				i.name);
 	memcpy(n.name, name, strlen(name));
 	lock = pv_lock(h);
 	if (lock < 0)

@@ -261,7 +261,8 @@ int pv_slot_make(struct parvus_keeper *k, uint32_t device_class, uint32_t index)
 	int ret;
 
 	if (!s)
-		return pv_fail(k->h->error, ENOSPC, "%s: domain %u has %u devices, and may have no more",
+		return pv_fail(k->h->error, ENOSPC,
+			       "%s: domain %u has %u devices, and may have no more",
 			       slot_name(&none, name), k->state.domain, PARVUS_DEVICES_DOMAIN);
 	ret = make(k, s);
 	if (ret)
@@ -375,7 +376,8 @@ static void look_closed(struct parvus_keeper *k, struct slot *s, const struct pa
 	parvus_device_configure(k->h, s->id, config, sizeof(config));
 	s->wait = WAIT_NONE;
 	slot_name(s, name);
-	snprintf(text, sizeof(text), "%s: domain %u does not let it go (in use?); --force removes it at "
+	snprintf(text, sizeof(text),
+		 "%s: domain %u does not let it go (in use?); --force removes it at "
 		 "once", name, k->state.domain);
 	pv_slot_answer(k, s, text);
 }

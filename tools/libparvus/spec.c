@@ -21,7 +21,8 @@ int pv_spec_wrong(const struct spec *s, const char *format, ...)
 int pv_spec_set(const struct spec *s, char **to, const char *text)
 {
 	if (*to)
-		return pv_spec_wrong(s, "\"%.40s\" and \"%.40s\" are given for the same", *to, text);
+		return pv_spec_wrong(s, "\"%.40s\" and \"%.40s\" are given for the same", *to,
+				     text);
 	*to = strdup(text);
 	return *to ? 0 : pv_fail(s->error, ENOMEM, "no memory");
 }

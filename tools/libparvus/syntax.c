@@ -206,7 +206,8 @@ static int number(struct parser *p, struct cfg_value *v)
 	errno = 0;
 	v->number = strtoll(v->text, &end, 0);
 	if (errno || *end || end == v->text)
-		return wrong_at(p, from, "no number, though it begins as one (a text needs quotes)");
+		return wrong_at(p, from,
+				"no number, though it begins as one (a text needs quotes)");
 	return 0;
 }
 

@@ -72,7 +72,8 @@ static bool number(struct monitor *m, const char *word, uint64_t max, uint64_t *
 {
 	if (parvus_number_parse(word, 0, max, n))
 		return true;
-	snprintf(m->error.text, sizeof(m->error.text), "%.100s: a number from 0 to %llu is expected",
+	snprintf(m->error.text, sizeof(m->error.text),
+		 "%.100s: a number from 0 to %llu is expected",
 		 word, (unsigned long long)max);
 	return false;
 }
@@ -194,7 +195,8 @@ static void request(struct monitor *m, int fd, char *line)
 				request_answer(m, fd, ret ? m->error.text : NULL);
 			return;
 		}
-	snprintf(m->error.text, sizeof(m->error.text), "%.100s with %zu words is no request that this "
+	snprintf(m->error.text, sizeof(m->error.text),
+		 "%.100s with %zu words is no request that this "
 		 "monitor knows (is it of another version?)", words[0], n);
 	request_answer(m, fd, m->error.text);
 }

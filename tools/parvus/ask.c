@@ -203,7 +203,7 @@ int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...)
 	if (!n)
 		return fail("%s: too long a line, or one that is no line", t->command->name);
 	if (i->flags & PARVUS_INFO_CONTROL)
-		return fail("%s: domain %u is the control domain, which has no monitor and no devices",
+		return fail("%s: domain %u is the control domain: no monitor and no devices",
 			    t->command->name, i->domain);
 	fd = monitor_connect(t, i->domain);
 	if (fd < 0) {

@@ -105,7 +105,8 @@ int cmd_block_set(struct tool *t)
 
 	while ((c = tool_option(t)) > 0) {
 		if (c == OPT_LONG && !parvus_number_parse(t->optarg, 0, UINT32_MAX, &n))
-			return usage(t, "--iops %s: a number from 0 to 4294967295 is expected", t->optarg);
+			return usage(t, "--iops %s: a number from 0 to 4294967295 is expected",
+				     t->optarg);
 		if (c == OPT_LONG + 1 && !parvus_size_parse(t->optarg, &n))
 			return usage(t, "--bps %s: bytes in a second such as 20M are expected",
 				     t->optarg);

@@ -59,6 +59,14 @@ static uint64_t unpromised(const struct parvus_control_machine *m)
 	return m->frames_free > taken ? m->frames_free - taken : 0;
 }
 
+/* The hypervisor does not tell sockets or siblings: one of each. */
+static void row_topology(uint32_t cpus)
+{
+	row("nr_nodes", "1");
+	row("cores_per_socket", "%u", cpus);
+	row("threads_per_core", "1");
+}
+
 static int info_machine(struct tool *t, bool each_cpu)
 {
 	struct parvus_control_machine m;
@@ -129,10 +137,7 @@ static int info_machine(struct tool *t, bool each_cpu)
 	row("machine", "%s", u.machine);
 	row("parvus_build", "%s", plain(m.build));
 	row("nr_cpus", "%u", m.cpus);
-	/* the hypervisor does not tell sockets or siblings: one of each */
-	row("nr_nodes", "1");
-	row("cores_per_socket", "%u", m.cpus);
-	row("threads_per_core", "1");
+	row_topology(m.cpus);
 	row("cpu_mhz", "%.3f", (double)m.tsc_khz / 1000);
 	row("total_memory", "%llu", (unsigned long long)m.frames_total >> 8);
 	row("free_memory", "%llu", (unsigned long long)unpromised(&m) >> 8);

@@ -38,7 +38,7 @@ static size_t character(const unsigned char *p, size_t left)
 
 struct json_object *json_text(const char *v, size_t bytes)
 {
-	static const char replacement[] = "\xef\xbf\xbd";	/* U+FFFD, for a byte that is none */
+	static const char replacement[] = "\xef\xbf\xbd";	/* U+FFFD */
 	struct json_object *o;
 	char *text = malloc(bytes * 3 + 1);
 	size_t at, n, out = 0;

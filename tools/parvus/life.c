@@ -74,7 +74,8 @@ static int ask(struct tool *t, uint32_t request)
 		all |= c == 'a';
 		wait |= c == 'w';
 		if (c == OPT_LONG && !parvus_number_parse(t->optarg, 1, INT32_MAX, &seconds))
-			return usage(t, "--timeout %s: a number of seconds from 1 on is expected", t->optarg);
+			return usage(t, "--timeout %s: a number of seconds from 1 on is expected",
+				     t->optarg);
 	}
 	if (c < 0)
 		return 1;

@@ -283,7 +283,9 @@ int cmd_run(struct tool *t)
 		switch (c) {
 		case 'm':
 			if (!parvus_number_parse(t->optarg, 2, 1u << 26, &memory))
-				return usage(t, "-m %s: a number of MiB from 2 to 67108864 is expected", t->optarg);
+				return usage(t,
+					"-m %s: a number of MiB from 2 to 67108864 is expected",
+						t->optarg);
 			break;
 		case 'c':
 			if (!parvus_number_parse(t->optarg, 1, PARVUS_MAX_VCPUS, &vcpus))
@@ -304,7 +306,8 @@ int cmd_run(struct tool *t)
 			break;
 		case OPT_TIMEOUT:
 			if (!parvus_number_parse(t->optarg, 1, 1u << 30, &seconds))
-				return usage(t, "--timeout %s: seconds from 1 to 1073741824 are expected",
+				return usage(t,
+					"--timeout %s: seconds from 1 to 1073741824 are expected",
 					     t->optarg);
 			break;
 		}

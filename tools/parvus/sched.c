@@ -52,7 +52,8 @@ int cmd_sched(struct tool *t)
 		}
 		if (c == 'c') {
 			if (!parvus_number_parse(t->optarg, 0, 100 * PARVUS_MAX_VCPUS, &cap))
-				return usage(t, "-c %s: percent of one CPU from 0 to %u are expected",
+				return usage(t,
+					     "-c %s: percent of one CPU from 0 to %u are expected",
 					     t->optarg, 100 * PARVUS_MAX_VCPUS);
 			flags |= PARVUS_SCHED_SET_CAP;
 		}

@@ -87,7 +87,7 @@ int cmd_stat(struct tool *t)
 	}
 	if (c < 0)
 		return 1;
-	/* two numbers are SECONDS and COUNT, as vmstat has it; three arguments have a domain first */
+	/* two numbers are SECONDS and COUNT; of three arguments the first is a domain */
 	if (!name && at < t->nargs && (t->nargs == 3 || !parse_seconds(t->args[at], &s)))
 		name = t->args[at++];
 	if (at < t->nargs && !parse_seconds(t->args[at++], &delay))

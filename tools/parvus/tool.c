@@ -122,7 +122,8 @@ static int arguments_right(struct tool *t)
 			     t->nargs == 1 ? "" : "s", c->min, c->min == 1 ? "is" : "are",
 			     c->name, c->args), -1;
 	if (t->nargs > c->max)
-		return usage(t, "too many arguments: %s is more than parvus %s%s%s", t->args[c->max],
+		return usage(t, "too many arguments: %s is more than parvus %s%s%s",
+			     t->args[c->max],
 			     c->name, c->args[0] ? " " : "", c->args), -1;
 	return 0;
 }

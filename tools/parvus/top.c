@@ -165,6 +165,14 @@ static void top_print(const struct sample *s, const size_t *index)
 	printf("\n");
 }
 
+/* Of this terminal, or what nearly every one understands. */
+static SCREEN *new_screen(void)
+{
+	SCREEN *own = newterm(NULL, stdout, stdin);
+
+	return own ? own : newterm("vt100", stdout, stdin);
+}
+
 int cmd_top(struct tool *t)
 {
 	struct sample old = { 0 }, now;
@@ -183,7 +191,8 @@ int cmd_top(struct tool *t)
 								   &count))
 			return usage(t, "-%c %s: a number from 1 on is expected", c, t->optarg);
 		if (c == 'd' && !parse_seconds(t->optarg, &delay))
-			return usage(t, "-d %s: seconds from 0.01 to 86400 are expected", t->optarg);
+			return usage(t, "-d %s: seconds from 0.01 to 86400 are expected",
+				     t->optarg);
 		if (c == 's') {
 			if (strcmp(t->optarg, "cpu") && strcmp(t->optarg, "mem") &&
 			    strcmp(t->optarg, "name") && strcmp(t->optarg, "id"))
@@ -194,16 +203,12 @@ int cmd_top(struct tool *t)
 	}
 	if (c < 0 || tool_open(t))
 		return 1;
-	if (t->json || !isatty(1))
-		batch = true;
+	batch |= t->json || !isatty(1);
 	catch_signals();
 	if (sample(t, &old, &old))
 		return fail_lib(t);
 	if (!batch) {
-		screen = newterm(NULL, stdout, stdin);
-		/* what nearly every terminal understands */
-		if (!screen)
-			screen = newterm("vt100", stdout, stdin);
+		screen = new_screen();
 		if (!screen) {
 			sample_free(&old);
 			return fail("top: this terminal (TERM=%s) is not known here: use -b",

@@ -204,11 +204,13 @@ int cmd_trace(struct tool *t)
 
 	while ((c = tool_option(t)) > 0) {
 		if (c == 'e' && !parse_events(t->optarg, &mask))
-			return usage(t, "-e %s: names of events with commas between are expected: sched, "
+			return usage(t,
+				"-e %s: names of events with commas between are expected: sched, "
 				     "wake, hypercall, fault, event, domain, vector, all, return, "
 				     "syscall, exit, outcome", t->optarg);
 		if (c == 't' && !parse_seconds(t->optarg, &seconds))
-			return usage(t, "-t %s: seconds from 0.01 to 86400 are expected", t->optarg);
+			return usage(t, "-t %s: seconds from 0.01 to 86400 are expected",
+				     t->optarg);
 		if (c == 'd')
 			name = t->optarg;
 	}
