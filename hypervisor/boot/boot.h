@@ -3,8 +3,7 @@
  * Between the files of boot/: what the boot protocols told us, in one form, and the steps of
  * start. Gone when the first guest runs (boot_discard), so no other room includes this.
  */
-#ifndef BOOT_BOOT_H
-#define BOOT_BOOT_H
+#pragma once
 
 #include <core/limits.h>
 #include <x86/paging.h>
@@ -54,5 +53,3 @@ void acpi_init(void);
 extern u64 acpi_rsdp;		/* physical address as found, 0 = none */
 /* builder.c: every domain of the boot modules; returns how many run. */
 unsigned int build_domains(void);
-
-#endif

@@ -5,8 +5,7 @@
  *   [control=1] [cmdline="..."]
  * "#" begins a comment. Portable.
  */
-#ifndef BOOT_BUNDLE_H
-#define BOOT_BUNDLE_H
+#pragma once
 
 #include <core/types.h>
 #include <core/limits.h>
@@ -45,5 +44,3 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *out);
 /* Call @copy for each piece: @from NULL = zeroes. Stops at a non-zero result and returns it. */
 int elf_load(const struct elf_image *image,
 	     int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes), void *arg);
-
-#endif

@@ -12,8 +12,7 @@
  * exposed again, and needs no IPI. A pCPU that becomes exposed sets its flag, full barrier, then
  * compares generations. No lock is held while waiting; the waiter is itself not exposed.
  */
-#ifndef CORE_ARCH_H
-#define CORE_ARCH_H
+#pragma once
 
 #include <stdarg.h>
 #include <core/limits.h>
@@ -158,5 +157,3 @@ static inline void pcpu_kick(unsigned int cpu, u32 work)
 	if (c != arch_this() && (READ_ONCE(c->exposed) || READ_ONCE(c->idle)))
 		arch_kick_cpu(cpu);
 }
-
-#endif

@@ -4,8 +4,7 @@
  * the same in ring 0 and in the native unit tests. Ordering is sequential
  * unless the name says otherwise. And the mask of an index (rule 26).
  */
-#ifndef CORE_ATOMIC_H
-#define CORE_ATOMIC_H
+#pragma once
 
 #include <core/types.h>
 
@@ -71,5 +70,3 @@ static inline u64 index_mask(u64 i, u64 n)
 	__asm__("cmp %2, %1; sbb %0, %0" : "=r"(mask) : "r"(i), "r"(n) : "cc");
 	return mask;
 }
-
-#endif

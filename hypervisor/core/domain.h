@@ -3,8 +3,7 @@
  * A domain: a guest and all that it owns. A guest's mistake ends in domain_kill(), which keeps the
  * first reason; nothing that a guest does may panic.
  */
-#ifndef CORE_DOMAIN_H
-#define CORE_DOMAIN_H
+#pragma once
 
 #include <core/limits.h>
 #include <core/lock.h>
@@ -187,5 +186,3 @@ void console_input(void);	/* characters arrived */
  */
 void device_domain_gone(struct domain *d);
 u32 device_count(const struct domain *d);	/* that it uses; NULL: all that there are */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Event channels (parvus/event.h): ports, joined in pairs or fed by the hypervisor. */
-#ifndef CORE_EVENT_H
-#define CORE_EVENT_H
+#pragma once
 
 #include <core/vcpu.h>
 
@@ -26,5 +25,3 @@ int event_alloc_unbound(struct domain *d, u32 remote, u32 *port);
 u32 event_ports_used(struct domain *d);
 u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
 u32 event_ports_total(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Machine frames: who owns each, and the allocator. Contents are reached by frame_map() alone. */
-#ifndef CORE_FRAME_H
-#define CORE_FRAME_H
+#pragma once
 
 #include <core/arch.h>
 
@@ -104,5 +103,3 @@ void *hv_alloc_own(u16 domain, size_t bytes);
 void *hv_alloc_claimed(struct domain *d, size_t bytes);
 void *hv_alloc_public(size_t bytes);
 void hv_free(void *p, size_t bytes);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Grants: frames that a domain offers to another, for mapping and copying (parvus/grant.h). */
-#ifndef CORE_GRANT_H
-#define CORE_GRANT_H
+#pragma once
 
 #include <core/domain.h>
 #include <parvus/grant.h>
@@ -33,5 +32,3 @@ u32 grant_mappings(const struct domain *d);
 u64 grant_offers_total(void);
 u64 grant_mappings_total(void);
 u64 grant_ghost_frames(void);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Hypercalls (hypercall.c): from a number to the handler, which stands with its noun. */
-#ifndef CORE_HYPERCALL_H
-#define CORE_HYPERCALL_H
+#pragma once
 
 #include <core/vcpu.h>
 
@@ -27,5 +26,3 @@ static inline s64 hypercall_restart(struct regs *r)
 
 u64 features_word0(void);	/* PARVUS_FEATURE_* */
 extern bool debug_enabled;	/* debug=1 on the command line */
-
-#endif

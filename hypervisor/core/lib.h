@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The few functions of a C library that the hypervisor needs. */
-#ifndef CORE_LIB_H
-#define CORE_LIB_H
+#pragma once
 
 #include <stdarg.h>
 #include <core/types.h>
@@ -31,5 +30,3 @@ static inline bool all_zero(const u64 *words, unsigned int n)
 u32 hex_digit(char c);	/* the value of a hexadecimal digit, or 99 */
 /* "64M", "0x10k", "2G": false if it is not a number with one suffix or overflows. */
 bool parse_size(const char *s, size_t len, u64 *out);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Fixed limits that more than one part knows; what one counts alone stands at its head. */
-#ifndef CORE_LIMITS_H
-#define CORE_LIMITS_H
+#pragma once
 
 #define MAX_CPUS		64	/* physical CPUs: one word of a mask */
 #define MAX_DOMAINS		128
@@ -25,5 +24,3 @@
 
 /* A call on many records begins no other one after this: the guest comes again. */
 #define LONG_CALL_NS		100000ull
-
-#endif

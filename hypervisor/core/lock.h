@@ -9,8 +9,7 @@
  * a lock that is checked is off by half the range of tickets, so such a lock always looks as if
  * somebody held it, and its takers come to lock_wait(), which knows.
  */
-#ifndef CORE_LOCK_H
-#define CORE_LOCK_H
+#pragma once
 
 #include <core/arch.h>
 
@@ -86,5 +85,3 @@ static inline void spin_unlock(struct spinlock *l)
 #define HELD_AS(l, n) HELD_NAMED(l, n)
 #define HELD_NAMED(l, n) struct spinlock *held_##n __attribute__((cleanup(spin_release))) = (l)
 static inline void spin_release(struct spinlock **l) { spin_unlock(*l); }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Logging, and the end of all things. One line form: "(cpuN dM) area: text". */
-#ifndef CORE_LOG_H
-#define CORE_LOG_H
+#pragma once
 
 #include <core/lib.h>
 
@@ -49,5 +48,3 @@ extern enum log_level log_limit;
 u32 log_read(u64 *from, char *out, u32 size, u64 *end);
 
 u64 log_warnings(void);	/* warnings (log_warn and worse) since boot; debug_info shows it */
-
-#endif

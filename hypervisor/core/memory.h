@@ -4,8 +4,7 @@
  * each guest-physical frame, per 2 MiB chunk where the chunk is uniform. Who takes memory
  * away clears the entry first, then calls shadow_lose() and guest_access_wait().
  */
-#ifndef CORE_MEMORY_H
-#define CORE_MEMORY_H
+#pragma once
 
 #include <core/domain.h>
 
@@ -124,5 +123,3 @@ void guest_access_end(void);
 void guest_access_wait(void);
 /* Map an aligned piece of one frame for good (RAM, writable), or NULL. It stays pinned. */
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align);
-
-#endif

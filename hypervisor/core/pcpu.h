@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* A pCPU as core/ and mmu/ know it: what it has to do, and for whom it works. */
-#ifndef CORE_PCPU_H
-#define CORE_PCPU_H
+#pragma once
 
 #include <core/atomic.h>
 
@@ -46,5 +45,3 @@ static inline void cpu_work_add(struct cpu *c, u32 bits)
 void pcpu_timer_arm(void);
 /* From entry.S, on the way out and not exposed: all that is due, until nothing is. */
 void pcpu_work(struct regs *regs);
-
-#endif

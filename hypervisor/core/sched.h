@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The scheduler. Time comes in as an argument, in ns: the unit tests own the clock. */
-#ifndef CORE_SCHED_H
-#define CORE_SCHED_H
+#pragma once
 
 #include <core/vcpu.h>
 
@@ -61,5 +60,3 @@ struct sched_cpu_stats {
 	u64 switches;		/* changes to another vCPU */
 };
 void sched_cpu_stats(unsigned int cpu, u64 now, struct sched_cpu_stats *out);
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* One-shot timers, per pCPU. The caller arms the hardware for timer_next(). */
-#ifndef CORE_TIMER_H
-#define CORE_TIMER_H
+#pragma once
 
 #include <core/vcpu.h>
 
@@ -16,5 +15,3 @@ void timer_cancel(struct timer *t);
 /* Fire all that are due, under the heap's lock. fire() may set t->deadline, to be armed again. */
 void timer_run(unsigned int cpu, u64 now);
 u64 timer_next(unsigned int cpu);	/* earliest deadline on @cpu, 0 = none */
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Tracing (parvus/control.h). Off, a trace point is a load and a branch. */
-#ifndef CORE_TRACE_H
-#define CORE_TRACE_H
+#pragma once
 
 #include <core/vcpu.h>
 #include <parvus/control.h>
@@ -30,5 +29,3 @@ static inline void trace_domain(const struct domain *d, u32 state)
 	if (unlikely(READ_ONCE(trace_mask) & PARVUS_TRACE_DOMAIN))
 		trace_write(PARVUS_TRACE_DOMAIN, d->id, 0xffff, state, 0);
 }
-
-#endif

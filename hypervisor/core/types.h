@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Base types and small macros. A gfn never ends up where an mfn belongs: they are two types. */
-#ifndef CORE_TYPES_H
-#define CORE_TYPES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,5 +56,3 @@ static inline u64 gfn_x(gfn_t g) { return g.v; }
 	     _bits &= _bits - 1)
 #define ROUND_UP(x, a)	(((x) + (a) - 1) & ~((__typeof__(x))(a) - 1))
 #define ROUND_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
-
-#endif

@@ -3,8 +3,7 @@
  * A virtual CPU. While it runs, its general registers are in the frame at the top of its pCPU's
  * stack, and copied here when another one takes the pCPU.
  */
-#ifndef CORE_VCPU_H
-#define CORE_VCPU_H
+#pragma once
 
 #include <mmu/shadow.h>
 
@@ -119,5 +118,3 @@ int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask);
 
 /* An address that the hardware takes: bits 47 to 63 are equal. */
 static inline bool canonical(u64 va) { return (u64)((s64)(va << 16) >> 16) == va; }
-
-#endif

@@ -3,8 +3,7 @@
  * What the parts of the software TLB share: the bits of a page-table entry, and the structures
  * behind the pointers of shadow.h. Nothing outside of this folder includes it, but for unit tests.
  */
-#ifndef MMU_MMU_H
-#define MMU_MMU_H
+#pragma once
 
 #include <core/handlers.h>
 #include <core/hypercall.h>
@@ -113,5 +112,3 @@ struct shadow_domain {
 	u64 seed;		/* odd; unknown to the guest, who would fill one bucket */
 	u32 hash[HASH];
 };
-
-#endif

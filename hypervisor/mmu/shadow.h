@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The software TLB, as the rest of ring 0 sees it; core/arch.h says what touches hardware. */
-#ifndef MMU_SHADOW_H
-#define MMU_SHADOW_H
+#pragma once
 
 #include <core/domain.h>
 #include <parvus/mmu.h>
@@ -116,5 +115,3 @@ void shadow_lose(struct vcpu *v, const struct shadow_loss *l);
 u64 shadow_pool_free(const struct domain *d);
 /* Frames of the pool that exist, and of its own tables. */
 u64 shadow_pages(const struct domain *d);
-
-#endif

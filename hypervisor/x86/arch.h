@@ -4,8 +4,7 @@
  * points to struct pcpu; entry.S reaches its first members by generated offsets (asm_offsets.c).
  * Each pCPU writes its own; what others may read or write is marked [any].
  */
-#ifndef X86_ARCH_H
-#define X86_ARCH_H
+#pragma once
 
 #include <x86/cpu_area.h>
 
@@ -109,5 +108,3 @@ static inline u32 arch_breathe(void)
 	__asm__ volatile("sti; nop; cli" : : : "memory");
 	return READ_ONCE(this_pcpu()->common.work);
 }
-
-#endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Instructions and registers of ring 0, and what this CPU can do. */
-#ifndef X86_CPU_H
-#define X86_CPU_H
+#pragma once
 
 #include <core/types.h>
 #include <core/limits.h>
@@ -187,5 +186,3 @@ void ioapic_route(unsigned int irq, u8 vector);
 /* serial.c */
 void serial_init(void);
 void serial_enable_rx(void);
-
-#endif

@@ -17,8 +17,7 @@
  *	0x11000	the kernel root and the user root
  *	0x13000	the page with the area of the vCPU that runs: a frame of its domain
  */
-#ifndef X86_CPU_AREA_H
-#define X86_CPU_AREA_H
+#pragma once
 
 #define CPU_AREA_BASE		0xffff878000000000
 #define CPU_AREA_SIZE		0x200000
@@ -32,5 +31,3 @@
 #define CPU_AREA_ROOTS		0x11000
 #define CPU_AREA_VCPU		0x13000
 #define CPU_AREA_END		0x14000
-
-#endif

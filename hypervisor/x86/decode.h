@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Decoding the privileged instructions of 64-bit mode; portable, no side effect. */
-#ifndef X86_DECODE_H
-#define X86_DECODE_H
+#pragma once
 
 #include <core/types.h>
 
@@ -36,5 +35,3 @@ struct insn {
 
 /* Decode @len bytes, at most INSN_MAX are looked at. op = INSN_NONE if it is none of these. */
 void insn_decode(const u8 *bytes, size_t len, struct insn *out);
-
-#endif

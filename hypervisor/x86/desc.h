@@ -3,8 +3,7 @@
  * Selectors, the GDT's layout, vectors, and the bits of RFLAGS; shared with assembly.
  * Entries 4..6 and 12..15 are what Linux expects to find in user mode.
  */
-#ifndef X86_DESC_H
-#define X86_DESC_H
+#pragma once
 
 #define GDT_USER_CS32		4
 #define GDT_USER_DS		5
@@ -69,6 +68,4 @@ const volatile char *desc_idt(void);	/* a page */
 void mcheck_init(void);
 /* Put a vCPU's TLS entries into this pCPU's GDT. */
 void desc_load_tls(struct pcpu *p, const u64 *tls);
-#endif
-
 #endif

@@ -6,8 +6,7 @@
  * Sampling" and "Branch Target Injection" (deep dives), SDM vol. 4, table 2-2; AMD, "Software
  * techniques for managing speculation", APM vol. 2, 3.1.7 (Automatic IBRS).
  */
-#ifndef X86_MEASURES_H
-#define X86_MEASURES_H
+#pragma once
 
 /* Kinds of MEASURE sites in entry.S, which boot replaces with NOPs where the measure is off. */
 #define MEASURE_VERW		0
@@ -61,5 +60,4 @@ static inline bool measure_is(u64 measures, unsigned int measure, u64 state)
 	return (measures >> 4 * measure & 15) == state;
 }
 
-#endif
 #endif

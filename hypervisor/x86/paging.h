@@ -4,8 +4,7 @@
  * hypervisor's: physical address p is at HV_BASE + p, the image as well as all RAM and devices;
  * the last slot holds the CPUs' own pages (x86/cpu_area.h).
  */
-#ifndef X86_PAGING_H
-#define X86_PAGING_H
+#pragma once
 
 #include <core/types.h>
 
@@ -47,5 +46,3 @@ void paging_fill_roots(struct pcpu *p);
 void *mmio_map(u64 pa, u64 bytes);	/* map registers of a device, uncached, on this CPU */
 /* The last act of start: boot's part of the image goes, the domains run. */
 noreturn void boot_discard(void);
-
-#endif

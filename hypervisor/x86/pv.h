@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Between the C files of x86/: virtual mode changes, delivery, scheduling. */
-#ifndef X86_PV_H
-#define X86_PV_H
+#pragma once
 
 #include <core/vcpu.h>
 #include <x86/cpu.h>
@@ -97,5 +96,3 @@ static inline void set_mode(struct pcpu *p, bool kernel)
 }
 static inline void set_kernel_mode(struct pcpu *p) { set_mode(p, true); }
 static inline void set_user_mode(struct pcpu *p) { set_mode(p, false); }
-
-#endif
