@@ -58,17 +58,18 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 	enum { A, B, C, D };
 	bool none = false;
 
-	memset(out, 0, 4 * sizeof(out[0]));
-	if (leaf == 0x40000000) {
-		out[A] = 0x40000001;
-		memcpy(&out[B], "ParvusParvus", 12);
-	} else if (leaf == 0x40000001) {
-		out[A] = PARVUS_ABI_VERSION;
-	}
 	/* above the maximum the CPU answers with another leaf's data */
 	if ((leaf & 0xffffff00) == 0x40000000 ||
-	    leaf > (leaf >> 31 ? cpu_features.max_ext_leaf : cpu_features.max_leaf))
+	    leaf > (leaf >> 31 ? cpu_features.max_ext_leaf : cpu_features.max_leaf)) {
+		out[A] = out[B] = out[C] = out[D] = 0;
+		if (leaf == 0x40000000) {
+			out[A] = 0x40000001;
+			memcpy(&out[B], "ParvusParvus", 12);
+		} else if (leaf == 0x40000001) {
+			out[A] = PARVUS_ABI_VERSION;
+		}
 		return;
+	}
 	cpuid_count(leaf, sub, &out[A], &out[B], &out[C], &out[D]);
 	switch (leaf) {
 	case 0:
@@ -122,7 +123,7 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		break;
 	}
 	if (none)
-		memset(out, 0, 4 * sizeof(out[0]));
+		out[A] = out[B] = out[C] = out[D] = 0;
 }
 
 /* ---- MSRs ---- */
