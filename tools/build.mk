@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # User spaces, running, images.
 
-.PHONY: check-settings run iso initramfs debian debian-disk domain0
+.PHONY: check-settings run iso initramfs debian debian-disk debian-host domain0
 domain0: $(O)/domain0.cpio
 
 $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp
@@ -39,6 +39,9 @@ debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio
 debian-disk: deps-debian
 	@tools/debian-disk $(O)/debian
+# A host for the packages, for make test-full.
+debian-host: deps-full
+	@tools/debian-host $(O)/debian-host
 
 .PHONY: deps-build deps-run deps-test deps-iso deps-debian deps-full deps-bench deps-screenshot \
 	deps-conformance deps-static
@@ -47,7 +50,7 @@ deps-build:
 deps-run:
 	@tools/deps build run tools
 deps-test:
-	@tools/deps build run test tools debian
+	@tools/deps build run test tools debian deb
 deps-iso:
 	@tools/deps build run iso tools
 deps-debian:
@@ -88,7 +91,7 @@ TOOLS_O       := $(O)/tools
 TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wno-missing-field-initializers -Werror \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden \
-	-ffile-prefix-map=$(CURDIR)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
+	-ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(O)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
 	-Ipv-abi/include -Ipv-drivers/ring -Itools/libparvus -I$(TOOLS_O)
 # What libparvus needs; the command needs more.
 TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
@@ -163,32 +166,48 @@ tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/parvus-monitor \
 	$(TOOLS_O)/parvus-monitor-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
 	$(TOOLS_O)/parvus-device
 
-# Guest kernel and user space for "parvus run" go along if they were built.
+# The same for a Debian that has the libraries.
+$(TOOLS_O)/dynamic/%: $(TOOLS_O)/%
+	@mkdir -p $(@D)
+	@$(CC) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $@ $(filter %.o %.a,$(DYNAMIC_$*)) \
+		$(TOOLS_LIBS)
+DYNAMIC_block-server  := $(USER_O)/block-server.o $(USER_O)/block.o $(TOOLS_O)/libparvus.a
+DYNAMIC_parvus-device := $(USER_O)/parvus-device.o $(TOOLS_O)/libparvus.a
+
+# Guest kernel and user space for "parvus run" go along if they were built. LIBDIR is that of the
+# library; SHARE of what needs no machine (packages/build sets the former).
 PREFIX ?= /usr
+LIBDIR ?= $(PREFIX)/lib
+install: SHARE := $(DESTDIR)$(PREFIX)/share
 install:
 	@$(MAKE) deps-tools
-	@$(MAKE) tools
-	install -D -m 755 $(TOOLS_O)/parvus $(DESTDIR)$(PREFIX)/sbin/parvus
-	install -D -m 644 $(TOOLS_O)/libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so.0
-	ln -sf libparvus.so.0 $(DESTDIR)$(PREFIX)/lib/libparvus.so
-	install -D -m 644 $(TOOLS_O)/libparvus.a $(DESTDIR)$(PREFIX)/lib/libparvus.a
-	install -D -m 644 tools/libparvus/libparvus.h $(DESTDIR)$(PREFIX)/include/libparvus.h
-	install -m 644 tools/libparvus/libparvus-backend.h $(DESTDIR)$(PREFIX)/include/
-	install -d $(DESTDIR)$(PREFIX)/include/parvus
+	@$(MAKE) tools $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/parvus-device
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR)/pkgconfig $(SHARE)/man/man1 \
+		$(DESTDIR)$(PREFIX)/include/parvus $(DESTDIR)$(PREFIX)/lib/parvus $(SHARE)/man/man5 \
+		$(SHARE)/man/man8 $(SHARE)/bash-completion/completions $(SHARE)/doc/parvus \
+		$(DESTDIR)/etc/parvus $(DESTDIR)/etc/default/grub.d $(DESTDIR)/lib/systemd/system
+	install $(TOOLS_O)/parvus $(TOOLS_O)/dynamic/parvus-device tools/host/parvus-image \
+		tools/boot/parvus-boot $(DESTDIR)$(PREFIX)/sbin
+	install -m 644 $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/libparvus.a $(DESTDIR)$(LIBDIR)
+	ln -sf libparvus.so.0 $(DESTDIR)$(LIBDIR)/libparvus.so
+	install -m 644 tools/libparvus/libparvus.h tools/libparvus/libparvus-backend.h \
+		$(DESTDIR)$(PREFIX)/include
 	install -m 644 pv-abi/include/parvus/*.h pv-drivers/ring/parvus/*.h \
 		$(DESTDIR)$(PREFIX)/include/parvus
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(TOOLS_VERSION)|' tools/libparvus/libparvus.pc.in \
-		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libparvus.pc
-	install -D -m 644 tools/parvus/parvus.1 $(DESTDIR)$(PREFIX)/share/man/man1/parvus.1
-	install -D -m 644 tools/parvus/parvus.cfg.5 $(DESTDIR)$(PREFIX)/share/man/man5/parvus.cfg.5
-	install -D -m 644 tools/parvus/completion.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/parvus
-	for f in service timer; do install -D -m 644 tools/host/parvus-adopt.$$f \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/parvus-adopt.$$f || exit 1; done
-	install -D -m 755 $(TOOLS_O)/parvus-device $(DESTDIR)$(PREFIX)/sbin/parvus-device
-	install -D -m 755 $(TOOLS_O)/block-server $(DESTDIR)$(PREFIX)/lib/parvus/block-server
-	install -D -m 755 $(TOOLS_O)/parvus-monitor $(DESTDIR)$(PREFIX)/lib/parvus/parvus-monitor
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(TOOLS_VERSION)|' \
+		tools/libparvus/libparvus.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libparvus.pc
+	install -m 644 tools/parvus/*.1 $(SHARE)/man/man1
+	install -m 644 tools/parvus/*.5 tools/host/*.5 $(SHARE)/man/man5
+	install -m 644 tools/boot/*.8 tools/host/*.8 $(SHARE)/man/man8
+	install -m 644 tools/parvus/completion.bash $(SHARE)/bash-completion/completions/parvus
+	install -m 644 tools/boot/completion.bash $(SHARE)/bash-completion/completions/parvus-boot
+	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/parvus-monitor tools/host/parvus-domains \
+		tools/boot/21_linux_parvus $(DESTDIR)$(PREFIX)/lib/parvus
+	install -m 644 tools/boot/parvus.cfg $(DESTDIR)/etc/default/grub.d
+	install -m 644 tools/host/parvus.conf $(DESTDIR)/etc/parvus
+	install -m 644 tools/boot/*.service tools/host/*.service tools/host/*.timer \
+		$(DESTDIR)/lib/systemd/system
+	install -m 644 README.md CHANGES.md docs/*.md $(SHARE)/doc/parvus
 	for f in vmlinuz initramfs.cpio; do \
 		[ ! -f $(O)/$$f ] || install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; done
 
