@@ -61,7 +61,7 @@ help:
 	@echo '  initramfs        the small BusyBox user space'
 	@echo '  debian           a small Debian user space, $(O)/debian.cpio (INITRD= for run)'
 	@echo '  debian-disk      Debian with systemd as a disk image, $(O)/debian.img'
-	@echo '  debian-host      a disk with Debian 12 and GRUB, on which tests install the packages'
+	@echo '  debian-host      a disk with Debian 12 and GRUB, for tests of packages'
 	@echo '  deb              Debian packages, $(O)/deb; KERNEL=DIR, DEB_VERSION='
 	@echo '  iso              a CD image for BIOS and UEFI'
 	@echo '  abi-check        headers, layout and numbers against the snapshot;'

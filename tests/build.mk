@@ -224,7 +224,8 @@ check-static: deps-static
 	@O=$(O) tests/static/run $(C)
 # Hours of it: long stress, ten boots of each kind, Debian user space, boot loaders.
 test-full: deps-full
-	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk debian-host
+	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian debian-disk \
+		debian-host
 	@O=$(O) FULL=1 tests/run $(T)
 
 -include $(wildcard $(FUZZ_O)/*.d $(FUZZ_O)/*/*.d $(TT_O)/*.d $(TT_O)/*/*.d $(GUEST_O)/*.d \

@@ -91,7 +91,8 @@ TOOLS_O       := $(O)/tools
 TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wno-missing-field-initializers -Werror \
 	-fstack-protector-strong -D_FORTIFY_SOURCE=2 -fvisibility=hidden \
-	-ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(O)/= -DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
+	-ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(O)/= \
+	-DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
 	-Ipv-abi/include -Ipv-drivers/ring -Itools/libparvus -I$(TOOLS_O)
 # What libparvus needs; the command needs more.
 TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
@@ -183,8 +184,9 @@ install:
 	@$(MAKE) deps-tools
 	@$(MAKE) tools $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/parvus-device
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR)/pkgconfig $(SHARE)/man/man1 \
-		$(DESTDIR)$(PREFIX)/include/parvus $(DESTDIR)$(PREFIX)/lib/parvus $(SHARE)/man/man5 \
-		$(SHARE)/man/man8 $(SHARE)/bash-completion/completions $(SHARE)/doc/parvus \
+		$(DESTDIR)$(PREFIX)/include/parvus $(DESTDIR)$(PREFIX)/lib/parvus \
+		$(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/bash-completion/completions \
+		$(SHARE)/doc/parvus \
 		$(DESTDIR)/etc/parvus $(DESTDIR)/etc/default/grub.d $(DESTDIR)/lib/systemd/system
 	install $(TOOLS_O)/parvus $(TOOLS_O)/dynamic/parvus-device tools/host/parvus-image \
 		tools/boot/parvus-boot $(DESTDIR)$(PREFIX)/sbin
@@ -201,8 +203,8 @@ install:
 	install -m 644 tools/boot/*.8 tools/host/*.8 $(SHARE)/man/man8
 	install -m 644 tools/parvus/completion.bash $(SHARE)/bash-completion/completions/parvus
 	install -m 644 tools/boot/completion.bash $(SHARE)/bash-completion/completions/parvus-boot
-	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/parvus-monitor tools/host/parvus-domains \
-		tools/boot/21_linux_parvus $(DESTDIR)$(PREFIX)/lib/parvus
+	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/parvus-monitor \
+		tools/host/parvus-domains tools/boot/21_linux_parvus $(DESTDIR)$(PREFIX)/lib/parvus
 	install -m 644 tools/boot/parvus.cfg $(DESTDIR)/etc/default/grub.d
 	install -m 644 tools/host/parvus.conf $(DESTDIR)/etc/parvus
 	install -m 644 tools/boot/*.service tools/host/*.service tools/host/*.timer \

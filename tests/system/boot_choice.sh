@@ -35,7 +35,8 @@ ln -s "$d/virtio1/net/eth0" "$R/sys/class/net/eth0/device"
 ln -s "$d/drv-virtio_net" "$d/virtio1/net/eth0/driver"
 mkdir -p "$d/drv-virtio_net"
 ln -s "$R/sys/module/virtio_net" "$d/drv-virtio_net/module"
-printf 'kernel/builtin/%s.ko\n' virtio_blk virtio_pci virtio_net ext4 >"$R/lib/modules/$V/modules.builtin"
+printf 'kernel/builtin/%s.ko\n' virtio_blk virtio_pci virtio_net ext4 \
+	>"$R/lib/modules/$V/modules.builtin"
 echo 'flags : fpu constant_tsc nx' >"$R/proc/cpuinfo"
 echo 'MemTotal: 4194304 kB' >"$R/proc/meminfo"
 echo 'BOOT_IMAGE=/boot/vmlinuz root=UUID=1 ro' >"$R/proc/cmdline"
@@ -43,7 +44,8 @@ echo '0: uart:16550A port:000003F8 irq:4' >"$R/proc/tty/driver/serial"
 : >"$R/boot/grub/i386-pc/multiboot2.mod"
 fake() { printf '#!/bin/sh\n%s\n' "$2" >"$work/bin/$1"; chmod 755 "$work/bin/$1"; }
 fake findmnt 'case $* in *SOURCE*) echo /dev/vda1 ;; *) echo ext4 ;; esac'
-fake grub-probe 'case $* in *abstraction*) cat '"$work"'/abstraction ;; *) cat '"$work"'/fs ;; esac 2>/dev/null'
+fake grub-probe \
+	"case \$* in *abstraction*) cat $work/abstraction ;; *) cat $work/fs ;; esac 2>/dev/null"
 fake ip 'echo default via 10.0.2.2 dev eth0'
 : >"$work/abstraction"
 echo ext2 >"$work/fs"
@@ -63,7 +65,8 @@ mkcfg() {
 			GRUB_CMDLINE_LINUX="console=ttyS0 quiet" GRUB_CMDLINE_LINUX_DEFAULT="" \
 			GRUB_DISTRIBUTOR=Debian pkgdatadir=$work/share "$@" sh "$script" 2>/dev/null
 	} >"$R/boot/grub/grub.cfg"
-	grub-script-check "$R/boot/grub/grub.cfg" || fail "GRUB cannot read what 21_linux_parvus says"
+	grub-script-check "$R/boot/grub/grub.cfg" ||
+		fail "GRUB cannot read what 21_linux_parvus says"
 }
 install_version() { # HYPERVISOR CONTENT: as dpkg does, by new files
 	rm -f "$R"/boot/parvus-*.elf.gz "$R/boot/parvus-linux-$V.gz" "$R/boot/initrd.img-$V"
@@ -92,10 +95,12 @@ bad "nothing to try" try --force
 bad "unknown command" frob
 bad "unknown option --x" try --x
 install_version 0.1 one
-grep -q "module2 /boot/parvus-linux-$V.gz root=UUID=1-2 ro quiet console=hvc0 panic=10 parvus.boot=try;" \
+args="root=UUID=1-2 ro quiet console=hvc0 panic=10 parvus.boot=try"
+grep -q "module2 /boot/parvus-linux-$V.gz $args;" \
 	"$R/boot/grub/grub.cfg" || fail "$(grep module2 "$R/boot/grub/grub.cfg")"
 mkcfg env GRUB_CMDLINE_PARVUS_LINUX=single GRUB_CMDLINE_PARVUS=dom0_mem=1G
-grep -q 'root=UUID=1-2 ro single console' "$R/boot/grub/grub.cfg" || fail "GRUB_CMDLINE_PARVUS_LINUX"
+grep -q 'root=UUID=1-2 ro single console' "$R/boot/grub/grub.cfg" ||
+	fail "GRUB_CMDLINE_PARVUS_LINUX"
 grep -q 'elf.gz .*bootwatch=600 dom0_mem=1G;' "$R/boot/grub/grub.cfg" || fail "GRUB_CMDLINE_PARVUS"
 install_version 0.1 one
 
@@ -188,11 +193,13 @@ grub() { # sets $started: old, try, or the pair
 		;;
 	*)
 		grub-editenv "$R/boot/grub/grubenv" set parvus_start=pending
-		[[ $(cat "$R/boot/parvus/$started"/{hypervisor.gz,linux.gz,initrd.img} | cut -d' ' -f1 |
-			tr '\n' ' ') == "hypervisor linux initrd " ]] || fail "$started is not whole: $(head "$R/boot/parvus/$started"/*)"
+		[[ $(cat "$R/boot/parvus/$started"/{hypervisor.gz,linux.gz,initrd.img} |
+			cut -d' ' -f1 |
+			tr '\n' ' ') == "hypervisor linux initrd " ]] ||
+				fail "$started is not whole: $(head "$R/boot/parvus/$started"/*)"
 		grub-script-check "$R/boot/parvus/$started/boot.cfg" || fail "$started: boot.cfg"
 		for f in "multiboot2 /boot/parvus/$started/hypervisor.gz " \
-			"module2 /boot/parvus/$started/linux.gz root=UUID=1-2 .*parvus.boot=committed;" \
+			"module2 /boot/parvus/$started/linux.gz root=.*parvus.boot=committed;" \
 			"module2 --nounzip /boot/parvus/$started/initrd.img;"; do
 			grep -q "$f" "$R/boot/parvus/$started/boot.cfg" ||
 				fail "$f: $(cat "$R/boot/parvus/$started/boot.cfg")"
@@ -313,8 +320,9 @@ echo hv | gzip >"$R/boot/parvus-0.3.elf.gz"
 good try --kexec
 [[ $(cat "$work/systemctl") == kexec ]] || fail "no kexec"
 { read -r a; read -r b; read -r c; read -r k; read -r i; } <"$work/kexec"
-[[ $a == -l && $b == --type=multiboot2-x86 && $c == "--command-line=reboot=yes panic=reboot bootwatch=600" &&
-	$k == "--module=$R/boot/parvus-linux-$V.gz root=UUID=1-2 ro quiet console=hvc0 panic=10 parvus.boot=try" &&
+[[ $a == -l && $b == --type=multiboot2-x86 &&
+	$c == "--command-line=reboot=yes panic=reboot bootwatch=600" &&
+	$k == "--module=$R/boot/parvus-linux-$V.gz $args" &&
 	$i == "--module=$R/boot/initrd.img-$V" ]] || fail "kexec: $(cat "$work/kexec")"
 starts old "the next reset"
 good status
@@ -374,7 +382,8 @@ all_cuts() { # NAME ALLOWED COMMAND...: after each cut GRUB starts one of these
 			good good
 			good commit
 			grub
-			[[ $started == pair-* ]] || fail "$name cut at $n: commit afterwards: $started"
+			[[ $started == pair-* ]] ||
+				fail "$name cut at $n: commit afterwards: $started"
 		done
 		[[ -n $last ]] && break
 	done

@@ -68,8 +68,10 @@ set root=hd0
 set prefix=(hd0)/boot/grub
 configfile (hd0)/boot/grub/grub.cfg
 END
-grub-mkimage -O i386-pc-pxe -p '(hd0)/boot/grub' -c "$work/first.cfg" -o "$work/tftp/grub" biosdisk \
-	ext2 normal configfile loadenv test echo sleep halt reboot serial terminal gzio multiboot2 boot \
+grub-mkimage -O i386-pc-pxe -p '(hd0)/boot/grub' -c "$work/first.cfg" -o "$work/tftp/grub" \
+	biosdisk \
+	ext2 normal configfile loadenv test echo sleep halt reboot serial terminal gzio multiboot2 \
+		boot \
 	minicmd || exit 99
 
 # start: one start of the machine by what is on the files, which then are as GRUB leaves them;
@@ -83,7 +85,8 @@ start() {
 	rm -f "$work/console"
 	qemu-system-x86_64 -accel tcg -cpu max -m 256 -display none -nodefaults \
 		-serial "file:$work/console" -drive "if=ide,format=raw,file=$work/disk" \
-		-netdev "user,id=n,tftp=$work/tftp,bootfile=/grub" -device e1000,netdev=n,bootindex=1 &
+		-netdev "user,id=n,tftp=$work/tftp,bootfile=/grub" -device \
+			e1000,netdev=n,bootindex=1 &
 	pid=$!
 	started=nothing
 	for ((i = 0; i < 900; i++)); do
@@ -99,7 +102,8 @@ start() {
 	wait $pid 2>/dev/null
 	debugfs -R "dump /boot/grub/grubenv $R/boot/grub/grubenv" "$work/disk" 2>/dev/null
 }
-starts() { start; [[ $started == "$1" ]] || { tail -5 "$work/console"; fail "$started, not $1: $2"; }; }
+starts() { start; [[ $started == "$1" ]] ||
+	{ tail -5 "$work/console"; fail "$started, not $1: $2"; }; }
 
 starts old "as ever"
 B try --force --no-initrd

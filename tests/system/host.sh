@@ -18,7 +18,8 @@ cp -a "$O/tools" "$O/gen" "$work/out/" || exit 99
 for f in parvus.elf initramfs.cpio vmlinux bzImage System.map linux-headers; do
 	ln -s "$(realpath "$O/$f")" "$work/out/$f"
 done
-DEB_LEVEL=1 packages/build "$work/out" "$work/out" >"$work/log" 2>&1 || { tail "$work/log"; exit 99; }
+DEB_LEVEL=1 packages/build "$work/out" "$work/out" >"$work/log" 2>&1 ||
+	{ tail "$work/log"; exit 99; }
 mkdir "$work/debs"
 mv "$work"/out/deb/parvus-{hypervisor,tools}*.deb "$work"/out/deb/libparvus0*.deb \
 	"$work"/out/deb/linux-image*.deb "$work/debs/"
@@ -35,12 +36,14 @@ machine() {
 	local firmware=()
 	if [[ $how == uefi ]]; then
 		[[ -e $work/vars ]] || cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars"
-		firmware=(-drive "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+		firmware=(-drive \
+			"if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
 			-drive "if=pflash,format=raw,file=$work/vars")
 	fi
 	qemu-system-x86_64 -M q35 -accel tcg -cpu max -m 1G -display none -nodefaults -no-reboot \
 		"${firmware[@]}" -serial "file:$work/console" -debugcon "file:$work/debug" \
-		-drive "if=virtio,file=$work/disk" -drive "if=virtio,format=raw,file=$work/run.img" &
+		-drive "if=virtio,file=$work/disk" -drive \
+			"if=virtio,format=raw,file=$work/run.img" &
 	pid=$!
 }
 reset() { kill -9 $pid 2>/dev/null; wait $pid 2>/dev/null; }
@@ -59,13 +62,15 @@ old() {
 	machine "set -e
 [ ! -e /sys/hypervisor/type ]
 $1"
-	until_says 900 '^host: [0-9]' || { tail -20 "$work/console"; reset; fail "$how: the old system does not come up"; }
+	until_says 900 '^host: [0-9]' ||
+		{ tail -20 "$work/console"; reset; fail "$how: the old system does not come up"; }
 	grep -aq '^host: 0' "$work/console" || { tail -40 "$work/console"; reset; fail "$how: $1"; }
 	for ((i = 0; i < 120; i++)); do kill -0 $pid 2>/dev/null || break; sleep 0.5; done
 	reset
 }
 install='dpkg -i ./*.deb'
-removed='dpkg -P parvus-hypervisor parvus-tools libparvus0 $(dpkg-query -Wf "\${Package}\n" "linux-image-*-parvus")
+removed='dpkg -P parvus-hypervisor parvus-tools libparvus0 \
+	$(dpkg-query -Wf "\${Package}\n" "linux-image-*-parvus")
 md5sum -c /root/grub.md5
 [ -z "$(ls /boot | grep parvus)" ]
 [ -z "$(ls /etc/grub.d | grep parvus)" ]
@@ -87,7 +92,8 @@ parvus-boot status | grep 'default: *the old system'
 parvus-boot try --no-initrd
 parvus-boot status | grep 'next: *a try'"
 	machine "true"
-	until_says 300 'panic' || { tail -20 "$work/console"; reset; fail "$how: the try is not started"; }
+	until_says 300 'panic' ||
+		{ tail -20 "$work/console"; reset; fail "$how: the try is not started"; }
 	reset
 	echo "$how: a try that panics"
 	old "parvus-boot status | grep 'last try: *failed'
@@ -123,7 +129,9 @@ sleep 1000"
 	if [[ $committed ]]; then
 		# it is started, panics, and at the next reset gives way
 		machine "true"
-		until_says 300 'panic' || { tail -20 "$work/console"; reset; fail "what was committed is not started"; }
+		until_says 300 'panic' ||
+			{ tail -20 "$work/console"; reset; fail \
+			"what was committed is not started"; }
 		reset
 	fi
 	old "dpkg --configure -a || $install
