@@ -7,9 +7,9 @@
  *   smt=off|on     one thread of each core, or all; else one where a thread sees its sibling's data
  *   probe=1        a timer every 20,000 ticks, to learn how long interrupts are off
  *   reboot=yes     reboot when the last domain asked for it
- *   isolation=     off: ring 0 sees all memory, not that of the domain that runs (x86/view.c)
- *     kernel|on    and a guest's user mode has ring 0's view mapped, or nearly nothing; else the
- *                  latter where the CPU has Meltdown
+ *   isolation=off|kernel|on   off: ring 0 sees all memory, not that of the domain that runs
+ *                  (x86/view.c); else a guest's user mode has ring 0's view mapped, or nearly
+ *                  nothing of it, which is what a CPU with Meltdown gets
  */
 #include <boot/boot.h>
 #include <x86/pv.h>

@@ -430,6 +430,17 @@ static size_t fetch(struct vcpu *v, u64 rip, u8 *bytes)
 	return len < INSN_MAX && guest_va_read(v, rip, bytes, len) ? len : 0;
 }
 
+static void done(struct vcpu *v, struct regs *r, unsigned int length)
+{
+	v->stats.emulations++;
+	r->rip += length;
+	r->rflags &= ~(u64)RFLAGS_RF;
+	if (r->rflags & RFLAGS_TF) {
+		v->own->dr[6] |= 1u << 14;	/* BS: a step, as the CPU's own */
+		guest_exception(v, r, 1, 0);
+	}
+}
+
 bool emulate(struct vcpu *v, struct regs *r)
 {
 	u8 bytes[INSN_MAX];
@@ -519,12 +530,6 @@ bool emulate(struct vcpu *v, struct regs *r)
 	case INSN_IRET:
 		return return_by_frame(v, r);
 	}
-	v->stats.emulations++;
-	r->rip += i.length;
-	r->rflags &= ~(u64)RFLAGS_RF;
-	if (r->rflags & RFLAGS_TF) {
-		v->own->dr[6] |= 1u << 14;	/* BS: a step, as the CPU's own */
-		guest_exception(v, r, 1, 0);
-	}
+	done(v, r, i.length);
 	return true;
 }

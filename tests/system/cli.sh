@@ -43,7 +43,8 @@ for c in $commands; do
 	bad $status "unknown option --frobnicate" "$c" --frobnicate
 	bad $status "unknown option -y" "$c" -y
 done
-for c in trigger destroy pause unpause console rename domid domname vcpu-pin vcpu-set mem-set mem-max \
+for c in trigger destroy pause unpause console rename domid domname vcpu-pin vcpu-set mem-set \
+	mem-max \
 	dump-core monitor block-attach block-detach block-list block-resize block-set cd-insert \
 	cd-eject network-attach network-detach network-list network-nat; do
 	[[ $c == block-set ]] || bad 1 "expected" "$c"
@@ -134,7 +135,8 @@ bad 1 "no kernel is given" create -n "$work/a.cfg"
 cfg 'kernel = "k"\n'
 bad 1 "no name is given" create -n "$work/a.cfg"
 cfg 'name = "web"\nkernel = "k"\nmemory = [1]\n'
-bad 1 "$work/a.cfg:3: memory: a number from 2 to 67108864 is expected, not a list of 1" create -n "$work/a.cfg"
+bad 1 "$work/a.cfg:3: memory: a number from 2 to 67108864 is expected, not a list of 1" \
+	create -n "$work/a.cfg"
 cfg 'name = "web"\nkernel = "k"\n\nvcpus = 65\n'
 bad 1 "$work/a.cfg:4: vcpus: a number from 1 to 64 is expected, not 65" create -n "$work/a.cfg"
 cfg 'name = "web\nkernel = "k"\n'
@@ -170,17 +172,20 @@ the rate is not such as|vif = ['rate=1Mb/s@11s']
 the rate is not such as|vif = ['rate=1Mb/s@0ms']
 END
 cfg 'name = "web"\nkernel = "/k"\n'
-bad 1 "memory: a number from 2 to 67108864 is expected, not the text" create -n "$work/a.cfg" memory=lots
+bad 1 "memory: a number from 2 to 67108864 is expected, not the text" \
+	create -n "$work/a.cfg" memory=lots
 # warnings are lines too, but no failure
 cfg 'name = "web"\nkernel = "/k"\nfoo = 1\n'
 out=$("$parvus" create -n "$work/a.cfg" memory=77 name=other 2>"$work/err") ||
 	fail "a warning fails"
 grep -q "warning: $work/a.cfg:3: foo: unknown key, ignored" "$work/err" || fail "$(cat "$work/err")"
 [[ $out == *'memory = 77'* && $out == *'name = "other"'* ]] || fail "overrides: $out"
-cfg "name = 'web'\nkernel = '/k'\nvif = ['', 'model=e1000,devid=0', 'rate=1Mb/s']\ndisk = ['a.img,raw,xvda,w', 'phy:vg/lv,xvdb,r']\n"
+cfg "name = 'web'\nkernel = '/k'\nvif = ['', 'model=e1000,devid=0', 'rate=1Mb/s']
+disk = ['a.img,raw,xvda,w', 'phy:vg/lv,xvdb,r']\n"
 out=$("$parvus" create -n "$work/a.cfg" 2>"$work/err") || fail "vif"
 grep -q "warning: vif: model means nothing" "$work/err" || fail "$(cat "$work/err")"
-[[ $out == *'"mac=00:16:3e:'*',devid=1"'*'"model=e1000,devid=0,mac=00:16:3e:'*'"rate=1Mb/s,mac=00:16:3e:'*',devid=2"'* ]] || fail "vif: $out"
+[[ $out == *'"mac=00:16:3e:'*',devid=1"'*'"model=e1000,devid=0,mac=00:16:3e:'*'"rate=1Mb/s,mac=00:16:3e:'*',devid=2"'* ]] ||
+	fail "vif: $out"
 [[ $out == *"access=rw,target=$PWD/a.img"* && $out == *'phy:vg/lv,xvdb,r'* ]] || fail "disk: $out"
 sed -i 's/model=e1000,//' "$work/a.cfg"
 # what -n shows is a configuration that gives the same again

@@ -105,7 +105,7 @@ until_true 20 "grep -q LISTENING f"
 P destroy u
 wait $watcher
 bad 1 "there is no domain named u" console u
-bad 1 "not served by a monitor" console 0
+bad 1 "no monitor serves its console" console 0
 until_true 5 '[ "$(ps | grep -c "[p]arvus-monitor")" = 0 ]'
 [ -z "$(ls /run/parvus/domains)" ] || fail "left: $(ls -R /run/parvus)"
 END

@@ -143,7 +143,8 @@ micro() {
 # devices, domains, monitors and their folders. What domain 0 itself makes the hypervisor
 # allocate (its shadow pages) comes and goes, and counts as free.
 account() {
-	echo "free $(($(field free_memory_kib) + $(field kept_memory_kib) + $(field overhead_kib 0)))"
+	echo "free $(($(field free_memory_kib) + $(field kept_memory_kib) +
+		$(field overhead_kib 0)))"
 	parvus info --json | grep -E '"(domains|promised_memory_kib|ports|grants|mappings|devices)"'
 	ps | grep -c '[p]arvus-monitor'
 	ls /run/parvus/domains 2>/dev/null

@@ -11,7 +11,8 @@ block() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/{/^\`\`\`/d; p}" $page; }
 [[ $(grep -c '^```' $page) == $((2 * $(grep -c '^```\(sh\|domain0\)$' $page))) ]] ||
 	fail "a block of $page is run by nobody"
 
-TIMEOUT=200 bash -e <(block sh) >"$work/here" 2>&1 || { cat "$work/here"; fail "the commands here"; }
+TIMEOUT=200 bash -e <(block sh) >"$work/here" 2>&1 ||
+	{ cat "$work/here"; fail "the commands here"; }
 grep -q '^Domain-0 ' "$work/here" && grep -q '^demo ' "$work/here" || fail "$(cat "$work/here")"
 grep -q '^my home is /root' "$work/here" || fail "a dollar: $(cat "$work/here")"
 
@@ -22,7 +23,8 @@ echo the-hour-is-over"
 echo "$out"
 [[ $rc == 0 && $out == *the-hour-is-over* ]] || fail "the commands in domain 0: status $rc"
 for said in 'web is domain' 'memory = 96' 'BusyBox on Linux' 'xvdb' \
-	'data.img is in use by domain web as xvdb' 'refused, as it should be' 'www .* 512 ' '^Linux' \
+	'data.img is in use by domain web as xvdb' 'refused, as it should be' \
+	'www .* 512 ' '^Linux' \
 	'status 7'; do
 	grep -qE -- "$said" <<<"$out" || fail "nothing said: $said"
 done

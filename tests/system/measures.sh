@@ -62,7 +62,8 @@ info() { # MODEL [ARGUMENT]
 	tr -s ' \n' ' ' <<<"$out"
 }
 said=$(info max)
-[[ $said == *"verw : not affected"*"branches : on"*"roots : not affected"*"smap : absent"* ]] || fail "max: $said"
+[[ $said == *"verw : not affected"*"branches : on"*"roots : not affected"*"smap : absent"* ]] ||
+	fail "max: $said"
 said=$(info max,vendor=GenuineIntel)
 [[ $said == *"verw : no microcode"*"branches : on"*"roots : on"* ]] || fail "Intel: $said"
 said=$(info max,vendor=GenuineIntel isolation=kernel)

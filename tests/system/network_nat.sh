@@ -70,7 +70,7 @@ try() { # PATH: a whole life
 	P status --json | grep -q '"state":"running"' || fail "status --json"
 	[[ $(cat /proc/sys/net/ipv4/ip_forward) == 1 ]] || fail "no forwarding"
 	[[ -z $nft ]] || nft list table ip parvus | grep -q masquerade || fail "no masquerading"
-	bad "it runs with the bridge parvus0 already" start -b other
+	bad "it runs with the bridge parvus0" start -b other
 	# a peer behind the bridge
 	ip link add peer type veth peer name port || fail veth
 	ip netns add nat-test && ip link set peer netns nat-test || fail netns

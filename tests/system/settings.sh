@@ -39,7 +39,8 @@ bad HV_ARGS=frobnicate
 bad HV_ARGS="debug=1 loud=1"
 bad HV_ARGS="loglevel=loud"
 bad HV_ARGS="debug"
-HV_ARGS="debug=1 loglevel=debug smt=on isolation=off" tools/run --check || fail "HV_ARGS that are right"
+HV_ARGS="debug=1 loglevel=debug smt=on isolation=off" tools/run --check ||
+	fail "HV_ARGS that are right"
 bad QEMU_ARGS=-frobnicate
 bad ACCEL=frobnicate
 # make hands over what is said as it is said, in each of its calls of itself
@@ -55,7 +56,8 @@ outer:
 inner:
 	@tools/run
 END
-said=$(cd "$work" && make -s -f makefile outer CMD='echo $HOME $$ $(id -u) # "x"' ARGS='a$b' HV_ARGS='debug=1')
+said=$(cd "$work" && make -s -f makefile outer CMD='echo $HOME $$ $(id -u) # "x"' \
+	ARGS='a$b' HV_ARGS='debug=1')
 [[ $said == 'echo $HOME $$ $(id -u) # "x"|a$b|debug=1' ]] || fail "CMD with a \$: $said"
 mkdir "$work/a b" && cp "$work/makefile" "$work/a b/"
 (cd "$work/a b" && make -f makefile inner) >"$work/out" 2>&1 && fail "a path with a blank"

@@ -232,7 +232,8 @@ create_bad() { # TEXT SETTING...
 A="$work/a.img,raw,xvda,rw"
 create_bad "xvdb: cannot open $work/none.img" "disk=['$A','$work/none.img,raw,xvdb,w']"
 create_bad "smaller than a sector" "disk=['$A','$work/tiny.img,raw,xvdb,w']"
-create_bad "/dev/null is a character device: a block device or a regular file is expected" "disk=['$A','/dev/null,raw,xvdb,w']"
+create_bad "/dev/null is a character device: a block device or a regular file is expected" \
+	"disk=['$A','/dev/null,raw,xvdb,w']"
 touch "$work/broken"
 create_bad "not in qcow2 format" \
 	"disk=['$A','$work/c.qcow2,qcow2,xvdc,w','$work/broken,qcow2,xvdb,w']"

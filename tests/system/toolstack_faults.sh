@@ -56,7 +56,8 @@ for key in kernel ramdisk; do
 	no_file "$work is a directory: a regular file is expected" "$key=$work"
 done
 for format in raw qcow2; do
-	no_file "the monitor of domain "*": xvda: $work/fifo is a FIFO: a block device or a regular file is expected" \
+	no_file "the monitor of domain "*": xvda: $work/fifo is a FIFO: a block device or a regular "*\
+"file is expected" \
 		"disk=['$work/fifo,$format,xvda,w']"
 done
 for file in /dev/zero "$work/fifo" "$work" "$work/sparse"; do
@@ -148,7 +149,8 @@ cp "$work/kernel" "$work/$odd.img" && truncate -s 1M "$work/$odd.img"
 P create -q "$work/web.cfg" on_crash=preserve "cmdline=$odd" "disk=['$work/$odd.img,raw,xvda,w']"
 G web kill "$odd"
 until_true state web "---sc-"
-for what in "list --json" "list -l" "info --json web" "block-list --json web" "top --json -n 1 -d 0.1" \
+for what in "list --json" "list -l" "info --json web" "block-list --json web" \
+	"top --json -n 1 -d 0.1" \
 	"dmesg --json" "create -n --json $work/web.cfg cmdline=$odd"; do
 	# shellcheck disable=SC2086
 	P $what >"$work/out"
@@ -187,7 +189,8 @@ clean
 for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	eval "\"\$parvus\" create -q \"\$work/web.cfg\" $closed" || fail "create $closed: $?"
 	state web "-b----" || fail "create $closed: $(P list)"
-	[[ $closed == *'>&-'* ]] || eval "[[ \$(\"\$parvus\" domid web $closed) == [0-9]* ]]" || fail "domid"
+	[[ $closed == *'>&-'* ]] || eval "[[ \$(\"\$parvus\" domid web $closed) == [0-9]* ]]" ||
+		fail "domid"
 	eval "\"\$parvus\" destroy web $closed" || fail "destroy $closed: $?"
 	clean
 done

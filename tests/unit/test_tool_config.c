@@ -150,9 +150,12 @@ START_TEST(values_bad)
 		{ "name=''\nkernel='/k'", "f: name:" },
 		{ "name='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'\nkernel='/k'", "f: name:" },
 		{ "name=5", "f:1: name: a text in quotes is expected, not the number 5" },
-		{ BASE "ramdisk=[]", "f:3: ramdisk: a text in quotes is expected, not a list of 0" },
-		{ BASE "memory=[]", "f:3: memory: a number from 2 to 67108864 is expected, not a list of 0" },
-		{ BASE "memory='much'", "f:3: memory: a number from 2 to 67108864 is expected, not the text \"much\"" },
+		{ BASE "ramdisk=[]",
+		  "f:3: ramdisk: a text in quotes is expected, not a list of 0" },
+		{ BASE "memory=[]",
+		  "f:3: memory: a number from 2 to 67108864 is expected, not a list of 0" },
+		{ BASE "memory='much'",
+		  "f:3: memory: a number from 2 to 67108864 is expected, not the text \"much\"" },
 		{ BASE "memory=1", "f:3: memory: a number from 2 to" },
 		{ BASE "memory=-5", "f:3: memory: a number from 2 to" },
 		{ BASE "memory=0x7fffffffffffffff", "memory: a number from 2 to" },
@@ -240,7 +243,8 @@ START_TEST(overrides)
 	ck_assert_uint_eq(c->ndisks, 1);
 	parvus_config_free(c);
 	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), wrong, 1, &c), -EINVAL);
-	ck_assert_str_eq(e.text, "command line: memory: a number from 2 to 67108864 is expected, not the text \"lots\"");
+	ck_assert_str_eq(e.text, "command line: memory: a number from 2 to 67108864 is expected, "
+			 "not the text \"lots\"");
 	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), broken, 1, &c), -EINVAL);
 	ck_assert_int_eq(parvus_config_parse(&e, "f", BASE, strlen(BASE), none, 1, &c), -EINVAL);
 }

@@ -328,7 +328,8 @@ int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk
 		return pv_spec_wrong(&s, "backendtype=program needs a target for %s", d->vdev);
 	if (d->program && strlen(d->target) >= sizeof(c.file))
 		return pv_spec_wrong(&s,
-				     "backendtype=program: a path of %zu bytes, and %zu fit", strlen(d->target), sizeof(c.file) - 1);
+				     "backendtype=program: a path of %zu bytes, and %zu fit",
+				     strlen(d->target), sizeof(c.file) - 1);
 	if (d->discard && d->no_discard)
 		return pv_spec_wrong(&s, "discard and no-discard are both given for %s", d->vdev);
 	return absolute(e, d);

@@ -67,6 +67,17 @@ static void row_topology(uint32_t cpus)
 	row("threads_per_core", "1");
 }
 
+static void add_memory(struct json_object *o, const struct parvus_control_machine *m)
+{
+	add_u64(o, "total_memory_kib", m->frames_total * 4);
+	add_u64(o, "free_memory_kib", m->frames_free * 4);
+	add_u64(o, "unpromised_memory_kib", unpromised(m) * 4);
+	add_u64(o, "promised_memory_kib", m->frames_promised * 4);
+	add_u64(o, "ghost_memory_kib", m->frames_ghost * 4);
+	add_u64(o, "claimed_memory_kib", m->frames_claimed * 4);
+	add_u64(o, "kept_memory_kib", m->frames_kept * 4);
+}
+
 static int info_machine(struct tool *t, bool each_cpu)
 {
 	struct parvus_control_machine m;
@@ -87,13 +98,7 @@ static int info_machine(struct tool *t, bool each_cpu)
 		add_u64(o, "cpus", m.cpus);
 		add_u64(o, "domains", m.domains);
 		add_u64(o, "max_domains", m.max_domains);
-		add_u64(o, "total_memory_kib", m.frames_total * 4);
-		add_u64(o, "free_memory_kib", m.frames_free * 4);
-		add_u64(o, "unpromised_memory_kib", unpromised(&m) * 4);
-		add_u64(o, "promised_memory_kib", m.frames_promised * 4);
-		add_u64(o, "ghost_memory_kib", m.frames_ghost * 4);
-		add_u64(o, "claimed_memory_kib", m.frames_claimed * 4);
-		add_u64(o, "kept_memory_kib", m.frames_kept * 4);
+		add_memory(o, &m);
 		add_u64(o, "late_ticks", m.late_ticks);
 		add_u64(o, "uptime_ns", m.now_ns);
 		add_u64(o, "tsc_khz", m.tsc_khz);
