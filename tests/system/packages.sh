@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# @full
 # @timeout 900
 # The packages: what each has in it, the same bytes from a copy of the tree elsewhere by another
 # user's habits (umask, time zone, language), lintian content, the maintainer scripts. The kernel is

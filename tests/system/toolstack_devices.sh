@@ -145,7 +145,7 @@ P block-set --iops 0 web xvdh
 disk web 7 "7 * 1 0 10485760 xvdh "
 P block-resize web xvdh
 [[ $(G - loop "$work/b.img") == 1 ]] || fail "not resized"
-bad "does not follow a new size" block-resize web xvdc
+bad "follows no new size" block-resize web xvdc
 P cd-eject web hdd
 disk web 3 "0 0 3 0 0 xvdd "
 until_true loops 4
