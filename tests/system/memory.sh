@@ -54,7 +54,7 @@ bad 1 "may have 128 MiB at most" mem-set u 129
 P mem-max u 200
 P mem-set u 200
 until_true 30 '[ "$(kib memory_kib u)" = 204800 ]'
-bad 1 "fixed" mem-set 0 100
+bad 1 "is the control domain" mem-set 0 100
 P destroy u
 balanced "$before"
 
