@@ -18,6 +18,7 @@
 #define CORES_MAX	2u	/* of one domain */
 #define STAMP		"-dddddddd-dddddd.core"
 #define PAGE		4096ull
+#define FREE_ENOUGH	(8ull << 30)
 
 /* Is it NAME-DATE-TIME.core? Other domains' names may begin as this one's does. */
 static bool core_is_of(const char *file, const char *name)
@@ -67,8 +68,11 @@ static void cores_thin(const struct monitor *m, const char *dir)
 	}
 }
 
-/* Is a quarter left when so many bytes are written there? A file system in memory has no more. */
-static bool core_fits(const char *dir, uint64_t bytes)
+/*
+ * Is a quarter left when so many bytes are written there, or FREE_ENOUGH of a large disk? A file
+ * system in memory has no more than that memory. @keep: what is to be left.
+ */
+static bool core_fits(const char *dir, uint64_t bytes, uint64_t *keep)
 {
 	uint64_t total, left, ram, ram_left;
 	struct sysinfo i;
@@ -84,7 +88,8 @@ static bool core_fits(const char *dir, uint64_t bytes)
 		total = total && total < ram ? total : ram;
 		left = s.f_blocks && left < ram_left ? left : ram_left;
 	}
-	return left >= total / 4 && left - total / 4 >= bytes;
+	*keep = total / 4 < FREE_ENOUGH ? total / 4 : FREE_ENOUGH;
+	return left >= *keep && left - *keep >= bytes;
 }
 
 void core_dump(struct monitor *m, const struct parvus_control_info *i)
@@ -92,15 +97,17 @@ void core_dump(struct monitor *m, const struct parvus_control_info *i)
 	const char *dir = env_dir("PARVUS_DUMP_DIR", "/var/lib/parvus/dump");
 	char path[400], stamp[32];
 	time_t now = time(NULL);
+	uint64_t keep;
 	struct tm tm;
 	int fd;
 
 	strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
 	parvus_folder(dir);
 	cores_thin(m, dir);
-	if (!core_fits(dir, i->touched * PAGE)) {
-		say(m, "no core file: with %llu MiB more, less than a quarter of %s would be free",
-		    (unsigned long long)(i->touched * PAGE >> 20), dir);
+	if (!core_fits(dir, i->touched * PAGE, &keep)) {
+		say(m, "no core file: with %llu MiB more, less than %llu MiB of %s would be free",
+		    (unsigned long long)(i->touched * PAGE >> 20),
+		    (unsigned long long)(keep >> 20), dir);
 		return;
 	}
 	snprintf(path, sizeof(path), "%s/%s-%s.core", dir, m->state->config->name, stamp);
