@@ -61,9 +61,10 @@ $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 # A part of a driver for Linux, with the little of Linux that it needs (tests/unit/kernel).
 $(UNIT_O)/linux/%.o: pv-drivers/linux/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
-	@$(CC) $(UNIT_CFLAGS) -Itests/unit/kernel -MMD -c -o $@ $<
-$(UNIT_O)/test_block_pool.o: UNIT_CFLAGS += -Itests/unit/kernel
-$(UNIT_O)/test_block_pool: $(UNIT_O)/test_block_pool.o $(UNIT_O)/linux/block_pool.o
+	@$(CC) $(UNIT_CFLAGS) -Itests/unit/kernel -Ipv-drivers/linux/include -MMD -c -o $@ $<
+UNIT_LINUX := block_pool link_state
+$(UNIT_LINUX:%=$(UNIT_O)/test_%.o): UNIT_CFLAGS += -Itests/unit/kernel -Ipv-drivers/linux/include
+$(UNIT_LINUX:%=$(UNIT_O)/test_%): $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_O)/linux/%.o
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
 # The toolstack against a hypervisor that is a file (tests/tools/fake.h): unit tests, and the

@@ -40,10 +40,16 @@ static void end_set(struct parvus_link_end *e, u32 state)
 		parvus_device_set_state(e->dev, state, NULL, 0);
 }
 
+/*
+ * A front end says that its link goes before it takes it away: a back end that comes in between,
+ * for one that was killed, would take what it does not find for a lie.
+ */
 static void end_drop(struct parvus_link_end *e)
 {
 	if (!e->link)
 		return;
+	if (!end_is_back(e))
+		end_set(e, PARVUS_DEVICE_INITIALISING);
 	parvus_link_stop(e->link);
 	e->ops->disconnect(e);
 	parvus_link_free(e->link);
