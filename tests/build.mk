@@ -58,6 +58,9 @@ $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
+# A part of x86/, with the machine that it needs (tests/unit/machine).
+$(UNIT_O)/test_view.o: UNIT_CFLAGS := -Itests/unit/machine $(UNIT_CFLAGS)
+
 # A part of a driver for Linux, with the little of Linux that it needs (tests/unit/kernel).
 $(UNIT_O)/linux/%.o: pv-drivers/linux/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
