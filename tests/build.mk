@@ -69,6 +69,10 @@ UNIT_LINUX := block_pool link_state
 $(UNIT_LINUX:%=$(UNIT_O)/test_%.o): UNIT_CFLAGS += -Itests/unit/kernel -Ipv-drivers/linux/include
 $(UNIT_LINUX:%=$(UNIT_O)/test_%): $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_O)/linux/%.o
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
+# And of the port to Linux (tests/unit/port).
+$(UNIT_O)/test_port.o: UNIT_CFLAGS := -Itests/unit/port $(UNIT_CFLAGS) -Wno-unused-parameter
+$(UNIT_O)/test_port: $(UNIT_O)/test_port.o
+	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
 # The toolstack against a hypervisor that is a file (tests/tools/fake.h): unit tests, and the
 # whole parvus command for tests/system/toolstack.sh.
