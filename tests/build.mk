@@ -159,10 +159,10 @@ $(FUZZ_O)/libfuzzer/unit/%.o: tests/unit/%.c $(ABI_GEN)
 	@$(FUZZ_CLANG) -w $(FUZZ_HV_CFLAGS) -c -o $@ $<
 $(FUZZ_O)/libfuzzer/tools/%.o: tools/libparvus/%.c
 	@mkdir -p $(@D)
-	@$(FUZZ_CLANG) $(FUZZ_TT_CFLAGS) -c -o $@ $<
+	@$(FUZZ_CLANG) -w $(FUZZ_TT_CFLAGS) -c -o $@ $<
 $(FUZZ_O)/libfuzzer/fake.o: tests/tools/fake.c
 	@mkdir -p $(@D)
-	@$(FUZZ_CLANG) $(FUZZ_TT_CFLAGS) -Itests/tools -c -o $@ $<
+	@$(FUZZ_CLANG) -w $(FUZZ_TT_CFLAGS) -Itests/tools -c -o $@ $<
 FUZZ_TT_OBJS      = $(FUZZ_O)/libfuzzer/fake.o $(patsubst tools/libparvus/%.c,\
 	$(FUZZ_O)/libfuzzer/tools/%.o,$(filter-out %/sys.c,$(LIB_C)))
 $(FUZZ_O)/libfuzzer/%: tests/fuzz/%.c $(ABI_GEN) \
@@ -215,7 +215,7 @@ conformance: deps-conformance
 # Each rule of docs/rules.md is broken, one mutant at a time, and its test must go red (some 20
 # minutes, and it goes on where it was stopped). M=PATTERN chooses by name, rule or test.
 .PHONY: mutants coverage check-static
-mutants: deps-test
+mutants: deps-full
 	@$(MAKE) tests-built
 	@O=$(O) tests/mutants/run $(M)
 # Which lines of ring 0 are executed by the suite: at least 90 of 100.

@@ -9,7 +9,7 @@
 void fuzz_one(const uint8_t *data, size_t bytes)
 {
 	size_t at = 0, n;
-	struct insn i;
+	struct insn i, part;
 
 	while (at < bytes) {
 		uint8_t *copy;
@@ -26,6 +26,12 @@ void fuzz_one(const uint8_t *data, size_t bytes)
 		}
 		FUZZ_CHECK(i.length && i.length <= n);
 		FUZZ_CHECK(i.reg < 16 && i.special < 16);
+		/* it needs its last byte */
+		copy = malloc(i.length);
+		memcpy(copy, data + at, i.length);
+		insn_decode(copy, i.length - 1u, &part);
+		free(copy);
+		FUZZ_CHECK(part.op == INSN_NONE);
 		if (i.memory) {
 			FUZZ_CHECK(i.base >= -1 && i.base < 16 && i.index >= -1 && i.index < 16);
 			FUZZ_CHECK(i.scale == 1 || i.scale == 2 || i.scale == 4 || i.scale == 8 ||
