@@ -7,3 +7,4 @@
 . tests/system/lib.bash
 . tests/system/hostile.bash
 hostile "${HOSTILE_ON:-qemu}" "${HOSTILE_SECONDS:-12}"
+hostile_calls
