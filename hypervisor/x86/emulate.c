@@ -107,7 +107,7 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 			out[D] = 0;
 		} else if (sub == 1) {
 			out[A] &= 3;	/* XSAVEOPT, XSAVEC; no XSAVES */
-			out[B] = out[C] = out[D] = 0;
+			out[C] = out[D] = 0;	/* B: for XSAVEC, by what XCR0 is */
 		}
 		break;
 	case 0x80000001:

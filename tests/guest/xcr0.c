@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guest that turns AVX off in XCR0 and on again gets its own upper halves back, not
- * those of whoever ran in between.
+ * those of whoever ran in between. What XSAVEC writes is as long as CPUID says.
  * @vcpus 4
  */
 #include "lib/guest.h"
@@ -17,6 +17,25 @@ static u64 xgetbv(void)
 
 	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
 	return (u64)d << 32 | a;
+}
+
+/* Where XSAVEC is, CPUID says how long its image is; Bochs says more than that. */
+static void xsavec_bytes(void)
+{
+	u64 xcr0 = xgetbv(), bytes = 512 + 64;
+
+	EXPECT_EQ(parvus_cpuid(0xd, 1), 0);
+	if (!(area.ret[0] & 2))
+		return;
+	u64 said = area.ret[1];
+
+	for (u32 i = 2; i < 63; i++) {
+		if (!(xcr0 >> i & 1))
+			continue;
+		EXPECT_EQ(parvus_cpuid(0xd, i), 0);
+		bytes = (area.ret[2] & 2 ? (bytes + 63) & ~63ull : bytes) + area.ret[0];
+	}
+	EXPECT(said >= bytes && said <= 4096);
 }
 
 static u64 refused;
@@ -47,6 +66,8 @@ void test(void)
 	EXPECT_EQ(parvus_cpuid(1, 0), 0);
 	if ((area.ret[2] >> 26 & 5) != 5)	/* XSAVE and AVX */
 		return;
+	xsetbv(7);
+	xsavec_bytes();
 	for (u32 c = 1; c < 4; c++)
 		vcpu_begin(c, 0);
 	for (int i = 0; i < 500; i++) {
