@@ -9,7 +9,8 @@
 program netload
 program macs
 mkdir -p "$work/root/usr/bin"
-cp "$O/tests/prog/netload" "$O/tests/prog/macs" "$work/root/usr/bin/" || exit 99
+program flap "-Ipv-abi/include -I$O/gen"
+cp "$O/tests/prog/"{netload,macs,flap} "$work/root/usr/bin/" || exit 99
 cp "$O/tests/guest/worst" "$work/root/" || exit 99
 export CPUS=2 MEM=1500M TIMEOUT=${TIMEOUT:-280}
 control "$(cat <<'END'
@@ -116,6 +117,13 @@ said "[0-9]* changes"
 moved=$(said "[0-9]* changes" | sed 's/.*back end //')
 [ "$moved" -gt 10 ] && [ "$moved" -lt 450 ] || fail "the back end moved $moved times in 5 s"
 P destroy s
+
+step "events of the registry, by one who is faster than all guests"
+flap 6 >flap.out || fail "flap: $?"
+cat flap.out
+rate=$(sed -n 's/.* changes, \([0-9]*\) events a second/\1/p' flap.out)
+# one in a millisecond, and the two at the edges of a tenth of a second
+[ "$rate" -gt 30 ] && [ "$rate" -le 1020 ] || fail "$rate events a second"
 
 step "lines without end"
 parvus dmesg -c >/dev/null 2>&1
