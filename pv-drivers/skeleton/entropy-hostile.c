@@ -2,7 +2,7 @@
 /*
  * entropy-hostile front WHICH: be a front end that lies to the back end of an entropy device that
  * is ours, in one of the ways below; 0 if the back end has closed the device for it, and not
- * before. honest and greedy tell no lie: one asks once, the other for 8 seconds as fast as it can.
+ * before. honest and greedy tell no lie: one asks once, the other for 12 seconds as fast as it can.
  * entropy-hostile back WHICH: the same from the other side; takes a device that nobody serves.
  */
 #include <errno.h>
@@ -122,7 +122,7 @@ static int greedy(struct parvus_producer *requests, struct parvus_consumer *resp
 {
 	struct entropy_request request = { .bytes = ENTROPY_BYTES };
 	struct entropy_response response;
-	time_t end = time(NULL) + 8;
+	time_t end = time(NULL) + 12;
 	unsigned int answers = 0;
 
 	while (time(NULL) < end) {

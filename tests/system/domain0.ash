@@ -139,6 +139,28 @@ micro() {
 	parvus create -q name="$name" kernel=/idle memory=4 cmdline="$what" "$@" >out 2>&1
 }
 
+# busy: hundredths of a second that a CPU of ours worked. realtime: those of them that threads had
+# which go before all programs; such a thread that works for a guest is as good as the guest.
+busy() { awk '$1 == "cpu" { print $2 + $3 + $4 + $7 + $8 }' /proc/stat; }
+realtime() {
+	cat /proc/[0-9]*/stat 2>/dev/null |
+		awk '$41 == 1 || $41 == 2 { n += $14 + $15 } END { print n + 0 }'
+}
+# share SECONDS: of 100 ticks, how many a program has that always wants more, and how many
+# real-time threads have. With one CPU, and on an idle or a busy machine alike. Who asks has to look
+# whether what it is measured beside still goes on: a program that gets nothing measures later.
+share() {
+	local all=$(busy) real=$(realtime) own
+	own=$(sh -c 'read -r up rest </proc/uptime
+		end=$((${up%.*} + $1))
+		while read -r up rest </proc/uptime && [ ${up%.*} -lt $end ]; do :; done
+		read -r line </proc/$$/stat
+		set -- $line
+		echo $((${14} + ${15}))' share "$1")
+	all=$(($(busy) - all)) real=$(($(realtime) - real))
+	echo $((own * 100 / all)) $((real * 100 / all))
+}
+
 # What must be the same before and after: free and promised memory, ports, grants, mappings,
 # devices, domains, monitors and their folders. What domain 0 itself makes the hypervisor
 # allocate (its shadow pages) comes and goes, and counts as free.

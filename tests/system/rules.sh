@@ -48,7 +48,7 @@ names() {
 		file=${span%%:*}
 		case=${span#*:}
 		case $span in
-		guest/*) [[ -f tests/$span.c ]] || echo "docs/rules.md: no test $span" ;;
+		guest/* | fuzz/*) [[ -f tests/$span.c ]] || echo "docs/rules.md: no test $span" ;;
 		unit/*)
 			[[ -f tests/$file.c ]] || echo "docs/rules.md: no test $file"
 			[[ $case == "$span" ]] || grep -q "^START_TEST($case)" "tests/$file.c" ||

@@ -3,6 +3,7 @@
  * One end of a block device as a program (parvus/block.h), good or evil:
  *   diskpeer front ID KIND [SEED]	a front end that lies in that way; says what the back
  *					end did: "closed", or "answered STATUS"
+ *   diskpeer front ID greedy	one that tells no lie, and asks for 12 seconds as fast as it can
  *   diskpeer back ID KIND		a back end, of a disk in memory, that answers some
  *					requests, then lies; "good" serves until it is killed
  * "diskpeer front" and "diskpeer back" list their kinds.
@@ -22,7 +23,7 @@
 #include <parvus/linux.h>
 #include <parvus/ring_ops.h>
 
-#define RING_PAGES	3
+#define RING_PAGES	16	/* as many as a queue may have */
 #define POOL_PAGES	64
 #define DISK		(8u << 20)
 
@@ -316,6 +317,43 @@ static int table_race(void)
 	return ret;
 }
 
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* As many requests as the rings have room for, all the time. */
+static int greedy(void)
+{
+	struct parvus_block_request r = {
+		.op = PARVUS_BLOCK_READ, .segments = 1, .sectors = POOL_PAGES * 8,
+		.segment = { { .bytes = POOL_PAGES * 4096 } },
+	};
+	struct parvus_block_response a;
+	uint32_t sent = 0, answered = 0, failed = 0;
+	double until = now() + 12;
+
+	while (now() < until) {
+		while (sent - answered < requests.end.count && parvus_producer_room(&requests)) {
+			r.id = sent % requests.end.count;
+			parvus_produce(&requests, &r);
+			sent++;
+		}
+		if (parvus_publish(&requests))
+			notify(port);
+		while (parvus_consume(&answers, &a)) {
+			answered++;
+			failed += !!a.status;
+		}
+		parvus_release(&answers);
+	}
+	printf("%u requests\n", answered);
+	return failed || other() != PARVUS_DEVICE_CONNECTED;
+}
+
 static void front(void)
 {
 	struct parvus_block_request r = evil_request();
@@ -344,7 +382,8 @@ static void front(void)
 		if (is("jump") || is("back-jump"))
 			ret = reaches(PARVUS_DEVICE_CLOSED) ? 1 : 2;
 		else
-			ret = is("garbage") ? garbage() : is("table-race") ? table_race() : ask(&r);
+			ret = is("garbage") ? garbage() : is("table-race") ? table_race() :
+			      is("greedy") ? greedy() : ask(&r);
 	}
 	if (ret == 1)
 		printf("closed\n");

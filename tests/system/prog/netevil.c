@@ -2,6 +2,7 @@
 /*
  * A hostile end of a network device, over /dev/parvus:
  *	netevil front ID [CASE...]	in a domain U: lies to the back end's kernel
+ *	netevil front ID greedy		tells no lie, and sends for 12 seconds as fast as it can
  *	netevil back ID [CASE...]	in domain 0: lies to the front end's kernel
  *	netevil hoard ID TIMES		in domain 0: connects, goes, and keeps what it mapped,
  *					TIMES or until the front end makes no more links
@@ -412,6 +413,26 @@ static void noise(void)
 	}
 }
 
+/* The ring is always full, of what is right. */
+static void greedy(void)
+{
+	double until = seconds() + 12;
+	uint32_t i;
+
+	for (i = 0; i < ring_slots; i++) {
+		frame(our_page(i), 0x88b5);
+		*our_slot(i) = (SLOT){ .bytes = 60 };
+	}
+	/* seldom an event: the other end is awake, and it would hold us up */
+	for (publish(ring_slots), i = 0; i % 4096 || seconds() < until; i++) {
+		__atomic_store_n(&our_ring()->produced, our_ring()->consumed + ring_slots,
+				 __ATOMIC_RELEASE);
+		if (i % 1024 == 0)
+			notify();
+	}
+	printf("%u packets\n", our_ring()->consumed);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -587,6 +608,14 @@ int main(int argc, char **argv)
 	close(device);
 	if (!strcmp(argv[1], "hoard"))
 		hoard(argc > 3 ? atoi(argv[3]) : 10);
+	if (is_front && argc > 3 && !strcmp(argv[3], "greedy")) {
+		begin(argv[3]);
+		if (connect_front(-1))
+			greedy();
+		judge(argv[3], 1);
+		end();
+		return bad;
+	}
 	for (i = 0; i < (is_front ? LINK_CASES : INFO_CASES); i++) {
 		snprintf(name, sizeof(name), "link-%u", i);
 		if (!wanted(name, argc, argv))
