@@ -310,7 +310,8 @@ END_TEST
 START_TEST(names)
 {
 	static const char *const wrong[] = { "", "1", "007", "-a", ".a", "a b", "a/b", "a\n",
-		"abcdefghijabcdefghijabcdefghijab" };
+		"a~b" };
+	char name[PARVUS_NAME_BYTES + 1];
 	struct parvus_build a = build("name='one'"), b = build("name='two'");
 	struct parvus_control_info *list, i;
 	size_t n;
@@ -319,6 +320,11 @@ START_TEST(names)
 		ck_assert(!parvus_name_ok(wrong[n]));
 	ck_assert(parvus_name_ok("web-1.example_com+x"));
 	ck_assert(parvus_name_ok("1a"));
+	memset(name, 'a', sizeof(name));
+	name[PARVUS_NAME_BYTES] = 0;
+	ck_assert(!parvus_name_ok(name));
+	name[PARVUS_NAME_BYTES - 1] = 0;
+	ck_assert(parvus_name_ok(name));
 	ck_assert_int_eq(parvus_domain_rename(h, a.domain, "two"), -EEXIST);
 	ck_assert_int_eq(parvus_domain_rename(h, a.domain, "one"), 0);
 	ck_assert_int_eq(parvus_domain_rename(h, a.domain, "1"), -EINVAL);

@@ -22,6 +22,9 @@ static struct parvus_config *parse(const char *text)
 	return c;
 }
 
+#define A32	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A256	A32 A32 A32 A32 A32 A32 A32 A32
+
 /* Fails, and says so: @want is in the text. */
 static void bad(const char *text, const char *want)
 {
@@ -148,7 +151,7 @@ START_TEST(values_bad)
 		{ "name='..'\nkernel='/k'", "f: name:" },
 		{ "name='a b'\nkernel='/k'", "f: name:" },
 		{ "name=''\nkernel='/k'", "f: name:" },
-		{ "name='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'\nkernel='/k'", "f: name:" },
+		{ "name='" A256 "'\nkernel='/k'", "f: name:" },
 		{ "name=5", "f:1: name: a text in quotes is expected, not the number 5" },
 		{ BASE "ramdisk=[]",
 		  "f:3: ramdisk: a text in quotes is expected, not a list of 0" },

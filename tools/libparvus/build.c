@@ -97,7 +97,7 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 			      (unsigned long long)have >> 8);
 		goto out;
 	}
-	memcpy(cc.name, c->name, strlen(c->name));
+	parvus_label(c->name, cc.name);
 	ret = parvus_domain_create(h, &cc);
 	if (ret)
 		goto out;

@@ -390,11 +390,14 @@ static int look_here(const struct claim *c)
 static int used_by(struct claim *c, uint32_t domain, uint32_t index, const char *name, bool leaving)
 {
 	struct parvus_control_info i;
-	char disk[16], text[24];
+	char disk[16], text[PARVUS_NAME_BYTES];
 
 	if (!name) {
-		snprintf(text, sizeof(text), "%u", domain);
-		name = !parvus_domain_info(c->h, domain, &i) && i.name[0] ? i.name : text;
+		if (parvus_domain_info(c->h, domain, &i) || !i.name[0])
+			snprintf(text, sizeof(text), "%u", domain);
+		else
+			parvus_name(c->h, &i, text);
+		name = text;
 	}
 	parvus_disk_name(index, disk);
 	c->leaving = leaving;

@@ -473,7 +473,7 @@ static int settle(struct reader *r, const char *file)
 		return pv_fail(r->error, EINVAL,
 			       "%s: name: 1 to %u letters, digits, . _ + - are expected, and not a "
 			       "number alone: \"%.40s\"",
-			       file, PARVUS_NAME_MAX - 1, c->name);
+			       file, PARVUS_NAME_BYTES - 1, c->name);
 	if ((!c->kernel || !c->kernel[0]) && r->bootloader && r->bootloader[0]) {
 		n = packaged_kernel(r, file);
 		if (n)

@@ -84,6 +84,8 @@ int pv_lock(struct parvus *h);
 void pv_unlock(int lock);
 /* 0, or -EEXIST: a domain other than @except has that name. */
 int pv_name_free(struct parvus *h, const char *name, uint32_t except);
+/* Write down a name that is longer than its label; others need no file. */
+int pv_name_write(struct parvus *h, uint32_t domain, const char *name);
 
 /* The lock of who keeps a domain's devices, with its number in it. Returns a descriptor. */
 int pv_state_lock(struct parvus *h, uint32_t domain);

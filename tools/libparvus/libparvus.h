@@ -176,8 +176,21 @@ PARVUS_API int parvus_trace(struct parvus *h, struct parvus_control_trace *t);
 
 /* ---- names ------------------------------------------------------------------------ */
 
+/** PARVUS_NAME_BYTES - of the longest name, with the zero behind it */
+#define PARVUS_NAME_BYTES	256u
 /** parvus_name_ok() - may a domain be called so? letters, digits, . _ + - and not a number */
 PARVUS_API bool parvus_name_ok(const char *name);
+/**
+ * parvus_name() - what a domain is called
+ * @i: as parvus_domain_info() and others gave it
+ *
+ * The hypervisor's label (i->name) has 31 bytes. A longer name has a file in the domain's folder,
+ * and its label is the beginning of it with a sum of the whole. Returns @name.
+ */
+PARVUS_API const char *parvus_name(struct parvus *h, const struct parvus_control_info *i,
+				   char name[PARVUS_NAME_BYTES]);
+/** parvus_label() - the label of a domain of that name: the name itself, if it is no longer */
+PARVUS_API const char *parvus_label(const char *name, char label[PARVUS_NAME_MAX]);
 /** parvus_find() - the domain with this name, or this number */
 PARVUS_API int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *i);
 /** parvus_domain_rename() - give it a name that no other domain has */

@@ -55,24 +55,103 @@ bool parvus_name_ok(const char *name)
 	size_t n = strlen(name);
 
 	/* a number would be taken for a domain's number, a dash for an option */
-	return n && n < PARVUS_NAME_MAX && !all_digits(name) && name[0] != '-' && name[0] != '.' &&
+	return n && n < PARVUS_NAME_BYTES && !all_digits(name) && name[0] != '-' && name[0] != '.' &&
 	       strspn(name,
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == n;
+}
+
+/* FNV-1a, folded. */
+static uint32_t sum(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	while (*text)
+		hash = (hash ^ (uint8_t)*text++) * 0x100000001b3ull;
+	return (uint32_t)(hash ^ hash >> 32);
+}
+
+/* No name has a '~': a label that was made of one is nobody's name. */
+const char *parvus_label(const char *name, char label[PARVUS_NAME_MAX])
+{
+	int n = snprintf(label, PARVUS_NAME_MAX, "%s", name);
+
+	if (n >= (int)PARVUS_NAME_MAX)
+		snprintf(label, PARVUS_NAME_MAX, "%.22s~%08x", name, sum(name));
+	return label;
+}
+
+/*
+ * The file has the name that is, or is about to be, and the one before it: whichever the label is
+ * made of counts, and a file of an earlier domain with this number does not.
+ */
+const char *parvus_name(struct parvus *h, const struct parvus_control_info *i,
+			char name[PARVUS_NAME_BYTES])
+{
+	struct parvus_error before = *h->error;
+	char path[300], text[PARVUS_NAME_BYTES + 1], label[PARVUS_NAME_MAX];
+	FILE *f = NULL;
+
+	snprintf(name, PARVUS_NAME_BYTES, "%s", i->name);
+	if (strchr(name, '~') && !parvus_run_path(h, i->domain, "name", path, sizeof(path)))
+		f = fopen(path, "re");
+	*h->error = before;
+	while (f && fgets(text, sizeof(text), f)) {
+		text[strcspn(text, "\n")] = 0;
+		if (parvus_name_ok(text) && !strcmp(parvus_label(text, label), i->name)) {
+			memcpy(name, text, strlen(text) + 1);
+			break;
+		}
+	}
+	if (f)
+		fclose(f);
+	return name;
+}
+
+int pv_name_write(struct parvus *h, uint32_t domain, const char *name)
+{
+	char path[300], new[310], was[PARVUS_NAME_BYTES];
+	struct parvus_control_info i;
+	int ret;
+	FILE *f;
+
+	if (strlen(name) < PARVUS_NAME_MAX)
+		return 0;
+	ret = parvus_domain_info(h, domain, &i);
+	if (!ret)
+		ret = parvus_run_path(h, domain, NULL, path, sizeof(path));
+	if (ret)
+		return ret;
+	ret = parvus_folder(path);
+	if (ret)
+		return pv_fail(h->error, -ret, "cannot make %s: %s", path, strerror(-ret));
+	parvus_name(h, &i, was);
+	snprintf(new, sizeof(new), "%s/name.new", path);
+	strcat(path, "/name");
+	f = fopen(new, "we");
+	if (f && (fprintf(f, "%s\n%s\n", name, was) < 0) | (fclose(f) != 0))
+		f = NULL;
+	if (!f || rename(new, path)) {
+		ret = pv_fail(h->error, errno, "cannot write %s: %s", path, strerror(errno));
+		unlink(new);
+	}
+	return ret;
 }
 
 /* -ENOENT without a text when there is none. A dying domain has lost its name. */
 static int find_name(struct parvus *h, const char *name, uint32_t except,
 		     struct parvus_control_info *i)
 {
+	char label[PARVUS_NAME_MAX];
 	uint32_t at = 0;
 	int ret;
 
+	parvus_label(name, label);
 	for (;;) {
 		ret = parvus_domain_next(h, at, i);
 		if (ret)
 			return ret;
 		if (i->domain != except && i->state != PARVUS_DOMAIN_DYING &&
-		    !strcmp(i->name, name))
+		    !strcmp(i->name, label))
 			return 0;
 		if (i->domain < at || i->domain == UINT32_MAX)
 			return -ENOENT;
@@ -120,8 +199,8 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 
 	if (!parvus_name_ok(name))
 		return pv_fail(h->error, EINVAL,
-			       "%s: not a name: 1 to %u letters, digits, . _ + - and not a number",
-			       name, PARVUS_NAME_MAX - 1);
+			       "%.260s: not a name: 1 to %u letters, digits, . _ + - and not a number",
+			       name, PARVUS_NAME_BYTES - 1);
 	if (!strcmp(name, CONTROL_NAME))
 		return pv_fail(h->error, EINVAL, "%s is the name of domain 0 alone", name);
 	ret = parvus_domain_info(h, domain, &i);
@@ -131,11 +210,13 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 		return pv_fail(h->error, EPERM,
 			       "domain %u is the control domain: its name stays %s", domain,
 				i.name);
-	memcpy(n.name, name, strlen(name));
+	parvus_label(name, n.name);
 	lock = pv_lock(h);
 	if (lock < 0)
 		return lock;
 	ret = pv_name_free(h, name, domain);
+	if (!ret)
+		ret = pv_name_write(h, domain, name);
 	if (!ret) {
 		ret = pv_call(h, PARVUS_CONTROL_RENAME, &n, sizeof(n));
 		if (ret < 0)

@@ -309,7 +309,7 @@ int parvus_folder(const char *path)
 void parvus_state_remove(struct parvus *h, uint32_t domain)
 {
 	static const char *const files[] = { "state", "state.new", "pid", "console.sock",
-					     "control.sock", "restart", NULL };
+					     "control.sock", "restart", "name", "name.new", NULL };
 	char path[300];
 	size_t i;
 
@@ -475,6 +475,8 @@ int parvus_state_start(struct parvus *h, const struct parvus_config *c,
 	if (ret)
 		return pv_fail(h->error, -ret, "cannot make %s: %s", path, strerror(-ret));
 	ret = parvus_state_save(h, &s);
+	if (!ret)
+		ret = pv_name_write(h, b->domain, c->name);
 	if (ret)
 		parvus_state_remove(h, b->domain);
 	return ret;

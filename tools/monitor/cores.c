@@ -56,10 +56,11 @@ static unsigned int core_oldest(const char *dir, const char *name, char oldest[2
 /* Room for one more. */
 static void cores_thin(const struct monitor *m, const char *dir)
 {
-	char oldest[256], path[700];
-	unsigned int n = core_oldest(dir, m->state->config->name, oldest);
+	char oldest[256], path[700], label[PARVUS_NAME_MAX];
+	const char *name = file_name(m->state->config->name, label);
+	unsigned int n = core_oldest(dir, name, oldest);
 
-	for (; n >= CORES_MAX; n = core_oldest(dir, m->state->config->name, oldest)) {
+	for (; n >= CORES_MAX; n = core_oldest(dir, name, oldest)) {
 		snprintf(path, sizeof(path), "%s/%s", dir, oldest);
 		if (unlink(path)) {
 			say(m, "cannot remove %s: %s", path, strerror(errno));
@@ -95,7 +96,7 @@ static bool core_fits(const char *dir, uint64_t bytes, uint64_t *keep)
 void core_dump(struct monitor *m, const struct parvus_control_info *i)
 {
 	const char *dir = env_dir("PARVUS_DUMP_DIR", "/var/lib/parvus/dump");
-	char path[400], stamp[32];
+	char path[400], stamp[32], label[PARVUS_NAME_MAX];
 	time_t now = time(NULL);
 	uint64_t keep;
 	struct tm tm;
@@ -110,7 +111,8 @@ void core_dump(struct monitor *m, const struct parvus_control_info *i)
 		    (unsigned long long)(keep >> 20), dir);
 		return;
 	}
-	snprintf(path, sizeof(path), "%s/%s-%s.core", dir, m->state->config->name, stamp);
+	snprintf(path, sizeof(path), "%s/%s-%s.core", dir,
+		 file_name(m->state->config->name, label), stamp);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		say(m, "cannot write %s: %s", path, strerror(errno));

@@ -138,6 +138,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 {
 	enum parvus_action action = action_of(m, i);
 	struct parvus_config *c = m->state->config;
+	char name[PARVUS_NAME_BYTES];
 	bool begun = m->state->ended;	/* by a monitor before us, who has dumped and counted */
 	int ret;
 
@@ -149,9 +150,12 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 	    i->why[0] ? ", " : "", i->why, parvus_action_text(action));
 	m->ended = true;
 	m->asked = PARVUS_REQUEST_NONE;
-	/* it may have been renamed since */
-	free(c->name);
-	c->name = strdup(i->name);
+	/* it may have been renamed since; a label whose file is gone is no name */
+	parvus_name(m->h, i, name);
+	if (parvus_name_ok(name)) {
+		free(c->name);
+		c->name = strdup(name);
+	}
 	if (!c->name || !parvus_name_ok(c->name))
 		return false;
 	if (!begun && (action == PARVUS_ACTION_COREDUMP_DESTROY ||
@@ -183,7 +187,7 @@ static bool at_end(struct monitor *m, const struct parvus_control_info *i)
 bool restart(struct monitor *m)
 {
 	struct parvus_control_info i;
-	char kept[PARVUS_NAME_MAX];
+	char kept[PARVUS_NAME_BYTES];
 	bool rename_it;
 
 	if (m->away)
@@ -198,7 +202,7 @@ bool restart(struct monitor *m)
 	rename_it = action_of(m, &i) == PARVUS_ACTION_RENAME_RESTART;
 	release(m);
 	if (rename_it) {
-		snprintf(kept, sizeof(kept), "%.20s-%u", m->state->config->name, m->domain);
+		snprintf(kept, sizeof(kept), "%.244s-%u", m->state->config->name, m->domain);
 		if (parvus_domain_rename(m->h, m->domain, kept)) {
 			say(m, "%s", m->error.text);
 			return false;

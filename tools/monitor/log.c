@@ -6,9 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define FILE_NAME_MAX	150u	/* of a name as a part of one: the rest has room */
 
 int64_t now_ms(void)
 {
@@ -63,12 +66,18 @@ void log_bound(const struct monitor *m)
 		return;
 }
 
+const char *file_name(const char *name, char label[PARVUS_NAME_MAX])
+{
+	return strlen(name) <= FILE_NAME_MAX ? name : parvus_label(name, label);
+}
+
 int log_open(const char *kind, const char *name, char *path, size_t bytes)
 {
 	const char *dir = env_dir("PARVUS_LOG_DIR", "/var/log/parvus");
+	char label[PARVUS_NAME_MAX];
 
 	parvus_folder(dir);
-	if (snprintf(path, bytes, "%s/%s-%s.log", dir, kind, name) >= (int)bytes)
+	if (snprintf(path, bytes, "%s/%s-%s.log", dir, kind, file_name(name, label)) >= (int)bytes)
 		return -1;
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 }

@@ -66,6 +66,8 @@ const char *env_dir(const char *name, const char *fallback);
 void say(const struct monitor *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* When stderr is larger than a MiB it becomes NAME.log.1. Programs that were started have it. */
 void log_bound(const struct monitor *m);
+/* A name as a part of a file's: a long one by its label. */
+const char *file_name(const char *name, char label[PARVUS_NAME_MAX]);
 int log_open(const char *kind, const char *name, char *path, size_t bytes);
 
 /* ---- console.c: the console of the domain, its log and its clients ------------------------- */

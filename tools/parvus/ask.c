@@ -86,7 +86,7 @@ static void take_line(int fd, int ms, char *text, size_t bytes)
 
 int monitor_start(uint32_t domain, const char *name, int *out)
 {
-	char answer[600], path[400], title[PARVUS_NAME_MAX];
+	char answer[600], path[400], title[PARVUS_NAME_BYTES];
 	int pair[2], status;
 	pid_t child;
 
@@ -207,7 +207,7 @@ int monitor_ask(struct tool *t, const struct parvus_control_info *i, ...)
 			    t->command->name, i->domain);
 	fd = monitor_connect(t, i->domain);
 	if (fd < 0) {
-		if (monitor_start(i->domain, i->name, &link))
+		if (monitor_start(i->domain, name_of(t, i), &link))
 			return 1;
 		monitor_committed(link);
 		fd = monitor_connect(t, i->domain);

@@ -27,5 +27,5 @@ int cmd_console(struct tool *t)
 	if (i.flags & PARVUS_INFO_CONTROL)
 		return fail("domain %u is the control domain: no monitor serves its console",
 			    i.domain);
-	return console_attach(t, i.domain, i.name, true);
+	return console_attach(t, i.domain, name_of(t, &i), true);
 }

@@ -59,7 +59,7 @@ int cmd_dump_core(struct tool *t)
 	if (ret || !t->json)
 		return ret;
 	o = json_object_new_object();
-	add_text(o, "name", i.name);
+	add_text(o, "name", name_of(t, &i));
 	add_u64(o, "id", i.domain);
 	add_text(o, "file", t->args[1]);
 	add_u64(o, "bytes", (uint64_t)st.st_size);

@@ -185,7 +185,7 @@ static int info_domain(struct tool *t, const char *name)
 		return fail_lib(t);
 	if (tool_domain(t, name, &i))
 		return 1;
-	o = domain_json(&i, &m);
+	o = domain_json(t, &i, &m);
 	add_config(t, o, i.domain);
 	add_devices(t, o, i.domain);
 	if (t->json)

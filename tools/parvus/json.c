@@ -66,14 +66,14 @@ void add_bool(struct json_object *o, const char *key, bool v)
 	json_object_object_add(o, key, json_object_new_boolean(v));
 }
 
-struct json_object *domain_json(const struct parvus_control_info *i,
+struct json_object *domain_json(struct tool *t, const struct parvus_control_info *i,
 				const struct parvus_control_machine *m)
 {
 	static const char *const states[] = { "building", "running", "shutdown", "dying" };
 	struct json_object *o = json_object_new_object();
-	char letters[7], id[40];
+	char letters[7], id[40], name[PARVUS_NAME_BYTES];
 
-	add_text(o, "name", i->name);
+	add_text(o, "name", parvus_name(t->h, i, name));
 	add_u64(o, "id", i->domain);
 	add_text(o, "state", i->state < 4 ? states[i->state] : "unknown");
 	add_text(o, "state_letters", state_letters(i, letters));

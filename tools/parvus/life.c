@@ -49,7 +49,10 @@ int cmd_destroy(struct tool *t)
 		return 1;
 	if (parvus_domain_info(t->h, i.domain, &now) == 0)
 		warning("domain %u is still being taken apart", i.domain);
-	return report(t, i.name, i.domain);
+	/* one without a monitor that was renamed has a folder all the same, with its name */
+	else if (parvus_state_served(t->h, i.domain) < 0)
+		parvus_state_remove(t->h, i.domain);
+	return report(t, name_of(t, &i), i.domain);
 }
 
 /* A domain that boots may lose what it is asked: its monitor asks again. 0 or 1 (said). */
@@ -112,7 +115,7 @@ static int ask(struct tool *t, uint32_t request)
 		if (press(t, &list[i], request))
 			ret = 1;
 		else if (asked)
-			json_object_array_add(asked, named(list[i].name, list[i].domain));
+			json_object_array_add(asked, named(name_of(t, &list[i]), list[i].domain));
 	}
 	for (i = 0; wait && !ret && i < n; i++)
 		if (!(list[i].flags & PARVUS_INFO_CONTROL))
@@ -147,7 +150,7 @@ int cmd_trigger(struct tool *t)
 	if (tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
 	return press(t, &i, reset ? PARVUS_REQUEST_REBOOT : PARVUS_REQUEST_POWEROFF) ? 1 :
-	       report(t, i.name, i.domain);
+	       report(t, name_of(t, &i), i.domain);
 }
 
 /* Its options are not known yet either. */
@@ -168,7 +171,7 @@ static int simple(struct tool *t, int (*call)(struct parvus *h, uint32_t domain)
 		return 1;
 	if (call(t->h, i.domain))
 		return fail_lib(t);
-	return report(t, i.name, i.domain);
+	return report(t, name_of(t, &i), i.domain);
 }
 
 int cmd_pause(struct tool *t)

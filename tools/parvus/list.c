@@ -68,7 +68,7 @@ int cmd_list(struct tool *t)
 	if (t->json) {
 		all = json_object_new_array();
 		for (i = 0; i < n; i++) {
-			struct json_object *o = domain_json(&list[i], &m);
+			struct json_object *o = domain_json(t, &list[i], &m);
 
 			if (list[i].state == PARVUS_DOMAIN_SHUTDOWN &&
 			    parvus_restart_why(t->h, list[i].domain, why, sizeof(why)))
@@ -93,7 +93,7 @@ int cmd_list(struct tool *t)
 
 		/* its name may be another's by now */
 		printf("%-40s %5u %5llu %5u     %s %9.1f",
-		       d->state == PARVUS_DOMAIN_DYING ? "(null)" : plain(d->name), d->domain,
+		       d->state == PARVUS_DOMAIN_DYING ? "(null)" : name_of(t, d), d->domain,
 		       (unsigned long long)d->frames >> 8, d->vcpus_online,
 		       state_letters(d, letters), cpu_seconds(d->run_ns));
 		if (verbose) {
@@ -128,11 +128,11 @@ static int identify(struct tool *t, bool number)
 		if (number)
 			printf("%u\n", i.domain);
 		else
-			printf("%s\n", plain(i.name));
+			printf("%s\n", name_of(t, &i));
 		return 0;
 	}
 	o = json_object_new_object();
-	add_text(o, "name", i.name);
+	add_text(o, "name", name_of(t, &i));
 	add_u64(o, "id", i.domain);
 	return print_json(o);
 }
@@ -185,14 +185,14 @@ int cmd_uptime(struct tool *t)
 		if (t->json) {
 			struct json_object *o = json_object_new_object();
 
-			add_text(o, "name", list[i].name);
+			add_text(o, "name", name_of(t, &list[i]));
 			add_u64(o, "id", list[i].domain);
 			add_u64(o, "uptime_s", s);
 			json_object_array_add(all, o);
 		} else if (brief) {
-			printf("up %s, %s (%u)\n", time, plain(list[i].name), list[i].domain);
+			printf("up %s, %s (%u)\n", time, name_of(t, &list[i]), list[i].domain);
 		} else {
-			printf("%-33s %4u %s\n", plain(list[i].name), list[i].domain, time);
+			printf("%-33s %4u %s\n", name_of(t, &list[i]), list[i].domain, time);
 		}
 	}
 	free(list);

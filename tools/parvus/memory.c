@@ -36,7 +36,7 @@ static int memory(struct tool *t, bool max)
 	if (parvus_domain_info(t->h, i.domain, &i))
 		return fail_lib(t);
 	o = json_object_new_object();
-	add_text(o, "name", i.name);
+	add_text(o, "name", name_of(t, &i));
 	add_u64(o, "id", i.domain);
 	add_u64(o, "memory_kib", i.frames * 4);
 	add_u64(o, "target_memory_kib", i.target_frames * 4);

@@ -13,13 +13,13 @@ int cmd_monitor(struct tool *t)
 		return 1;
 	if (i.flags & PARVUS_INFO_CONTROL)
 		return fail("domain %u is the control domain, which has no monitor", i.domain);
-	if (monitor_start(i.domain, i.name, &link))
+	if (monitor_start(i.domain, name_of(t, &i), &link))
 		return 1;
 	monitor_committed(link);
 	if (!t->json)
 		return 0;
 	o = json_object_new_object();
-	add_text(o, "name", i.name);
+	add_text(o, "name", name_of(t, &i));
 	add_u64(o, "id", i.domain);
 	return print_json(o);
 }
@@ -33,15 +33,15 @@ static int adopt_one(struct tool *t, const struct parvus_control_info *i, struct
 	if (i->flags & PARVUS_INFO_CONTROL || i->state == PARVUS_DOMAIN_DYING ||
 	    parvus_state_served(t->h, i->domain))
 		return 0;
-	if (monitor_start(i->domain, i->name, &link))
+	if (monitor_start(i->domain, name_of(t, i), &link))
 		return 1;
 	monitor_committed(link);
 	o = json_object_new_object();
-	add_text(o, "name", i->name);
+	add_text(o, "name", name_of(t, i));
 	add_u64(o, "id", i->domain);
 	json_object_array_add(all, o);
 	if (!t->json)
-		printf("%s (%u) has a monitor again\n", i->name, i->domain);
+		printf("%s (%u) has a monitor again\n", name_of(t, i), i->domain);
 	return 0;
 }
 

@@ -317,7 +317,7 @@ int cmd_run(struct tool *t)
 	if (t->json)
 		return usage(t, "--json: what a command writes is no JSON");
 	if (name && !parvus_name_ok(name))
-		return usage(t, "-n %s: not a name: 1 to 31 letters, digits, . _ + - are expected, "
+		return usage(t, "-n %s: not a name: 1 to 255 letters, digits, . _ + - are expected, "
 			     "and not a number alone", name);
 	if (tool_open(t))
 		return FAILED;

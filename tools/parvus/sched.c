@@ -12,21 +12,18 @@ const struct option_text sched_options[] = {
 static int sched_one(struct tool *t, const struct parvus_control_info *d, uint32_t flags,
 		     uint32_t weight, uint32_t cap, struct json_object *all)
 {
-	char name[PARVUS_NAME_MAX];
-
 	if (parvus_domain_sched(t->h, d->domain, flags, &weight, &cap))
 		return fail_lib(t);
-	memcpy(name, d->name, sizeof(name));
 	if (t->json) {
 		struct json_object *o = json_object_new_object();
 
-		add_text(o, "name", d->name);
+		add_text(o, "name", name_of(t, d));
 		add_u64(o, "id", d->domain);
 		add_u64(o, "weight", weight);
 		add_u64(o, "cap", cap);
 		json_object_array_add(all, o);
 	} else if (!flags) {
-		printf("%-33s %4u %6u %4u\n", plain(name), d->domain, weight, cap);
+		printf("%-33s %4u %6u %4u\n", name_of(t, d), d->domain, weight, cap);
 	}
 	return 0;
 }

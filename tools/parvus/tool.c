@@ -184,6 +184,14 @@ int tool_domain(struct tool *t, const char *name, struct parvus_control_info *i)
 	return parvus_find(t->h, name, i) ? fail_lib(t) : 0;
 }
 
+const char *name_of(struct tool *t, const struct parvus_control_info *i)
+{
+	static char name[PARVUS_NAME_BYTES];
+
+	parvus_name(t->h, i, name);
+	return plain(name);
+}
+
 const char *env_dir(const char *name, const char *fallback)
 {
 	const char *v = getenv(name);

@@ -76,12 +76,14 @@ int tool_open(struct tool *t);
 int tool_joined(const struct tool *t, char *text, size_t bytes);
 /* The domain named by an argument. 0 or 1 (said). */
 int tool_domain(struct tool *t, const char *name, struct parvus_control_info *i);
+/* What it is called, for a line of text; until the next call. */
+const char *name_of(struct tool *t, const struct parvus_control_info *i);
 /* A wrong command line. Returns the status of that. */
 int usage(const struct tool *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* json.c. Print and free. Returns 0, or 1 (said). */
 int print_json(struct json_object *o);
-struct json_object *domain_json(const struct parvus_control_info *i,
+struct json_object *domain_json(struct tool *t, const struct parvus_control_info *i,
 				const struct parvus_control_machine *m);
 /* UTF-8, whatever a guest or a file says: what is none becomes U+FFFD. */
 struct json_object *json_text(const char *v, size_t bytes);

@@ -17,6 +17,7 @@ const struct option_text top_options[] = {
 };
 
 struct sample {
+	struct tool *t;
 	struct parvus_control_machine m;
 	struct parvus_control_info *d;
 	size_t n;
@@ -36,6 +37,7 @@ static int sample(struct tool *t, const struct sample *old, struct sample *s)
 	size_t i, k;
 
 	memset(s, 0, sizeof(*s));
+	s->t = t;
 	if (parvus_machine(t->h, &s->m) || parvus_list(t->h, &s->d, &s->n))
 		return -1;
 	s->percent = calloc(s->n ? s->n : 1, sizeof(*s->percent));
@@ -95,7 +97,7 @@ static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
 	char letters[7];
 
 	snprintf(text, bytes, "%-22s %4u %s %10.1f %6.1f %8llu %6.1f %8llu %8llu %5u",
-		 plain(d->name), d->domain, state_letters(d, letters), cpu_seconds(d->run_ns),
+		 name_of(s->t, d), d->domain, state_letters(d, letters), cpu_seconds(d->run_ns),
 		 s->percent[i], (unsigned long long)d->frames >> 8,
 		 s->m.frames_total ? 100.0 * (double)d->frames / (double)s->m.frames_total : 0,
 		 (unsigned long long)d->touched >> 8, (unsigned long long)d->max_frames >> 8,
@@ -119,7 +121,7 @@ static struct json_object *top_json(const struct sample *s, const size_t *index)
 	add_u64(o, "now_ns", s->m.now_ns);
 	add_u64(o, "free_memory_kib", s->m.frames_free * 4);
 	for (i = 0; i < s->n; i++) {
-		struct json_object *d = domain_json(&s->d[index[i]], &s->m);
+		struct json_object *d = domain_json(s->t, &s->d[index[i]], &s->m);
 
 		json_object_object_add(d, "cpu_percent",
 				       json_object_new_double(s->percent[index[i]]));
@@ -131,7 +133,7 @@ static struct json_object *top_json(const struct sample *s, const size_t *index)
 
 static void top_screen(const struct sample *s, const size_t *index, char key)
 {
-	char text[300];
+	char text[500];
 	size_t i;
 
 	erase();
@@ -153,7 +155,7 @@ static void top_screen(const struct sample *s, const size_t *index, char key)
 /* The same without a terminal: one sample below the other. */
 static void top_print(const struct sample *s, const size_t *index)
 {
-	char text[300];
+	char text[500];
 	size_t i;
 
 	top_summary(s, text, sizeof(text));

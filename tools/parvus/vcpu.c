@@ -17,10 +17,8 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 	static const char *const states[] = { "stopped", "runnable", "running", "blocked",
 					      "paused" };
 	static const char *const letters[] = { "---", "---", "r--", "-b-", "--p" };
-	char name[PARVUS_NAME_MAX];
 	uint32_t n;
 
-	memcpy(name, d->name, sizeof(name));
 	for (n = 0; n < d->vcpus; n++) {
 		struct parvus_control_vcpu v;
 		char set[256], cpu[16];
@@ -31,7 +29,7 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 		if (t->json) {
 			struct json_object *o = json_object_new_object();
 
-			add_text(o, "name", d->name);
+			add_text(o, "name", name_of(t, d));
 			add_u64(o, "id", d->domain);
 			add_u64(o, "vcpu", n);
 			add_text(o, "state", v.state < 5 ? states[v.state] : "unknown");
@@ -43,7 +41,7 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 			continue;
 		}
 		snprintf(cpu, sizeof(cpu), v.state == PARVUS_VCPU_STOPPED ? "-" : "%u", v.cpu);
-		printf("%-32s %5u %5u %5s   %s %9.1f  %s\n", plain(name), d->domain, n, cpu,
+		printf("%-32s %5u %5u %5s   %s %9.1f  %s\n", name_of(t, d), d->domain, n, cpu,
 		       v.state < 5 ? letters[v.state] : "?", (double)v.run_ns / 1e9, set);
 	}
 	return 0;
@@ -156,7 +154,7 @@ int cmd_vcpu_set(struct tool *t)
 	if (!t->json)
 		return 0;
 	o = json_object_new_object();
-	add_text(o, "name", i.name);
+	add_text(o, "name", name_of(t, &i));
 	add_u64(o, "id", i.domain);
 	add_u64(o, "vcpus", i.vcpus);
 	add_u64(o, "vcpus_wanted", n);

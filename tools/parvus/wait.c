@@ -114,13 +114,13 @@ int wait_ended(struct tool *t, const struct parvus_control_info *i, int seconds)
 	catch_signals();
 	ret = wait_gone(t, i->domain, true, quiet);
 	if (ret == WAIT_OVER && !stopped && quiet != seconds) {
-		fail("waiting for domain %s (%u) to end%s; Ctrl-C leaves it asked", i->name,
+		fail("waiting for domain %s (%u) to end%s; Ctrl-C leaves it asked", name_of(t, i),
 		     i->domain, i->flags & PARVUS_INFO_PAUSED ? ", which is paused" : "");
 		ret = wait_gone(t, i->domain, true, seconds < 0 ? -1 : seconds - quiet);
 	}
 	if (ret == WAIT_OVER && stopped)
-		return fail("stopped: domain %s (%u) has not ended, and stays asked", i->name,
+		return fail("stopped: domain %s (%u) has not ended, and stays asked", name_of(t, i),
 			    i->domain);
 	return ret == WAIT_OVER ? fail("domain %s (%u) has not ended within %d s, and stays asked",
-				       i->name, i->domain, seconds) : (int)ret;
+				       name_of(t, i), i->domain, seconds) : (int)ret;
 }
