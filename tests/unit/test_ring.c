@@ -163,6 +163,28 @@ START_TEST(one_by_one)
 }
 END_TEST
 
+/* A producer that puts something in before it has asked for room finds out what is left. */
+START_TEST(produced_without_asking)
+{
+	uint32_t n;
+
+	up(4, sizeof(n), froms[_i]);
+	for (n = 1; n <= 4; n++) {
+		parvus_produce(&p, &n);
+		ck_assert_uint_eq(parvus_producer_room(&p), 4 - n);
+	}
+	up(4, sizeof(n), froms[_i]);
+	parvus_produce(&p, &n);
+	parvus_produce(&p, &n);
+	ck_assert_uint_eq(parvus_producer_room_for(&p, 4), 2);
+	/* more than fits: no room, and not 4294967295 of it */
+	for (n = 0; n < 3; n++)
+		parvus_produce(&p, &n);
+	ck_assert_uint_eq(parvus_producer_room(&p), 0);
+	ck_assert_uint_eq(parvus_producer_sleep(&p, 1), 1);
+}
+END_TEST
+
 START_TEST(undone)
 {
 	uint32_t from = froms[_i];
@@ -587,6 +609,7 @@ int main(void)
 	tcase_add_test(t, sizes);
 	tcase_add_test(t, fresh);
 	tcase_add_loop_test(t, one_by_one, 0, FROMS);
+	tcase_add_loop_test(t, produced_without_asking, 0, FROMS);
 	tcase_add_loop_test(t, undone, 0, FROMS);
 	tcase_add_loop_test(t, passing, 0, FROMS);
 	tcase_add_loop_test(t, consumer_woken, 0, FROMS);

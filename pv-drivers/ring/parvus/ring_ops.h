@@ -136,12 +136,20 @@ static inline void parvus_producer_look(struct parvus_producer *p)
 		p->end.other = consumed;
 }
 
+/* Entries that seem free. None, too, if more was produced than there was room for, or none asked. */
+static inline uint32_t parvus_producer_seen(const struct parvus_producer *p)
+{
+	uint32_t used = p->end.next - p->end.other;
+
+	return used > p->end.count ? 0 : p->end.count - used;
+}
+
 /* Entries that can be produced now. Looks at the other's index if less than @want seem free. */
 static inline uint32_t parvus_producer_room_for(struct parvus_producer *p, uint32_t want)
 {
-	if (p->end.count - (p->end.next - p->end.other) < want && !p->end.broken)
+	if (parvus_producer_seen(p) < want && !p->end.broken)
 		parvus_producer_look(p);
-	return p->end.broken ? 0 : p->end.count - (p->end.next - p->end.other);
+	return p->end.broken ? 0 : parvus_producer_seen(p);
 }
 
 static inline uint32_t parvus_producer_room(struct parvus_producer *p)
