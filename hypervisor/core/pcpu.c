@@ -73,7 +73,7 @@ static void vcpu_bring(struct cpu *c, struct vcpu *v, struct regs *regs)
 	c->current = v;
 	c->area = arch_area(v);
 	arch_context_load(v, regs);
-	v->area->steal_ns = v->sched.steal_ns;
+	v->area->steal_ns = v->stats.steal_ns;
 	v->stats.switches++;	/* what is pending, pcpu_work() sees to */
 }
 

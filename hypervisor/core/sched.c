@@ -455,7 +455,7 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 	if (v) {
 		q->stats.switches += v != prev;
 		v->sched.run_start = v->sched.charged = now;
-		v->sched.steal_ns += now > v->sched.ready ? now - v->sched.ready : 0;
+		v->stats.steal_ns += now > v->sched.ready ? now - v->sched.ready : 0;
 		charge(q, v, now);	/* nothing yet: says who runs */
 	}
 	spin_unlock(&q->lock);

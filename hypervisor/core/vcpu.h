@@ -38,7 +38,6 @@ struct sched_entity {
 	u64 run_start;		/* ns at which it got the pCPU */
 	u64 charged;		/* ns up to which its run is accounted for */
 	u64 ready;		/* ns since which it is runnable */
-	u64 steal_ns;		/* time runnable but not running */
 	u64 weight;
 	u32 cpu;		/* the pCPU whose queue it is (or was last) on */
 	bool queued, held;	/* RUNNABLE; never both */

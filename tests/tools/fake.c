@@ -619,6 +619,7 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		v->state = v->vcpu ? PARVUS_VCPU_STOPPED : PARVUS_VCPU_BLOCKED;
 		v->stats.syscalls = v->stats.crossings = now_ns() / 1000;
 		v->run_ns = d->info.run_ns;
+		v->stats.steal_ns = v->vcpu ? 0 : d->steal_ns;
 		return 0;
 	}
 	case PARVUS_CONTROL_REGS: {

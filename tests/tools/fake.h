@@ -39,6 +39,7 @@ struct fake_domain {
 	bool used, committed;
 	uint32_t owner;			/* control file, + 1 */
 	struct parvus_control_info info;
+	uint64_t steal_ns;		/* of its first vCPU */
 	struct parvus_control_start start;
 	uint64_t affinity[PARVUS_MAX_VCPUS];
 	uint64_t console_gfn;

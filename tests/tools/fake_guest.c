@@ -6,7 +6,7 @@
  *   say TEXT      to the console; waits for room (10 s)
  *   hear BYTES    that much of the console's input to stdout (10 s)
  *   request       the request made of it, as a number; take: and it is forgotten
- *   ran NS        so much CPU time it has had
+ *   ran NS        so much CPU time it has had; stole NS: so long it waited for one
  *   cmdline       the kernel's command line
  *   file NAME     a file of the last cpio archive of its ramdisk
  *   poweroff N, reboot, crash, kill WHY
@@ -228,6 +228,10 @@ int main(int argc, char **argv)
 		return printf("%u\n", d->request) < 0;
 	if (!strcmp(argv[2], "ran")) {
 		d->info.run_ns = strtoull(arg, NULL, 10);
+		return 0;
+	}
+	if (!strcmp(argv[2], "stole")) {
+		d->steal_ns = strtoull(arg, NULL, 10);
 		return 0;
 	}
 	if (!strcmp(argv[2], "take")) {

@@ -628,11 +628,11 @@ START_TEST(pause)
 	native_resched(~0ull);
 	sched_unpause(&d[0], now);
 	ck_assert_uint_eq(native_resched(~0ull), 1);
-	v[2].sched.steal_ns = 0;
+	v[2].stats.steal_ns = 0;
 	run(1, 400 * MS);
 	near(v[0].stats.run_ns + v[1].stats.run_ns - ran, 200 * MS, 15);
 	near(v[2].stats.run_ns, 100 * MS, 15);
-	near(v[2].sched.steal_ns, 300 * MS, 10);	/* the pause is not stolen time */
+	near(v[2].stats.steal_ns, 300 * MS, 10);	/* the pause is not stolen time */
 	/* unpaused before it left: it stays */
 	while (running[0] != &v[0])
 		run(1, MS);
@@ -857,7 +857,7 @@ START_TEST(figures)
 	ck_assert_uint_eq(c.idle_ns, 102 * MS);
 	ck_assert_uint_eq(c.busy_ns, 5 * MS);
 	ck_assert_uint_eq(c.switches, 1);
-	ck_assert_uint_eq(v[0].sched.steal_ns + v[1].sched.steal_ns, 2 * MS);
+	ck_assert_uint_eq(v[0].stats.steal_ns + v[1].stats.steal_ns, 2 * MS);
 	pick(0);
 	pick(0);	/* equal: whoever it is, one switch at most is one more */
 	now += 8 * MS;
@@ -866,8 +866,8 @@ START_TEST(figures)
 	ck_assert_uint_eq(c.busy_ns, 13 * MS);
 	ck_assert_uint_eq(v[0].stats.run_ns + v[1].stats.run_ns, 13 * MS);
 	/* each ns since the start is run or stolen, of both */
-	ck_assert_uint_eq(v[0].stats.run_ns + v[0].sched.steal_ns + v[1].stats.run_ns +
-				  v[1].sched.steal_ns + (now - v[running[0] == &v[0]].sched.ready),
+	ck_assert_uint_eq(v[0].stats.run_ns + v[0].stats.steal_ns + v[1].stats.run_ns +
+				  v[1].stats.steal_ns + (now - v[running[0] == &v[0]].sched.ready),
 			  30 * MS);
 }
 END_TEST
@@ -1143,7 +1143,7 @@ START_TEST(threads)
 	for (i = 0; i < 8; i++) {
 		sched_set_cap(v[i].domain, 0, clock_ns());
 		sched_set_weight(v[i].domain, 256);
-		v[i].sched.steal_ns = v[i].stats.run_ns = 0;
+		v[i].stats.steal_ns = v[i].stats.run_ns = 0;
 	}
 	for (end = clock_ns() + 1500 * MS; clock_ns() < end; sched_yield())
 		kick(sched_wake(&v[below(8)], clock_ns()));

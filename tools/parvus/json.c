@@ -97,6 +97,7 @@ struct json_object *domain_json(struct tool *t, const struct parvus_control_info
 	add_u64(o, "target_memory_kib", i->target_frames * 4);
 	add_u64(o, "overhead_kib", i->overhead_frames * 4);
 	add_u64(o, "cpu_time_ns", i->run_ns);
+	add_u64(o, "steal_time_ns", stolen_ns(t, i));
 	add_u64(o, "created_ns", i->created_ns);
 	add_u64(o, "uptime_ns", m->now_ns > i->created_ns ? m->now_ns - i->created_ns : 0);
 	add_u64(o, "ports", i->ports);

@@ -5,7 +5,7 @@
 
 const struct option_text list_options[] = {
 	{ 'l', "long", NULL, "all there is to know, as JSON" },
-	{ 'v', "verbose", NULL, "also why and how it ended, and memory in use" },
+	{ 'v', "verbose", NULL, "also why and how it ended, memory in use, time stolen from it" },
 	{ 0 },
 };
 const struct option_text uptime_options[] = {
@@ -86,7 +86,7 @@ int cmd_list(struct tool *t)
 		return print_json(all);
 	}
 	printf("%-40s %5s %5s %5s %10s %9s%s\n", "Name", "ID", "Mem", "VCPUs", "State", "Time(s)",
-	       verbose ? "  Touched  Weight   Cap  End" : "");
+	       verbose ? " Steal(s)  Touched  Weight   Cap  End" : "");
 	for (i = 0; i < n; i++) {
 		struct parvus_control_info *d = &list[i];
 		char letters[7];
@@ -97,8 +97,8 @@ int cmd_list(struct tool *t)
 		       (unsigned long long)d->frames >> 8, d->vcpus_online,
 		       state_letters(d, letters), cpu_seconds(d->run_ns));
 		if (verbose) {
-			printf(" %8llu %7u %5u  ", (unsigned long long)d->touched >> 8, d->weight,
-			       d->cap);
+			printf(" %9.1f %8llu %7u %5u  ", (double)stolen_ns(t, d) / 1e9,
+			       (unsigned long long)d->touched >> 8, d->weight, d->cap);
 			if (!parvus_state_served(t->h, d->domain))
 				printf("no monitor (parvus adopt); ");
 			if (d->state != PARVUS_DOMAIN_SHUTDOWN)

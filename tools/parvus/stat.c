@@ -10,7 +10,7 @@ const struct option_text stat_options[] = {
 };
 
 struct figures {
-	uint64_t now_ns, run, hypercalls;
+	uint64_t now_ns, run, steal, hypercalls;
 	struct parvus_vcpu_stats s;
 };
 
@@ -20,6 +20,7 @@ static void add_vcpu(struct figures *f, const struct parvus_control_vcpu *v)
 	size_t i;
 
 	f->run += v->run_ns;
+	f->steal += s->steal_ns;
 	f->s.crossings += s->crossings;
 	f->s.syscalls += s->syscalls;
 	f->s.root_switches += s->root_switches;
@@ -63,6 +64,12 @@ static int gather(struct tool *t, const struct parvus_control_info *one, struct 
 	}
 	free(list);
 	return ret;
+}
+
+/* Of one CPU, in percent, over @s seconds. */
+static double share(uint64_t old, uint64_t now, double s)
+{
+	return now > old ? (double)(now - old) / s / 1e7 : 0;
 }
 
 int cmd_stat(struct tool *t)
@@ -136,20 +143,22 @@ int cmd_stat(struct tool *t)
 
 			add_u64(o, "now_ns", now.now_ns);
 			json_object_object_add(o, "cpu_percent", json_object_new_double(
-				now.run > old.run ? (double)(now.run - old.run) / s / 1e7 : 0));
+				share(old.run, now.run, s)));
+			json_object_object_add(o, "steal_percent", json_object_new_double(
+				share(old.steal, now.steal, s)));
 			for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 				json_object_object_add(o, names[i],
 						       json_object_new_double(rate[i]));
 			print_json(o);
 		} else {
 			if (line % 20 == 0) {
-				printf("%6s", "cpu%");
+				printf("%6s %6s", "cpu%", "steal%");
 				for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 					printf(" %7s", names[i]);
 				printf("\n");
 			}
-			printf("%6.1f",
-			       now.run > old.run ? (double)(now.run - old.run) / s / 1e7 : 0);
+			printf("%6.1f %6.1f", share(old.run, now.run, s),
+			       share(old.steal, now.steal, s));
 			for (i = 0; i < sizeof(names) / sizeof(*names); i++)
 				printf(" %7.0f", rate[i]);
 			printf("\n");

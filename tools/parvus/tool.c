@@ -192,6 +192,18 @@ const char *name_of(struct tool *t, const struct parvus_control_info *i)
 	return plain(name);
 }
 
+uint64_t stolen_ns(struct tool *t, const struct parvus_control_info *i)
+{
+	struct parvus_control_vcpu v;
+	uint64_t ns = 0;
+	uint32_t n;
+
+	/* it may end between two calls */
+	for (n = 0; n < i->vcpus && !parvus_vcpu(t->h, i->domain, n, &v); n++)
+		ns += v.stats.steal_ns;
+	return ns;
+}
+
 const char *env_dir(const char *name, const char *fallback)
 {
 	const char *v = getenv(name);

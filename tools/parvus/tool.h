@@ -78,6 +78,8 @@ int tool_joined(const struct tool *t, char *text, size_t bytes);
 int tool_domain(struct tool *t, const char *name, struct parvus_control_info *i);
 /* What it is called, for a line of text; until the next call. */
 const char *name_of(struct tool *t, const struct parvus_control_info *i);
+/* Time that its vCPUs wanted to run and did not; a vCPU that waits now is told when it runs. */
+uint64_t stolen_ns(struct tool *t, const struct parvus_control_info *i);
 /* A wrong command line. Returns the status of that. */
 int usage(const struct tool *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

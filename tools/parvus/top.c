@@ -21,14 +21,23 @@ struct sample {
 	struct parvus_control_machine m;
 	struct parvus_control_info *d;
 	size_t n;
-	double *percent;
+	double *percent, *stolen;	/* of one CPU, since the sample before */
+	uint64_t *stolen_ns;
 };
 
 static void sample_free(struct sample *s)
 {
 	free(s->d);
 	free(s->percent);
+	free(s->stolen);
+	free(s->stolen_ns);
 	memset(s, 0, sizeof(*s));
+}
+
+static double share(uint64_t ns, uint64_t before, uint64_t now, uint64_t since)
+{
+	return now > since && ns > before ? 100.0 * (double)(ns - before) / (double)(now - since) :
+	       0;
 }
 
 /* CPU shares are of the time since @old. */
@@ -41,22 +50,25 @@ static int sample(struct tool *t, const struct sample *old, struct sample *s)
 	if (parvus_machine(t->h, &s->m) || parvus_list(t->h, &s->d, &s->n))
 		return -1;
 	s->percent = calloc(s->n ? s->n : 1, sizeof(*s->percent));
-	if (!s->percent) {
+	s->stolen = calloc(s->n ? s->n : 1, sizeof(*s->stolen));
+	s->stolen_ns = calloc(s->n ? s->n : 1, sizeof(*s->stolen_ns));
+	if (!s->percent || !s->stolen || !s->stolen_ns) {
 		sample_free(s);
 		return -1;
 	}
 	for (i = 0; i < s->n; i++) {
-		uint64_t before = 0, since = s->d[i].created_ns;
+		uint64_t before = 0, stolen = 0, since = s->d[i].created_ns;
 
+		s->stolen_ns[i] = stolen_ns(t, &s->d[i]);
 		for (k = 0; k < old->n; k++)
 			if (old->d[k].domain == s->d[i].domain &&
 			    old->d[k].created_ns == s->d[i].created_ns) {
 				before = old->d[k].run_ns;
+				stolen = old->stolen_ns[k];
 				since = old->m.now_ns;
 			}
-		if (s->m.now_ns > since && s->d[i].run_ns > before)
-			s->percent[i] = 100.0 * (double)(s->d[i].run_ns - before) /
-					(double)(s->m.now_ns - since);
+		s->percent[i] = share(s->d[i].run_ns, before, s->m.now_ns, since);
+		s->stolen[i] = share(s->stolen_ns[i], stolen, s->m.now_ns, since);
 	}
 	return 0;
 }
@@ -88,7 +100,7 @@ static void order(const struct sample *s, char key, bool reverse, size_t *index)
 		}
 }
 
-static const char top_head[] = "NAME                     ID  STATE   CPU(sec) CPU(%)   MEM(M) "
+static const char top_head[] = "NAME                     ID  STATE   CPU(sec) CPU(%) STEAL(%)   MEM(M) "
 			       "MEM(%) TOUCH(M)   MAX(M) VCPUS";
 
 static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
@@ -96,9 +108,9 @@ static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
 	struct parvus_control_info *d = &s->d[i];
 	char letters[7];
 
-	snprintf(text, bytes, "%-22s %4u %s %10.1f %6.1f %8llu %6.1f %8llu %8llu %5u",
+	snprintf(text, bytes, "%-22s %4u %s %10.1f %6.1f %8.1f %8llu %6.1f %8llu %8llu %5u",
 		 name_of(s->t, d), d->domain, state_letters(d, letters), cpu_seconds(d->run_ns),
-		 s->percent[i], (unsigned long long)d->frames >> 8,
+		 s->percent[i], s->stolen[i], (unsigned long long)d->frames >> 8,
 		 s->m.frames_total ? 100.0 * (double)d->frames / (double)s->m.frames_total : 0,
 		 (unsigned long long)d->touched >> 8, (unsigned long long)d->max_frames >> 8,
 		 d->vcpus);
@@ -125,6 +137,8 @@ static struct json_object *top_json(const struct sample *s, const size_t *index)
 
 		json_object_object_add(d, "cpu_percent",
 				       json_object_new_double(s->percent[index[i]]));
+		json_object_object_add(d, "steal_percent",
+				       json_object_new_double(s->stolen[index[i]]));
 		json_object_array_add(list, d);
 	}
 	json_object_object_add(o, "domains", list);

@@ -35,6 +35,7 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 			add_text(o, "state", v.state < 5 ? states[v.state] : "unknown");
 			add_u64(o, "cpu", v.cpu);
 			add_u64(o, "cpu_time_ns", v.run_ns);
+			add_u64(o, "steal_time_ns", v.stats.steal_ns);
 			add_text(o, "affinity", set);
 			add_u64(o, "affinity_mask", v.affinity);
 			json_object_array_add(all, o);
@@ -42,7 +43,7 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 		}
 		snprintf(cpu, sizeof(cpu), v.state == PARVUS_VCPU_STOPPED ? "-" : "%u", v.cpu);
 		printf("%-32s %5u %5u %5s   %s %9.1f  %s\n", name_of(t, d), d->domain, n, cpu,
-		       v.state < 5 ? letters[v.state] : "?", (double)v.run_ns / 1e9, set);
+		       v.state < 5 ? letters[v.state] : "?", cpu_seconds(v.run_ns), set);
 	}
 	return 0;
 }

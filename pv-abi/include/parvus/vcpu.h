@@ -365,7 +365,8 @@ struct parvus_vcpu_stats {
 	uint64_t switches;	/* [H] times this vCPU was scheduled in */
 	uint64_t run_ns;	/* [H] time run, ns */
 	uint64_t ipis;		/* [H] IPIs that CPUs sent to others while it ran there */
-	uint64_t reserved[3];
+	uint64_t steal_ns;	/* [H] ns that it wanted to run and did not, as its area has it */
+	uint64_t reserved[2];
 	uint64_t hypercalls[64];	/* [H] by number */
 };	/* 8 + 23 * 8 + 512 = 704 bytes */
 
