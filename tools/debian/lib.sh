@@ -1,7 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What debian-image, debian-disk and debian-domain0 share: Debian 12 by mmdebstrap, made anew
-# only when a script, or a file that goes into the result, has changed. Needs root or
-# unprivileged user namespaces, and no loop devices.
+# What debian-image, debian-disk and debian-host share: Debian 12 by mmdebstrap, made anew only when
+# a script, or a file that goes into the result, has changed. Needs root, or an ordinary user who
+# has ids of his own (/etc/subuid), and no loop devices.
+
+# debian_user "$0" "$@": the files of a Debian belong to some twenty users. Who is not root has
+# ids for them in a user namespace, where the whole script runs: making, packing, removing.
+debian_user() {
+	[ "$(id -u)" != 0 ] || return 0
+	me=$(id -un)
+	if ! command -v newuidmap >/dev/null || ! grep -qsE "^($me|$(id -u)):" /etc/subuid; then
+		echo "${1##*/}: $me is not root: newuidmap (Debian: uidmap) and lines of $me in" \
+			"/etc/subuid and /etc/subgid are needed" >&2
+		exit 1
+	fi
+	exec unshare --user --map-root-user --map-auto --mount --pid --fork --kill-child \
+		--mount-proc "$@"
+}
 
 # debian_begin NAME OUT FILE...: ends the script if OUT is there and was made from these
 # files; else $dir is an empty folder that goes with the script.
