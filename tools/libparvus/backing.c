@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LOOP_MAJOR	7u
@@ -192,14 +193,61 @@ static int open_nbd(struct parvus *h, const struct parvus_disk *d, struct parvus
 	return ret;
 }
 
-/* claim.c knows the users on this machine; others see a lock, where the file system has it. */
-static int lock_file(const struct parvus_disk *d, int fd, unsigned int ms)
+/* Of a process ("self", or its number): what it is called; "" = it is not told. */
+static void process_name(const char *process, char name[32])
+{
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s/comm", pv_sys.procfs(), process);
+	f = fopen(path, "re");
+	if (!f || !fgets(name, 32, f))
+		name[0] = 0;
+	name[strcspn(name, "\n")] = 0;
+	if (f)
+		fclose(f);
+}
+
+/* Which program of this machine has the file locked? True: it is none that will let go of it. */
+static bool locked_by(int fd, char *who, size_t bytes)
+{
+	char path[300], line[200], pid[24], name[32], self[32];
+	unsigned int major, minor, number;
+	unsigned long long inode;
+	struct stat st;
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/locks", pv_sys.procfs());
+	f = fstat(fd, &st) ? NULL : fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*u: FLOCK %*s %*s %u %x:%x:%llu", &number, &major, &minor,
+			       &inode) == 4 && inode == st.st_ino &&
+			makedev(major, minor) == st.st_dev;
+	if (f)
+		fclose(f);
+	who[0] = 0;
+	if (!found)
+		return false;
+	snprintf(pid, sizeof(pid), "%u", number);
+	process_name(pid, name);
+	process_name("self", self);
+	snprintf(who, bytes, "%s (process %s)", name[0] ? name : "a program", pid);
+	/* another monitor may be letting go of it: claim.c has looked at all that are not */
+	return !self[0] || strcmp(name, self);
+}
+
+/*
+ * claim.c knows the users on this machine; others see a lock, where the file system has it. Who
+ * is no monitor is not waited for: @who says then, which is "" for another machine.
+ */
+static int lock_file(const struct parvus_disk *d, int fd, unsigned int ms, char *who, size_t bytes)
 {
 	unsigned int waited;
 
 	for (waited = 0; flock(fd, (d->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB); waited += 20) {
-		if (errno != EWOULDBLOCK || waited >= ms)
-			return -errno;
+		if (errno != EWOULDBLOCK || waited >= ms || locked_by(fd, who, bytes))
+			return -EWOULDBLOCK;
 		usleep(20000);
 	}
 	return 0;
@@ -209,6 +257,7 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 {
 	struct stat st;
 	uint32_t dev[2];
+	char who[80];
 	int fd, loop;
 
 	fd = open(d->target, (d->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -226,11 +275,11 @@ static int open_loop(struct parvus *h, const struct parvus_disk *d, struct parvu
 			       "%s is %s: a block device or a regular file is expected", d->target,
 			       pv_kind_text(st.st_mode));
 	}
-	if (!d->shared && lock_file(d, fd, LOCK_MS) == -EWOULDBLOCK) {
+	if (!d->shared && lock_file(d, fd, LOCK_MS, who, sizeof(who))) {
 		close(fd);
 		return pv_fail(h->error, EBUSY,
-			       "%s is locked by another machine or program (access=%s! shares it)",
-			       d->target, d->readonly ? "ro" : "rw");
+			       "%s is locked by %s (access=%s! shares it)", d->target,
+			       who[0] ? who : "another machine", d->readonly ? "ro" : "rw");
 	}
 	loop = pv_sys.loop(fd, d->target, d->readonly, dev);
 	if (loop < 0)
@@ -274,6 +323,7 @@ void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_d
 		       struct parvus_backing *b)
 {
 	struct parvus_block_config c;
+	char who[80];
 
 	*b = nothing;
 	memcpy(&c, device->config, sizeof(c));
@@ -285,7 +335,7 @@ void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_d
 		return;
 	b->lock = open(d->target, (d->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (b->lock >= 0)
-		lock_file(d, b->lock, 0);
+		lock_file(d, b->lock, 0, who, sizeof(who));
 }
 
 int parvus_disk_resized(struct parvus_error *e, const struct parvus_backing *b)
