@@ -115,6 +115,8 @@ $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)
 $(TT_O)/monitor-fake: $$(TT_MON) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(TOOLS_LIBS)
+$(TT_O)/parvus-device-fake: $(TT_O)/user/parvus-device.o $$(TT_LIB)
+	@$(CC) $(TT_CFLAGS) -o $@ $^ $(TOOLS_LIBS)
 $(TT_O)/fake_guest: $(TT_O)/fake_guest.o $(TT_O)/fake.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^
 
@@ -193,7 +195,8 @@ soak: deps-full
 tests-built: hypervisor bench-micro \
 	$(addprefix $(GUEST_O)/,$(GUEST_NAMES) $(GUEST_LOADS) long) \
 	$(addprefix $(UNIT_O)/,$(UNIT_NAMES)) $(addprefix $(FUZZ_O)/,$(FUZZ_NAMES)) \
-	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/fake_guest
+	tools $(TT_O)/parvus-fake $(TT_O)/monitor-fake $(TT_O)/parvus-device-fake \
+	$(TT_O)/fake_guest
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.

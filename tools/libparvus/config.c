@@ -289,6 +289,35 @@ static int get_cpus(struct reader *r, const struct cfg_setting *s)
 	return 0;
 }
 
+static int own_devices(struct reader *r, const struct cfg_setting *s)
+{
+	struct parvus_config *c = r->c;
+	char at[300];
+	size_t i, k;
+	int ret = 0;
+
+	if (s->value.kind != CFG_LIST)
+		return wrong(r, s, "a list of texts is expected, not %s", shown(&s->value));
+	c->own = calloc(s->value.n ? s->value.n : 1, sizeof(*c->own));
+	if (!c->own)
+		return pv_fail(r->error, ENOMEM, "no memory");
+	place(s, at, sizeof(at));
+	for (i = 0; !ret && i < s->value.n; i++) {
+		const struct cfg_value *v = &s->value.items[i];
+
+		if (v->kind != CFG_STRING)
+			return wrong(r, s, "a list of texts is expected; entry %zu is %s", i + 1,
+				     shown(v));
+		ret = pv_own_parse(r->error, at, v->text, &c->own[c->nown++]);
+		for (k = 0; !ret && k < i; k++)
+			if (c->own[k].device_class == c->own[i].device_class &&
+			    c->own[k].index == c->own[i].index)
+				ret = wrong(r, s, "class=%#x,index=%u is given twice",
+					    c->own[i].device_class, c->own[i].index);
+	}
+	return ret;
+}
+
 static int devices(struct reader *r, const struct cfg_setting *s, bool disks)
 {
 	struct parvus_config *c = r->c;
@@ -382,6 +411,8 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return devices(r, s, true);
 	if (!strcmp(k, "vif"))
 		return devices(r, s, false);
+	if (!strcmp(k, "device"))
+		return own_devices(r, s);
 	if (!strcmp(k, "type") || !strcmp(k, "builder"))
 		return read_type(r, s);
 	if (!strcmp(k, "bootloader"))
@@ -580,8 +611,11 @@ void parvus_config_free(struct parvus_config *c)
 		pv_disk_free(&c->disks[i]);
 	for (i = 0; i < c->nvifs; i++)
 		pv_vif_free(&c->vifs[i]);
+	for (i = 0; i < c->nown; i++)
+		pv_own_free(&c->own[i]);
 	for (i = 0; i < c->nwarnings; i++)
 		free(c->warnings[i]);
+	free(c->own);
 	free(c->disks);
 	free(c->vifs);
 	free(c->warnings);
@@ -659,6 +693,15 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 		for (i = 0; i < c->nvifs; i++) {
 			fprintf(f, "\t");
 			put_text(f, "", c->vifs[i].spec);
+			fprintf(f, ",\n");
+		}
+		fprintf(f, "]\n");
+	}
+	if (c->nown) {
+		fprintf(f, "device = [\n");
+		for (i = 0; i < c->nown; i++) {
+			fprintf(f, "\t");
+			put_text(f, "", c->own[i].spec);
 			fprintf(f, ",\n");
 		}
 		fprintf(f, "]\n");

@@ -111,15 +111,52 @@ int parvus_keeper_attach_vif(struct parvus_keeper *k, const char *spec, int requ
 	return attach(k, PARVUS_CLASS_NETWORK, v.index, request);
 }
 
+int parvus_keeper_attach_own(struct parvus_keeper *k, const char *spec, int request)
+{
+	struct parvus_config *c = k->state.config;
+	struct parvus_own d, *more = NULL;
+	char name[24];
+	int ret;
+
+	ret = parvus_own_parse(k->h->error, spec, &d);
+	if (!ret && pv_slot_find(k, d.device_class, d.index))
+		ret = pv_fail(k->h->error, EEXIST, "domain %u has %s already", k->state.domain,
+			      pv_slot_name(d.device_class, d.index, name));
+	if (!ret) {
+		more = realloc(c->own, (c->nown + 1) * sizeof(*more));
+		if (!more)
+			ret = pv_fail(k->h->error, ENOMEM, "no memory");
+	}
+	if (ret) {
+		parvus_own_free(&d);
+		return ret;
+	}
+	c->own = more;
+	c->own[c->nown++] = d;
+	ret = pv_slot_make(k, d.device_class, d.index);
+	if (ret) {
+		pv_slot_forget(k, d.device_class, d.index);
+		return ret;
+	}
+	pv_slot_find(k, d.device_class, d.index)->request = request;
+	pv_keeper_save(k);
+	return WAITS;
+}
+
 int parvus_keeper_detach(struct parvus_keeper *k, uint32_t device_class, uint32_t index, bool force,
 			 int request)
 {
 	struct slot *s = wanted(k, device_class, index);
 	struct parvus_device r;
+	char name[24];
 	int ret;
 
 	if (!s)
 		return -EINVAL;
+	if (!force && !pv_slot_flag(k, s))
+		return pv_fail(k->h->error, EOPNOTSUPP, "%s of domain %u has no flag that asks its "
+			       "ends to let go (detach=FLAG); --force removes it at once",
+			       pv_slot_name(device_class, index, name), k->state.domain);
 	if (force) {
 		/* that it is gone already is no failure */
 		parvus_device_remove(k->h, s->id);
@@ -130,7 +167,7 @@ int parvus_keeper_detach(struct parvus_keeper *k, uint32_t device_class, uint32_
 	ret = parvus_device_read(k->h, s->id, &r);
 	if (ret)
 		return ret;
-	pv_detaching(device_class, r.config, true);
+	pv_detaching(pv_slot_flag(k, s), r.config, true);
 	ret = parvus_device_configure(k->h, s->id, r.config, sizeof(r.config));
 	if (ret)
 		return ret;

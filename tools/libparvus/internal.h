@@ -79,6 +79,9 @@ static inline int64_t pv_now_ms(void)
 /* A control_op; no text is set. */
 int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes);
 
+int pv_own_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_own *d);
+void pv_own_free(struct parvus_own *d);
+
 /* The lock under which names are given and memory is promised. Returns a descriptor. */
 int pv_lock(struct parvus *h);
 void pv_unlock(int lock);

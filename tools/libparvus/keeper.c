@@ -143,6 +143,8 @@ static int make_all(struct parvus_keeper *k)
 		ret = pv_slot_make(k, PARVUS_CLASS_BLOCK, (uint32_t)c->disks[i].index);
 	for (i = 0; !ret && i < c->nvifs; i++)
 		ret = pv_slot_make(k, PARVUS_CLASS_NETWORK, (uint32_t)c->vifs[i].index);
+	for (i = 0; !ret && i < c->nown; i++)
+		ret = pv_slot_make(k, c->own[i].device_class, c->own[i].index);
 	while (!ret && waiting(k)) {
 		servers_look(k);
 		for (i = 0; !ret && i < PARVUS_DEVICES_DOMAIN; i++)
@@ -184,16 +186,16 @@ static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 	s->id = r->id;
 	s->back = r->back_domain;
 	/* it was to be detached: go on with that */
-	if (pv_detaching(r->device_class, r->config, true)) {
+	if (pv_detaching(pv_slot_flag(k, s), r->config, true)) {
 		s->wait = WAIT_CLOSED;
 		s->until_ms = pv_now_ms() + CLOSE_MS;
 	}
-	if (s->back || r->device_class != PARVUS_CLASS_BLOCK)
-		return;
-	parvus_disk_adopt(r, disk, &s->backing);
-	s->backing.nbd = saved_nbd(k, r->index);
-	pv_nbd_mark(k->state.domain, k->state.created_ns, r->index, s->backing.mark);
-	if (disk && disk->program)
+	if (!s->back && r->device_class == PARVUS_CLASS_BLOCK) {
+		parvus_disk_adopt(r, disk, &s->backing);
+		s->backing.nbd = saved_nbd(k, r->index);
+		pv_nbd_mark(k->state.domain, k->state.created_ns, r->index, s->backing.mark);
+	}
+	if (pv_slot_program(k, s))
 		pv_server_adopt(k, s);
 }
 
@@ -215,17 +217,25 @@ static void forget_unmade(struct parvus_keeper *k)
 	}
 }
 
+static bool configured(const struct parvus_keeper *k, const struct parvus_device *r)
+{
+	const struct slot s = { .device_class = r->device_class, .index = r->index };
+
+	return pv_slot_own(k, &s);
+}
+
 static int adopt_all(struct parvus_keeper *k)
 {
 	struct parvus_device r;
 	uint32_t at = 0;
 
+	/* those of own classes that nobody configured are somebody else's */
 	while (!parvus_device_next(k->h, at, &r)) {
 		at = r.id;
 		if (r.front_domain == k->state.domain &&
 		    !pv_slot_find(k, r.device_class, r.index) &&
 		    (r.device_class == PARVUS_CLASS_BLOCK ||
-		     r.device_class == PARVUS_CLASS_NETWORK))
+		     r.device_class == PARVUS_CLASS_NETWORK || configured(k, &r)))
 			adopt(k, &r);
 	}
 	forget_unmade(k);
@@ -309,7 +319,20 @@ static int disk_ready(struct parvus_keeper *k, const struct parvus_disk *d)
 		ret = pv_claim_check(k->h, k->state.domain, back, d, &leaving);
 	if (ret)
 		return pv_fail(k->h->error, -ret, "%s: %s", d->vdev, k->h->error->text);
-	return d->program && !back ? pv_server_check(k, d) : 0;
+	return d->program && !back ? pv_server_check(k, d->vdev, k->h->block_server) : 0;
+}
+
+static int own_ready(struct parvus_keeper *k, const struct parvus_own *d)
+{
+	struct parvus_device device;
+	uint32_t back;
+	char name[24];
+	int ret = pv_slot_back(k, d->backend, &back);
+
+	if (!ret)
+		ret = parvus_own_device(k->h->error, d, &device);
+	pv_slot_name(d->device_class, d->index, name);
+	return ret || !d->program ? ret : pv_server_check(k, name, d->program);
 }
 
 int parvus_create_check(struct parvus *h, const struct parvus_config *c, uint32_t domain)
@@ -327,6 +350,8 @@ int parvus_create_check(struct parvus *h, const struct parvus_config *c, uint32_
 		if (!ret && !back)
 			ret = pv_vif_check(&k, &c->vifs[i]);
 	}
+	for (i = 0; !ret && i < c->nown; i++)
+		ret = own_ready(&k, &c->own[i]);
 	return ret;
 }
 

@@ -49,7 +49,7 @@ void pv_keeper_say(struct parvus_keeper *k, const char *format, ...)
 void pv_keeper_save(struct parvus_keeper *k);
 
 /* server.c. A slot that has no program is left alone. */
-int pv_server_check(struct parvus_keeper *k, const struct parvus_disk *disk);
+int pv_server_check(struct parvus_keeper *k, const char *name, const char *program);
 int pv_server_start(struct parvus_keeper *k, struct slot *s);
 void pv_server_adopt(struct parvus_keeper *k, struct slot *s);
 void pv_server_ended(struct parvus_keeper *k, struct slot *s);
@@ -70,6 +70,9 @@ struct slot *pv_slot_add(struct parvus_keeper *k, uint32_t device_class, uint32_
 /* What the configuration says of it; NULL = nothing, or it is of the other class. */
 struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s);
 struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
+struct parvus_own *pv_slot_own(const struct parvus_keeper *k, const struct slot *s);
+/* The program that serves it here; NULL = none of ours. */
+const char *pv_slot_program(const struct parvus_keeper *k, const struct slot *s);
 /* The number of the domain of that name, where a back end is to be; 0 = this one, or no name. */
 int pv_slot_back(struct parvus_keeper *k, const char *name, uint32_t *domain);
 /* Make the device of an entry of the configuration. */
@@ -85,6 +88,8 @@ void pv_slot_let_go(struct parvus_keeper *k, struct slot *s);
 /* Take an entry out of the configuration: it does not come back. */
 void pv_slot_forget(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
 /* Write into a configuration whether the device is to be detached; returns whether it was. */
-bool pv_detaching(uint32_t device_class, uint8_t config[PARVUS_DEVICE_BLOB], bool detach);
+bool pv_detaching(uint32_t flag, uint8_t config[PARVUS_DEVICE_BLOB], bool detach);
+/* The flag of that for a device; 0 = its class has none. */
+uint32_t pv_slot_flag(const struct parvus_keeper *k, const struct slot *s);
 
 #endif

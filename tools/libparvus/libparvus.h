@@ -265,6 +265,21 @@ struct parvus_vif {
 	uint64_t bytes_per_second;
 };
 
+/** PARVUS_CLASS_OWN - the first class that is free for anybody (parvus/device.h) */
+#define PARVUS_CLASS_OWN	0x100u
+/**
+ * struct parvus_own - one entry of device = [...]: a device of a class of one's own
+ * @spec: the text that gives it again
+ * @config: file with what the toolstack configures, PARVUS_DEVICE_BLOB bytes at most; NULL = zeroes
+ * @backend: domain that serves it; NULL = domain 0
+ * @program: serves it, and is kept running; NULL = whoever comes does
+ * @detach: flag in the second word of the configuration that asks the ends to let go; 0 = none
+ */
+struct parvus_own {
+	char *spec, *config, *backend, *program;
+	uint32_t device_class, index, detach;
+};
+
 /**
  * struct parvus_config - what a configuration file says
  * @memory: MiB at the start
@@ -288,6 +303,8 @@ struct parvus_config {
 	size_t ndisks;
 	struct parvus_vif *vifs;
 	size_t nvifs;
+	struct parvus_own *own;
+	size_t nown;
 	char **warnings;
 	size_t nwarnings;
 };
@@ -420,6 +437,24 @@ PARVUS_API int parvus_vif_parse(struct parvus_error *e, const char *name, const 
 				struct parvus_vif *v);
 /** parvus_vif_free() - free what parvus_vif_parse() made */
 PARVUS_API void parvus_vif_free(struct parvus_vif *v);
+
+/* ---- classes of devices that have a name: ours, and lines "NUMBER NAME" of /etc/parvus/classes -- */
+#define PARVUS_CLASS_NAME	32u
+/** parvus_class_number() - of a number (0x101) or a name */
+PARVUS_API int parvus_class_number(struct parvus_error *e, const char *text, uint32_t *number);
+/** parvus_class_name() - "" for one without */
+PARVUS_API void parvus_class_name(uint32_t number, char name[PARVUS_CLASS_NAME]);
+/** parvus_classes() - all that have one, in no order; a line that is none is passed over */
+PARVUS_API void parvus_classes(void (*each)(void *arg, uint32_t number, const char *name),
+			       void *arg);
+
+/** parvus_own_parse() - one device of an own class, as in device = [...]; free it in any case */
+PARVUS_API int parvus_own_parse(struct parvus_error *e, const char *spec, struct parvus_own *d);
+/** parvus_own_free() - free what parvus_own_parse() made */
+PARVUS_API void parvus_own_free(struct parvus_own *d);
+/** parvus_own_device() - class, index and config of @device; its file is read now */
+PARVUS_API int parvus_own_device(struct parvus_error *e, const struct parvus_own *d,
+				 struct parvus_device *device);
 
 /**
  * struct parvus_backing - a block device of this domain that a disk lies on
@@ -635,6 +670,8 @@ PARVUS_API void parvus_keeper_work(struct parvus_keeper *k, const struct pollfd 
  * of the configuration.
  */
 PARVUS_API int parvus_keeper_attach_disk(struct parvus_keeper *k, const char *spec, int request);
+/** parvus_keeper_attach_own() - the same, another device of an own class, as in device = [...] */
+PARVUS_API int parvus_keeper_attach_own(struct parvus_keeper *k, const char *spec, int request);
 /** parvus_keeper_attach_vif() - the same, another interface, as in vif = [...] */
 PARVUS_API int parvus_keeper_attach_vif(struct parvus_keeper *k, const char *spec, int request);
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * libparvus: programs that serve disks (backendtype=program). They outlive the keeper that started
- * them, and end by themselves when their device is gone.
+ * libparvus: programs that serve disks (backendtype=program) and devices of own classes (program=).
+ * They outlive the keeper that started them, and end by themselves when their device is gone.
  */
 #include "keeper.h"
 
@@ -27,7 +27,10 @@ static int server_path(struct parvus_keeper *k, const struct slot *s, char *path
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "server-%u", s->index);
+	if (s->device_class == PARVUS_CLASS_BLOCK)
+		snprintf(name, sizeof(name), "server-%u", s->index);
+	else
+		snprintf(name, sizeof(name), "server-%u-%u", s->device_class, s->index);
 	return parvus_run_path(k->h, k->state.domain, name, path, bytes);
 }
 
@@ -39,20 +42,24 @@ static int server_file(struct parvus_keeper *k, const struct slot *s)
 	       open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 }
 
-int pv_server_check(struct parvus_keeper *k, const struct parvus_disk *disk)
+int pv_server_check(struct parvus_keeper *k, const char *name, const char *program)
 {
-	if (!access(k->h->block_server, X_OK))
+	struct stat st;
+
+	errno = EACCES;
+	if (!stat(program, &st) && S_ISREG(st.st_mode) && !access(program, X_OK))
 		return 0;
-	return pv_fail(k->h->error, errno, "%s: backendtype=program: cannot run %s: %s", disk->vdev,
-		       k->h->block_server, strerror(errno));
+	return pv_fail(k->h->error, errno, "%s: cannot run %s, which is to serve it: %s", name,
+		       program, strerror(errno));
 }
 
 static void server_exec(struct parvus_keeper *k, const struct slot *s, int lock)
 {
-	const char *path = k->h->block_server;
-	char id[16], name[] = "block-server", option[] = "--device";
+	const char *path = pv_slot_program(k, s), *base = strrchr(path, '/');
+	char id[16], name[64], option[] = "--device";
 	char *const args[] = { name, option, id, NULL };
 
+	snprintf(name, sizeof(name), "%s", base ? base + 1 : path);
 	snprintf(id, sizeof(id), "%u", s->id);
 	setsid();
 	fcntl(lock, F_SETFD, 0);
@@ -118,7 +125,7 @@ void pv_server_adopt(struct parvus_keeper *k, struct slot *s)
 /* It has ended: the first time it comes back at once, then after 1, 2, 4 and up to 60 s. */
 void pv_server_ended(struct parvus_keeper *k, struct slot *s)
 {
-	char name[16], how[40] = "ended";
+	char name[24], how[40] = "ended";
 	int64_t delay = 0;
 	int status;
 
@@ -132,7 +139,7 @@ void pv_server_ended(struct parvus_keeper *k, struct slot *s)
 	if (s->quick > 1)
 		delay = s->quick > 7 ? DELAY_MAX_MS : 1000ll << (s->quick - 2);
 	s->restart_ms = pv_now_ms() + (delay < DELAY_MAX_MS ? delay : DELAY_MAX_MS);
-	parvus_disk_name(s->index, name);
+	pv_slot_name(s->device_class, s->index, name);
 	pv_keeper_say(k, "the program that serves %s %s", name, how);
 }
 
@@ -150,6 +157,6 @@ void pv_server_stop(struct parvus_keeper *k, struct slot *s)
 		close(s->pidfd);
 		s->pidfd = -1;
 	}
-	if (s->device_class == PARVUS_CLASS_BLOCK && !server_path(k, s, path, sizeof(path)))
+	if (s->device_class != PARVUS_CLASS_NETWORK && !server_path(k, s, path, sizeof(path)))
 		unlink(path);
 }

@@ -76,12 +76,35 @@ struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot 
 	return NULL;
 }
 
+struct parvus_own *pv_slot_own(const struct parvus_keeper *k, const struct slot *s)
+{
+	struct parvus_config *c = k->state.config;
+	size_t i;
+
+	for (i = 0; i < c->nown; i++)
+		if (c->own[i].device_class == s->device_class && c->own[i].index == s->index)
+			return &c->own[i];
+	return NULL;
+}
+
+const char *pv_slot_program(const struct parvus_keeper *k, const struct slot *s)
+{
+	const struct parvus_disk *disk = pv_slot_disk(k, s);
+	const struct parvus_own *own = pv_slot_own(k, s);
+
+	if (s->back)
+		return NULL;
+	return disk && disk->program ? k->h->block_server : own ? own->program : NULL;
+}
+
 const char *pv_slot_name(uint32_t device_class, uint32_t index, char name[24])
 {
 	if (device_class == PARVUS_CLASS_BLOCK)
 		parvus_disk_name(index, name);
-	else
+	else if (device_class == PARVUS_CLASS_NETWORK)
 		snprintf(name, 24, "vif %u", index);
+	else
+		snprintf(name, 24, "%#x %u", device_class, index);
 	return name;
 }
 
@@ -195,7 +218,7 @@ static int prepare_disk(struct parvus_keeper *k, struct slot *s, const struct pa
 		if (!ret && s->backing.nbd >= 0)
 			pv_keeper_save(k);
 		if (!ret && disk->program)
-			ret = pv_server_check(k, disk);
+			ret = pv_server_check(k, disk->vdev, k->h->block_server);
 	}
 	if (!ret)
 		parvus_disk_device(disk, &s->backing, device);
@@ -219,18 +242,29 @@ static int prepare_vif(struct parvus_keeper *k, struct slot *s, const struct par
 	return ret;
 }
 
+static int prepare_own(struct parvus_keeper *k, const struct slot *s, const struct parvus_own *d,
+		       struct parvus_device *device)
+{
+	char name[24];
+	int ret = parvus_own_device(k->h->error, d, device);
+
+	return ret || !d->program ? ret : pv_server_check(k, slot_name(s, name), d->program);
+}
+
 /* One entry's device, in an empty slot. After a failure the slot is to be let go. */
 static int make(struct parvus_keeper *k, struct slot *s)
 {
 	const struct parvus_disk *disk = pv_slot_disk(k, s);
 	const struct parvus_vif *v = pv_slot_vif(k, s);
+	const struct parvus_own *own = pv_slot_own(k, s);
 	struct parvus_device device = { 0 };
 	int ret;
 
-	ret = pv_slot_back(k, disk ? disk->backend : v->backend, &s->back);
+	ret = pv_slot_back(k, disk ? disk->backend : v ? v->backend : own->backend, &s->back);
 	if (ret)
 		return ret;
-	ret = disk ? prepare_disk(k, s, disk, &device) : prepare_vif(k, s, v, &device);
+	ret = disk ? prepare_disk(k, s, disk, &device) : v ? prepare_vif(k, s, v, &device) :
+	      prepare_own(k, s, own, &device);
 	if (ret)
 		return ret;
 	device.front_domain = k->state.domain;
@@ -241,7 +275,7 @@ static int make(struct parvus_keeper *k, struct slot *s)
 	s->id = device.id;
 	s->wait = WAIT_BACK;
 	s->until_ms = pv_now_ms() + BACK_MS;
-	if (!disk || !disk->program || s->back)
+	if (!pv_slot_program(k, s))
 		return 0;
 	ret = pv_server_start(k, s);
 	if (ret) {
@@ -276,7 +310,13 @@ void pv_slot_forget(struct parvus_keeper *k, uint32_t device_class, uint32_t ind
 	struct parvus_config *c = k->state.config;
 	struct parvus_disk *disk = pv_slot_disk(k, &s);
 	struct parvus_vif *v = pv_slot_vif(k, &s);
+	struct parvus_own *own = pv_slot_own(k, &s);
 
+	if (own) {
+		parvus_own_free(own);
+		memmove(own, own + 1, (size_t)(c->own + c->nown - own - 1) * sizeof(*own));
+		c->nown--;
+	}
 	if (disk) {
 		parvus_disk_free(disk);
 		memmove(disk, disk + 1, (size_t)(c->disks + c->ndisks - disk - 1) * sizeof(*disk));
@@ -311,6 +351,9 @@ static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvu
 	bool back = r->back_state != PARVUS_DEVICE_CLOSED;
 	char name[24];
 
+	/* who writes a driver brings its back end when it is ready */
+	if (r->device_class >= PARVUS_CLASS_OWN && !pv_slot_program(k, s))
+		back = true;
 	if (!ret && s->quick > 1)
 		ret = pv_fail(k->h->error, EIO,
 			      "%s: the program cannot serve it (see the monitor's log)",
@@ -330,11 +373,19 @@ static int look_back(struct parvus_keeper *k, struct slot *s, const struct parvu
 	return ret;
 }
 
-/* Version and flags begin the configurations of both classes. */
-bool pv_detaching(uint32_t device_class, uint8_t config[PARVUS_DEVICE_BLOB], bool detach)
+uint32_t pv_slot_flag(const struct parvus_keeper *k, const struct slot *s)
 {
-	uint32_t flag = device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH :
-			PARVUS_NETWORK_DETACH, flags;
+	const struct parvus_own *own = pv_slot_own(k, s);
+
+	return s->device_class == PARVUS_CLASS_BLOCK ? PARVUS_BLOCK_DETACH :
+	       s->device_class == PARVUS_CLASS_NETWORK ? PARVUS_NETWORK_DETACH :
+	       own ? own->detach : 0;
+}
+
+/* Version and flags begin the configurations of all classes that are detached politely. */
+bool pv_detaching(uint32_t flag, uint8_t config[PARVUS_DEVICE_BLOB], bool detach)
+{
+	uint32_t flags;
 	bool before;
 
 	memcpy(&flags, config + 4, sizeof(flags));
@@ -372,7 +423,7 @@ static void look_closed(struct parvus_keeper *k, struct slot *s, const struct pa
 	if (pv_now_ms() < s->until_ms)
 		return;
 	memcpy(config, r->config, sizeof(config));
-	pv_detaching(r->device_class, config, false);
+	pv_detaching(pv_slot_flag(k, s), config, false);
 	parvus_device_configure(k->h, s->id, config, sizeof(config));
 	s->wait = WAIT_NONE;
 	slot_name(s, name);

@@ -55,7 +55,11 @@ int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char
 	for (i = 0; i < s->ndevices; i++) {
 		const struct parvus_state_device *d = &s->devices[i];
 
-		fprintf(f, "%s %u id %u nbd ", class_names[d->device_class], d->index, d->id);
+		if (d->device_class >= PARVUS_CLASS_OWN)
+			fprintf(f, "own %u %u id %u nbd ", d->device_class, d->index, d->id);
+		else
+			fprintf(f, "%s %u id %u nbd ", class_names[d->device_class], d->index,
+				d->id);
 		fprintf(f, d->nbd < 0 ? "-\n" : "%d\n", d->nbd);
 	}
 	fprintf(f, "config %zu\n%send\n", strlen(config), config);
@@ -127,12 +131,15 @@ static int line(struct reader *r, const char *key, uint64_t max, uint64_t *n)
 static int read_device(struct reader *r, struct parvus_state *s)
 {
 	struct parvus_state_device d;
-	uint64_t index, id, nbd = 0;
+	uint64_t index, id, nbd = 0, own = 0;
 	bool ok;
 	size_t i;
 
 	d.device_class = word(r, "block") ? PARVUS_CLASS_BLOCK : word(r, "network") ?
 			 PARVUS_CLASS_NETWORK : 0;
+	if (!d.device_class && word(r, "own") && number(r, UINT32_MAX, ' ', &own) &&
+	    own >= PARVUS_CLASS_OWN)
+		d.device_class = (uint32_t)own;
 	ok = d.device_class && number(r, UINT32_MAX, ' ', &index) && word(r, "id") &&
 	     number(r, UINT32_MAX, ' ', &id) && word(r, "nbd");
 	d.nbd = -1;
@@ -142,7 +149,7 @@ static int read_device(struct reader *r, struct parvus_state *s)
 	} else if (ok && number(r, INT32_MAX, '\n', &nbd)) {
 		d.nbd = (int)nbd;
 	} else {
-		return wrong(r, "block|network INDEX id NUMBER nbd NUMBER|-");
+		return wrong(r, "block|network|own CLASS INDEX id NUMBER nbd NUMBER|-");
 	}
 	d.index = (uint32_t)index;
 	d.id = (uint32_t)id;

@@ -99,6 +99,21 @@ static int detach(struct monitor *m, int fd, char *const words[])
 				    !strcmp(words[3], "force"), fd) : -EINVAL;
 }
 
+static int attach_own(struct monitor *m, int fd, char *const words[])
+{
+	return parvus_keeper_attach_own(m->keeper, words[1], fd);
+}
+
+static int detach_own(struct monitor *m, int fd, char *const words[])
+{
+	uint64_t device_class, index;
+
+	return number(m, words[1], UINT32_MAX, &device_class) &&
+	       number(m, words[2], UINT32_MAX, &index) ?
+	       parvus_keeper_detach(m->keeper, (uint32_t)device_class, (uint32_t)index,
+				    !strcmp(words[3], "force"), fd) : -EINVAL;
+}
+
 static int limit_disk(struct monitor *m, int fd, char *const words[])
 {
 	bool some_iops = strcmp(words[2], "-"), some_bps = strcmp(words[3], "-");
@@ -170,6 +185,8 @@ static const struct {
 	{ "disk-attach", 2, attach_disk },	/* SPEC */
 	{ "vif-attach", 2, attach_vif },	/* SPEC */
 	{ "detach", 4, detach },		/* disk|vif INDEX force|politely */
+	{ "device-attach", 2, attach_own },	/* SPEC */
+	{ "device-detach", 4, detach_own },	/* CLASS INDEX force|politely */
 	{ "disk-set", 4, limit_disk },		/* INDEX IOPS|- BPS|- */
 	{ "disk-resize", 2, resize_disk },	/* INDEX */
 	{ "ask", 2, ask },			/* poweroff|reboot, which was asked once */

@@ -107,6 +107,15 @@ static const struct command commands[] = {
 	  "A network of their own for domains, with NAT", nat_options, 1, 1, cmd_network_nat,
 	  "start makes the bridge parvus0 with an address, DHCP and DNS on it (dnsmasq, or\n"
 	  "BusyBox' udhcpd) and masquerading (nft). vif = [''] is on it." },
+	{ "device-attach", NULL, "DOMAIN KEY=VALUE...", "Give a domain a device of an own class", NULL,
+	  2, ANY, cmd_device_attach,
+	  "Keys are those of device = [...]: class, index, config, backend, program, detach. It is\n"
+	  "kept over reboots." },
+	{ "device-detach", NULL, "[OPTIONS] DOMAIN CLASS [INDEX]",
+	  "Take a device of an own class from a domain", detach_options, 2, 3, cmd_device_detach,
+	  "Without -f the domain finishes with it first, for 15 s at most." },
+	{ "device-list", NULL, "[DOMAIN...]", "Show devices of own classes", NULL, 0, ANY,
+	  cmd_device_list, NULL },
 	{ "run", NULL, "[OPTIONS] [--] COMMAND [ARG...]", "Run a command in a domain of its own",
 	  run_options, 1, ANY, cmd_run,
 	  "One COMMAND alone is a line for the shell there. The status is the command's;\n"
