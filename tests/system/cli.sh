@@ -73,9 +73,9 @@ bad 1 "-e sched,nothing" trace -e sched,nothing
 bad 1 "-t -1" trace -t -1
 bad 1 "-t serial" console -t serial web
 bad 1 "-n 1" console -n 1 web
-bad 1 "a disk such as xvda is expected" block-detach web xvda1
+bad 1 "a disk such as xvda is expected" block-detach web xvda01
 bad 1 "a disk such as xvda is expected" block-resize web -- ''
-bad 1 "a disk such as xvda is expected" cd-eject web sda3
+bad 1 "a disk such as xvda is expected" cd-eject web sdaaaa
 bad 1 "--iops or --bps is expected" block-set web xvda
 bad 1 "--iops many" block-set --iops many web xvda
 bad 1 "--bps 5x" block-set --bps 5x web xvda
@@ -148,7 +148,10 @@ while IFS='|' read -r text setting; do
 	cfg "name = 'web'\nkernel = '/k'\n$setting\n"
 	bad 1 "$text" create -n "$work/a.cfg"
 done <<'END'
-a partition such as xvda1 cannot be a disk|disk = ['/x,raw,xvda1,w']
+xvda0 is no disk: xvda to xvdzzz|disk = ['/x,raw,xvda0,w']
+a.cfg: disk: xvda and sda2: a disk that is given whole|disk = ['/x,raw,xvda,w','/y,raw,sda2,w']
+a.cfg: disk: d1p3 and xvdb: a disk that is given whole|disk = ['/x,raw,d1p3,w','/y,raw,xvdb,w']
+a.cfg: disk: xvda2 and hda2 are the same disk|disk = ['/x,raw,xvda2,w','/y,raw,hda2,w']
 a.cfg: disk: xvda and hda are the same disk|disk = ['/x,raw,xvda,w','/y,raw,hda,w']
 a.cfg: disk: sdb and d1 are the same disk|disk = ['/x,raw,sdb,w','/y,raw,d1,w']
 there are no scripts for disks|disk = ['/x,raw,xvda,w,script=block-drbd']

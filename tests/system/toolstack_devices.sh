@@ -276,7 +276,18 @@ touch "$work/server-fails"
 bad "the program cannot serve it" block-attach web \
 	"vdev=xvdb,backendtype=program,target=$work/b.img"
 rm "$work/server-fails"
-bad "a partition" block-attach web "$work/b.img,raw,xvda1,w"
+bad "has xvda: a disk that is given whole" block-attach web "$work/b.img,raw,xvda1,w"
+# as xen-tools has it: partitions alone, each a file
+P create -q "$work/web.cfg" name=parts root='/dev/xvda2 ro' \
+	"disk=['file:$work/b.img,xvda2,w','file:$work/f.img,xvda1,w']"
+[[ $(P block-list parts | awk 'NR > 1 { print $1, $6 }' | sort | tr '\n' ' ') == "xvda1 rw xvda2 rw " ]] ||
+	fail "partitions: $(P block-list parts)"
+disk parts 131072 "*xvda2*"
+disk parts 65536 "*xvda1*"
+[[ $(G parts cmdline) == "root=/dev/xvda2 ro ro maxcpus=1" ]] || fail "$(G parts cmdline)"
+bad "f.img is in use by domain parts as xvda1" block-attach web "$work/f.img,raw,xvdg,w"
+P block-detach -f parts sda1
+P destroy parts
 bad "there is no domain named x" block-attach x "$work/b.img,raw,xvdb,w"
 bad "no monitor and no devices" block-attach 0 "$work/b.img,raw,xvdb,w"
 bad "the control domain" network-attach 0

@@ -376,9 +376,12 @@ START_TEST(disk_names)
 		{ "xvda", 0, "xvda" }, { "sdb", 1, "xvdb" }, { "hdz", 25, "xvdz" },
 		{ "vdaa", 26, "xvdaa" }, { "xvdzz", 701, "xvdzz" }, { "xvdaaa", 702, "xvdaaa" },
 		{ "xvdzzz", 18277, "xvdzzz" }, { "d0", 0, "xvda" }, { "d27", 27, "xvdab" },
+		{ "xvda1", 1 << 16, "xvda1" }, { "sdb12", 12 << 16 | 1, "xvdb12" },
+		{ "d0p2", 2 << 16, "xvda2" }, { "xvdzzz999", 999 << 16 | 18277, "xvdzzz999" },
 	};
 	static const char *const none[] = {
-		"", "x", "xvd", "xvda1", "sd", "d", "d0p1", "d99999", "d1k",
+		"", "x", "xvd", "xvda0", "sd", "d", "d0p", "d0p0", "d0p1000", "d99999", "d1k",
+		"xvda01", "xvda1000", "d0q1", "dp1", "xvda-1", "xvda1p1",
 		"xvdaaaa", "yvda", "sdA", "hda " };
 	char name[16];
 	size_t i;

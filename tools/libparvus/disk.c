@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DISKS		18278u	/* a to zzz */
+#define PARTITION_SHIFT	16
+
 static bool one_of(const char *text, const char *const list[])
 {
 	for (; *list; list++)
@@ -61,15 +64,37 @@ static int disk_vdev(const struct spec *s, struct parvus_disk *d, const char *te
 	return pv_spec_wrong(s, "the device is not named as xvda, xvda1 or d0p1: \"%s\"", text);
 }
 
+/* "" or the number of a partition, behind what names the disk; -1 = neither. */
+static int partition_number(const char *text)
+{
+	uint64_t n;
+
+	if (!*text)
+		return 0;
+	return parvus_number_parse(text, 1, 999, &n) && *text != '0' ? (int)n : -1;
+}
+
+/* Number of the disk, and above it that of a partition, which is a disk of its own. */
+static int disk_index(unsigned int disk, const char *partition)
+{
+	int n = partition_number(partition);
+
+	return n < 0 || disk >= DISKS ? -1 : n << PARTITION_SHIFT | (int)disk;
+}
+
 int parvus_disk_index(const char *vdev)
 {
 	static const char *const kinds[] = { "xvd", "sd", "hd", "vd" };
 	unsigned int index = 0, i;
-	uint64_t n;
+	size_t n;
 
-	if (vdev[0] == 'd')
-		return parvus_size_parse(vdev + 1, &n) && n < 18278 &&
-		       !vdev[1 + strspn(vdev + 1, "0123456789")] ? (int)n : -1;
+	if (vdev[0] == 'd') {
+		n = strspn(++vdev, "0123456789");
+		if (!n || n > 5 || (vdev[n] && (vdev[n] != 'p' || !vdev[n + 1])))
+			return -1;
+		return disk_index((unsigned int)strtoul(vdev, NULL, 10),
+				  vdev[n] ? vdev + n + 1 : "");
+	}
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (!strncmp(vdev, kinds[i], strlen(kinds[i])))
 			break;
@@ -77,21 +102,22 @@ int parvus_disk_index(const char *vdev)
 		return -1;
 	vdev += strlen(kinds[i]);
 	n = strspn(vdev, "abcdefghijklmnopqrstuvwxyz");
-	if (!n || n > 3 || vdev[n])
+	if (!n || n > 3)
 		return -1;
-	while (*vdev)
+	for (; n; n--)
 		index = index * 26 + (unsigned int)(*vdev++ - 'a' + 1);
-	return (int)index - 1;
+	return disk_index(index - 1, vdev);
 }
 
 void parvus_disk_name(uint32_t index, char name[16])
 {
 	char letters[8], *p = letters + sizeof(letters) - 1;
+	unsigned int partition = index >> PARTITION_SHIFT;
 
 	*p = 0;
-	for (index++; index && p > letters; index /= 26)
+	for (index = (index & ((1u << PARTITION_SHIFT) - 1)) + 1; index && p > letters; index /= 26)
 		*--p = (char)('a' + --index % 26);
-	snprintf(name, 16, "xvd%s", p);
+	snprintf(name, 16, partition ? "xvd%s%u" : "xvd%s", p, partition);
 }
 
 static int disk_backendtype(const struct spec *s, struct parvus_disk *d, const char *text)
@@ -307,6 +333,14 @@ static int absolute(struct parvus_error *e, struct parvus_disk *d)
 	return parvus_disk_text(e, d);
 }
 
+bool pv_disk_inside(const struct parvus_disk *a, const struct parvus_disk *b)
+{
+	int mask = (1 << PARTITION_SHIFT) - 1;
+
+	return (a->index & mask) == (b->index & mask) && a->index != b->index &&
+	       (a->index <= mask || b->index <= mask);
+}
+
 /* What is well said, but cannot be done; and the whole path. */
 int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk *d)
 {
@@ -314,9 +348,8 @@ int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk
 	struct parvus_block_config c;
 
 	if (d->index < 0)
-		return pv_spec_wrong(&s,
-				     "a partition such as %s cannot be a disk of its own: give the "
-				     "whole disk, as xvda", d->vdev);
+		return pv_spec_wrong(&s, "%s is no disk: xvda to xvdzzz and d0 to d18277 are, and "
+				     "partitions of them from 1 to 999", d->vdev);
 	if (d->script)
 		return pv_spec_wrong(&s,
 				     "there are no scripts for disks: give the block device that "

@@ -77,9 +77,15 @@ int parvus_keeper_attach_disk(struct parvus_keeper *k, const char *spec, int req
 {
 	struct parvus_config *c = k->state.config;
 	struct parvus_disk disk, *more = NULL;
+	size_t i;
 	int ret;
 
 	ret = parvus_disk_parse(k->h->error, spec, &disk);
+	for (i = 0; !ret && i < c->ndisks; i++)
+		if (pv_disk_inside(&c->disks[i], &disk))
+			ret = pv_fail(k->h->error, EEXIST, "domain %u has %s: a disk that is given "
+				      "whole has the partitions that are on it",
+				      k->state.domain, c->disks[i].vdev);
 	if (!ret)
 		more = room(k, PARVUS_CLASS_BLOCK, disk.index, c->disks, c->ndisks, sizeof(*more));
 	if (!more) {

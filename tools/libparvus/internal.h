@@ -79,6 +79,8 @@ static inline int64_t pv_now_ms(void)
 /* A control_op; no text is set. */
 int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes);
 
+/* Is one of them the whole disk of the other, which is a partition? */
+bool pv_disk_inside(const struct parvus_disk *a, const struct parvus_disk *b);
 int pv_own_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_own *d);
 void pv_own_free(struct parvus_own *d);
 

@@ -232,7 +232,7 @@ PARVUS_API const char *parvus_action_text(enum parvus_action action);
  * @backend: domain that serves it; NULL = domain 0
  * @program: a program serves it (backendtype=program)
  * @shared: others may use its file at the same time (access=rw!)
- * @index: number of the disk, from @vdev; -1 = a partition
+ * @index: number of the disk, from @vdev; -1 = of none that there can be
  * @queues: at most; 0 = the back end decides
  * @iops: requests in a second, at most; 0 = no limit
  * @bps: bytes in a second, at most; 0 = no limit
@@ -425,9 +425,13 @@ PARVUS_API void parvus_disk_free(struct parvus_disk *d);
 PARVUS_API int parvus_disk_text(struct parvus_error *e, struct parvus_disk *d);
 /** parvus_number_parse() - a whole number from @min to @max, and nothing else */
 PARVUS_API bool parvus_number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *n);
-/** parvus_disk_index() - 0 for xvda, sda, hda, vda, d0; -1 for what is no whole disk */
+/**
+ * parvus_disk_index() - 0 for xvda, sda, hda, vda, d0; -1 for what is no disk
+ *
+ * A partition such as xvda2 or d0p2, as a disk of its own, is 2 << 16 above that of the whole one.
+ */
 PARVUS_API int parvus_disk_index(const char *vdev);
-/** parvus_disk_name() - "xvda" for 0 */
+/** parvus_disk_name() - "xvda" for 0, "xvda2" for 2 << 16 */
 PARVUS_API void parvus_disk_name(uint32_t index, char name[16]);
 /** parvus_size_parse() - bytes, with a suffix k, m, g or t or without one */
 PARVUS_API bool parvus_size_parse(const char *text, uint64_t *bytes);

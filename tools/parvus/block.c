@@ -53,7 +53,7 @@ static int disk_argument(struct tool *t, struct parvus_control_info *i, struct p
 	uint64_t n;
 	int ret;
 
-	if (number < 0 && parvus_number_parse(t->args[1], 0, 18277, &n))
+	if (number < 0 && parvus_number_parse(t->args[1], 0, INT32_MAX, &n))
 		number = (int)n;
 	if (number < 0)
 		return usage(t, "%s: a disk such as xvda is expected", t->args[1]);
