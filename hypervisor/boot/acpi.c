@@ -17,8 +17,6 @@ struct sdt {
 	u32 oem_revision, creator, creator_revision;
 } __attribute__((packed));
 
-u64 acpi_rsdp;
-
 /* Tables may lie in memory that e820 does not call RAM, thus outside the direct map. */
 static void *firmware_map(u64 pa, u64 bytes)
 {
@@ -79,10 +77,10 @@ static void parse_madt(const struct sdt *t)
 			add_cpu(p[3], *(const u32 *)(p + 4));
 			break;
 		case 1:
-			if (!firmware.ioapics)
-				firmware.ioapic_gsi_base = *(const u32 *)(p + 8);
-			if (firmware.ioapics < MAX_IOAPICS)
-				firmware.ioapic[firmware.ioapics++] = *(const u32 *)(p + 4);
+			if (firmware.ioapics == MAX_IOAPICS)
+				break;
+			firmware.ioapic[firmware.ioapics++] = (struct ioapic){
+				.at = *(const u32 *)(p + 4), .first = *(const u32 *)(p + 8) };
 			break;
 		case 2:
 			if (p[3] < 16)
@@ -120,6 +118,29 @@ static void parse_s5(const struct sdt *dsdt)
 	}
 }
 
+static struct acpi_register register_of(const u8 *gas)
+{
+	struct acpi_register r = { .space = REGISTER_NONE, .at = *(const u64 *)(gas + 4) };
+
+	if (gas[0] < REGISTER_NONE)
+		r.space = gas[0];
+	if (r.space == REGISTER_MEMORY)
+		r.at = (u64)mmio_map(r.at, 1);
+	return r;
+}
+
+/*
+ * Domain 0 sees the tables as they are, but for those of IOMMUs: what its drivers would write there
+ * as an interrupt is not theirs to write. Letters change places, so that the checksum holds.
+ */
+static void hide(struct sdt *t)
+{
+	char *s = t->signature;
+
+	memcpy(s, s[0] == 'D' ? "RMAD" : "SVRI", 4);
+	log_info("acpi: %s of an IOMMU hidden from domain 0", s[0] == 'R' ? "DMAR" : "IVRS");
+}
+
 static void parse_fadt(const struct sdt *t)
 {
 	const u8 *p = (const u8 *)t;
@@ -130,37 +151,48 @@ static void parse_fadt(const struct sdt *t)
 	power.pm1b_control = (u16)*(const u32 *)(p + 68);
 	if (t->length >= 148 && *(const u64 *)(p + 140))
 		at = *(const u64 *)(p + 140);
-	if (t->length >= 129 && (*(const u32 *)(p + 112) & 1u << 10) && p[116] == 1) {
-		power.reset_port = (u16)*(const u64 *)(p + 120);
+	if (t->length >= 129 && *(const u32 *)(p + 112) & 1u << 10) {
+		power.reset = register_of(p + 116);
 		power.reset_value = p[128];
 	}
+	if (t->length >= 256 && *(const u32 *)(p + 112) & 1u << 20)
+		power.sleep = register_of(p + 244);
 	dsdt = table_map(at);
 	if (dsdt)
 		parse_s5(dsdt);
 }
 
+const void *acpi_rsdp(void)
+{
+	return boot_info.rsdp ? firmware_map(boot_info.rsdp, RSDP_SIZE) : NULL;
+}
+
 void acpi_init(void)
 {
 	u64 ebda = (u64)*(u16 *)phys_to_virt(0x40e) << 4;
-	const u8 *r;
 	const struct sdt *root;
+	const u8 *r;
 	unsigned int i, n, width;
 
 	for (i = 0; i < 16; i++)
 		firmware.irq_override[i] = i;
-	acpi_rsdp = boot_info.rsdp ?: scan_rsdp(ebda, ebda + 1024) ?: scan_rsdp(0xe0000, 0x100000);
-	r = acpi_rsdp ? firmware_map(acpi_rsdp, 36) : NULL;
+	boot_info.rsdp = boot_info.rsdp ?: scan_rsdp(ebda, ebda + 1024) ?:
+			 scan_rsdp(0xe0000, 0x100000);
+	r = acpi_rsdp();
 	width = r && r[15] >= 2 && *(const u64 *)(r + 24) ? 8 : 4;
 	root = r ? table_map(width == 8 ? *(const u64 *)(r + 24) : *(const u32 *)(r + 16)) : NULL;
 	n = root ? (root->length - (unsigned int)sizeof(*root)) / width : 0;
 	for (i = 0; i < n; i++) {
 		const u8 *e = (const u8 *)(root + 1) + i * width;
-		const struct sdt *t = table_map(width == 8 ? *(const u64 *)e : *(const u32 *)e);
+		struct sdt *t = table_map(width == 8 ? *(const u64 *)e : *(const u32 *)e);
 
 		if (t && !memcmp(t->signature, "APIC", 4))
 			parse_madt(t);
 		else if (t && !memcmp(t->signature, "FACP", 4))
 			parse_fadt(t);
+		else if (t && (!memcmp(t->signature, "DMAR", 4) ||
+			       !memcmp(t->signature, "IVRS", 4)))
+			hide(t);
 	}
 	if (!firmware.cpus) {
 		log_info("acpi: no CPU list, one CPU assumed");

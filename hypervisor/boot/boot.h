@@ -50,6 +50,7 @@ u64 free_modules(void);		/* and the modules above 1 MiB, when all is built; fram
 
 /* acpi.c */
 void acpi_init(void);
-extern u64 acpi_rsdp;		/* physical address as found, 0 = none */
+const void *acpi_rsdp(void);	/* as found, RSDP_SIZE bytes; NULL = none */
+#define RSDP_SIZE	36u
 /* builder.c: every domain of the boot modules; returns how many run. */
 unsigned int build_domains(void);

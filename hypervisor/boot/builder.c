@@ -113,6 +113,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	struct elf_image elf;
 	struct domain *d;
 	const char *error;
+	/* a copy, for a boot loader's may lie in memory that is not domain 0's */
+	const void *rsdp = b->control ? acpi_rsdp() : NULL;
 	u64 top, info, pages, max_gfn = b->control ? frame_table_count : b->mem >> PAGE_SHIFT;
 
 	if (b->control && control_domain())
@@ -145,7 +147,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	for (top = ROUND_UP(elf.high, PAGE_SIZE); top < GIB(1); top += PAGE_SIZE)
 		if (!gfn_is_ram(gfn_lookup(d, _gfn(top >> PAGE_SHIFT))))
 			break;
-	pages = ROUND_UP(sizeof(si), PAGE_SIZE) + ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
+	pages = ROUND_UP(ROUND_UP(sizeof(si), 64) + RSDP_SIZE, PAGE_SIZE) +
+		ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
 	log_debug("d%u: its first frame is %lx", d->id,
 		  mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(0)))));
 	error = "kernel and initrd do not fit in its memory";
@@ -165,15 +168,16 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		.flags = (b->control ? PARVUS_START_CONTROL : 0) |
 			 (debug_enabled ? PARVUS_START_DEBUG : 0),
 		.features = { features_word0() },
-		.cmdline = info + ROUND_UP(sizeof(si), PAGE_SIZE),
+		.cmdline = info + pages - ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE),
 		.initrd = initrd.size ? top : 0, .initrd_size = initrd.size,
 		.ram_size = d->frames << PAGE_SHIFT, .max_gfn = d->max_gfn,
 		.tsc_khz = found_clock.tsc_khz, .wall_sec = found_clock.wall_sec,
 		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
-		.rsdp = b->control ? acpi_rsdp : 0,
+		.rsdp = rsdp ? info + ROUND_UP(sizeof(si), 64) : 0,
 	};
 	memory_map(&si, d, b->mem, &elf);
 	if (guest_write(d, info, &si, sizeof(si)) ||
+	    (rsdp && guest_write(d, si.rsdp, rsdp, RSDP_SIZE)) ||
 	    guest_write(d, si.cmdline, b->cmdline, sizeof(b->cmdline)) ||
 	    (initrd.size && guest_write(d, top, initrd.data, initrd.size)))
 		goto fail;

@@ -115,12 +115,13 @@ bool boot_parse(u32 magic, u64 info)
 {
 	const struct pvh_info *pvh = phys_to_virt(info);
 
-	if (magic == 0x2badb002)
+	/* first of all: in eax QEMU's microvm leaves Multiboot's magic when it loads by PVH */
+	if (pvh->magic == 0x336ec578)
+		parse_pvh(pvh);
+	else if (magic == 0x2badb002)
 		parse_mb1(phys_to_virt(info));
 	else if (magic == 0x36d76289)
 		parse_mb2(phys_to_virt(info));
-	else if (pvh->magic == 0x336ec578)
-		parse_pvh(pvh);
 	else
 		return false;
 	return true;

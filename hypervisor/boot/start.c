@@ -66,7 +66,7 @@ void boot_main(u32 magic, u64 info)
 	time_init();
 	secondaries_start();
 	view_start(!boot_option_is("isolation", "off"));
-	ioapic_route(4, HV_VECTOR_CONSOLE);
+	ioapic_init();
 	serial_enable_rx();
 	if (!build_domains())
 		panic("boot: no domain to run; give a bundle as boot module");

@@ -119,6 +119,17 @@ struct arch_clock {		/* what was found at boot */
 struct arch_clock arch_clock(void);
 void arch_generation(u64 id[2]);	/* a number that no other domain has (generation_id) */
 
+/* ---- interrupts of devices; one lock is held (irq.c), but where the number alone is asked ---- */
+
+/* Each is a vector of the hardware: 0x30 to 0xef without 0x80, INT 0x80's gate. */
+#define IRQ_HANDLES	191u
+u32 arch_irq_lines(void);		/* global system interrupts are below this */
+bool arch_irq_line_ours(u32 line);	/* that of a device of the hypervisor, or of none */
+/* How @line reaches @cpu. What is set before it is unmasked holds when it arrives. */
+void arch_irq_line_set(u32 line, u32 handle, unsigned int cpu, bool level, bool low, bool masked);
+/* What a device writes, and where, to interrupt @cpu; IRQ_HANDLES: what is dropped and counted. */
+void arch_irq_message(u32 handle, unsigned int cpu, u64 *address, u32 *data);
+
 /* ---- the serial line, the debug port, the end ---- */
 
 int arch_console_get(void);	/* a character that came, or -1 */

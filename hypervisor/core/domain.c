@@ -7,6 +7,7 @@
  */
 #include <core/event.h>
 #include <core/grant.h>
+#include <core/irq.h>
 #include <core/handlers.h>
 #include <core/log.h>
 #include <core/memory.h>
@@ -333,6 +334,7 @@ bool domain_destroy_some(struct domain *d, u64 chunks)
 			trace_off();	/* its reader */
 		sched_domain_gone(d);
 		console_domain_gone(d);
+		irq_domain_gone(d);
 		device_domain_gone(d);
 		event_domain_destroy(d);
 		for (unsigned int i = 0; i < d->vcpu_count; i++)

@@ -11,8 +11,9 @@
  *
  * Send, pending, raise, wake, kick, deliver: docs/glossary.md has these words in their order.
  *
- * The guest's page is written, and read for its mask and for what is pending. Whatever
- * stands there, the worst is an event too many or too few for that very guest.
+ * The guest's page is written, and read for its mask and for what is pending, by whoever sends:
+ * every view shows it. Whatever stands there, the worst is an event too many or too few for that
+ * very guest.
  */
 #include <core/event.h>
 #include <core/log.h>

@@ -30,6 +30,7 @@
 	X(LOCK_GFN, "domain.gfn_lock") \
 	X(LOCK_DOMAINS, "census.lock") \
 	X(LOCK_TIMERS, "the lock of a heap of timers") \
+	X(LOCK_IRQ, "the lock of interrupts") \
 	X(LOCK_CAPPED, "capped.lock") \
 	X(LOCK_QUEUE, "the lock of a run queue") \
 	X(LOCK_CAP, "domain.sched.lock") \

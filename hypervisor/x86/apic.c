@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Local APIC (x2APIC or memory-mapped), its one-shot timer (TSC deadline where the CPU has it),
- * IPIs, and one I/O APIC. Intel SDM vol. 3, 11.
+ * Local APIC (x2APIC or memory-mapped), its one-shot timer (TSC deadline where the CPU has it), and
+ * IPIs. Intel SDM vol. 3, 11.
  */
 #include <x86/cpu.h>
 #include <x86/paging.h>
@@ -22,7 +22,6 @@ struct firmware firmware = { .lapic = 0xfee00000 };
 /* Set at boot. */
 static struct {
 	volatile u32 *local;	/* NULL: x2APIC */
-	volatile u32 *io;
 	u64 tsc_per_tick;	/* TSC ticks per APIC timer tick, 32.32 */
 } apic;
 
@@ -179,27 +178,6 @@ void apic_timer_arm(u64 deadline)
 	ticks = deadline > now ? min(deadline - now, 0xfffffffull) : 0;
 	ticks = min(mul_div(ticks, 1ull << 32, apic.tsc_per_tick) + 1, 0xffffffffull);
 	apic_write(APIC_INITIAL, (u32)ticks);
-}
-
-/* Edge or level by the override's flags, to the boot CPU. Intel 82093AA. */
-void ioapic_route(unsigned int irq, u8 vector)
-{
-	u32 gsi = firmware.irq_override[irq] & 0xffff, low = vector;
-	u32 flags = firmware.irq_override[irq] >> 16;
-	unsigned int pin = gsi - firmware.ioapic_gsi_base;
-
-	if (!firmware.ioapics)
-		return;
-	if (!apic.io)
-		apic.io = mmio_map(firmware.ioapic[0], PAGE_SIZE);
-	if ((flags & 3) == 3)
-		low |= 1u << 13;
-	if ((flags >> 2 & 3) == 3)
-		low |= 1u << 15;
-	apic.io[0] = 0x11 + 2 * pin;
-	apic.io[4] = pcpus[0]->apic_id << 24;
-	apic.io[0] = 0x10 + 2 * pin;
-	apic.io[4] = low;
 }
 
 /* The 8259s are silenced for good. */

@@ -36,6 +36,8 @@ struct pcpu {
 	u64 timer_late;		/* ticks that it was late at the most */
 	u64 last_serial;	/* of the domain that ran last */
 	bool console_due;	/* the serial line has input; arch_work()'s */
+	u32 eois_due;		/* of level lines in irqs_due (ioapic.c) */
+	u64 irqs_due[4];	/* vectors of devices that came, also arch_work()'s */
 	struct vcpu *fpu_owner;
 	u64 xcr0;		/* what the register holds */
 	u64 tsd;		/* CR4_TSD as the register holds it */

@@ -103,8 +103,8 @@ void cpu_init(void)
 			(cpu_features.auto_ibrs ? 1u << 21 : 0));
 	if (cpu_features.ibrs_all)
 		wrmsr(MSR_SPEC_CTRL, 1);
-	/* the power-on value, as Linux expects without MTRRs */
-	wrmsr(MSR_PAT, 0x0007040600070406ull);
+	/* Linux's (arch/x86/mm/pat/memtype.c), which reads it: entry 1 is write-combining */
+	wrmsr(MSR_PAT, 0x0407050600070106ull);
 	if (cpu_features.xsave) {
 		xcr0_set(cpu_features.xcr0);
 		cpuid_count(0xd, 0, &a, &cpu_features.xsave_size, &c, &d);

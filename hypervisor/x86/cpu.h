@@ -93,11 +93,26 @@ static inline void write_cr4(u64 v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v
 static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
 static inline u8 inb(u16 port)
 {
 	u8 v;
 
 	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline u16 inw(u16 port)
+{
+	u16 v;
+
+	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline u32 inl(u16 port)
+{
+	u32 v;
+
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
 }
 static inline u64 rdgsbase(void) { u64 v; __asm__ volatile("rdgsbase %0" : "=r"(v)); return v; }
@@ -148,19 +163,30 @@ extern struct firmware {
 	u32 cpu_apic_id[MAX_CPUS];
 	u64 lapic;			/* physical addresses */
 	unsigned int ioapics;		/* all of them, for keeping domain 0 out */
-	u64 ioapic[MAX_IOAPICS];
-	u32 ioapic_gsi_base;		/* of the first */
+	struct ioapic {
+		u64 at;
+		u32 first, pins;	/* its lines; how many */
+		volatile u32 *regs;	/* ioapic.c */
+	} ioapic[MAX_IOAPICS];
 	u32 irq_override[16];		/* gsi | polarity and trigger flags << 16 */
 } firmware;
+
+/* A register of a byte, as ACPI names it (Generic Address Structure, ACPI 6.4, 5.2.3.2). */
+struct acpi_register {
+	enum { REGISTER_MEMORY, REGISTER_PORT, REGISTER_PCI, REGISTER_NONE } space;
+	u64 at;	/* an address here, a port, or device << 32 | function << 16 | offset */
+};
 
 /* power.c: how the machine ends; boot/acpi.c says what the firmware's tables do, once. */
 extern struct power {
 	bool have_s5;			/* the DSDT has a package for S5, soft off */
 	u16 pm1a_control, pm1b_control;	/* ports; 0 = there is no such block */
 	u16 s5_a, s5_b;			/* what to write there, SLP_TYP in its place */
-	u16 reset_port;			/* 0 = none */
+	struct acpi_register sleep;	/* instead of these, where ACPI is reduced */
+	struct acpi_register reset;
 	u8 reset_value;
 } power;
+#define SLP_EN	(1u << 13)		/* of PM1 control */
 noreturn void power_off(void);
 
 void smp_init(u64 pa);	/* smp.c: start the other CPUs, from the page at @pa */
@@ -181,8 +207,13 @@ void apic_timer_start_count(void);
 u32 apic_timer_stop_count(void);
 void apic_timer_set_rate(u64 tsc, u32 ticks);
 void pic_disable(void);
-void ioapic_route(unsigned int irq, u8 vector);
+
+/* ioapic.c */
+void ioapic_init(void);		/* all lines masked, but that of the serial line */
+void irq_note(struct pcpu *p, u64 vector);	/* a device's interrupt, before EOI */
+void irq_serve(struct pcpu *p);	/* what was noted */
 
 /* serial.c */
+#define COM1	0x3f8u
 void serial_init(void);
 void serial_enable_rx(void);

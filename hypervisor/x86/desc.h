@@ -42,7 +42,7 @@
 #define VECTOR_SYSCALL		0x100	/* regs.vector of an entry by SYSCALL */
 #define VECTOR_REFUSED		0x101	/* and of a guest-bound IRET that faulted */
 
-/* Interrupt vectors of the hypervisor itself; 32..0xef are free for devices. */
+/* Interrupt vectors of the hypervisor itself; 0x30 to 0xef are those of devices (ioapic.c). */
 #define HV_VECTOR_TIMER		0xf0	/* LAPIC one-shot timer */
 #define HV_VECTOR_KICK		0xf1	/* look at your work flags (shootdown, reschedule, stop) */
 #define HV_VECTOR_CONSOLE	0xf2	/* COM1 */

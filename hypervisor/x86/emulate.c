@@ -470,8 +470,12 @@ bool emulate(struct vcpu *v, struct regs *r)
 		halt(v, r);
 		break;
 	case INSN_IN ... INSN_OUTS:
-		if (!BENCH(port(v, r, &i)))
+		if (BENCH(port(v, r, &i)))
+			break;
+		if (!v->domain->control)
 			no_port(r, &i);
+		else if (!port_access(v, r, &i))
+			return false;
 		break;
 	case INSN_MOV_FROM_CR:
 		if (!control_read(v, i.special, &value))

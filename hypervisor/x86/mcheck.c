@@ -123,5 +123,6 @@ void arch_work(void)
 		p->console_due = false;
 		console_input();
 	}
+	irq_serve(p);
 	view_settle(p);
 }

@@ -148,7 +148,7 @@ bool arch_frame_open(u64 n)
 	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
 		return false;
 	for (unsigned int i = 0; i < firmware.ioapics; i++)
-		if (n == firmware.ioapic[i] >> PAGE_SHIFT)
+		if (n == firmware.ioapic[i].at >> PAGE_SHIFT)
 			return false;
 	/* what is written to the MiB around a local APIC may be an interrupt message */
 	return n >> 8 != lapic >> 8 && n >> 8 != firmware.lapic >> 20;

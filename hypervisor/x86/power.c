@@ -6,15 +6,34 @@
 #include <x86/cpu.h>
 #include <core/arch.h>
 
-#define SLP_EN	(1u << 13)
+struct power power = { .sleep.space = REGISTER_NONE, .reset.space = REGISTER_NONE };
 
-struct power power;
+static void register_write(const struct acpi_register *r, u8 value)
+{
+	switch (r->space) {
+	case REGISTER_MEMORY:
+		*(volatile u8 *)r->at = value;
+		break;
+	case REGISTER_PORT:
+		outb((u16)r->at, value);
+		break;
+	case REGISTER_PCI:	/* of bus 0 */
+		outl(0xcf8, 0x80000000 | (u32)(r->at >> 32 & 31) << 11 |
+			    (u32)(r->at >> 16 & 7) << 8 | (u32)(r->at & 0xfc));
+		outb((u16)(0xcfc + (r->at & 3)), value);
+		break;
+	case REGISTER_NONE:
+		break;
+	}
+}
 
 void power_off(void)
 {
 	const char *s;
 
-	if (power.have_s5) {
+	if (power.have_s5 && power.sleep.space != REGISTER_NONE)	/* ACPI 6.4, 4.8.3.7 */
+		register_write(&power.sleep, (u8)(power.s5_a >> 10 << 2 | 1u << 5));
+	else if (power.have_s5) {
 		outw(power.pm1a_control, (u16)(power.s5_a | SLP_EN));
 		if (power.pm1b_control)
 			outw(power.pm1b_control, (u16)(power.s5_b | SLP_EN));
@@ -28,8 +47,7 @@ void arch_power_off(bool reboot)
 {
 	if (!reboot)
 		power_off();
-	if (power.reset_port)
-		outb(power.reset_port, power.reset_value);
+	register_write(&power.reset, power.reset_value);
 	outb(0xcf9, 6);		/* the chipset's reset register: full reset */
 	outb(0x64, 0xfe);	/* the keyboard controller pulls the CPU's reset line */
 	halt_forever();

@@ -20,6 +20,9 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *frame);
 bool guest_va_read(struct vcpu *v, u64 va, void *buf, size_t len);
 bool guest_va_write(struct vcpu *v, u64 va, const void *buf, size_t len);
 
+/* ports.c: IN, OUT, INS, OUTS of domain 0's kernel. False: the memory of a string is not there. */
+bool port_access(struct vcpu *v, struct regs *r, struct insn *i);
+
 /* view.c */
 /* At boot, when all CPUs are known and before there are domains. */
 void view_start(bool isolate);

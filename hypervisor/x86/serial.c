@@ -3,7 +3,6 @@
 #include <x86/cpu.h>
 #include <core/arch.h>
 
-#define COM1	0x3f8
 
 static bool present;
 

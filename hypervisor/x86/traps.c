@@ -22,6 +22,10 @@ void trap_ist(struct regs *regs);
  */
 static void interrupt(struct pcpu *p, u64 vector)
 {
+	if (vector < HV_VECTOR_TIMER) {
+		irq_note(p, vector);
+		return;
+	}
 	if (vector != HV_VECTOR_SPURIOUS)
 		apic_eoi();
 	if (vector == HV_VECTOR_TIMER) {

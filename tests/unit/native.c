@@ -177,6 +177,24 @@ u64 arch_timer_late(void) { return 0; }
 u64 arch_measures(void) { return 0; }
 void arch_timer_arm(u64 ns) { native_timer[native_this_cpu] = ns; }
 void arch_clock_fill(void *record) { memset(record, 0x11, 1); }
+u32 native_line, native_line_writes;
+bool native_line_masked[24], native_line_level[24];
+u32 arch_irq_lines(void) { return 24; }
+bool arch_irq_line_ours(u32 line) { return line == 4; }
+void arch_irq_line_set(u32 line, u32 handle, UNUSED unsigned int cpu, bool level, UNUSED bool low,
+		       bool masked)
+{
+	native_line = handle;
+	native_line_writes++;
+	native_line_level[line] = level;
+	native_line_masked[line] = masked;
+}
+void arch_irq_message(u32 handle, unsigned int cpu, u64 *address, u32 *data)
+{
+	*address = 0xfee00000 + cpu * 0x1000;
+	*data = handle;
+}
+
 void arch_generation(u64 id[2]) { id[0] = id[1] = 0; }
 
 struct arch_clock arch_clock(void)

@@ -35,6 +35,10 @@ unsigned int native_warnings(void);
 extern char native_serial[512];
 extern const char *native_serial_in;
 
+/* What arch_irq_line_set() was told last, and of each line. */
+extern u32 native_line, native_line_writes;
+extern bool native_line_masked[24], native_line_level[24];
+
 /* The pCPUs of a mask that have WORK_RESCHED; it is taken away. */
 u64 native_resched(u64 mask);
 

@@ -110,7 +110,7 @@ START_TEST(privileges)
 	debug_enabled = false;
 	d->control = true;
 	ck_assert_int_eq(call(PARVUS_HC_control_op, 99, 0, 0, 0), -PARVUS_ENOSYS);
-	ck_assert_int_eq(call(PARVUS_HC_irq_op, 0, 0, 0, 0), -PARVUS_ENOSYS);
+	ck_assert_int_eq(call(PARVUS_HC_irq_op, 99, 0, 0, 0), -PARVUS_ENOSYS);
 	ck_assert_int_eq(call(PARVUS_HC_debug_info, GPA, 64, 0, 0), -PARVUS_EPERM);
 	ck_assert_int_eq(call(PARVUS_HC_debug_hash, GPA, 64, 0, 0), -PARVUS_EPERM);
 	d->control = false;
