@@ -72,6 +72,8 @@ static u32 parvus_apic_read(u32 reg)
 	/* Asked for before APIC support is found absent; an APIC of version 0x14. */
 	if (reg == APIC_LVR)
 		return 0x14;
+	if (reg >= APIC_IRR && reg < APIC_IRR + 8 * 0x10)
+		return parvus_irq_pending((reg - APIC_IRR) / 0x10);
 	return 0;
 }
 

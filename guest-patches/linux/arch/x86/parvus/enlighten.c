@@ -8,6 +8,9 @@
  */
 #include <linux/init.h>
 #include <linux/acpi.h>
+#include <linux/cpufreq.h>
+#include <linux/cpuidle.h>
+#include <linux/kexec.h>
 #include <linux/memblock.h>
 #include <linux/panic_notifier.h>
 #include <linux/pci.h>
@@ -19,8 +22,11 @@
 #include <asm/cpu.h>
 #include <asm/desc.h>
 #include <asm/e820/api.h>
+#include <asm/hpet.h>
 #include <asm/hypervisor.h>
 #include <asm/i8259.h>
+#include <asm/iommu.h>
+#include <asm/numa.h>
 #include <asm/paravirt.h>
 #include <asm/reboot.h>
 #include <asm/setup.h>
@@ -267,16 +273,38 @@ static uint32_t __init parvus_detect(void)
 	return parvus_start ? 0x40000000 : 0;
 }
 
+/* What would change the machine below the hypervisor, or count on being alone on it. */
+static void __init parvus_keep_off(void)
+{
+	boot_hpet_disable = true;
+	pr_info("parvus: no HPET: the hypervisor's\n");
+	disable_cpuidle();
+	disable_cpufreq();
+	pr_info("parvus: no C-states, no P-states: the hypervisor's\n");
+	acpi_suspend_lowlevel = NULL;
+	pr_info("parvus: no suspend, no hibernation: no way back to the hypervisor\n");
+#ifdef CONFIG_KEXEC_CORE
+	kexec_load_disabled = 1;
+	pr_info("parvus: no kexec: a kernel of the machine cannot start below the hypervisor\n");
+#endif
+#ifdef CONFIG_NUMA
+	numa_off = 1;
+	pr_info("parvus: no NUMA: vCPUs have no place\n");
+#endif
+	pr_info("parvus: no IOMMU: its tables are hidden\n");
+}
+
 static void __init parvus_init_platform(void)
 {
-	x86_platform.legacy.rtc = 0;
-	x86_platform.legacy.warm_reset = 0;
-	x86_platform.legacy.i8042 = X86_LEGACY_I8042_PLATFORM_ABSENT;
-	/* Domain 0 may have tables and configuration space, but no interrupts of devices yet. */
-	disable_acpi();
-#ifdef CONFIG_PCI
-	pci_probe = 0;
-#endif
+	if (parvus_control_domain()) {
+		parvus_keep_off();
+		/* what comes by a grant may lie above 4 GiB, wherever our own memory is */
+		if (parvus_start->max_gfn > SZ_4G >> PAGE_SHIFT)
+			x86_swiotlb_enable = true;
+	} else {
+		disable_acpi();
+		pci_probe = 0;
+	}
 	parvus_init_sched_clock();
 	atomic_notifier_chain_register(&panic_notifier_list, &parvus_panic_block);
 }
@@ -291,14 +319,19 @@ const struct hypervisor_x86 x86_hyper_parvus __refconst = {
 
 static void __init parvus_set_legacy_features(void)
 {
+	x86_platform.legacy.warm_reset = 0;
+	/* read before the direct map is whole; the first MiB is nobody's RAM */
+	x86_platform.legacy.reserve_bios_regions = 0;
+	if (parvus_control_domain())
+		return;
 	x86_platform.legacy.rtc = 0;
 	x86_platform.legacy.no_vga = 1;
-	x86_platform.legacy.reserve_bios_regions = 0;
+	x86_platform.legacy.i8042 = X86_LEGACY_I8042_PLATFORM_ABSENT;
 }
 
 static int __init parvus_pci_arch_init(void)
 {
-	return 0;	/* nothing to probe: no configuration space */
+	return parvus_control_domain();	/* others have no configuration space to probe */
 }
 
 static void __init parvus_init_platform_ops(void)
@@ -306,8 +339,13 @@ static void __init parvus_init_platform_ops(void)
 	x86_platform.realmode_reserve = x86_init_noop;
 	x86_platform.realmode_init = x86_init_noop;
 	x86_platform.set_legacy_features = parvus_set_legacy_features;
-	x86_init.resources.probe_roms = x86_init_noop;
-	x86_init.resources.reserve_resources = x86_init_noop;
+	x86_init.acpi.reduced_hw_early_init = x86_init_noop;	/* it would undo what stands here */
+	if (parvus_control_domain()) {
+		parvus_init_irqs();
+	} else {
+		x86_init.resources.probe_roms = x86_init_noop;
+		x86_init.resources.reserve_resources = x86_init_noop;
+	}
 	x86_init.irqs.pre_vector_init = parvus_init_vectors;
 	x86_init.irqs.intr_mode_select = x86_init_noop;
 	x86_init.irqs.intr_mode_init = x86_init_noop;
@@ -352,6 +390,10 @@ static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 	 */
 	if (si->ram_size < SZ_64M)
 		strlcat(boot_command_line, " cgroup.memory=nokmem", COMMAND_LINE_SIZE);
+	if (IS_ENABLED(CONFIG_HIBERNATION) && parvus_control_domain())
+		strlcat(boot_command_line, " nohibernate", COMMAND_LINE_SIZE);
+	if (si->rsdp)	/* behind the start info, or the firmware's */
+		memblock_reserve(si->rsdp & PAGE_MASK, PAGE_SIZE);
 	if (si->console_gpa)
 		memblock_reserve(si->console_gpa & PAGE_MASK, PAGE_SIZE);
 }

@@ -36,6 +36,8 @@ void parvus_init_clock_cpu(void);
 void parvus_init_console(void);
 void parvus_console_poll(bool event);
 void parvus_init_vectors(void);
+void parvus_init_irqs(void);
+u32 parvus_irq_pending(unsigned int word);
 void parvus_start_timer_cpu(void);
 void parvus_load_traps(void);
 extern unsigned int parvus_exit_status;

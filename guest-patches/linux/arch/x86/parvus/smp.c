@@ -10,9 +10,11 @@
 #include <linux/sched/hotplug.h>
 #include <linux/sched/task_stack.h>
 #include <linux/tick.h>
+#include <asm/apic.h>
 #include <asm/cpu.h>
 #include <asm/desc.h>
 #include <asm/fpu/api.h>
+#include <asm/hw_irq.h>
 #include <asm/mmu_context.h>
 #include <asm/mpspec.h>
 #include <asm/smp.h>
@@ -37,7 +39,11 @@ static void parvus_bring_up(void)
 	parvus_init_clock_cpu();
 	parvus_start_timer_cpu();
 	notify_cpu_starting(cpu);
+	/* no vector is given out for a CPU that is half there (vector.c) */
+	lock_vector_lock();
 	set_cpu_online(cpu, true);
+	lapic_online();
+	unlock_vector_lock();
 	cpu_set_state_online(cpu);	/* implies a full barrier */
 	local_irq_enable();
 }
@@ -126,8 +132,10 @@ static int parvus_cpu_up(unsigned int cpu, struct task_struct *idle)
 
 static int parvus_cpu_disable(void)
 {
-	if (smp_processor_id() == 0)
-		return -EBUSY;
+	int ret = smp_processor_id() ? lapic_can_unplug_cpu() : -EBUSY;
+
+	if (ret)
+		return ret;
 	cpu_disable_common();
 	return 0;	/* idle_task_exit() leaves the address space */
 }

@@ -31,6 +31,7 @@ void parvus_flush_mm_range(struct mm_struct *mm, unsigned long start, unsigned l
 void parvus_flush_kernel_range(unsigned long start, unsigned long end);
 void parvus_flush_all(void);
 void parvus_flush_batch(struct cpumask *cpus);
+int parvus_gsi_to_irq(u32 gsi);		/* acpi/boot.c: the irq of a line, or a negative errno */
 
 /* entry.S: the instruction itself, so that objtool sees the stack unchanged across it. */
 void parvus_syscall(void);
