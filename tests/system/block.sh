@@ -169,9 +169,11 @@ p=$!
 until_true 10 "connected $id"
 guest 'blockio verify /dev/xvdf 3 2 6'
 kill -9 $p
+wait $p	# until then the device is its own, and nobody else may serve it
 diskpeer back $id good >said 2>&1 &
 p=$!
-until_true 10 "connected $id"
+until_true 10 "connected $id || ! kill -0 $p"
+kill -0 $p || fail "the second back end: $(cat said)"
 guest 'blockio keep /dev/xvdf 6 && blockio same /dev/xvdf 6'
 kill -9 $p
 guest 'dmesg | grep -iE -A15 "call trace|WARNING:|BUG:|Oops:|hung task"; true' >said
