@@ -62,11 +62,10 @@ static inline mfn_t arch_frame_of(const void *p);
  */
 u64 arch_full_begin(void);	/* what to give to arch_full_end() */
 void arch_full_end(u64 root);
-void arch_full_stay(void);	/* until the way out, which a change of vCPU makes needless */
 /* What is seen while vCPUs of @d run; 0 or -PARVUS_ENOMEM. It is freed when none runs any more. */
 int arch_view_init(struct domain *d);
 void arch_view_free(struct domain *d);
-/* A frame of @d's RAM, whose gfn entry has gone, is seen no more. True: TLBs may still have it. */
+/* RAM of @d that has no gfn now, or what was an event page, is seen no more. True: TLBs see it. */
 bool arch_view_drop(struct domain *d, mfn_t mfn);
 /* The area of @v, which runs here or is about to, as entry.S reaches it. */
 struct parvus_vcpu_area *arch_area(const struct vcpu *v);

@@ -11,9 +11,8 @@
  *
  * Send, pending, raise, wake, kick, deliver: docs/glossary.md has these words in their order.
  *
- * The guest's page is written, and read for its mask and for what is pending, by whoever sends:
- * every view shows it. Whatever stands there, the worst is an event too many or too few for that
- * very guest.
+ * The guest's page, which every view shows, is written, and read for its mask and for what is
+ * pending. Whatever stands there, the worst is an event too many or too few for that very guest.
  */
 #include <core/event.h>
 #include <core/log.h>
@@ -56,9 +55,9 @@ struct event_domain {
 	u64 deferred[WORDS];	/* ports that wait until their interval is over */
 	u64 taken[WORDS];	/* ports in use, and 0 */
 	struct port *ports[PARVUS_EVENT_PORTS / PORTS_PER_PAGE];
-	struct parvus_event_page none;	/* all masked; keeps what comes before REGISTER */
+	struct parvus_event_page none;	/* its used part: all masked; what comes before REGISTER */
 };
-BUILD_ASSERT(sizeof(struct event_domain) <= PAGE_SIZE);
+BUILD_ASSERT(offsetof(struct event_domain, none.reserved) <= PAGE_SIZE);
 
 static struct spinlock bind_lock = SPINLOCK_INIT(LOCK_BIND);
 static u32 ports_total;		/* under bind_lock */
@@ -91,7 +90,7 @@ static inline void port_vector(struct event_domain *ev, struct port *p, u32 port
 	struct vcpu *v = d->vcpus[READ_ONCE(p->vcpu)];
 
 	/* after the pending bit was set: see event_set() */
-	atomic_or_u64(&READ_ONCE(v->area)->event_selector, 1ull << (port / 64));
+	atomic_or_u64(&READ_ONCE(ev->page)->selector[v->id], 1ull << (port / 64));
 	/* a guest that has no handler (yet) would die of it */
 	if (likely(READ_ONCE(d->takes_events)))
 		vcpu_raise(v, PARVUS_VECTOR_EVENT);
@@ -372,6 +371,7 @@ static s64 event_register(struct domain *d, u64 gpa)
 	HOLD(&d->event_lock);
 	if (ev->page != &ev->none)
 		return hv_error(PARVUS_EBUSY);
+	atomic_or_u64(&frame_info(frame_of(page))->word, FRAME_EVENTS);
 	WRITE_ONCE(ev->page, page);
 	smp_mb();	/* against port_set_pending() */
 	for (w = 0; w < WORDS; w++)
@@ -426,8 +426,6 @@ static s64 event_send(struct domain *d, u64 port)
 	trace_event((u32)port);
 	if (unlikely(p->kind != PARVUS_EVENT_INTERDOMAIN))
 		return p->kind == PARVUS_EVENT_UNBOUND ? -PARVUS_EAGAIN : -PARVUS_EINVAL;
-	if (p->peer != d)
-		arch_full_stay();	/* its page is its own */
 	port_send(p->peer->events, p->other);
 	return 0;
 }
@@ -550,7 +548,7 @@ u32 event_ports_total(void) { return READ_ONCE(ports_total); }
 
 int event_domain_init(struct domain *d)
 {
-	struct event_domain *ev = hv_alloc_public(sizeof(*ev));
+	struct event_domain *ev = hv_alloc_public(PAGE_SIZE);
 
 	if (!ev)
 		return hv_error(PARVUS_ENOMEM);
@@ -562,6 +560,24 @@ int event_domain_init(struct domain *d)
 	ev->timer.fire = deferred_timer_fired;
 	d->events = ev;
 	return 0;
+}
+
+/*
+ * Nobody sends to this page any more, and soon its frame may be another's: it leaves all views and
+ * TLBs (rule 99). A fault looks at FRAME_EVENTS under the lock of the view that it fills.
+ */
+static void page_hide(mfn_t mfn)
+{
+	unsigned int cpu;
+
+	atomic_and_u64(&frame_info(mfn)->word, ~FRAME_EVENTS);
+	for_each_domain(d)
+		arch_view_drop(d, mfn);
+	for (cpu = 0; cpu < arch_cpus(); cpu++)
+		pcpu_kick(cpu, WORK_ARCH);
+	for (cpu = 0; cpu < arch_cpus(); cpu++)
+		while (arch_cpu_exposed(cpu) && READ_ONCE(arch_cpu(cpu)->work) & WORK_ARCH)
+			cpu_relax();
 }
 
 void event_domain_destroy(struct domain *d)
@@ -587,7 +603,9 @@ void event_domain_destroy(struct domain *d)
 	spin_unlock(&bind_lock);
 	/* nobody arms it any more; and when this returns it does not fire */
 	timer_cancel(&ev->timer);
+	if (ev->page != &ev->none)
+		page_hide(frame_of(ev->page));
 	for (u32 i = 0; i < ARRAY_SIZE(ev->ports); i++)
 		hv_free(ev->ports[i], PAGE_SIZE);
-	hv_free(ev, sizeof(*ev));
+	hv_free(ev, PAGE_SIZE);
 }

@@ -34,6 +34,7 @@ BUILD_ASSERT(sizeof(struct frame_info) == 16);
 #define FRAME_OFFERS	(0xffffull << 32)
 #define FRAME_PINNED	(1ull << 48)	/* the hypervisor holds a pointer to it for good */
 #define FRAME_GHOST	(1ull << 49)	/* its owner is gone: it goes with its last offer */
+#define FRAME_EVENTS	(1ull << 50)	/* an event page: every view shows it (rule 98) */
 
 /* flags */
 #define FRAME_EXTENT	1u	/* FREE: the first frame of an extent */

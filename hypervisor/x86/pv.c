@@ -27,7 +27,8 @@ static bool guest_range(u64 va, size_t len)
 
 static NOINLINE KEEPS_REGISTERS void expose_late(struct pcpu *p)
 {
-	view_restore(p);
+	if (READ_ONCE(p->work) & WORK_ARCH)
+		view_restore(p);
 	shadow_serve();
 }
 

@@ -48,16 +48,13 @@ u64 arch_full_begin(void)
 	return root;
 }
 
-void arch_full_stay(void)
-{
-	if (arch_full_begin())
-		pcpu_add_work(this_pcpu(), WORK_ARCH);	/* view_settle() */
-}
-
+/* If it is not full, an event page has left all views (core/page_hide()). */
 void view_restore(struct pcpu *p)
 {
-	if (p->current)
+	if (p->full && p->current)
 		view_root_is(p, mode_root(p));
+	else
+		arch_tlb_flush_all();
 }
 
 void arch_full_end(u64 root)
@@ -85,6 +82,9 @@ static u64 leaf_of(const struct domain *d, u64 n, bool *large)
 		*large = e & GFN_EXTENT;
 	} else if (f->type == FRAME_HYPERVISOR && f->owner == OWNER_PUBLIC) {
 		*large = f->flags & FRAME_WHOLE;
+	} else if (f->type == FRAME_GUEST) {
+		if (!(READ_ONCE(f->word) & FRAME_EVENTS))	/* of another domain */
+			return 0;
 	} else if ((f->type != FRAME_HYPERVISOR && f->type != FRAME_SHADOW) || f->owner != d->id) {
 		return 0;
 	}
@@ -211,13 +211,16 @@ static void table_free(u64 *t, unsigned int levels)
 void arch_view_free(struct domain *d)
 {
 	struct domain_view *v = &d->view;
-	u64 root = arch_full_begin();
+	u64 root = arch_full_begin(), *top;
 
 	while (v->count)
 		hv_free(v->spare[--v->count], PAGE_SIZE);
-	if (v->top)
-		table_free(v->top, 2);
+	spin_lock(&v->lock);	/* others take their event pages out of it */
+	top = v->top;
 	v->top = NULL;
+	spin_unlock(&v->lock);
+	if (top)
+		table_free(top, 2);
 	arch_full_end(root);
 }
 
@@ -232,7 +235,8 @@ bool arch_view_drop(struct domain *d, mfn_t mfn)
 	u64 n = mfn_x(mfn), *l2, *e, root;
 
 	HOLD(&d->view.lock);
-	if (!((f->flags | first->flags) & FRAME_SHOWN) || !d->view.top)
+	/* FRAME_SHOWN speaks for the owner's view alone */
+	if (!d->view.top || (f->owner == d->id && !((f->flags | first->flags) & FRAME_SHOWN)))
 		return false;
 	root = arch_full_begin();
 	e = &d->view.top[n >> 18];

@@ -2,7 +2,7 @@
 /*
  * A domain that does its worst to its neighbour's ports: takes all of its own, binds to
  * each port of the other (one alone is meant for it), sends on ports that are closed,
- * foreign or no ports, overwrites its page and its area while the other sends, closes
+ * foreign or no ports, overwrites its page while the other sends, closes
  * and binds anew under the other's feet. The other one gets events on the port that it
  * gave away, on no other, and its own channels go on working.
  * @domains 2
@@ -65,15 +65,12 @@ static void victim(void)
 /* The other vCPU: the page and the areas are ours to ruin; closing is allowed as well. */
 void secondary_main(u64 arg)
 {
-	volatile struct parvus_vcpu_area *a = &area;
-
 	(void)arg;
 	while (!stop) {
 		u64 x = stop ? 0 : random() * 2685821657736338717ull;
 
-		((volatile u64 *)&event_page)[x % (sizeof(event_page) / 8)] =
-			x >> 3 & 1 ? ~0ull : x;
-		a->event_selector = x;
+		((volatile u64 *)&event_page)[x % (3 * PARVUS_EVENT_WORDS)] =
+			x >> 10 & 1 ? ~0ull : x;
 		if (x % 16 == 0)
 			parvus_event_op(PARVUS_EVENT_CLOSE, x >> 8 & 15);
 		if (x % 64 == 1)

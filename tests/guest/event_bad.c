@@ -7,7 +7,8 @@ void test(void)
 	struct parvus_event_bind *b;
 	s64 p, v;
 
-	BAD(parvus_event_op(PARVUS_EVENT_REGISTER, pa(&event_page) + 256), PARVUS_EFAULT);
+	for (u64 at = 64; at < 4096; at *= 2)
+		BAD(parvus_event_op(PARVUS_EVENT_REGISTER, pa(&event_page) + at), PARVUS_EFAULT);
 	event_setup();
 	BAD(parvus_event_op(PARVUS_EVENT_REGISTER, pa(&event_page)), PARVUS_EBUSY);
 	BAD(parvus_event_op(PARVUS_EVENT_REGISTER, pa(&event_page) + 1024), PARVUS_EBUSY);

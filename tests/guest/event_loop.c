@@ -25,7 +25,7 @@ static void delivery(s64 p, s64 q)
 	EXPECT_EQ(event_status(q).remote_port, p);
 	EXPECT_EQ(event_send(p), 0);
 	EXPECT(pending(q) && !pending(p));
-	EXPECT_EQ(area.event_selector, 1);
+	EXPECT_EQ(event_selector[0], 1);
 	EXPECT_EQ(event_interrupts, 0);
 	irq_on();
 	EXPECT_EQ(event_count[q], 1);
@@ -57,7 +57,7 @@ static void masks(s64 p, s64 q)
 	irq_off();
 	EXPECT_EQ(event_send(p), 0);
 	EXPECT(masked(q) && pending(q));
-	EXPECT_EQ(area.event_selector, 1);
+	EXPECT_EQ(event_selector[0], 1);
 	irq_on();
 	EXPECT_EQ(event_count[q], n + 1);	/* our handler leaves masked ports alone */
 	EXPECT_EQ(event_set(q, 0, 0, 0), 0);
@@ -112,7 +112,7 @@ static void all_ports(void)
 	irq_off();
 	for (u32 i = 1; i < n; i += 2)
 		EXPECT_EQ(event_send(used[i]), 0);
-	EXPECT_EQ(area.event_selector, ~0ull);
+	EXPECT_EQ(event_selector[0], ~0ull);
 	irq_on();
 	for (u32 i = 0; i + 1 < n; i += 2)
 		EXPECT_EQ(event_count[used[i]], 1);

@@ -345,15 +345,24 @@ u64 native_resched(u64 mask)
 #define WEAK	__attribute__((weak))
 WEAK u64 arch_full_begin(void) { return 0; }
 WEAK void arch_full_end(u64 root) { (void)root; }
-WEAK void arch_full_stay(void) {}
 WEAK int arch_view_init(struct domain *d) { (void)d; return 0; }
 WEAK void arch_view_free(struct domain *d) { (void)d; }
-WEAK bool arch_view_drop(struct domain *d, mfn_t mfn) { (void)d; (void)mfn; return false; }
+
+u64 native_shown[MAX_DOMAINS];
+WEAK bool arch_view_drop(struct domain *d, mfn_t mfn)
+{
+	bool shown = native_shown[d->id % MAX_DOMAINS] == mfn_x(mfn);
+
+	if (shown)
+		native_shown[d->id % MAX_DOMAINS] = 0;
+	return shown;
+}
+
 struct parvus_vcpu_area *arch_area(const struct vcpu *v) { return v->area; }
 
 u32 arch_cpu_id(unsigned int cpu) { return cpu * 2; }
 void arch_stop(void) { panic("arch_stop"); }
-void arch_work(void) { panic("arch_work"); }
+void arch_work(void) {}
 
 void (*native_on_halt)(void);
 void arch_halt(void)

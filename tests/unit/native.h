@@ -45,6 +45,7 @@ u64 native_resched(u64 mask);
 /* Interrupts that arch_kick_cpu() sent; and called with each. */
 extern unsigned int native_kicks;
 extern void (*native_on_kick)(unsigned int cpu);
+extern u64 native_shown[MAX_DOMAINS];	/* the one frame that a domain's view shows; by number */
 
 /* How often the machine was switched off, and whether it was to come again. */
 extern unsigned int native_power_offs;

@@ -37,7 +37,7 @@ static struct domain *domain_new(void)
 
 static bool told(struct domain *d)
 {
-	struct parvus_event_page *page = guest_map(d, 0x1000, sizeof(*page), 1024);
+	struct parvus_event_page *page = guest_map(d, 0x1000, sizeof(*page), PAGE_SIZE);
 	bool was = page->pending[0] & 2;
 
 	page->pending[0] = 0;

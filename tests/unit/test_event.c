@@ -65,7 +65,7 @@ static struct parvus_event_bind *record(struct domain *d)
 
 static struct parvus_event_page *page_of(struct domain *d)
 {
-	return guest_map(d, PAGE_GPA, sizeof(struct parvus_event_page), 1024);
+	return guest_map(d, PAGE_GPA, sizeof(struct parvus_event_page), PAGE_SIZE);
 }
 
 /* BIND; the port, or a negative error. */
@@ -125,7 +125,7 @@ static bool take(struct domain *d, s64 port)
 }
 static u64 selector(struct domain *d, unsigned int vcpu)
 {
-	return atomic_xchg_u64(&d->vcpus[vcpu]->area->event_selector, 0);
+	return atomic_xchg_u64(&page_of(d)->selector[vcpu], 0);
 }
 static bool raised(struct domain *d, unsigned int vcpu)
 {
@@ -161,7 +161,8 @@ START_TEST(bad_arguments)
 	BAD(op(d, 7, 0), PARVUS_ENOSYS);
 	BAD(op(d, ~0ull, 0), PARVUS_ENOSYS);
 	BAD(op(d, 1ull << 32, 0), PARVUS_ENOSYS);
-	BAD(op(d, PARVUS_EVENT_REGISTER, PAGE_GPA + 512), PARVUS_EFAULT);
+	for (o = 64; o < PAGE_SIZE; o *= 2)	/* a whole page, and nothing else in it */
+		BAD(op(d, PARVUS_EVENT_REGISTER, PAGE_GPA + o), PARVUS_EFAULT);
 	BAD(op(d, PARVUS_EVENT_REGISTER, ~0ull << 10), PARVUS_EFAULT);
 	BAD(op(d, PARVUS_EVENT_REGISTER, 16 * PAGE_SIZE), PARVUS_EFAULT);
 	for (o = PARVUS_EVENT_CLOSE; o <= PARVUS_EVENT_UNMASK; o++) {
@@ -281,8 +282,98 @@ START_TEST(registered_once)
 	BAD(op(d, PARVUS_EVENT_REGISTER, 16 * PAGE_SIZE), PARVUS_EFAULT);
 	OK(op(d, PARVUS_EVENT_REGISTER, PAGE_GPA));
 	BAD(op(d, PARVUS_EVENT_REGISTER, 3 * PAGE_SIZE), PARVUS_EBUSY);
-	ck_assert(!(other->word & FRAME_PINNED));
+	ck_assert(!(other->word & (FRAME_PINNED | FRAME_EVENTS)));
 	BAD(op(d, PARVUS_EVENT_REGISTER, 16 * PAGE_SIZE), PARVUS_EBUSY);
+}
+END_TEST
+
+/* Two vCPUs register a page each, at once: one is taken, and every view may show that one alone. */
+static struct domain *contested;
+static volatile unsigned int contestants;
+static s64 contest_result[2];
+
+static void *registers(void *arg)
+{
+	u64 me = (u64)arg;
+
+	native_this_cpu = 1 + (unsigned int)me;
+	__atomic_fetch_add(&contestants, 1, __ATOMIC_SEQ_CST);
+	while (contestants < 2)
+		;
+	contest_result[me] = hc_event_op(contested->vcpus[me], PARVUS_EVENT_REGISTER,
+					 (1 + 2 * me) * PAGE_SIZE);
+	return NULL;
+}
+
+START_TEST(registered_at_once)
+{
+	unsigned int round, i, both = 0;
+	pthread_t t[2];
+
+	for (round = 0; round < 2000 && both < 5; round++) {
+		contested = domain_new();
+		contestants = 0;
+		for (i = 0; i < 2; i++)
+			ck_assert_int_eq(pthread_create(&t[i], NULL, registers, (void *)(u64)i), 0);
+		for (i = 0; i < 2; i++)
+			pthread_join(t[i], NULL);
+		ck_assert(!contest_result[0] != !contest_result[1]);
+		for (i = 0; i < 2; i++) {
+			u64 e = gfn_lookup(contested, _gfn(1 + 2 * i));
+			u64 word = frame_info(gfn_entry_mfn(e))->word;
+
+			ck_assert(!contest_result[i] == !!(word & FRAME_EVENTS));
+			/* the loser had come as far as to have it pinned */
+			both += contest_result[i] && word & FRAME_PINNED;
+		}
+		domain_destroy(contested);
+	}
+	ck_assert_uint_ge(both, 1);
+}
+END_TEST
+
+/*
+ * The end of a domain: its page is no event page any more, has left every view, and CPU 1, which
+ * runs a guest, has heard of that before anybody else can have the frame. CPU 2 is in the
+ * hypervisor, and looks at its work before it runs a guest again.
+ */
+static mfn_t hidden_frame;
+static unsigned int hidden_kicks;
+
+static void hears_of_it(unsigned int cpu)
+{
+	unsigned int i;
+
+	hidden_kicks++;
+	EXPECT(cpu == 1, "CPU %u is asked, which runs no guest", cpu);
+	EXPECT(native_cpus[1].work & WORK_ARCH, "a kick without a reason");
+	EXPECT(frame_info(hidden_frame)->type == FRAME_GUEST, "the frame has gone already");
+	EXPECT(!(frame_info(hidden_frame)->word & FRAME_EVENTS), "a fault may show it still");
+	for (i = 0; i < MAX_DOMAINS; i++)
+		EXPECT(!native_shown[i], "the view of d%u has it still", i);
+	native_cpus[1].work = 0;
+}
+
+START_TEST(hidden_at_the_end)
+{
+	struct domain *a = domain_new(), *b = domain_new(), *c = domain_new();
+	struct frame_info *f;
+
+	hidden_frame = gfn_entry_mfn(gfn_lookup(a, _gfn(PAGE_GPA >> PAGE_SHIFT)));
+	f = frame_info(hidden_frame);
+	OK(op(a, PARVUS_EVENT_REGISTER, PAGE_GPA));
+	ck_assert(f->word & FRAME_EVENTS);
+	BAD(domain_release(a, a->vcpus[0], PAGE_GPA >> PAGE_SHIFT, 1), PARVUS_EBUSY);
+	BAD(domain_release(a, a->vcpus[0], 0, 16), PARVUS_EBUSY);
+	native_shown[b->id] = native_shown[c->id] = mfn_x(hidden_frame);
+	native_cpus[1].exposed = true;
+	native_on_kick = hears_of_it;
+	domain_destroy(a);
+	native_on_kick = NULL;
+	native_cpus[1].exposed = false;
+	ck_assert_uint_eq(hidden_kicks, 1);
+	ck_assert(native_cpus[2].work & WORK_ARCH);
+	ck_assert_uint_eq(f->type, FRAME_FREE);
 }
 END_TEST
 
@@ -895,7 +986,7 @@ static void m_check(u64 seed, unsigned int step)
 			       page_of(d)->mask[0], x->mask);
 		}
 		for (n = 0; n < 2; n++) {
-			EXPECT(d->vcpus[n]->area->event_selector == x->selector[n],
+			EXPECT(page_of(d)->selector[n] == x->selector[n],
 			       "seed %lu step %u: d%u selector %u", seed, step, i, n);
 			EXPECT((d->vcpus[n]->vectors[VECTOR / 64] >> VECTOR % 64 & 1) ==
 				       x->raised[n],
@@ -1245,6 +1336,8 @@ int main(void)
 	tcase_add_test(c, bad_arguments);
 	tcase_add_test(c, bind_fails);
 	tcase_add_test(c, registered_once);
+	tcase_add_test(c, registered_at_once);
+	tcase_add_test(c, hidden_at_the_end);
 	tcase_add_test(c, two_domains);
 	tcase_add_test(c, oneself);
 	tcase_add_test(c, kept);

@@ -5,8 +5,8 @@
  * PARVUS_EVENT_PORTS ports, 1 and up; 0 is no port.
  *
  * A port that is signalled sets its bit in pending[]. If its bit in mask[] is
- * clear, the hypervisor then sets the bit of that word in area.event_selector of
- * the vCPU that the port is bound to, and raises PARVUS_VECTOR_EVENT there. The
+ * clear, the hypervisor then sets the bit of that word in selector[] of the vCPU
+ * that the port is bound to, and raises PARVUS_VECTOR_EVENT there. The
  * guest takes the selector with an exchange, and for each word in it the bits that
  * are pending, not masked by itself, and this vCPU's; it clears each before it serves it.
  *
@@ -28,14 +28,21 @@
 #define PARVUS_EVENT_PORTS	4096u
 #define PARVUS_EVENT_WORDS	(PARVUS_EVENT_PORTS / 64)
 
-/* REGISTER: one record in one page, 1024-aligned, for the life of the domain. */
+/*
+ * REGISTER: a page, for the life of the domain. All of it can be seen by the hypervisor while any
+ * domain runs: nothing else belongs there.
+ */
 struct parvus_event_page {
 	uint64_t pending[PARVUS_EVENT_WORDS];	/* [G,H] bit n of word w: port w * 64 + n was
 						 * signalled; the hypervisor sets, the guest clears
 						 * before it serves */
 	uint64_t mask[PARVUS_EVENT_WORDS];	/* [G,H] the same bit: nobody is to be told; with
 						 * AUTO_MASK the hypervisor sets it */
-};	/* 1024 bytes */
+	uint64_t selector[PARVUS_MAX_VCPUS];	/* [G,H] by vCPU; bit n: look at word n. The
+						 * hypervisor sets bits, the guest takes all by an
+						 * exchange with 0 */
+	uint64_t reserved[320];
+};	/* 4096 bytes */
 
 /**
  * hypercall event_op
@@ -43,7 +50,7 @@ struct parvus_event_page {
  * @arg: a port for CLOSE, SEND and UNMASK, else the gpa of a structure
  *
  * -ENOSYS: @op is unknown
- * -EFAULT: a structure is not in RAM; the event page is not RAM or not aligned to 1024
+ * -EFAULT: a structure is not in RAM; the event page is not RAM or not aligned to 4096
  * -EINVAL: wrong size or version; a reserved member is not 0; a port is 0 or above 4095; kind,
  *          virq, vcpu or a flag is unknown; SEND to a VIRQ
  * -EBUSY: REGISTER: there is a page

@@ -61,10 +61,7 @@ struct parvus_vcpu_area {
 	uint64_t steal_ns;	/* [H] ns that the vCPU wanted to run and did not: waiting for a CPU
 				 * or for the domain's cap, not while paused. Brought up to date
 				 * when the vCPU gets a CPU */
-	uint64_t event_selector;	/* [G,H] bit n: look at word n of the event page. The
-				 * hypervisor sets bits, the guest takes all by an exchange with 0
-				 * (parvus/event.h) */
-	uint64_t reserved1[6];
+	uint64_t reserved1[7];
 	/* 128 */
 	uint64_t reserved2[48];
 };	/* 512 bytes */

@@ -10,6 +10,7 @@
 #define BAD(call, err) EXPECT_EQ(call, -(s64)(err))
 
 static struct parvus_event_page event_page __attribute__((aligned(4096)));
+static volatile u64 *const event_selector = event_page.selector;	/* by vCPU */
 static struct parvus_event_bind event_record __attribute__((aligned(64)));
 static volatile u64 event_count[PARVUS_EVENT_PORTS];	/* by port; counted by event_handler() */
 static volatile u64 event_interrupts;
@@ -68,9 +69,9 @@ static inline s64 event_set(s64 port, u32 vcpu, u32 flags, u32 interval)
 }
 
 /* As parvus/event.h says: the selector by an exchange, then word by word. */
-static inline void event_serve(struct parvus_vcpu_area *a)
+static inline void event_serve(u32 vcpu)
 {
-	u64 words = __atomic_exchange_n(&a->event_selector, 0, __ATOMIC_SEQ_CST);
+	u64 words = __atomic_exchange_n(&event_page.selector[vcpu], 0, __ATOMIC_SEQ_CST);
 
 	for (; words; words &= words - 1) {
 		u32 w = (u32)__builtin_ctzll(words);
@@ -90,7 +91,7 @@ static void event_handler(struct frame *f)
 	if (f->vector != PARVUS_VECTOR_EVENT)
 		return;
 	event_interrupts++;
-	event_serve(&area);
+	event_serve(0);
 }
 
 static inline void event_setup(void)

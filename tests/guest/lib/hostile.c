@@ -737,7 +737,7 @@ static void area_write(struct me *m)
 {
 	switch (below(m, 5)) {
 	case 0: m->area->user_gs_base = some_va(m); break;
-	case 1: m->area->event_selector = any(m); break;
+	case 1: m->area->cr2 = any(m); break;
 	case 2: m->area->pending = (u8)any(m); break;
 	case 3: m->area->nmi_blocked = (u8)any(m); break;
 	default: *(u64 *)(HOSTILE_TALLY + BASE + 0x11000 + below(m, 1024) * 8) = any(m);

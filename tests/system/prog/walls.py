@@ -13,7 +13,7 @@ AREA_BASE, AREA_SIZE = 0xffff878000000000, 0x200000	# x86/cpu_area.h
 PCPU, PUBLIC, VCPU_AREA, AREA_END = 0xf000, 0x10000, 0x13000, 0x14000
 STACK_LAST, ROOTS = 0x4000, 0x11000
 FREE, HYPERVISOR, GUEST, SHADOW = 1, 2, 3, 4		# core/frame.h
-OWNER_PUBLIC = 0xfffe
+OWNER_PUBLIC, FRAME_EVENTS = 0xfffe, 1 << 50
 ADDR = 0x000ffffffffff000
 GOLDEN = 0x9e3779b97f4a7c15				# tests/guest/lib/canary.c
 CANARY = range(0x800000, 0xc00000, 4096)
@@ -73,8 +73,14 @@ class Memory:
         """type and owner"""
         if n >= self.count:
             return None, None
-        f = self.ram[self.frames - HV_BASE + n * 16:][:8]
+        at = self.frames - HV_BASE + n * 16
+        f = self.ram[at:at + 8]
         return f[6], f[4] | f[5] << 8
+
+    def events(self, n):
+        """Is it the event page of a domain, which all may see?"""
+        word = self.word(self.frames - HV_BASE + n * 16 + 8)
+        return self.frame(n)[0] == GUEST and bool(word & FRAME_EVENTS)
 
     def leaves(self, root, wrong):
         """(va, pa, size, entry, user) of each entry that maps memory, by all four levels."""
@@ -124,7 +130,7 @@ class Cpu:
         if image or table or pa == 0xfee00000:
             return True
         return (kind in (GUEST, SHADOW, HYPERVISOR) and owner == self.domain) or \
-            (kind == HYPERVISOR and owner == OWNER_PUBLIC)
+            (kind == HYPERVISOR and owner == OWNER_PUBLIC) or self.m.events(n)
 
     def own_page(self, va, pa, bare):
         at = (va - AREA_BASE) % AREA_SIZE
@@ -215,16 +221,24 @@ def gadget():
     return int(found.group(1), 16), int(found.group(3), 16)
 
 
-def load(m, saved, at, frame):
+def load(m, at, frame, served=False):
     """The word that this load finds at the direct map's address of the frame, or None: it faults,
-    and nobody gets to serve that."""
+    and nobody gets to serve that, unless @served. The caller has all registers, to set them again:
+    to set all of them here would flush QEMU's TLB."""
     rip, after = at
+    m.gdb.ask("qXfer:features:read:target.xml:0,8")	# else QEMU has no P
     for name, value in (("rdi", HV_BASE + frame * 4096), ("rip", rip)):
-        n = m.gdb.REGISTERS.index(name) * 16
-        saved = saved[:n] + value.to_bytes(8, "little").hex() + saved[n + 16:]
-    if m.gdb.ask("G" + saved) != "OK":
-        raise Failure("cannot set registers")
-    m.gdb.ask("s")
+        text = value.to_bytes(8, "little").hex()
+        if m.gdb.ask(f"P{m.gdb.REGISTERS.index(name):x}={text}") != "OK":
+            raise Failure("cannot set registers")
+    if served:
+        m.gdb.breakpoint(after)
+        m.gdb.go_on()
+        if m.gdb.answer() is None:
+            raise Failure("a fault of ring 0 is not served")
+        m.gdb.breakpoint(after, False)
+    else:
+        m.gdb.ask("s")
     r = m.gdb.registers()
     return r["rax"] if r["rip"] == after else None
 
@@ -268,13 +282,79 @@ def canary(isolation):
         memory = Memory(m)	# it ran meanwhile, and may have ended
         other = {n: word for n, word in other.items() if memory.word(n << 12) == word}
         saved = m.gdb.ask("g")
-        read = sum(load(m, saved, at, n) == word for n, word in other.items())
-        mine = sum(load(m, saved, at, n) is not None for n in own[::16])
+        read = sum(load(m, at, n) == word for n, word in other.items())
+        mine = sum(load(m, at, n) is not None for n in own[::16])
         m.gdb.ask("G" + saved)
         return read, len(other), mine, len(own[::16])
 
 
+def hypercall_of(m, domain):
+    """The machine stands where this domain begins a hypercall. The CPU, and all registers."""
+    for _ in range(200):
+        m.gdb.breakpoint(SYM["hypercall_call"])
+        m.gdb.go_on()
+        if m.gdb.answer() is None:
+            raise Failure("nobody makes a hypercall")
+        m.gdb.breakpoint(SYM["hypercall_call"], False)
+        cpu = (m.gdb.registers()["rsp"] - AREA_BASE) // AREA_SIZE
+        at = AREA_BASE + cpu * AREA_SIZE + PCPU + OFF["PCPU_current"]
+        vcpu = int.from_bytes(m.gdb.read(at, 8), "little")
+        number = m.gdb.read(int.from_bytes(m.gdb.read(vcpu, 8), "little"), 2)
+        if int.from_bytes(number, "little") == domain:
+            return cpu, m.gdb.ask("g")
+        m.gdb.go_on()
+        time.sleep(0.01)
+        m.gdb.stop()
+    raise Failure(f"domain {domain} makes no hypercall")
+
+
+def events(isolation):
+    """Domains 1 and 2 send to domain 0, whose event page ring 0 therefore sees while they run (rule
+    98). It ends, and the page has left their views, and the TLBs of their CPUs (rule 99)."""
+    at = gadget()
+    guests = [(name, "sends", "") for name in ("ends", "one", "two")]
+    with Machine(guests, cpus=2, gdb=True,
+                 args=f"debug=1 loglevel=debug isolation={isolation}") as m:
+        m.gdb.go_on()
+        m.wait_log("boot: .* given back")
+        time.sleep(1)
+        m.gdb.stop()
+        memory = Memory(m)
+        pages = {memory.frame(n)[1]: n for n in range(memory.count) if memory.events(n)}
+        if set(pages) != {0, 1, 2}:
+            raise Failure(f"event pages: {pages}")
+        other = next(n for n in range(memory.count) if memory.frame(n) == (GUEST, 0) and
+                     n != pages[0])
+        for domain in (1, 2):
+            _, saved = hypercall_of(m, domain)
+            if load(m, at, pages[0]) is None:
+                raise Failure(f"domain {domain} sends without the event page of domain 0 in view")
+            m.gdb.ask("G" + saved)
+            # another page of it is seen once, by hv_root, and is in no view for that
+            load(m, at, other, served=True)
+            m.gdb.ask("G" + saved)
+            _, saved = hypercall_of(m, domain)
+            if load(m, at, other) is not None:
+                raise Failure(f"domain {domain} has a page of domain 0 in view")
+            m.gdb.ask("G" + saved)
+        m.gdb.go_on()
+        m.wait_log("parvus: end domain=0 ")
+        m.gdb.stop()
+        for domain in (1, 2):
+            number, saved = hypercall_of(m, domain)
+            word, wrong = load(m, at, pages[0]), []
+            m.gdb.ask("G" + saved)
+            if word is not None:
+                raise Failure(f"domain 0 has ended, and domain {domain}'s CPU has its event page")
+            cpu = Cpu(Memory(m), number)
+            cpu.check(cpu.kernel_cr3, False, wrong)
+            if wrong:
+                raise Failure(f"domain 0 has ended, and domain {domain}'s view has what it must "
+                              "not have:\n" + "\n".join(wrong[:12]))
+
+
 def main():
+    events("kernel")
     for isolation in ("kernel", "on"):
         wrong, seen = walk(isolation, 8)
         if wrong:

@@ -37,7 +37,7 @@ struct shared {
 static struct shared *m;
 static s64 port;	/* to the other end */
 
-void event_light(void) { event_serve(&area); }
+void event_light(void) { event_serve(0); }
 
 /* Interrupts are off; they come while it sleeps. */
 static void sleep(void)

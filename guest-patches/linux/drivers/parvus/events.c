@@ -29,8 +29,8 @@ struct parvus_port {
 	struct rcu_head rcu;
 };
 
-static struct parvus_event_page parvus_events __aligned(1024);
-static_assert(sizeof(struct parvus_event_page) == 1024);
+static struct parvus_event_page parvus_events __page_aligned_bss;
+static_assert(sizeof(struct parvus_event_page) == PAGE_SIZE);
 static struct parvus_port *parvus_ports[PARVUS_EVENT_PORTS];
 static unsigned long parvus_auto[PARVUS_EVENT_WORDS];
 static unsigned long parvus_armed[PARVUS_EVENT_WORDS];
@@ -181,7 +181,7 @@ static struct irq_chip parvus_chip = {
  */
 bool parvus_events_handle(void)
 {
-	u64 words = xchg(&this_cpu_ptr(&parvus_area)->event_selector, 0);
+	u64 words = xchg(&parvus_events.selector[smp_processor_id()], 0);
 	unsigned long *mine = this_cpu_ptr(parvus_mine);
 	bool any = words;
 
