@@ -35,8 +35,14 @@ extern char trampoline_start[], trampoline_end[];	/* boot.S */
 
 /* multiboot.c: @magic and @info as found in eax and ebx. False: unknown protocol. */
 bool boot_parse(u32 magic, u64 info);
-/* Is "name=value" on the command line? */
+
+/* options.c: is "name=value" on the command line? Its number, if it is one from @least to @most. */
 bool boot_option_is(const char *name, const char *value);
+u64 boot_option_number(const char *name, u64 least, u64 most, u64 otherwise);
+/* What dom0_mem= makes of @mem where @all bytes are free. */
+u64 boot_dom0_mem(u64 mem, u64 all);
+void boot_options_check(void);	/* warn of what nobody knows */
+
 /* Find out what measures this CPU needs (x86/measures.h), and take the others from the code. */
 void measures_init(void);
 

@@ -215,6 +215,10 @@ static int build_bundle(const void *archive, u64 size)
 		for (eol = at; eol < end && *eol != '\n'; eol++)
 			;
 		kind = manifest_line(at, (size_t)(eol - at), &b, &error);
+		if (b.control) {
+			b.mem = boot_dom0_mem(b.mem, frames_free_count() << PAGE_SHIFT);
+			b.vcpus = boot_option_number("dom0_vcpus", 1, MAX_VCPUS, b.vcpus);
+		}
 		if (kind > 0)
 			error = build(&b, archive, size);
 		if (kind && error)

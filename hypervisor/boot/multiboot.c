@@ -7,8 +7,6 @@
 #include <boot/boot.h>
 #include <core/lib.h>
 
-struct boot_info boot_info;
-
 static void add_range(u64 start, u64 size, u32 type)
 {
 	if (size && start + size > start && boot_info.ranges < BOOT_RANGES)
@@ -125,21 +123,4 @@ bool boot_parse(u32 magic, u64 info)
 	else
 		return false;
 	return true;
-}
-
-bool boot_option_is(const char *name, const char *value)
-{
-	size_t n = strlen(name), len = strlen(value);
-	const char *s, *end;
-
-	for (s = boot_info.cmdline; *s; s = end) {
-		while (*s == ' ')
-			s++;
-		for (end = s; *end && *end != ' '; end++)
-			;
-		if ((size_t)(end - s) == n + 1 + len && !memcmp(s, name, n) && s[n] == '=' &&
-		    !memcmp(s + n + 1, value, len))
-			return true;
-	}
-	return false;
 }

@@ -1,16 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * From the boot loader's hand-over to the first domain. Boot options:
- *   log=com1       the log on the serial line too     loglevel=debug|info|warning
- *   debug=calls    serve the debug_* hypercalls       mmu=exact  forget at every switch
- *   debug=1        and check the order of locks
- *   smt=off|on     one thread of each core, or all; else one where a thread sees its sibling's data
- *   probe=1        a timer every 20,000 ticks, to learn how long interrupts are off
- *   reboot=yes     reboot when the last domain asked for it
- *   isolation=off|kernel|on   off: ring 0 sees all memory, not that of the domain that runs
- *                  (x86/view.c); else a guest's user mode has ring 0's view mapped, or nearly
- *                  nothing of it, which is what a CPU with Meltdown gets
- */
+/* From the boot loader's hand-over to the first domain. */
 #include <boot/boot.h>
 #include <x86/pv.h>
 #include <core/log.h>
@@ -60,6 +49,7 @@ void boot_main(u32 magic, u64 info)
 	desc_init_cpu(p);
 	lock_checks = boot_option_is("debug", "1") ? LOCKS_CHECKED : LOCKS_FREE;
 	log_info("Parvus, ABI %u, command line: %s", PARVUS_ABI_VERSION, boot_info.cmdline);
+	boot_options_check();
 	acpi_init();
 	pic_disable();
 	apic_init_cpu();

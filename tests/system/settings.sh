@@ -39,7 +39,10 @@ bad HV_ARGS=frobnicate
 bad HV_ARGS="debug=1 loud=1"
 bad HV_ARGS="loglevel=loud"
 bad HV_ARGS="debug"
-HV_ARGS="debug=1 loglevel=debug smt=on isolation=off" tools/run --check ||
+bad HV_ARGS="de.ug=1"
+bad HV_ARGS="debug=calls|1"
+bad HV_ARGS="dom0_mem="
+HV_ARGS="debug=1 loglevel=debug smt=on isolation=off dom0_mem=min:1G" tools/run --check ||
 	fail "HV_ARGS that are right"
 bad QEMU_ARGS=-frobnicate
 bad ACCEL=frobnicate
