@@ -12,6 +12,7 @@ struct boot_info boot_info;
 
 /* All options, with the values of each, or none: that is looked at elsewhere. tools/run reads it. */
 static const char *const options[] = {
+	"bootwatch=",		/* seconds until domain 0 is up, or it is a panic, and a reboot */
 	"debug=0|1|calls",	/* serve the debug_* calls; 1: and check the order of locks */
 	"dom0_mem=",		/* [min:|max:]SIZE,...; SIZE: 2G, 25% of what is free */
 	"dom0_vcpus=",
@@ -22,6 +23,7 @@ static const char *const options[] = {
 	"log=com1",		/* the log on the serial line too */
 	"loglevel=debug|info|warning",
 	"mmu=exact",		/* forget at every switch */
+	"panic=off|reboot",	/* after a panic, or domain 0's crash */
 	"probe=0|1",		/* a timer every 20,000 ticks: how long are interrupts off? */
 	"reboot=no|yes",	/* reboot when the last domain asked for it */
 	"smt=off|on",		/* one thread of each core, or all; without it, one where a thread

@@ -34,7 +34,8 @@ void boot_main(u32 magic, u64 info)
 		log_limit = LOG_DEBUG;
 	else if (boot_option_is("loglevel", "warning"))
 		log_limit = LOG_WARN;
-	reboot_allowed = boot_option_is("reboot", "yes");
+	reboot_when = (boot_option_is("reboot", "yes") ? REBOOT_ASKED : 0) |
+		      (boot_option_is("panic", "reboot") ? REBOOT_BROKEN : 0);
 	debug_enabled = boot_option_is("debug", "1") || boot_option_is("debug", "calls");
 	if (boot_option_is("probe", "1"))
 		apic_timer_probe = TIMER_PROBE;
@@ -60,6 +61,7 @@ void boot_main(u32 magic, u64 info)
 	serial_enable_rx();
 	if (!build_domains())
 		panic("boot: no domain to run; give a bundle as boot module");
+	control_watch(boot_option_number("bootwatch", 1, 86400, 0) * 1000000000ull);
 	/* boot's stack goes too: the rest is done on this CPU's own, below the frame of a guest */
 	__asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call boot_discard" : : "r"(p->frame));
 	__builtin_unreachable();

@@ -134,6 +134,8 @@ void arch_irq_message(u32 handle, unsigned int cpu, u64 *address, u32 *data);
 int arch_console_get(void);	/* a character that came, or -1 */
 void arch_console_put(char c);
 void arch_debug_put(char c);
+/* The end of the log, in RAM that the next start finds as it is, if it is no cold one. */
+void arch_record_keep(void);
 void arch_power_off(bool reboot);	/* returns in the unit tests alone */
 /* Say so, with a backtrace from @rip and @frame, stop all pCPUs, power off. */
 noreturn void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap);

@@ -68,6 +68,7 @@ static int control_machine(union control *c)
 {
 	struct parvus_control_machine *m = &c->machine;
 
+	control_watch(0);	/* the toolstack is there */
 	*m = (struct parvus_control_machine){
 		.size = sizeof(*m), .version = 1, .cpus = arch_cpus(),
 		.domains = domains_count(), .max_domains = MAX_DOMAINS,

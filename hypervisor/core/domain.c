@@ -12,11 +12,12 @@
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/sched.h>
+#include <core/timer.h>
 #include <core/trace.h>
 #include <parvus/event.h>
 
 struct domain *domains[MAX_DOMAINS];
-bool reboot_allowed;
+u32 reboot_when;
 static struct {
 	struct spinlock lock;	/* of all of it, of domains[], and of references */
 	u32 alive;
@@ -26,6 +27,7 @@ static struct {
 	struct domain *control;	/* domain 0, if there is one */
 	bool control_over;	/* it has ended: nothing is kept for it */
 	bool control_alone;	/* all others were told, and nobody holds one of them for that */
+	struct timer watch;	/* until domain 0 is up; no lock of ours */
 } census = { .lock = SPINLOCK_INIT(LOCK_DOMAINS) };
 
 #define ANY		0xffffffffu
@@ -383,8 +385,11 @@ void domain_destroy(struct domain *d)
 		return;
 	log_info("last domain ended; a timer was %lu ticks late at the most", arch_timer_late());
 	log_raw("parvus: off\n");
-	/* or again, if that was the reason and the command line allows it */
-	arch_power_off(reason == PARVUS_SHUTDOWN_REBOOT && reboot_allowed);
+	if (reason >= PARVUS_SHUTDOWN_CRASH)
+		arch_record_keep();
+	/* or again, if the command line says so for that reason */
+	arch_power_off(reboot_when & (reason >= PARVUS_SHUTDOWN_CRASH ? REBOOT_BROKEN :
+				      reason == PARVUS_SHUTDOWN_REBOOT ? REBOOT_ASKED : 0));
 }
 
 /* The state changes only under the lock; false: it was not @from. */
@@ -506,6 +511,21 @@ void domain_set_control(struct domain *d)
 {
 	d->control = true;
 	census.control = d;
+}
+
+static void watch_fires(UNUSED struct timer *t)
+{
+	reboot_when |= REBOOT_BROKEN;
+	panic("bootwatch: domain 0 did not come up in time");
+}
+
+void control_watch(u64 ns)
+{
+	census.watch.fire = watch_fires;
+	if (ns)
+		timer_set(&census.watch, 0, arch_now_ns() + ns);
+	else if (READ_ONCE(census.watch.heap_index))
+		timer_cancel(&census.watch);
 }
 
 struct domain *control_domain(void) { return READ_ONCE(census.control); }

@@ -171,7 +171,12 @@ void domain_set_control(struct domain *d);
 struct domain *control_domain(void);
 /* The first vCPU begins at @entry with @root and rsi = @info; it is not kicked. */
 int domain_start(struct domain *d, u64 entry, u64 root, u64 info);
-extern bool reboot_allowed;	/* reboot=yes was given: if the last domain asks for it */
+/* When the machine comes again instead of going off; set at boot. */
+#define REBOOT_ASKED	1u	/* the last domain asks for it */
+#define REBOOT_BROKEN	2u	/* a panic, or the last domain did not end by its own will */
+extern u32 reboot_when;
+/* From now on domain 0 has @ns to come up, or the machine comes again; 0: it is up. */
+void control_watch(u64 ns);
 /* What control INFO shows changed: domain 0 gets PARVUS_VIRQ_DOMAIN. */
 void domain_changed(struct domain *d);
 

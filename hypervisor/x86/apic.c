@@ -102,6 +102,9 @@ void apic_send(u32 dest, u32 low)
 	apic_write(APIC_ICR, low);
 }
 
+/* By one write, for it may come between the two of apic_send(). */
+void apic_kick_self(void) { apic_write(APIC_ICR, 0x40000 | HV_VECTOR_KICK); }
+
 /* The caller has set what the other CPU shall see, before a full barrier. */
 void arch_kick_cpu(unsigned int cpu)
 {

@@ -35,6 +35,9 @@ struct pcpu {
 	u64 timer_deadline;	/* TSC value the hardware is armed for, not past then; 0 = off */
 	u64 timer_late;		/* ticks that it was late at the most */
 	u64 last_serial;	/* of the domain that ran last */
+	u32 nmis;		/* that came */
+	u8 nmi_reason;		/* of the last one, by port 61 */
+	bool nmi_due;		/* to be logged; arch_work()'s, as is */
 	bool console_due;	/* the serial line has input; arch_work()'s */
 	u32 eois_due;		/* of level lines in irqs_due (ioapic.c) */
 	u64 irqs_due[4];	/* vectors of devices that came, also arch_work()'s */

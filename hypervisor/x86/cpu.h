@@ -197,6 +197,7 @@ u32 apic_id(void);
 const volatile void *apic_page(void);	/* its registers; NULL: it has MSRs */
 void apic_eoi(void);
 void apic_send(u32 dest, u32 low);
+void apic_kick_self(void);
 void apic_timer_arm(u64 tsc_deadline);	/* 0 = off */
 struct pcpu;
 void apic_timer_fired(struct pcpu *p);

@@ -119,6 +119,12 @@ void arch_work(void)
 
 	if (p->check_addr[0])	/* it is taken before the others */
 		frames_lost(p);
+	if (p->nmi_due) {
+		p->nmi_due = false;
+		log_info("nmi: %u so far, port 61 says %02x%s%s", p->nmis, p->nmi_reason,
+			 p->nmi_reason & 0x80 ? ", memory or SERR" : "",
+			 p->nmi_reason & 0x40 ? ", I/O check" : "");
+	}
 	if (p->console_due) {
 		p->console_due = false;
 		console_input();

@@ -6,6 +6,7 @@
  */
 #include <x86/pv.h>
 #include <core/log.h>
+#include <parvus/control.h>
 
 struct symbol {
 	u32 offset;	/* from image_start */
@@ -18,9 +19,12 @@ extern const u32 symbol_count;
 extern const char symbol_names[];
 #pragma GCC visibility pop
 
-static u32 panic_owner;	/* CPU + 1 */
+static struct {
+	u32 owner;	/* CPU + 1 */
+	u32 at;		/* on the screen */
+} state;
 
-bool panicking(void) { return READ_ONCE(panic_owner); }
+bool panicking(void) { return READ_ONCE(state.owner); }
 
 /* One line of a backtrace: the last symbol at or below @at. No allocation, no lock, no fault. */
 static void print_symbol(u64 at)
@@ -101,10 +105,48 @@ static void print_guest(const struct regs *r)
 	log_raw(line);
 }
 
+/*
+ * As Linux's ramoops has it (fs/pstore/ram_core.c, struct persistent_ram_buffer; fs/pstore/ram.c,
+ * ramoops_write_kmsg_hdr()): a kernel of the bare machine can show it. Below 1 MiB no system puts
+ * anything of its own after its start (Linux, arch/x86/realmode/init.c), nor do we.
+ */
+void arch_record_keep(void)
+{
+	struct {
+		u32 signature, start, size;
+		char text[PARVUS_RECORD_SIZE - 12];
+	} *r = phys_to_virt(PARVUS_RECORD_ADDRESS);
+	u64 now = arch_now_ns() / 1000 + found_clock.wall_sec * 1000000, end, from = 0;
+	int n = hv_snprintf(r->text, 40, "====%lu.%06lu-D\n", now / 1000000, now % 1000000);
+	u32 room = (u32)sizeof(r->text) - (u32)n;
+
+	log_read(&from, r->text, 0, &end);
+	from = end - min(end, (u64)room);
+	r->size = (u32)n + log_read(&from, r->text + n, room, &end);
+	r->start = 0;
+	r->signature = 0x43474244;
+	__asm__ volatile("wbinvd" : : : "memory");	/* a reset may forget the caches */
+}
+
+/* The text screen (VGA mode 3): the first words count, what comes below its end is not there. */
+void panic_screen(char c)
+{
+	volatile u16 *screen = phys_to_virt(0xb8000);
+
+	for (u32 i = 0; !state.at && i < 80 * 25; i++)
+		screen[i] = 0x1f20;	/* white on blue */
+	if (c == '\n')
+		state.at += 80 - state.at % 80;
+	else if (state.at < 80 * 25)
+		screen[state.at++] = (u16)(0x1f00 | (u8)c);
+}
+
 static noreturn void finish(void)
 {
 	log_raw("parvus: panic\n");
-	power_off();
+	arch_record_keep();
+	arch_power_off(reboot_when & REBOOT_BROKEN);
+	__builtin_unreachable();
 }
 
 /*
@@ -117,7 +159,7 @@ static void begin(const struct regs *r, const char *fmt, va_list ap)
 	u32 me = (cpus_online ? this_pcpu()->cpu : 0) + 1;
 
 	arch_full_begin();	/* for good */
-	if (!atomic_cmpxchg_u32(&panic_owner, 0, me) && panic_owner != me)
+	if (!atomic_cmpxchg_u32(&state.owner, 0, me) && state.owner != me)
 		halt_forever();
 	log_panic_mode();
 	for (unsigned int i = 0; i < cpus_online; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* COM1, a 16550, 115200 8N1, polled output, interrupt-driven input; and the debug port. */
-#include <x86/cpu.h>
+#include <x86/pv.h>
 #include <core/arch.h>
 
 
@@ -38,7 +38,12 @@ int arch_console_get(void)
 	return inb(COM1);
 }
 
-void arch_debug_put(char c) { outb(0xe9, (u8)c); }
+void arch_debug_put(char c)
+{
+	outb(0xe9, (u8)c);
+	if (unlikely(panicking()))
+		panic_screen(c);
+}
 
 void serial_enable_rx(void)
 {

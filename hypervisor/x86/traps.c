@@ -239,6 +239,18 @@ static void stack_overflow(const struct regs *regs, u64 va)
 	panic_regs(regs, "stack overflow of CPU %lu at %lx", at / CPU_AREA_SIZE, va);
 }
 
+/* Of the machine, or its watchdog: logged on the way out, the 1st, 2nd, 4th... */
+static void nmi_note(struct pcpu *p)
+{
+	p->nmi_reason = inb(0x61);
+	p->nmis++;
+	if (p->nmis & (p->nmis - 1))
+		return;
+	p->nmi_due = true;
+	cpu_work_add(&p->common, WORK_ARCH);
+	apic_kick_self();
+}
+
 /*
  * NMI, double fault, machine check, and a debug exception of ring 0; see entry.S. It may have
  * interrupted anything, a lock that is held included: nothing here takes one, but a panic,
@@ -254,6 +266,7 @@ void trap_ist(struct regs *regs)
 	case 2:
 		if (panicking())
 			halt_forever();
+		nmi_note(this_pcpu());
 		return;
 	case 8:
 		stack_overflow(regs, read_cr2());

@@ -47,6 +47,7 @@ fake findmnt 'case $* in *SOURCE*) echo /dev/vda1 ;; *) echo ext4 ;; esac'
 fake grub-probe \
 	"case \$* in *abstraction*) cat $work/abstraction ;; *) cat $work/fs ;; esac 2>/dev/null"
 fake ip 'echo default via 10.0.2.2 dev eth0'
+fake parvus '[ "$*" = info ] && echo up >>'"$work/watch"
 : >"$work/abstraction"
 echo ext2 >"$work/fs"
 
@@ -225,7 +226,12 @@ bad "no try was found good" commit
 bad "not started by an entry" good
 good try
 starts try "again"
+[[ ! -e $work/watch ]] || fail "bootwatch ends before anything is good"
 good good
+[[ $(cat "$work/watch") == up ]] || fail "nobody ends bootwatch"
+fake parvus 'exit 1'
+bad "the toolstack does not work" good
+fake parvus exit
 starts old "a good try commits nothing"
 good status
 says "^last try: +good"

@@ -158,6 +158,9 @@ void arch_power_off(bool reboot)
 	native_rebooted = reboot;
 }
 
+unsigned int native_records;
+void arch_record_keep(void) { native_records++; }
+
 void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
 {
 	(void)rip;

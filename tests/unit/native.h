@@ -50,6 +50,8 @@ extern u64 native_shown[MAX_DOMAINS];	/* the one frame that a domain's view show
 /* How often the machine was switched off, and whether it was to come again. */
 extern unsigned int native_power_offs;
 extern bool native_rebooted;
+/* How often the end of the log was kept for the next start. */
+extern unsigned int native_records;
 
 /* The clock, the frame that is a device, and what a pCPU's timer was set to last. */
 extern u64 native_now, native_open_frame, native_timer[NATIVE_CPUS];

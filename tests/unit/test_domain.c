@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <unistd.h>
 #include "native.h"
+#include <core/timer.h>
 #include <core/lib.h>
 #include <core/log.h>
 
@@ -601,7 +602,7 @@ START_TEST(kept_for_domain_0)
 {
 	struct domain *zero = native_domain("0", FRAMES, 512, 1), *a, *b, *c;
 
-	reboot_allowed = true;
+	reboot_when = REBOOT_ASKED;
 	domain_set_control(zero);
 	ck_assert_ptr_eq(control_domain(), zero);
 	zero->state = DOMAIN_RUNNING;
@@ -628,6 +629,58 @@ START_TEST(kept_for_domain_0)
 	ck_assert_uint_eq(native_power_offs, 1);
 	ck_assert(native_rebooted);
 	gone();
+}
+END_TEST
+
+/* What the machine does at the end, and whether the log is kept, is a matter of the reason. */
+static void ends_by(u32 reason, u32 when, bool again, unsigned int records)
+{
+	struct domain *d = native_domain("d", 512, 512, 1);
+
+	reboot_when = when;
+	d->state = DOMAIN_RUNNING;
+	d->alive_vcpus = 1;
+	native_power_offs = native_records = 0;
+	if (reason == PARVUS_SHUTDOWN_KILLED)
+		domain_kill(d, "x");
+	else
+		domain_shutdown(d, reason, 0);
+	domain_vcpu_gone(d);
+	ck_assert_uint_eq(native_power_offs, 1);
+	ck_assert(native_rebooted == again);
+	ck_assert_uint_eq(native_records, records);
+}
+
+START_TEST(comes_again)
+{
+	ends_by(PARVUS_SHUTDOWN_POWEROFF, REBOOT_ASKED | REBOOT_BROKEN, false, 0);
+	ends_by(PARVUS_SHUTDOWN_REBOOT, REBOOT_BROKEN, false, 0);
+	ends_by(PARVUS_SHUTDOWN_REBOOT, REBOOT_ASKED, true, 0);
+	ends_by(PARVUS_SHUTDOWN_CRASH, REBOOT_ASKED, false, 1);
+	ends_by(PARVUS_SHUTDOWN_CRASH, REBOOT_BROKEN, true, 1);
+	ends_by(PARVUS_SHUTDOWN_KILLED, REBOOT_ASKED, false, 1);
+	ends_by(PARVUS_SHUTDOWN_KILLED, REBOOT_BROKEN, true, 1);
+	gone();
+}
+END_TEST
+
+/* bootwatch=: not before its time, and never once domain 0 is up. */
+START_TEST(watch)
+{
+	ck_assert_int_eq(timer_init_cpu(0), 0);
+	control_watch(0);
+	native_now = 1000;
+	control_watch(500);
+	ck_assert_uint_eq(timer_next(0), 1500);
+	timer_run(0, 1499);
+	control_watch(0);
+	ck_assert_uint_eq(timer_next(0), 0);
+	control_watch(0);
+	timer_run(0, 1u << 31);
+	reboot_when = 0;
+	control_watch(500);
+	ck_assert_panics("domain 0 did not come up in time", timer_run(0, 1500));
+	ck_assert_uint_eq(reboot_when, REBOOT_BROKEN);
 }
 END_TEST
 
@@ -769,6 +822,8 @@ int main(void)
 	tcase_add_test(c, promises_when_short);
 	tcase_add_test(c, machine_addresses);
 	tcase_add_test(c, kept_for_domain_0);
+	tcase_add_test(c, comes_again);
+	tcase_add_test(c, watch);
 	tcase_add_test(c, killed_by_another);
 	tcase_add_test(c, killed_while_built);
 	tcase_add_test(c, killed_twice);

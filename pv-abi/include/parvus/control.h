@@ -270,6 +270,15 @@
 #define PARVUS_CONTROL_VCPUS	22u
 #define PARVUS_CONTROL_OPS	23u
 
+/*
+ * Where the hypervisor leaves the end of its log when it or domain 0 has broken down, for the next
+ * start after a reset that keeps RAM: machine addresses, which are domain 0's. A record of
+ * Linux's ramoops (fs/pstore/ram_core.c): three words, 0x43474244 ("DBGC"), 0 and the number of
+ * bytes that follow; of these the first line is "====SECONDS.MICROSECONDS-D", since 1970.
+ */
+#define PARVUS_RECORD_ADDRESS	0x90000u
+#define PARVUS_RECORD_SIZE	0x8000u
+
 #define PARVUS_NAME_MAX		32u	/* bytes with the terminating zero */
 
 /* states of a domain, and who moves it there */

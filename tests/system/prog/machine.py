@@ -33,7 +33,8 @@ def connect(path, seconds):
 class Machine:
     """domains: (name, micro guest, further words of the manifest) each"""
 
-    def __init__(self, domains, cpus=1, mem="128M", args="debug=1 loglevel=debug", gdb=False):
+    def __init__(self, domains, cpus=1, mem="128M", args="debug=1 loglevel=debug", gdb=False,
+                 extra=()):
         self.tmp = tempfile.TemporaryDirectory()
         d = self.tmp.name
         files = sorted({guest for _, guest, _ in domains})
@@ -49,7 +50,7 @@ class Machine:
                    "-smp", str(cpus), "-m", mem, "-no-reboot", "-nodefaults", "-display", "none",
                    "-serial", f"file:{d}/serial", "-debugcon", f"file:{d}/debug",
                    "-qmp", f"unix:{d}/qmp,server=on,wait=off",
-                   "-kernel", f"{O}/parvus.elf", "-append", args, "-initrd", d + "/bundle"]
+                   "-kernel", f"{O}/parvus.elf", "-append", args, "-initrd", d + "/bundle", *extra]
         if gdb:
             command += ["-S", "-chardev", f"socket,path={d}/gdb,server=on,wait=off,id=gdb",
                         "-gdb", "chardev:gdb"]
@@ -78,6 +79,20 @@ class Machine:
 
     def monitor(self, line):
         return self.call("human-monitor-command", **{"command-line": line})["return"]
+
+    def until(self, holds, what, seconds=60, each=0.05):
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise Failure(what + ":\n" + self.log()[-2000:])
+            time.sleep(each)
+
+    def memory(self, address, count):
+        """Of the machine, by physical address."""
+        path = self.tmp.name + "/memory"
+        self.monitor(f'pmemsave {address:#x} {count:#x} "{path}"')
+        with open(path, "rb") as f:
+            return f.read()
 
     def log(self):
         try:

@@ -11,6 +11,7 @@
 #include <linux/cpufreq.h>
 #include <linux/cpuidle.h>
 #include <linux/kexec.h>
+#include <linux/kmsg_dump.h>
 #include <linux/memblock.h>
 #include <linux/panic_notifier.h>
 #include <linux/pci.h>
@@ -252,10 +253,27 @@ static void parvus_machine_poweroff(void)
 
 static void parvus_machine_shutdown(void) { }
 
+/* Domain 0's last lines: nobody is left to ask for them. The hypervisor's log outlives us. */
+static void parvus_last_words(void)
+{
+	static char text[6000];
+	struct kmsg_dump_iter iter;
+	char *line, *rest = text;
+	size_t bytes;
+
+	kmsg_dump_rewind(&iter);
+	if (!kmsg_dump_get_buffer(&iter, false, text, sizeof(text) - 1, &bytes))
+		return;
+	while ((line = strsep(&rest, "\n")))
+		parvus_call2(PARVUS_HC_log_write, __pa_symbol(line), min(strlen(line), 240ul));
+}
+
 static int parvus_panic(struct notifier_block *nb, unsigned long event, void *text)
 {
 	static char line[240] __aligned(256);
 
+	if (parvus_control_domain())
+		parvus_last_words();
 	snprintf(line, sizeof(line), "panic: %s", (char *)text);
 	parvus_call2(PARVUS_HC_log_write, __pa_symbol(line), strlen(line));
 	/* What follows a crash, a restart or not, is the toolstack's to decide. */
