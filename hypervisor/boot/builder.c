@@ -171,7 +171,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		.cmdline = info + pages - ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE),
 		.initrd = initrd.size ? top : 0, .initrd_size = initrd.size,
 		.ram_size = d->frames << PAGE_SHIFT, .max_gfn = d->max_gfn,
-		.tsc_khz = found_clock.tsc_khz, .wall_sec = found_clock.wall_sec,
+		.tsc_khz = found_clock.tsc_khz, 
+		.wall_sec = found_clock.wall_ns / 1000000000,
 		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
 		.rsdp = rsdp ? info + ROUND_UP(sizeof(si), 64) : 0,
 	};

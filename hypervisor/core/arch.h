@@ -111,11 +111,13 @@ void arch_timer_arm(u64 ns);	/* the one interrupt of this pCPU's timer: when; 0 
 u64 arch_timer_late(void);	/* TSC ticks that it came late at the most: interrupts were off */
 u64 arch_measures(void);	/* PARVUS_MEASURE_STATE() of what is done about CPUs that leak */
 void arch_clock_fill(void *record);	/* a guest's pvclock record, PARVUS_CLOCK_SIZE bytes */
-struct arch_clock {		/* what was found at boot */
-	u64 tsc_khz, wall_sec;
+struct arch_clock {
+	u64 tsc_khz;		/* found at boot, as is stable */
+	u64 wall_ns;		/* time of day at time 0, ns since 1970; domain 0 corrects it */
 	bool stable;		/* all pCPUs count alike: a guest need not look for jumps */
 };
 struct arch_clock arch_clock(void);
+void arch_wall_set(u64 ns);
 void arch_generation(u64 id[2]);	/* a number that no other domain has (generation_id) */
 
 /* ---- interrupts of devices; one lock is held (irq.c), but where the number alone is asked ---- */

@@ -37,6 +37,7 @@ union control {
 	struct parvus_control_log log;
 	struct parvus_control_trace trace;
 	struct parvus_control_cpu cpu;
+	struct parvus_control_clock clock;
 };
 
 /* All that is checked of a label: it ends, and fits on a line of the log as one word. */
@@ -75,7 +76,7 @@ static int control_machine(union control *c)
 		.frames_total = frames_total_count(), .frames_free = frames_left(),
 		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
 		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
-		.wall_sec = arch_clock().wall_sec,
+		.wall_sec = arch_clock().wall_ns / 1000000000,
 		.features = { features_word0(), arch_measures() },
 		.ports = event_ports_total(), .devices = device_count(NULL),
 		.grants = (u32)grant_offers_total(), .mappings = (u32)grant_mappings_total(),
@@ -476,6 +477,16 @@ static int control_cpu(union control *c)
 	return 0;
 }
 
+static int control_clock(union control *c)
+{
+	struct parvus_control_clock *a = &c->clock;
+
+	if (a->reserved0 || a->wall_nsec > 999999999 || a->wall_sec >> 32)
+		return hv_error(PARVUS_EINVAL);
+	arch_wall_set(a->wall_sec * 1000000000 + a->wall_nsec);
+	return 0;
+}
+
 /* ---- the table ---- */
 
 #define ANY_STATE	1u	/* but DYING */
@@ -513,6 +524,7 @@ static const struct {
 	PLAIN(LOG, parvus_control_log, control_log, OUT),
 	PLAIN(TRACE, parvus_control_trace, control_trace, OUT),
 	PLAIN(CPU, parvus_control_cpu, control_cpu, OUT),
+	PLAIN(CLOCK, parvus_control_clock, control_clock, 0),
 	ON(VCPUS, parvus_control_domain, control_vcpus, ANY_STATE | DOMAIN0 | CHANGES),
 };
 

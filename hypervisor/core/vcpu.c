@@ -164,6 +164,8 @@ s64 hc_clock_register(struct vcpu *v, u64 vcpu, u64 gpa)
 	return 0;
 }
 
+s64 hc_wall_read(UNUSED struct vcpu *v) { return (s64)arch_clock().wall_ns; }
+
 s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 {
 	struct parvus_vcpu_context c;

@@ -116,7 +116,7 @@ void arch_record_keep(void)
 		u32 signature, start, size;
 		char text[PARVUS_RECORD_SIZE - 12];
 	} *r = phys_to_virt(PARVUS_RECORD_ADDRESS);
-	u64 now = arch_now_ns() / 1000 + found_clock.wall_sec * 1000000, end, from = 0;
+	u64 now = (arch_now_ns() + found_clock.wall_ns) / 1000, end, from = 0;
 	int n = hv_snprintf(r->text, 40, "====%lu.%06lu-D\n", now / 1000000, now % 1000000);
 	u32 room = (u32)sizeof(r->text) - (u32)n;
 

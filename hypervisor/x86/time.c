@@ -46,6 +46,7 @@ u64 arch_now_ns(void)
 void arch_timer_arm(u64 ns) { apic_timer_arm(ns ? tsc_at(rate.base, ns, found_clock.tsc_khz) : 0); }
 
 struct arch_clock arch_clock(void) { return found_clock; }
+void arch_wall_set(u64 ns) { WRITE_ONCE(found_clock.wall_ns, ns); }
 
 /* Only at boot: two accesses that belong together, and there is no lock for them. */
 static u8 cmos(u8 reg)
@@ -124,7 +125,7 @@ void time_init(void)
 	}
 	rate.mult = (u32)((1000000000ull << 32) / f);
 	rate.base = rdtsc();
-	found_clock.wall_sec = cmos_time();
+	found_clock.wall_ns = cmos_time() * 1000000000;
 	log_info("time: TSC %lu kHz%s", found_clock.tsc_khz,
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
@@ -133,7 +134,7 @@ void time_init(void)
 void arch_generation(u64 id[2])
 {
 	id[0] = rdtsc() * 0x9e3779b97f4a7c15ull;
-	id[1] = (rdtsc() ^ found_clock.wall_sec << 32) * 0xbf58476d1ce4e5b9ull;
+	id[1] = (rdtsc() ^ found_clock.wall_ns << 8) * 0xbf58476d1ce4e5b9ull;
 }
 
 /*

@@ -20,7 +20,7 @@ static const u32 sizes[PARVUS_CONTROL_OPS] = {
 	sizeof(struct parvus_control_vcpu), sizeof(struct parvus_control_vcpu),
 	sizeof(struct parvus_control_regs), sizeof(struct parvus_control_log),
 	sizeof(struct parvus_control_trace), sizeof(struct parvus_control_cpu),
-	sizeof(struct parvus_control_domain),
+	sizeof(struct parvus_control_domain), sizeof(struct parvus_control_clock),
 };
 
 /* Do they begin with the domain's number, and may that be domain 0's? */
@@ -28,7 +28,8 @@ static bool names_domain(u64 op)
 {
 	return op != PARVUS_CONTROL_MACHINE && op != PARVUS_CONTROL_CREATE &&
 	       op != PARVUS_CONTROL_NEXT && op != PARVUS_CONTROL_LOG &&
-	       op != PARVUS_CONTROL_TRACE && op != PARVUS_CONTROL_CPU;
+	       op != PARVUS_CONTROL_TRACE && op != PARVUS_CONTROL_CPU &&
+	       op != PARVUS_CONTROL_CLOCK;
 }
 
 static bool domain0_allowed(u64 op)
@@ -104,6 +105,43 @@ static void creates(void)
 	BAD(WITH(c->name[0] = 0x7f), PARVUS_EINVAL);
 	BAD(WITH(memset(c->name, 'n', 32)), PARVUS_EINVAL);
 #undef WITH
+}
+
+/* The last one that was right holds, to the ns, and domain 0 sees it as others do. */
+static void clock_set(void)
+{
+	struct parvus_control_clock *c = ARG(parvus_control_clock);
+	u64 was = machine()->wall_sec;
+
+	EXPECT_EQ(parvus_wall_read() / 1000000000, was);
+	EXPECT_EQ(was, start_info->wall_sec);
+	c = ARG(parvus_control_clock);
+	c->wall_sec = 1234567890;
+	c->wall_nsec = 987654321;
+	EXPECT_EQ(control(PARVUS_CONTROL_CLOCK), 0);
+	EXPECT_EQ(parvus_wall_read(), 1234567890987654321);
+	c->wall_nsec = 1000000000;
+	BAD(control(PARVUS_CONTROL_CLOCK), PARVUS_EINVAL);
+	c->wall_nsec = ~0u;
+	BAD(control(PARVUS_CONTROL_CLOCK), PARVUS_EINVAL);
+	c->wall_nsec = 0;
+	c->wall_sec = 1ull << 32;
+	BAD(control(PARVUS_CONTROL_CLOCK), PARVUS_EINVAL);
+	c->wall_sec = ~0ull;
+	BAD(control(PARVUS_CONTROL_CLOCK), PARVUS_EINVAL);
+	c->wall_sec = 1;
+	c->reserved0 = 1;
+	BAD(control(PARVUS_CONTROL_CLOCK), PARVUS_EINVAL);
+	EXPECT_EQ(parvus_wall_read(), 1234567890987654321);
+	EXPECT_EQ(machine()->wall_sec, 1234567890);
+	c = ARG(parvus_control_clock);
+	c->wall_sec = ~0u;	/* in 2106, and still no error of a call */
+	c->wall_nsec = 999999999;
+	EXPECT_EQ(control(PARVUS_CONTROL_CLOCK), 0);
+	EXPECT_EQ(parvus_wall_read(), 4294967295999999999);
+	c->wall_sec = was;
+	c->wall_nsec = 0;
+	EXPECT_EQ(control(PARVUS_CONTROL_CLOCK), 0);
 }
 
 static void builds(void)
@@ -322,6 +360,7 @@ void test(void)
 	u64 free = machine()->frames_free;
 
 	headers();
+	clock_set();
 	creates();
 	builds();
 	running();

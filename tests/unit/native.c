@@ -174,7 +174,7 @@ void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap)
 
 /* ---- time ---- */
 
-u64 native_now, native_timer[NATIVE_CPUS];
+u64 native_now, native_wall = 1000000000, native_timer[NATIVE_CPUS];
 u64 arch_now_ns(void) { return native_now; }
 u64 arch_timer_late(void) { return 0; }
 u64 arch_measures(void) { return 0; }
@@ -202,8 +202,9 @@ void arch_generation(u64 id[2]) { id[0] = id[1] = 0; }
 
 struct arch_clock arch_clock(void)
 {
-	return (struct arch_clock){ .tsc_khz = 1000000, .wall_sec = 1, .stable = true };
+	return (struct arch_clock){ .tsc_khz = 1000000, .wall_ns = native_wall, .stable = true };
 }
+void arch_wall_set(u64 ns) { native_wall = ns; }
 
 /* ---- registers: a vCPU's are its struct regs ---- */
 

@@ -54,7 +54,7 @@ extern bool native_rebooted;
 extern unsigned int native_records;
 
 /* The clock, the frame that is a device, and what a pCPU's timer was set to last. */
-extern u64 native_now, native_open_frame, native_timer[NATIVE_CPUS];
+extern u64 native_now, native_wall, native_open_frame, native_timer[NATIVE_CPUS];
 
 /*
  * The allocation of memory, or claim of it, that fails, and the access to guest memory that finds

@@ -18,7 +18,7 @@
 
 /**
  * hypercall control_op
- * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_VCPUS
+ * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_CLOCK
  * @gpa: the structure of the op, within one page
  *
  * -EPERM: the caller is not the control domain, whatever the arguments are
@@ -268,7 +268,18 @@
  * -EBUSY: SHUTDOWN
  */
 #define PARVUS_CONTROL_VCPUS	22u
-#define PARVUS_CONTROL_OPS	23u
+
+/**
+ * control CLOCK
+ * structure: parvus_control_clock
+ * state: -
+ * says what the time of day was at hypervisor time 0: domain 0's kernel, when its clock is set, and
+ * every 11 minutes. All domains see it by wall_read
+ *
+ * -EINVAL: @wall_nsec is a second or more, @wall_sec is above 32 bits
+ */
+#define PARVUS_CONTROL_CLOCK	23u
+#define PARVUS_CONTROL_OPS	24u
 
 /*
  * Where the hypervisor leaves the end of its log when it or domain 0 has broken down, for the next
@@ -300,7 +311,8 @@ struct parvus_control_machine {
 	uint64_t frames_promised; /* [H] RAM of domains that has no frame yet */
 	uint64_t now_ns;	/* [H] ns since boot, the time of timer_set */
 	uint64_t tsc_khz;	/* [H] rate of the TSC, kHz */
-	uint64_t wall_sec;	/* [H] time of day at boot, seconds since 1970 */
+	uint64_t wall_sec;	/* [H] time of day at time 0, whole seconds since 1970; wall_read
+				 * has it to the ns */
 	uint64_t features[4];	/* [H] as by the features call; [1]: PARVUS_MEASURE_STATE() of each
 				 * measure */
 	uint32_t ports;		/* [H] event ports in use, all domains */
@@ -582,5 +594,13 @@ struct parvus_control_cpu {
 	uint64_t switches;	/* [H] how often it went to another vCPU */
 	uint64_t reserved[4];
 };	/* 72 bytes */
+
+/* CLOCK. */
+struct parvus_control_clock {
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_clock), 1 */
+	uint32_t reserved0;
+	uint32_t wall_nsec;	/* [G] and ns, below 1000000000 */
+	uint64_t wall_sec;	/* [G] time of day at hypervisor time 0, seconds since 1970, 32 bits */
+};	/* 24 bytes */
 
 #endif

@@ -68,7 +68,7 @@ struct parvus_start_info {
 				 * rounded up to 2 MiB */
 	uint64_t tsc_khz;	/* [maker] rate of the TSC, kHz */
 	uint64_t wall_sec;	/* [maker] time of day at hypervisor time 0, seconds since 1970 */
-	uint32_t wall_nsec;	/* [maker] and ns; 0 in version 1 */
+	uint32_t wall_nsec;	/* [maker] and ns; 0 in version 1: wall_read has it better */
 	uint32_t memory_ranges;	/* [maker] entries used in memory[] */
 	uint64_t generation_id[2];	/* [maker] a number that no other domain has, chosen by the
 				 * maker: control INFO has the hypervisor's */

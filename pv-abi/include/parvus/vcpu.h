@@ -145,6 +145,12 @@ struct parvus_trap {
  */
 
 /**
+ * hypercall wall_read
+ *
+ * It cannot fail. Domain 0 may set it anew at any time
+ */
+
+/**
  * hypercall tls_set
  * @index: 0 to 3: GDT entry 12 + index
  * @descriptor: 8 bytes as the processor has them

@@ -2,15 +2,25 @@
 /*
  * A clock of the day with an alarm, for the timers on CLOCK_REALTIME_ALARM and
  * CLOCK_BOOTTIME_ALARM, which Linux refuses to make without one. The time is the
- * hypervisor's, which a domain cannot set; the alarm is a timer of the kernel.
+ * hypervisor's, which domain 0 alone can set; the alarm is a timer of the kernel.
+ *
+ * When domain 0 corrects that time, the kernel's clock of a domain U goes along: by as much as it was
+ * moved, at once or, below half a second, slowly, as adjtime() does. Not if NTP disciplines it, and
+ * not with parvus.follow_clock=0.
  */
 #include <linux/hrtimer.h>
 #include <linux/init.h>
+#include <linux/moduleparam.h>
 #include <linux/platform_device.h>
 #include <linux/pm_wakeup.h>
 #include <linux/rtc.h>
+#include <linux/timex.h>
+#include <linux/workqueue.h>
 #include <asm/x86_init.h>
 #include <linux/parvus.h>
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "parvus."
 
 static struct {
 	struct rtc_device *device;
@@ -74,6 +84,34 @@ static const struct rtc_class_ops parvus_rtc_ops = {
 	.alarm_irq_enable = parvus_rtc_alarm_enable,
 };
 
+static bool parvus_follow = true;
+module_param_named(follow_clock, parvus_follow, bool, 0644);
+static s64 parvus_wall;	/* as it was read last */
+
+static void parvus_wall_follow(struct work_struct *work);
+static DECLARE_DEFERRABLE_WORK(parvus_wall_work, parvus_wall_follow);
+
+static void parvus_wall_follow(struct work_struct *work)
+{
+	struct __kernel_timex t = { .modes = 0 };
+	s64 wall = parvus_call0(PARVUS_HC_wall_read), by = wall - parvus_wall;
+	struct timespec64 step = ns_to_timespec64(by);
+
+	schedule_delayed_work(&parvus_wall_work, 10 * HZ);
+	parvus_wall = wall;
+	if (!by || !parvus_follow || do_adjtimex(&t) < 0 || !(t.status & STA_UNSYNC))
+		return;
+	if (abs(by) < NSEC_PER_SEC / 2) {
+		t.modes = ADJ_OFFSET_SINGLESHOT;
+		t.offset = div_s64(by, NSEC_PER_USEC);
+	} else {
+		t.modes = ADJ_SETOFFSET | ADJ_NANO;
+		t.time.tv_sec = step.tv_sec;
+		t.time.tv_usec = step.tv_nsec;
+	}
+	do_adjtimex(&t);
+}
+
 static int __init parvus_rtc_init(void)
 {
 	struct platform_device *pdev;
@@ -83,6 +121,10 @@ static int __init parvus_rtc_init(void)
 	pdev = platform_device_register_simple("parvus-rtc", -1, NULL, 0);
 	if (IS_ERR(pdev))
 		return PTR_ERR(pdev);
+	if (!parvus_control_domain()) {
+		parvus_wall = parvus_call0(PARVUS_HC_wall_read);
+		schedule_delayed_work(&parvus_wall_work, 10 * HZ);
+	}
 	hrtimer_init(&parvus_rtc.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	parvus_rtc.timer.function = parvus_rtc_fired;
 	device_init_wakeup(&pdev->dev, true);

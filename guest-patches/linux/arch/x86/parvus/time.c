@@ -17,7 +17,9 @@
 #include <linux/cpuhotplug.h>
 #include <linux/interrupt.h>
 #include <linux/memblock.h>
+#include <linux/pvclock_gtod.h>
 #include <linux/sched/clock.h>
+#include <linux/timekeeper_internal.h>
 #include <asm/fixmap.h>
 #include <asm/idtentry.h>
 #include <asm/irq_regs.h>
@@ -29,6 +31,7 @@
 #include <asm/vgtod.h>
 #include <asm/x86_init.h>
 #include "parvus_arch.h"
+#include <parvus/control.h>
 
 /* The first page holds the record that the vDSO maps. */
 static struct pvclock_vsyscall_time_info parvus_clock[NR_CPUS] __bss_decrypted
@@ -98,10 +101,41 @@ static unsigned long parvus_tsc_khz(void)
 
 static void parvus_get_wallclock(struct timespec64 *now)
 {
-	u64 ns = parvus_clock_read() + parvus_start->wall_nsec;
+	s64 base = parvus_call0(PARVUS_HC_wall_read);
 
-	now->tv_sec = parvus_start->wall_sec + div_u64_rem(ns, NSEC_PER_SEC, (u32 *)&now->tv_nsec);
+	if (base < 0)	/* a hypervisor that does not know it */
+		base = parvus_start->wall_sec * NSEC_PER_SEC + parvus_start->wall_nsec;
+	*now = ns_to_timespec64(base + parvus_clock_read());
 }
+
+/*
+ * Domain 0's time of day is that of all domains: when it is set, and every 11 minutes, as NTP
+ * moves it slowly (Linux writes a clock of the machine as often, kernel/time/ntp.c). The
+ * timekeeper's lock is held, so its own ways to read the clock are closed.
+ */
+static int parvus_clock_told(struct notifier_block *nb, unsigned long was_set, void *data)
+{
+	static struct parvus_control_clock c __aligned(32) = { .size = sizeof(c), .version = 1 };
+	const struct timekeeper *tk = data;
+	const struct tk_read_base *r = &tk->tkr_mono;
+	static u64 next;
+	u64 now = parvus_clock_read();
+	s64 ns;
+
+	if (!was_set && now < next)
+		return NOTIFY_OK;
+	next = now + 11 * 60 * NSEC_PER_SEC;
+	ns = (((r->clock->read(r->clock) - r->cycle_last) & r->mask) * r->mult + r->xtime_nsec) >>
+	     r->shift;
+	ns += tk->xtime_sec * NSEC_PER_SEC - now;
+	if (ns < 0)
+		return NOTIFY_OK;
+	c.wall_sec = div_u64_rem(ns, NSEC_PER_SEC, &c.wall_nsec);
+	parvus_call2(PARVUS_HC_control_op, PARVUS_CONTROL_CLOCK, __pa_symbol(&c));
+	return NOTIFY_OK;
+}
+
+static struct notifier_block parvus_clock_block = { .notifier_call = parvus_clock_told };
 
 static int parvus_set_wallclock(const struct timespec64 *now)
 {
@@ -173,6 +207,8 @@ static int __init parvus_clock_late(void)
 		parvus_clocksource.vdso_clock_mode = VDSO_CLOCKMODE_PVCLOCK;
 		parvus_clocksource.rating = 299;	/* below "tsc" */
 	}
+	if (parvus_control_domain())
+		pvclock_gtod_register_notifier(&parvus_clock_block);
 	cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "x86/parvus:timer", NULL,
 				  parvus_timer_dying);
 	return clocksource_register_hz(&parvus_clocksource, NSEC_PER_SEC);
