@@ -44,3 +44,10 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *out);
 /* Call @copy for each piece: @from NULL = zeroes. Stops at a non-zero result and returns it. */
 int elf_load(const struct elf_image *image,
 	     int (*copy)(void *arg, u64 gpa, const void *from, u64 bytes), void *arg);
+
+/*
+ * microcode.c: of a file of updates, aligned to 4, the newest for a CPU that is above *revision,
+ * which becomes its own; or NULL. @signature: CPUID(1).eax, @flags: the bit of Intel's platform.
+ */
+const void *microcode_intel(const void *file, u64 size, u32 signature, u32 flags, u32 *revision);
+const void *microcode_amd(const void *file, u64 size, u32 signature, u32 *revision);

@@ -77,6 +77,8 @@ static void find_boot_memory(u64 bytes)
 		u64 size = m->end - m->start;
 
 		memcpy(phys_to_virt(at), phys_to_virt(m->start), size);
+		if ((u64)cpu_features.microcode.data - (u64)phys_to_virt(m->start) < size)
+			cpu_features.microcode.data += at - m->start;
 		*m = (struct boot_piece){ at, at + size };
 		at += ROUND_UP(size, PAGE_SIZE);
 	}

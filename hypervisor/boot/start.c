@@ -1,11 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* From the boot loader's hand-over to the first domain. */
 #include <boot/boot.h>
+#include <boot/bundle.h>
 #include <x86/pv.h>
 #include <core/log.h>
 #include <core/hypercall.h>
 
 void boot_main(u32 magic, u64 info);
+
+/*
+ * First of all on this CPU, as it may bring what cpu_detect() looks for: the update in an early cpio
+ * (Linux, Documentation/x86/microcode.rst) that a module is, or that is the file "initrd" of one.
+ */
+static void microcode_first(void)
+{
+	__typeof__(cpu_features.microcode) *m = &cpu_features.microcode;
+	u32 i, signature, vendor, guest, d, was;
+	struct bundle_file f, in;
+	bool amd;
+
+	cpuid_count(0, 0, &i, &vendor, &guest, &d);
+	cpuid_count(1, 0, &signature, &i, &guest, &d);
+	amd = vendor == 0x68747541;		/* "Auth"; "Genu" */
+	if (guest >> 31 || (!amd && vendor != 0x756e6547))
+		return;		/* what a hypervisor below us does is its own business */
+	m->msr = amd ? MSR_UPDATE_AMD : MSR_UPDATE_INTEL;
+	was = m->revision = microcode_revision();
+	for (i = 0; i < boot_info.modules && !m->data; i++) {
+		in.data = phys_to_virt(boot_info.module[i].start);
+		in.size = boot_info.module[i].end - boot_info.module[i].start;
+		if (bundle_find(in.data, in.size, "initrd", &f))
+			in = f;
+		if (bundle_find(in.data, in.size, amd ? "kernel/x86/microcode/AuthenticAMD.bin" :
+				"kernel/x86/microcode/GenuineIntel.bin", &f))
+			m->data = amd ? microcode_amd(f.data, f.size, signature, &m->revision) :
+				microcode_intel(f.data, f.size, signature,
+						1u << (rdmsr(MSR_PLATFORM_ID) >> 50 & 7),
+						&m->revision);
+	}
+	if (!amd && (u64)m->data & 15) {	/* Intel SDM vol. 3, 9.11.6 */
+		log_warn("microcode: not at a multiple of 16 bytes, left out");
+		m->data = NULL;
+	}
+	microcode_load();
+	if (m->data)
+		log_info("microcode: was %x, given %x, is %x", was, m->revision,
+			 microcode_revision());
+}
 
 /* With a copy of their way from real mode (boot.S) in a page below 1 MiB. */
 static void secondaries_start(void)
@@ -41,6 +82,7 @@ void boot_main(u32 magic, u64 info)
 		apic_timer_probe = TIMER_PROBE;
 	shadow_exact = boot_option_is("mmu", "exact");
 
+	microcode_first();
 	cpu_detect();
 	measures_init();	/* while code can be written */
 	cpu_init();

@@ -72,6 +72,24 @@ void cpu_detect(void)
 	}
 }
 
+/* Intel SDM vol. 3, 9.11.7; AMD has it in the lower half (Linux, microcode/amd.c). */
+u32 microcode_revision(void)
+{
+	bool intel = cpu_features.microcode.msr == MSR_UPDATE_INTEL;
+	u32 a, b, c, d;
+
+	if (intel)
+		wrmsr(MSR_UPDATE_REVISION, 0);
+	cpuid_count(1, 0, &a, &b, &c, &d);
+	return (u32)(rdmsr(MSR_UPDATE_REVISION) >> (intel ? 32 : 0));
+}
+
+void microcode_load(void)
+{
+	if (cpu_features.microcode.data && microcode_revision() < cpu_features.microcode.revision)
+		wrmsr(cpu_features.microcode.msr, (u64)cpu_features.microcode.data);
+}
+
 /* PGE stays off: a global entry of a guest would outlive a change of CR3. */
 void cr4_load(u64 tsd)
 {

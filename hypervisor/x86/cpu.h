@@ -13,6 +13,8 @@ enum {
 	MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084,
 	MSR_FS_BASE = 0xc0000100, MSR_GS_BASE = 0xc0000101, MSR_KERNEL_GS_BASE = 0xc0000102,
 	MSR_TSC_AUX = 0xc0000103, MSR_PLATFORM_INFO = 0xce, MSR_MISC_FEATURES = 0x140,
+	MSR_UPDATE_INTEL = 0x79, MSR_UPDATE_REVISION = 0x8b, MSR_UPDATE_AMD = 0xc0010020,
+	MSR_PLATFORM_ID = 0x17,
 };
 enum {
 	CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
@@ -35,7 +37,14 @@ extern struct cpu_features {
 	u32 max_leaf, max_ext_leaf;
 	u64 xcr0;		/* what guests run with */
 	u32 xsave_size;		/* bytes of an image with xcr0 */
+	struct {		/* an update that each CPU loads as it starts; boot's */
+		const void *data;	/* NULL: there is none */
+		u32 msr, revision;
+	} microcode;
 } cpu_features;
+
+u32 microcode_revision(void);	/* of this CPU */
+void microcode_load(void);	/* on this CPU, if it is newer */
 
 static inline void cpuid_count(u32 leaf, u32 sub, u32 *a, u32 *b, u32 *c, u32 *d)
 {

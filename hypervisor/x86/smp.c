@@ -128,6 +128,7 @@ void secondary_main(struct pcpu *p);
 void secondary_main(struct pcpu *p)
 {
 	wrmsr(MSR_GS_BASE, (u64)p);	/* whoever takes a lock asks which CPU this is */
+	microcode_load();
 	cpu_init();
 	desc_init_cpu(p);
 	apic_init_cpu();
