@@ -10,7 +10,7 @@
 
 struct boot_info boot_info;
 
-/* All options, with the values of each, or none: that is looked at elsewhere. tools/run reads it. */
+/* All options, with the values of each, or none: any. tools/run reads it. */
 static const char *const options[] = {
 	"bootwatch=",		/* seconds until domain 0 is up, or it is a panic, and a reboot */
 	"debug=0|1|calls",	/* serve the debug_* calls; 1: and check the order of locks */

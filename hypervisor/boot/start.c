@@ -9,8 +9,8 @@
 void boot_main(u32 magic, u64 info);
 
 /*
- * First of all on this CPU, as it may bring what cpu_detect() looks for: the update in an early cpio
- * (Linux, Documentation/x86/microcode.rst) that a module is, or that is the file "initrd" of one.
+ * First of all on this CPU, as it may bring what cpu_detect() looks for: the update in an early
+ * cpio (Linux, Documentation/x86/microcode.rst) that a module is, or its file "initrd".
  */
 static void microcode_first(void)
 {
