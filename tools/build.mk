@@ -210,6 +210,13 @@ install:
 	install -m 644 tools/boot/*.service tools/host/*.service tools/host/*.timer \
 		$(DESTDIR)/lib/systemd/system
 	install -m 644 README.md CHANGES.md docs/*.md $(SHARE)/doc/parvus
+	install -d $(DESTDIR)$(PREFIX)/lib/parvus/compat $(DESTDIR)/etc/xen/scripts
+	install tools/compat/xenstore $(DESTDIR)$(PREFIX)/lib/parvus/compat
+	for f in read write exists rm; do \
+		ln -sf xenstore $(DESTDIR)$(PREFIX)/lib/parvus/compat/xenstore-$$f; done
+	for f in xl xm; do \
+		ln -sf ../../../sbin/parvus $(DESTDIR)$(PREFIX)/lib/parvus/compat/$$f; done
+	install tools/compat/vif-bridge $(DESTDIR)/etc/xen/scripts
 	for f in vmlinuz initramfs.cpio; do \
 		[ ! -f $(O)/$$f ] || install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; done
 

@@ -25,13 +25,20 @@ static bool has_script(const struct parvus_vif *v)
 	return v->script && strcmp(v->script, "vif-bridge");
 }
 
+#define XEN_SCRIPTS	"/etc/xen/scripts"	/* where xl's are */
+
 static const char *script_path(const struct parvus_keeper *k, const struct parvus_vif *v,
 			       char *path, size_t bytes)
 {
+	char xen[300];
+
 	if (v->script[0] == '/')
 		snprintf(path, bytes, "%s", v->script);
 	else
 		snprintf(path, bytes, "%s/%s", k->h->script_dir, v->script);
+	snprintf(xen, sizeof(xen), XEN_SCRIPTS "/%s", v->script);
+	if (v->script[0] != '/' && access(path, F_OK) && !access(xen, X_OK))
+		snprintf(path, bytes, "%s", xen);
 	return path;
 }
 
@@ -72,6 +79,69 @@ int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v)
 	return 0;
 }
 
+/*
+ * What a script of xl's finds: a place in a store, which is a file here, and programs to read it
+ * with (tools/compat), ahead of others of these names. Each run begins with what the configuration
+ * says.
+ */
+static void script_store(struct parvus_keeper *k, const struct parvus_vif *v, const char *bridge)
+{
+	char file[32], store[300], at[64], text[600];
+	const char *path = getenv("PATH");
+	FILE *f;
+
+	snprintf(at, sizeof(at), "backend/vif/%u/%d", k->state.domain, v->index);
+	setenv("XENBUS_PATH", at, 1);
+	setenv("XENBUS_TYPE", "vif", 1);
+	setenv("XENBUS_BASE_PATH", "backend", 1);
+	snprintf(text, sizeof(text), "%s/compat:%s", k->h->lib_dir,
+		 path ? path : "/usr/sbin:/usr/bin:/sbin:/bin");
+	setenv("PATH", text, 1);
+	snprintf(file, sizeof(file), "store-%d", v->index);
+	if (parvus_run_path(k->h, k->state.domain, file, store, sizeof(store)))
+		return;
+	setenv("PARVUS_STORE", store, 1);
+	f = fopen(store, "we");
+	if (!f)
+		return;
+	/* a name that was asked for: the interface has it, and a script would give it */
+	if (v->ifname)
+		fprintf(f, "%s/vifname %s\n", at, v->ifname);
+	fprintf(f, "%s/script %s\n%s/handle %d\n%s/frontend-id %u\n", at, v->script, at, v->index,
+		at, k->state.domain);
+	fprintf(f, "%s/mac %02x:%02x:%02x:%02x:%02x:%02x\n%s/mtu %u\n", at, v->mac[0], v->mac[1],
+		v->mac[2], v->mac[3], v->mac[4], v->mac[5], at, v->mtu ? v->mtu : 1500);
+	fprintf(f, "%s/frontend /local/domain/%u/device/vif/%d\n", at, k->state.domain, v->index);
+	if (bridge)
+		fprintf(f, "%s/bridge %s\n", at, bridge);
+	if (v->ip)
+		fprintf(f, "%s/ip %s\n", at, v->ip);
+	fclose(f);
+}
+
+/* Why it failed, if it says so as xl's scripts do. */
+static void script_said(struct parvus_keeper *k, const struct parvus_vif *v, char *why,
+			size_t bytes)
+{
+	char file[32], store[300], line[400];
+	const char *found;
+	FILE *f;
+
+	why[0] = 0;
+	snprintf(file, sizeof(file), "store-%d", v->index);
+	if (parvus_run_path(k->h, k->state.domain, file, store, sizeof(store)))
+		return;
+	f = fopen(store, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		found = strstr(line, "/hotplug-error ");
+		if (found)
+			snprintf(why, bytes, ": %.*s", (int)strcspn(found + 15, "\n"), found + 15);
+	}
+	if (f)
+		fclose(f);
+	unlink(store);
+}
+
 static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, const char *what)
 {
 	char path[300], name[32], text[32], action[16], type[] = "type_if=vif";
@@ -96,6 +166,10 @@ static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, con
 	setenv("PARVUS_NAME", k->state.config->name, 1);
 	snprintf(text, sizeof(text), "%d", v->index);
 	setenv("PARVUS_DEVID", text, 1);
+	script_store(k, v, bridge);
+	/* where xl's scripts write their log, and without which they do not begin */
+	if (!strncmp(path, XEN_SCRIPTS, strlen(XEN_SCRIPTS)))
+		parvus_folder("/var/log/xen");
 	parvus_close_others(-1);
 	signal(SIGHUP, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
@@ -108,6 +182,7 @@ static void script_exec(struct parvus_keeper *k, const struct parvus_vif *v, con
 static int script(struct parvus_keeper *k, const struct parvus_vif *v, const char *what)
 {
 	int status = -1, fd;
+	char why[300];
 	struct pollfd p;
 	pid_t pid = fork();
 
@@ -126,12 +201,12 @@ static int script(struct parvus_keeper *k, const struct parvus_vif *v, const cha
 		;
 	if (fd >= 0)
 		close(fd);
+	script_said(k, v, why, sizeof(why));
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
-	return pv_fail(k->h->error, EIO, "vif %d: the script %s %s: %s %d", v->index, v->script,
-		       what,
-		   WIFEXITED(status) ? "status" : "out of time, or signal",
-		   WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	return pv_fail(k->h->error, EIO, "vif %d: the script %s %s: %s %d%s", v->index, v->script,
+		       what, WIFEXITED(status) ? "status" : "out of time, or signal",
+		       WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), why);
 }
 
 /* The back end's interface is there: where it belongs. */

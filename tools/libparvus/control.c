@@ -31,6 +31,7 @@ static bool take_options(struct parvus *h, const struct parvus_options *o)
 	snprintf(server, sizeof(server), "%s/block-server",
 		 o->lib_dir && *o->lib_dir ? o->lib_dir : PARVUS_LIB_DIR);
 	return take_option(&h->run_dir, o->run_dir, "/run/parvus") &&
+	       take_option(&h->lib_dir, o->lib_dir, PARVUS_LIB_DIR) &&
 	       take_option(&h->script_dir, o->script_dir, "/etc/parvus/scripts") &&
 	       take_option(&h->block_server, o->block_server, server) &&
 	       take_option(&h->qemu_nbd, o->qemu_nbd, "qemu-nbd");
@@ -78,6 +79,7 @@ void parvus_close(struct parvus *h)
 	free(h->script_dir);
 	free(h->block_server);
 	free(h->qemu_nbd);
+	free(h->lib_dir);
 	free(h);
 }
 

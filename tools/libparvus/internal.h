@@ -59,7 +59,7 @@ extern const struct parvus_sys pv_sys;
 struct parvus {
 	int fd;
 	int device_fd;		/* the registry, once it was needed, else -1 */
-	char *run_dir, *script_dir, *block_server, *qemu_nbd;
+	char *run_dir, *lib_dir, *script_dir, *block_server, *qemu_nbd;
 	struct parvus_error *error;	/* the caller's, or own */
 	struct parvus_error own;
 };

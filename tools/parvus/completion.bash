@@ -58,4 +58,4 @@ _parvus() {
 		;;
 	esac
 }
-complete -F _parvus parvus
+complete -F _parvus parvus xl xm

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Hotplug scripts that were written for Xen run as they are: XENBUS_*, programs that answer as the
+# store's do, in the script's own words, xm, a log's folder; why one failed is told. Then, where it
+# can be had, the real vif-bridge of xen-utils-common on real interfaces.
+. tests/system/fake.bash
+export PARVUS_SCRIPT_DIR=$work/scripts
+mkdir -p "$PARVUS_FAKE" "$PARVUS_SCRIPT_DIR" "$PARVUS_LIB_DIR/compat"
+touch "$PARVUS_FAKE/bridge-br0"
+cp tools/compat/xenstore "$PARVUS_LIB_DIR/compat/"
+for f in read write exists rm; do
+	ln -s xenstore "$PARVUS_LIB_DIR/compat/xenstore-$f"
+done
+ln -s "$parvus" "$PARVUS_LIB_DIR/compat/xm"
+
+cat >"$PARVUS_SCRIPT_DIR/vif-store" <<'END'
+#!/bin/sh
+exec >>"$(dirname "$0")/log" 2>&1
+echo "$1 $2 $XENBUS_PATH $XENBUS_TYPE $XENBUS_BASE_PATH"
+for key in bridge ip mac mtu vifname handle frontend-id frontend script nothing; do
+	v=$(xenstore-read "$XENBUS_PATH/$key")
+	echo "$key=$v $?"
+done
+xenstore-write "$XENBUS_PATH/hotplug-status" connected /local/domain/1/device/vif/0/mtu "15 00"
+xenstore-read -p "$XENBUS_PATH/hotplug-status" /local/domain/1/device/vif/0/mtu
+xenstore-write "$XENBUS_PATH/hotplug-status" again
+xenstore-read "$XENBUS_PATH/hotplug-status"
+xenstore-rm "$XENBUS_PATH/hotplug-status"
+xenstore-exists "$XENBUS_PATH/hotplug-status" && echo "it is still there"
+xenstore-exists "$XENBUS_PATH/bridge" || echo "it is not there"
+echo "$(xm domname "$(xenstore-read "$XENBUS_PATH/frontend-id")")"
+case $ip in
+10.0.0.66)
+	xenstore-write "$XENBUS_PATH/hotplug-error" "no room in the rack" "$XENBUS_PATH/hotplug-status" error
+	exit 1 ;;
+esac
+END
+chmod 755 "$PARVUS_SCRIPT_DIR/vif-store"
+vif="script=vif-store,bridge=br0,ip=10.0.0.5,mac=00:16:3e:01:02:03,mtu=1400"
+P create -q "$work/web.cfg" "vif=['$vif']"
+cat >"$work/want" <<END
+online type_if=vif backend/vif/1/0 vif backend
+bridge=br0 0
+ip=10.0.0.5 0
+mac=00:16:3e:01:02:03 0
+mtu=1400 0
+xenstore-read: couldn't read path backend/vif/1/0/vifname
+vifname= 1
+handle=0 0
+frontend-id=1 0
+frontend=/local/domain/1/device/vif/0 0
+script=vif-store 0
+xenstore-read: couldn't read path backend/vif/1/0/nothing
+nothing= 1
+backend/vif/1/0/hotplug-status: connected
+/local/domain/1/device/vif/0/mtu: 15 00
+again
+web
+END
+diff "$work/want" "$PARVUS_SCRIPT_DIR/log" || fail "a script sees other things"
+bad "vif 1: the script vif-store online: status 1: no room in the rack" network-attach web \
+	script=vif-store ip=10.0.0.66
+P network-attach web script=vif-store vifname=left
+grep -q "^vifname=left 0" "$PARVUS_SCRIPT_DIR/log" || fail "vifname"
+P destroy web
+until_true grep -q "^offline type_if=vif backend/vif/1/0" "$PARVUS_SCRIPT_DIR/log"
+clean
+# outside of a script there is no store
+x=$("$PARVUS_LIB_DIR/compat/xenstore-read" backend/x 2>&1) && fail "a store outside of scripts"
+[[ $x == "xenstore-read: backend/x: there is no store outside of a hotplug script" ]] || fail "$x"
+
+# --- vif-bridge of /etc/xen/scripts: ours, and Xen's own, on interfaces that are there
+bed() { # SCRIPT: of a bridge and what would be a back end's interface, in a network of their own
+	unshare --net --mount bash -c '
+		mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/log && mkdir /var/log/xen &&
+			mount -t tmpfs tmpfs /run || exit 99
+		ip link add br0 type bridge && ip link set br0 up && ip link add vif2.0 type veth peer x ||
+			exit 77
+		"$0" create -q "$1" "vif=[\"script=$2,bridge=br0\"]" || exit 1
+		ip -o link show master br0 | grep -q " vif2.0@.*UP" || { ip link; exit 1; }
+		"$0" destroy web
+		for i in $(seq 100); do
+			ip -o link show master br0 | grep -q vif2.0 || break
+			sleep 0.1
+		done
+		[ "$i" != 100 ] || { cat /var/log/xen/* "$PARVUS_LOG_DIR"/monitor-web.log; exit 2; }
+		! grep -i error /var/log/xen/* 2>/dev/null' "$parvus" "$work/web.cfg" "$1"
+}
+unshare --net true 2>/dev/null || exit 0
+bed "$(realpath tools/compat/vif-bridge)"
+rc=$?
+[[ $rc == 77 ]] && { echo "no bridge or veth here"; exit 0; }
+[[ $rc == 0 ]] || fail "vif-bridge of ours: $rc"
+clean
+(cd "$work" && apt-get download xen-utils-common >/dev/null 2>&1 && dpkg -x xen-utils-common_*.deb xen) ||
+	{ echo "xen-utils-common cannot be had: its scripts were not tried"; exit 0; }
+eval "$(declare -f bed | sed 's/vif2\.0/vif3.0/g')"
+bed "$work/xen/etc/xen/scripts/vif-bridge" || fail "vif-bridge of xen-utils-common: $?"
+clean
+exit 0
