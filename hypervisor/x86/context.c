@@ -177,10 +177,14 @@ static void stacks_clear(struct pcpu *p)
 	u64 area = cpu_area(p->cpu), in_use = (u64)__builtin_frame_address(0) - 256 - area;
 	unsigned int i;
 
-	for (i = CPU_AREA_STACK / PAGE_SIZE; i < CPU_AREA_DESC / PAGE_SIZE; i++) {
+	/* C's stack is pages 1 to 4, those of the IST have guards between them */
+	BUILD_ASSERT(CPU_AREA_STACK == PAGE_SIZE && CPU_AREA_STACK_TOP <= 5 * PAGE_SIZE &&
+		     CPU_AREA_IST(1) == 6 * PAGE_SIZE && CPU_AREA_IST(4) == 12 * PAGE_SIZE);
+	for (i = 1; i <= 12; i += i < 4 ? 1 : 2) {
+		if (!((entry[i] | bare[i]) & HV_D))
+			continue;
 		at = i * PAGE_SIZE;
-		if (!((entry[i] | bare[i]) & HV_D) ||
-		    (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use))
+		if (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use)
 			continue;
 		memset((void *)(area + at), 0, PAGE_SIZE);
 		entry[i] &= ~HV_D;
