@@ -48,7 +48,7 @@ const void *microcode_intel(const void *file, u64 size, u32 signature, u32 flags
 /*
  * Containers, one behind the other: a magic number; a table (kind 0) of 16 bytes for each
  * signature, with the CPU's short name; updates (kind 1) for a short name. Linux,
- * arch/x86/include/asm/microcode_amd.h.
+ * microcode_amd.h of x86.
  */
 const void *microcode_amd(const void *file, u64 size, u32 signature, u32 *revision)
 {

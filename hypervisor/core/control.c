@@ -524,8 +524,8 @@ static const struct {
 	PLAIN(LOG, parvus_control_log, control_log, OUT),
 	PLAIN(TRACE, parvus_control_trace, control_trace, OUT),
 	PLAIN(CPU, parvus_control_cpu, control_cpu, OUT),
-	PLAIN(CLOCK, parvus_control_clock, control_clock, 0),
 	ON(VCPUS, parvus_control_domain, control_vcpus, ANY_STATE | DOMAIN0 | CHANGES),
+	PLAIN(CLOCK, parvus_control_clock, control_clock, 0),
 };
 
 static int control_on_domain(u64 op, union control *c)

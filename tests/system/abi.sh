@@ -33,7 +33,7 @@ seen "two members change places" $h/vcpu.h \
 	's/uint64_t sp0;/uint64_t tmp;/; s/uint64_t cr2;/uint64_t sp0;/
 	s/uint64_t tmp;/uint64_t cr2;/'
 seen "a member in reserved room" $h/vcpu.h \
-	's/uint64_t reserved1\[6\];/uint64_t idle_ns, reserved1[6];/'
+	's/uint64_t reserved1\[7\];/uint64_t idle_ns, reserved1[7];/'
 seen "hidden padding" $h/vcpu.h 's/uint8_t reserved0\[5\];.*//'
 seen "a structure that nobody listed" $h/mmu.h '/^#endif/istruct parvus_new { uint64_t a; };'
 seen "a header that is not complete" $h/mmu.h \
