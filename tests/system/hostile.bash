@@ -8,7 +8,7 @@ hostile_bundle() {
 	local how="cmdline=\"seed=$1 seconds=$2\""
 	cat >"$work/manifest" <<-END
 		domain=keeper kernel=keeper initrd=hostile control=1 mem=16M $how
-		domain=canary kernel=canary mem=16M cmdline="seconds=$(($2 + 3))"
+		domain=canary kernel=canary mem=16M cmdline="seconds=$(($2 + 6))"
 	END
 	(cd "$work" && printf '%s\n' manifest keeper hostile canary |
 		cpio -o -H newc --quiet) >"$work/bundle"

@@ -191,6 +191,10 @@ for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
 	state web "-b----" || fail "create $closed: $(P list)"
 	[[ $closed == *'>&-'* ]] || eval "[[ \$(\"\$parvus\" domid web $closed) == [0-9]* ]]" ||
 		fail "domid"
+	# what it says goes nowhere, not into a file that it has open under that number
+	eval "\"\$parvus\" list --help $closed; \"\$parvus\" list nobody $closed" >"$work/out" 2>&1
+	grep -rla 'Usage: parvus\|named nobody' "$PARVUS_FAKE" "$PARVUS_RUN_DIR" &&
+		fail "$closed: it wrote into that"
 	eval "\"\$parvus\" destroy web $closed" || fail "destroy $closed: $?"
 	clean
 done

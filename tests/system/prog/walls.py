@@ -82,6 +82,17 @@ class Memory:
         word = self.word(self.frames - HV_BASE + n * 16 + 8)
         return self.frame(n)[0] == GUEST and bool(word & FRAME_EVENTS)
 
+    def public(self, words):
+        """Where one of these words stands in memory that every view shows (rule 81)."""
+        for word in words:
+            at = self.ram.find(word.to_bytes(8, "little"))
+            while at >= 0:
+                image = SYM["boot_end"] <= at + HV_BASE < SYM["image_end"] and \
+                    not SYM.get("secret_start", 0) <= at + HV_BASE < SYM.get("secret_end", 0)
+                if at % 8 == 0 and (image or self.frame(at >> 12) == (HYPERVISOR, OWNER_PUBLIC)):
+                    yield at, word
+                at = self.ram.find(word.to_bytes(8, "little"), at + 1)
+
     def leaves(self, root, wrong):
         """(va, pa, size, entry, user) of each entry that maps memory, by all four levels."""
         def walk(table, va, shift, user):
@@ -181,10 +192,15 @@ def walk(isolation, rounds):
     with Machine(DOMAINS + [("busy", "idle", "cmdline=spin")], cpus=2, args=f"debug=1 loglevel=debug isolation={isolation}") as m:
         m.wait_log("boot: .* given back")
         for _ in range(rounds * 20):
-            time.sleep(0.05)
+            for _ in range(5):	# what they leave on their stacks is not the next domain's to see
+                time.sleep(0.01)
+                m.call("inject-nmi")
+            time.sleep(0.01)
             m.call("stop")
             state = m.monitor("info registers -a")
             memory = Memory(m)
+            wrong += [f"{at:x}: a word of domain 0, {word:x}, in memory of everybody"
+                      for at, word in memory.public(PATHS)]
             live = re.findall(r"CPL=(\d).*?CR3=([0-9a-f]+)", state, re.S)
             for number, (cpl, cr3) in enumerate(live):
                 cpu = Cpu(memory, number)
