@@ -29,6 +29,11 @@ def guest_exits(code):
             if insn == "iretq" and before == "swapgs"]
 
 
+def way_of(symbols, address):
+    """The label that this instruction stands behind."""
+    return max((at, name) for name, at in symbols.items() if at <= address)[1]
+
+
 def listed(m, symbols, address):
     table = m.gdb.read(symbols["ex_table_start"],
                        symbols["ex_table_end"] - symbols["ex_table_start"])
@@ -125,6 +130,12 @@ def main():
     for n in sysrets:
         if not sysret_is_fed(code, n):
             raise Failure(f"the SYSRET at {code[n][0]:x} does not stand behind a checked rcx")
+    # AMD's SYSRET leaves the attributes of SS, which an interrupt has made none (rule 31)
+    ways = {way_of(symbols, code[n][0]) for n in sysrets}
+    if ways - {"hypercall_exit", "hypercall_sysret", "syscall_bounce"}:
+        raise Failure(f"a SYSRET for who did not come by SYSCALL: {ways}")
+    if "exit_to_guest" not in {way_of(symbols, at) for at in exits}:
+        raise Failure("who came by an interrupt does not leave by IRETQ")
     accesses = [n for n, (at, insn) in enumerate(code)
                 if re.search(r"(^|[ ,])-?(0x[0-9a-f]+)?\(%rax\)", insn) and
                 at < symbols["trap_common"] and not insn.startswith(("lea", "nop"))]
