@@ -17,7 +17,8 @@ machine() {
 		fail "$1: status $?: $out"
 	grep -a 'warning:' "$work/debug" && fail "$1: the hypervisor warned"
 	turns=$(sed -n 's/.*d1: load: ran .* turns \([0-9]*\).*/\1/p' "$work/debug")
-	read -r came storms < <(sed -n 's/.*storm: \([0-9]*\) came, \([0-9]*\) storms.*/\1 \2/p' <<<"$out")
+	came=$(sed -n 's/.*storm: \([0-9]*\) came, .*/\1/p' <<<"$out")
+	storms=$(sed -n 's/.* came, \([0-9]*\) storms.*/\1/p' <<<"$out")
 	[[ $turns =~ ^[0-9]+$ && $storms =~ ^[0-9]+$ ]] || fail "$1: $out $(tail -20 "$work/debug")"
 	echo "$1: $turns turns, $came interrupts, $storms storms"
 	leak
