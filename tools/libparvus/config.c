@@ -361,6 +361,42 @@ static int read_type(struct reader *r, const struct cfg_setting *s)
 		     shown(&s->value));
 }
 
+/* As xl writes it; what it is for, here, is to be shown. */
+static int read_uuid(struct reader *r, const struct cfg_setting *s)
+{
+	const char *text = s->value.text;
+	size_t i;
+
+	for (i = 0; s->value.kind == CFG_STRING && i < 36; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' :
+		    !strchr("0123456789abcdefABCDEF", text[i]) || !text[i])
+			break;
+	if (s->value.kind != CFG_STRING || i < 36 || text[36])
+		return wrong(r, s, "a UUID such as 01234567-89ab-cdef-0123-456789abcdef is "
+			     "expected, not %s", shown(&s->value));
+	return get_text(r, s, &r->c->uuid);
+}
+
+/* 0, "" and [] are what a template says that means none. */
+static bool says_something(const struct cfg_value *v)
+{
+	return v->kind == CFG_LIST ? v->n > 0 : v->kind == CFG_STRING ? v->text[0] != 0 :
+	       v->number != 0;
+}
+
+static int read_other(struct reader *r, const struct cfg_setting *s)
+{
+	bool refused = false;
+	const char *why = pv_option_why(s->key, &refused);
+
+	if (!why)
+		return warn(r, s, "unknown key, ignored");
+	if (!refused)
+		return warn(r, s, why);
+	return says_something(&s->value) ? wrong(r, s, "%s, so %s cannot be had", why,
+						 shown(&s->value)) : 0;
+}
+
 static int read_setting(struct reader *r, const struct cfg_setting *s)
 {
 	struct parvus_config *c = r->c;
@@ -417,9 +453,9 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return read_type(r, s);
 	if (!strcmp(k, "bootloader"))
 		return get_text(r, s, &r->bootloader);
-	if (!strcmp(k, "on_watchdog") || !strcmp(k, "on_soft_reset"))
-		return warn(r, s, "means nothing here, ignored");
-	return warn(r, s, "unknown key, ignored");
+	if (!strcmp(k, "uuid"))
+		return read_uuid(r, s);
+	return read_other(r, s);
 }
 
 static const char *model_warning(const struct parvus_vif *v)
@@ -628,6 +664,7 @@ void parvus_config_free(struct parvus_config *c)
 	free(c->kernel);
 	free(c->ramdisk);
 	free(c->cmdline);
+	free(c->uuid);
 	free(c);
 }
 
@@ -658,6 +695,8 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 	if (!f)
 		return pv_fail(e, ENOMEM, "no memory");
 	put_text(f, "name", c->name);
+	if (c->uuid)
+		put_text(f, "uuid", c->uuid);
 	put_text(f, "kernel", c->kernel);
 	if (c->ramdisk)
 		put_text(f, "ramdisk", c->ramdisk);

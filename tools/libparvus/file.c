@@ -32,6 +32,12 @@ const char *pv_kind_text(mode_t mode)
 	}
 }
 
+static int too_large(struct parvus_error *e, const char *path, size_t max)
+{
+	return max >> 20 ? pv_fail(e, EFBIG, "%s is larger than %zu MiB", path, max >> 20) :
+	       pv_fail(e, EFBIG, "%s is larger than %zu bytes", path, max);
+}
+
 /* Is there something to read whole? */
 static int readable(struct parvus_error *e, const char *path, int fd, size_t max, size_t *size)
 {
@@ -49,7 +55,7 @@ static int readable(struct parvus_error *e, const char *path, int fd, size_t max
 			       "%s is %s: a regular file is expected", path,
 				pv_kind_text(st.st_mode));
 	if ((uint64_t)st.st_size > max)
-		return pv_fail(e, EFBIG, "%s is larger than %zu MiB", path, max >> 20);
+		return too_large(e, path, max);
 	*size = (size_t)st.st_size;
 	return 0;
 }
@@ -87,8 +93,7 @@ int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **da
 			}
 			have += (size_t)n;
 			if (have > max) {
-				ret = pv_fail(e, EFBIG, "%s is larger than %zu MiB", path,
-					      max >> 20);
+				ret = too_large(e, path, max);
 				goto out;
 			}
 		}

@@ -81,6 +81,8 @@ int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes);
 
 /* Is one of them the whole disk of the other, which is a partition? */
 bool pv_disk_inside(const struct parvus_disk *a, const struct parvus_disk *b);
+/* What there is to say of a setting of xl.cfg that is not followed; NULL = nobody knows it. */
+const char *pv_option_why(const char *key, bool *refused);
 int pv_own_parse(struct parvus_error *e, const char *where, const char *text, struct parvus_own *d);
 void pv_own_free(struct parvus_own *d);
 

@@ -292,7 +292,7 @@ struct parvus_own {
  * Strings are never NULL where they are required (name, kernel), else NULL = not given.
  */
 struct parvus_config {
-	char *name, *kernel, *ramdisk, *cmdline;
+	char *name, *kernel, *ramdisk, *cmdline, *uuid;
 	uint64_t memory, maxmem;
 	uint32_t vcpus, maxvcpus;
 	uint32_t weight, cap;

@@ -23,6 +23,8 @@ int cmd_unpause(struct tool *t);
 int cmd_rename(struct tool *t);
 int cmd_trigger(struct tool *t);
 int cmd_not_yet(struct tool *t);
+int cmd_sysrq(struct tool *t);
+int cmd_vm_list(struct tool *t);
 int cmd_vcpu_list(struct tool *t);
 int cmd_vcpu_pin(struct tool *t);
 int cmd_vcpu_set(struct tool *t);

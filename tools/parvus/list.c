@@ -68,8 +68,13 @@ int cmd_list(struct tool *t)
 	if (t->json) {
 		all = json_object_new_array();
 		for (i = 0; i < n; i++) {
-			struct json_object *o = domain_json(t, &list[i], &m);
+			struct json_object *o;
 
+			if (full && t->as_xl) {
+				json_object_array_add(all, xl_domain(t, &list[i]));
+				continue;
+			}
+			o = domain_json(t, &list[i], &m);
 			if (list[i].state == PARVUS_DOMAIN_SHUTDOWN &&
 			    parvus_restart_why(t->h, list[i].domain, why, sizeof(why)))
 				add_text(o, "restart_error", why);

@@ -42,10 +42,14 @@ static const struct command commands[] = {
 	{ "trigger", NULL, "DOMAIN power|reset", "Press a button of a domain: shutdown, or reboot",
 	  NULL, 2, 3, cmd_trigger,
 		"The other triggers of xl are for domains that are no PV ones." },
+	{ "sysrq", NULL, "DOMAIN LETTER", "Send a magic SysRq to the kernel of a domain", NULL, 2, 2,
+	  cmd_sysrq, "It goes by the console, which has to be the kernel's own (console=hvc0)." },
 	{ "rename", NULL, "DOMAIN NAME", "Give a domain another name", NULL, 2, 2, cmd_rename,
 	  NULL },
 	{ "domid", NULL, "NAME", "Print the number of a domain", NULL, 1, 1, cmd_domid, NULL },
 	{ "domname", NULL, "NUMBER", "Print the name of a domain", NULL, 1, 1, cmd_domname, NULL },
+	{ "vm-list", NULL, "", "Show domains with their UUIDs", NULL, 0, 0, cmd_vm_list,
+	  "A domain whose configuration has no uuid shows one of its own, until it is made again." },
 	{ "vcpu-list", NULL, "[DOMAIN...]", "Show vCPUs", NULL, 0, ANY, cmd_vcpu_list, NULL },
 	{ "vcpu-pin", NULL, "DOMAIN VCPU|all CPUS|all", "Say on which CPUs a vCPU may run",
 	  pin_options, 3, 4, cmd_vcpu_pin, "CPUS is a set such as 0-3,^2." },
@@ -243,6 +247,7 @@ int main(int argc, char **argv)
 		name = "help";
 	if (!strcmp(name, "--version") || !strcmp(name, "-V"))
 		name = "version";
+	t.as_xl = !strcmp(self, "xl") || !strcmp(self, "xm");
 	t.command = find_command(name);
 	if (!t.command) {
 		fail("unknown command %s (see parvus help)", name);

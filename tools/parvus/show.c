@@ -233,3 +233,99 @@ int report_device(struct tool *t, const struct parvus_control_info *i, uint32_t 
 	parvus_config_free(c);
 	return ret;
 }
+
+void domain_uuid(struct tool *t, const struct parvus_control_info *i, char uuid[40])
+{
+	struct parvus_config *c = config_of(t, i->domain);
+	unsigned long long a = i->generation_id[0], b = i->generation_id[1];
+
+	if (i->flags & PARVUS_INFO_CONTROL)
+		a = b = 0;
+	if (c && c->uuid)
+		snprintf(uuid, 40, "%s", c->uuid);
+	else
+		snprintf(uuid, 40, "%08llx-%04llx-%04llx-%04llx-%012llx", a >> 32, a >> 16 & 0xffff,
+			 a & 0xffff, b >> 48, b & 0xffffffffffffull);
+	parvus_config_free(c);
+}
+
+static void xl_disks(struct json_object *config, const struct parvus_config *c)
+{
+	struct json_object *all = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < c->ndisks; i++) {
+		const struct parvus_disk *d = &c->disks[i];
+		struct json_object *o = json_object_new_object();
+
+		add_text(o, "pdev_path", d->target ? d->target : "");
+		add_text(o, "vdev", d->vdev);
+		add_text(o, "backend", d->program || strcmp(d->format, "raw") ? "qdisk" : "phy");
+		add_text(o, "format", d->format);
+		add_u64(o, "readwrite", !d->readonly);
+		add_u64(o, "is_cdrom", d->cdrom);
+		json_object_array_add(all, o);
+	}
+	json_object_object_add(config, "disks", all);
+}
+
+static void xl_vifs(struct json_object *config, const struct parvus_config *c)
+{
+	struct json_object *all = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < c->nvifs; i++) {
+		const struct parvus_vif *v = &c->vifs[i];
+		struct json_object *o = json_object_new_object();
+		char mac[18];
+
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1],
+			 v->mac[2], v->mac[3], v->mac[4], v->mac[5]);
+		add_u64(o, "devid", (uint64_t)v->index);
+		add_text(o, "mac", mac);
+		add_text(o, "bridge", parvus_vif_bridge(v) ? parvus_vif_bridge(v) : "");
+		if (v->ip)
+			add_text(o, "ip", v->ip);
+		if (v->script)
+			add_text(o, "script", v->script);
+		if (v->ifname)
+			add_text(o, "ifname", v->ifname);
+		add_text(o, "nictype", "vif");
+		json_object_array_add(all, o);
+	}
+	json_object_object_add(config, "nics", all);
+}
+
+struct json_object *xl_domain(struct tool *t, const struct parvus_control_info *i)
+{
+	struct json_object *o = json_object_new_object(), *config = json_object_new_object(),
+			   *created = json_object_new_object(), *build = json_object_new_object();
+	struct parvus_config *c = config_of(t, i->domain);
+	char name[PARVUS_NAME_BYTES], uuid[40];
+
+	domain_uuid(t, i, uuid);
+	add_text(created, "type", "pv");
+	add_text(created, "name", parvus_name(t->h, i, name));
+	add_text(created, "uuid", uuid);
+	add_u64(build, "max_vcpus", i->vcpus);
+	add_u64(build, "max_memkb", i->max_frames * 4);
+	add_u64(build, "target_memkb", i->target_frames * 4);
+	if (c) {
+		add_text(build, "kernel", c->kernel);
+		add_text(build, "ramdisk", c->ramdisk ? c->ramdisk : "");
+		add_text(build, "cmdline", c->cmdline ? c->cmdline : "");
+	}
+	json_object_object_add(config, "c_info", created);
+	json_object_object_add(config, "b_info", build);
+	if (c) {
+		xl_disks(config, c);
+		xl_vifs(config, c);
+		add_text(config, "on_poweroff", parvus_action_text(c->on_poweroff));
+		add_text(config, "on_reboot", parvus_action_text(c->on_reboot));
+		add_text(config, "on_crash", parvus_action_text(c->on_crash));
+	}
+	add_u64(o, "domid", i->domain);
+	json_object_object_add(o, "config", config);
+	parvus_config_free(c);
+	return o;
+}

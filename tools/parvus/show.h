@@ -17,4 +17,9 @@ int report_device(struct tool *t, const struct parvus_control_info *i, uint32_t 
 		  uint32_t index);
 void mac_text(const struct parvus_network_config *n, char text[18]);
 
+/* Of its configuration, or one that tells it from all others. */
+void domain_uuid(struct tool *t, const struct parvus_control_info *i, char uuid[40]);
+/* As xl list -l lays a domain out, as far as there is something to say. */
+struct json_object *xl_domain(struct tool *t, const struct parvus_control_info *i);
+
 #endif

@@ -51,6 +51,7 @@ struct tool {
 	struct parvus_error error;	/* of the library */
 	struct parvus *h;
 	bool json;
+	bool as_xl;		/* called by that name: list -l is laid out as xl's */
 	int argc;
 	char **argv;
 	const char *optarg;	/* of the option that tool_option() returned */

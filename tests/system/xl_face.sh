@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What xl's users and their tools know, against the hypervisor that is a file: list -l laid out as
+# xl's when called so, uuid and vm-list, sysrq, configurations from a pipe, each setting of xl.cfg
+# with its word, and docs/xl.md, whose tables are the program's own.
+. tests/system/fake.bash
+ln -s "$parvus" "$work/xl"
+X() { "$work/xl" "$@" 2>"$work/err" || fail "xl $*: status $?: $(cat "$work/err")"; }
+touch "$PARVUS_FAKE/bridge-br0" 2>/dev/null || { "$parvus" list >/dev/null; touch "$PARVUS_FAKE/bridge-br0"; }
+truncate -s 1M "$work/a.img"
+
+# --- a configuration from a pipe, with settings behind it
+X create -q /dev/stdin memory=48 < <(cat "$work/web.cfg"; cat <<END
+uuid = '01234567-89AB-cdef-0123-456789abcdef'
+disk = ['file:$work/a.img,xvda,w']
+vif = ['mac=00:16:3e:01:02:03, bridge=br0, ip=10.0.0.5']
+END
+)
+number=$(X domid web)
+cat >"$work/want" <<END
+[{"domid":$number,"config":{"c_info":{"type":"pv","name":"web","uuid":"01234567-89AB-cdef-0123-456789abcdef"},
+"b_info":{"max_vcpus":2,"max_memkb":49152,"target_memkb":49152,"kernel":"$work/kernel",
+"ramdisk":"$PARVUS_LIB_DIR/initramfs.cpio","cmdline":"root=/dev/xvda1 ro"},
+"disks":[{"pdev_path":"$work/a.img","vdev":"xvda","backend":"phy","format":"raw","readwrite":1,"is_cdrom":0}],
+"nics":[{"devid":0,"mac":"00:16:3e:01:02:03","bridge":"br0","ip":"10.0.0.5","nictype":"vif"}],
+"on_poweroff":"destroy","on_reboot":"restart","on_crash":"destroy"}}]
+END
+X list -l web >"$work/out"
+diff <(python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1])), indent=1))' "$work/want") \
+	<(python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1])), indent=1))' "$work/out") ||
+	fail "xl list -l"
+[[ $(P list -l web | tr -d ' \n') == '[{"name":"web","id":'* ]] || fail "list -l of ours"
+[[ $(X list -l | python3 -c 'import json, sys; print([d["domid"] for d in json.load(sys.stdin)])') == "[0, $number]" ]] ||
+	fail "xl list -l of all"
+
+# --- UUIDs: the configuration's, kept over a reboot, or the domain's own
+P create -q "$work/web.cfg" name=two
+P vm-list >"$work/out"
+[[ $(sed -n 2p "$work/out") == "00000000-0000-0000-0000-000000000000     0    Domain-0" &&
+	$(sed -n 3p "$work/out") == "01234567-89AB-cdef-0123-456789abcdef     $number    web" &&
+	$(sed -n 4p "$work/out") =~ ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' '.*two$ ]] ||
+	fail "vm-list: $(cat "$work/out")"
+[[ $(P vm-list --json | tr -d ' \n') == *'"uuid":"01234567-89AB-cdef-0123-456789abcdef","id":'*'"name":"web"}'* ]] ||
+	fail "vm-list --json"
+G web reboot
+until_true eval '[[ $("$parvus" vm-list | grep web) == 01234567-89AB-cdef-0123-456789abcdef* ]]'
+P destroy web
+
+# --- sysrq goes by the console, behind Control-O
+P sysrq two h
+[[ $(G two hear 2 | od -An -tx1) == " 0f 68" ]] || fail "sysrq"
+bad "hh: one letter is expected" sysrq two hh
+bad "use its own /proc/sysrq-trigger" sysrq 0 h
+kill "$(pids)"
+until_true eval '[[ $(P list -v two) == *"no monitor"* ]]'
+bad "has no monitor that serves its console (parvus adopt)" sysrq two h
+P destroy two
+no_folders || rm -r "$PARVUS_RUN_DIR/domains"
+
+# --- every setting of the table has its word, and is what the table says
+says() { # SETTING TEXT STATUS
+	"$parvus" create -n "$work/web.cfg" "$1" >/dev/null 2>"$work/err"
+	[[ $? == "$3" && $(cat "$work/err") == *"$2"* ]] || fail "$1: status $3, $2: $(cat "$work/err")"
+}
+n=0
+while read -r key refused; do
+	n=$((n + 1))
+	if [[ $refused == true ]]; then
+		says "$key=['x']" "$key: " 1
+		says "$key=[]" "" 0
+		[[ -s $work/err ]] && fail "$key=[] says: $(cat "$work/err")"
+	else
+		says "$key='1'" "ignored" 0
+		[[ $(cat "$work/err") == *"unknown key"* ]] && fail "$key is unknown"
+	fi
+done < <(sed -nE 's/^\t\{ "([a-z0-9_]+)", (true|false),.*/\1 \2/p' tools/libparvus/options.c)
+((n > 90)) || fail "$n settings"
+says "pci=['0000:01:00.0']" "pci: no device of the machine is given to a domain, so a list of 1" 1
+says "frobnicate=1" "unknown key, ignored" 0
+for uuid in x 01234567-89ab-cdef-0123-456789abcde 01234567-89ab-cdef-0123-456789abcdefa \
+	0123456789ab-cdef-0123-456789abcdef- 01234567-89ab-cdef-0123-456789abcdeg; do
+	says "uuid=$uuid" "uuid: a UUID such as" 1
+done
+
+# --- docs/xl.md has the tables as they are
+cp docs/xl.md "$work/xl.md"
+tools/xl-table "$parvus" "$work/xl.md"
+diff docs/xl.md "$work/xl.md" || fail "docs/xl.md is old: tools/xl-table $O/tools/parvus"
+[[ $(grep -c '^| `' docs/xl.md) -gt 80 ]] || fail "docs/xl.md has no tables"
+exit 0
