@@ -109,6 +109,8 @@ bad 125 "-m x" run -m x true
 bad 125 "-c 65" run -c 65 true
 bad 125 "--timeout 0" run --timeout 0 true
 bad 125 "-n 7: not a name" run -n 7 true
+bad 125 "--env 1=2: NAME=VALUE is expected" run --env 1=2 true
+bad 125 "--env x: NAME=VALUE is expected" run --env x true
 # options of the command itself are its own
 bad 125 "cannot open /dev/parvus/control" run ls -l --color
 

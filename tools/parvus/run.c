@@ -7,8 +7,10 @@
 #include "commands.h"
 #include "wait.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@
 #define TIMED_OUT	124
 
 #define OPT_TIMEOUT	OPT_LONG
+#define OPT_ENV		(OPT_LONG + 1)
+#define OPT_COPY_IN	(OPT_LONG + 2)
+#define EACH_MAX	64u	/* of --env, and of --copy-in */
 
 const struct option_text run_options[] = {
 	{ 'm', "memory", "MB", "memory, 256 without it" },
@@ -27,7 +32,17 @@ const struct option_text run_options[] = {
 	{ 'n', "name", "NAME", "name of the domain, run-PID without it" },
 	{ 'i', "stdin", NULL, "read standard input to its end, and give it to the command" },
 	{ OPT_TIMEOUT, "timeout", "SECONDS", "end it then" },
+	{ OPT_ENV, "env", "NAME=VALUE", "in the environment of the command; may be there again" },
+	{ OPT_COPY_IN, "copy-in", "FILE[:PATH]", "a file of ours there, /root/FILE without PATH; "
+	  "again for more" },
 	{ 0 },
+};
+
+/* What goes in with the command, as it was given. */
+struct luggage {
+	const char *env[EACH_MAX], *file[EACH_MAX];
+	unsigned int envs, files;
+	bool input;
 };
 
 struct archive {
@@ -59,21 +74,28 @@ static void pad(struct archive *a)
 	append(a, "\0\0\0", -a->bytes & 3);
 }
 
-/* One file of a newc archive (Documentation/driver-api/early-userspace/buffer-format.rst). */
-static void add_file(struct archive *a, const char *name, const void *data, size_t n)
+/*
+ * One file or folder of a newc archive (Documentation/driver-api/early-userspace/
+ * buffer-format.rst).
+ */
+static void add_entry(struct archive *a, const char *name, uint32_t mode, const void *data,
+		      size_t n)
 {
 	size_t length = strlen(name) + 1;
 	char head[120];
 
 	snprintf(head, sizeof(head), "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
-		 0,
-		 n || strcmp(name, "TRAILER!!!") ? 0100600u : 0u, 0, 0, 1, 0, (unsigned int)n, 0, 0,
-		 0, 0, (unsigned int)length, 0);
+		 0, mode, 0, 0, 1, 0, (unsigned int)n, 0, 0, 0, 0, (unsigned int)length, 0);
 	append(a, head, 110);
 	append(a, name, length);
 	pad(a);
 	append(a, data, n);
 	pad(a);
+}
+
+static void add_file(struct archive *a, const char *name, const void *data, size_t n)
+{
+	add_entry(a, name, 0100600, data, n);
 }
 
 /* 'it'\''s' */
@@ -89,8 +111,73 @@ static void quote(struct archive *a, const char *text)
 	append(a, "'", 1);
 }
 
-/* The archive with /cmd, and /stdin if @input. */
-static int make_extra(const struct tool *t, bool input, struct archive *a)
+/* Where init mounts something over what is in the archive. */
+static bool hidden(const char *path)
+{
+	static const char *const over[] = { "tmp", "run", "dev", "proc", "sys", NULL };
+	size_t i, n = strcspn(path, "/");
+
+	for (i = 0; over[i]; i++)
+		if (n == strlen(over[i]) && !strncmp(path, over[i], n))
+			return true;
+	return false;
+}
+
+/* A file of ours, with the folders above it. */
+static int add_ours(struct archive *a, const char *what)
+{
+	const char *colon = strrchr(what, ':');
+	char from[4096], path[4096], *p;
+	uint8_t data[65536];
+	struct archive in = { 0 };
+	struct stat st;
+	ssize_t n;
+	int fd, ret = 0;
+
+	snprintf(from, sizeof(from), "%.*s", colon ? (int)(colon - what) : 4000, what);
+	p = strrchr(from, '/');
+	snprintf(path, sizeof(path), "root/%.4000s", p ? p + 1 : from);
+	if (colon)
+		snprintf(path, sizeof(path), "%s", colon + 1 + (colon[1] == '/'));
+	n = (ssize_t)strlen(path);
+	if ((colon && colon[1] != '/') || !n || path[n - 1] == '/' || strstr(path, "..") ||
+	    strstr(path, "//") || hidden(path))
+		return fail("run: --copy-in %s: FILE:PATH is expected, PATH a file's from / on, and "
+			    "not in tmp, run, dev, proc or sys there", what);
+	fd = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st)) {
+		ret = fail("run: --copy-in %s: cannot open %s: %s", what, from, strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		ret = fail("run: --copy-in %s: %s is no regular file", what, from);
+		goto out;
+	}
+	while (!ret && (n = read(fd, data, sizeof(data))) != 0) {
+		if (n < 0)
+			ret = fail("run: cannot read %s: %s", from, strerror(errno));
+		else
+			append(&in, data, (size_t)n);
+		if (!ret && in.bytes > INPUT_MAX)
+			ret = fail("run: %s is larger than %u MiB", from, INPUT_MAX >> 20);
+	}
+	for (p = strchr(path, '/'); p && !ret; p = strchr(p + 1, '/')) {
+		*p = 0;
+		add_entry(a, path, !strcmp(path, "root") ? 040700 : 040755, NULL, 0);
+		*p = '/';
+	}
+	add_entry(a, path, 0100000u | (st.st_mode & 0777), in.data, in.bytes);
+	if (in.failed)
+		ret = fail("no memory");
+out:
+	free(in.data);
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* The archive with /cmd, /stdin if it is to have one, and files of ours. */
+static int make_extra(const struct tool *t, const struct luggage *l, struct archive *a)
 {
 	struct archive cmd = { 0 }, in = { 0 };
 	uint8_t data[65536];
@@ -98,7 +185,10 @@ static int make_extra(const struct tool *t, bool input, struct archive *a)
 	ssize_t n;
 	int ret = 0;
 
-	if (input) {
+	for (i = 0; i < l->files; i++)
+		if (add_ours(a, l->file[i]))
+			return 1;
+	if (l->input) {
 		while ((n = read(0, data, sizeof(data))) != 0) {
 			if (n < 0 && errno == EINTR)
 				continue;
@@ -116,6 +206,11 @@ static int make_extra(const struct tool *t, bool input, struct archive *a)
 		add_file(a, "stdin", in.data, in.bytes);
 		append(&cmd, "exec </stdin\n", 13);
 	}
+	for (i = 0; i < l->envs; i++) {
+		append(&cmd, "export ", 7);
+		quote(&cmd, l->env[i]);
+		append(&cmd, "\n", 1);
+	}
 	if (t->nargs == 1) {
 		append(&cmd, t->args[0], strlen(t->args[0]));
 	} else {
@@ -127,7 +222,7 @@ static int make_extra(const struct tool *t, bool input, struct archive *a)
 	}
 	append(&cmd, "\n", 1);
 	add_file(a, "cmd", cmd.data, cmd.bytes);
-	add_file(a, "TRAILER!!!", NULL, 0);
+	add_entry(a, "TRAILER!!!", 0, NULL, 0);
 	if (!ret && (a->failed || cmd.failed || in.failed))
 		ret = fail("no memory");
 	free(cmd.data);
@@ -268,6 +363,14 @@ static char *lib_file(const char *name)
 	       NULL : path;
 }
 
+/* What a shell takes as one. */
+static bool is_setting(const char *text)
+{
+	size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+	return n && text[n] == '=' && (text[0] < '0' || text[0] > '9');
+}
+
 int cmd_run(struct tool *t)
 {
 	uint64_t memory = 256, vcpus = 1, seconds = 0;
@@ -275,7 +378,7 @@ int cmd_run(struct tool *t)
 	struct parvus_config config = { .weight = 256 };
 	struct parvus_build b = { 0 };
 	struct archive extra = { 0 };
-	bool input = false;
+	struct luggage l = { .envs = 0 };
 	char pid[32];
 	int c, ret = FAILED;
 
@@ -302,7 +405,20 @@ int cmd_run(struct tool *t)
 			name = t->optarg;
 			break;
 		case 'i':
-			input = true;
+			l.input = true;
+			break;
+		case OPT_ENV:
+			if (!is_setting(t->optarg))
+				return usage(t, "--env %s: NAME=VALUE is expected", t->optarg);
+			if (l.envs == EACH_MAX)
+				return usage(t, "--env %s: one more than %u", t->optarg, EACH_MAX);
+			l.env[l.envs++] = t->optarg;
+			break;
+		case OPT_COPY_IN:
+			if (l.files == EACH_MAX)
+				return usage(t, "--copy-in %s: one more than %u", t->optarg,
+					     EACH_MAX);
+			l.file[l.files++] = t->optarg;
 			break;
 		case OPT_TIMEOUT:
 			if (!parvus_number_parse(t->optarg, 1, 1u << 30, &seconds))
@@ -330,7 +446,7 @@ int cmd_run(struct tool *t)
 	config.vcpus = config.maxvcpus = (uint32_t)vcpus;
 	if (!config.name || !config.kernel || !config.ramdisk || !config.cmdline)
 		fail("no memory");
-	else if (!make_extra(t, input, &extra)) {
+	else if (!make_extra(t, &l, &extra)) {
 		b.extra = extra.data;
 		b.extra_bytes = extra.bytes;
 		ret = start(t, &config, &b, (int64_t)seconds);
