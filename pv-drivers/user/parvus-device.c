@@ -20,7 +20,8 @@ static const char help[] =
 	"  list [DOMAIN]                                       devices, and where both ends are\n"
 	"  classes                                             classes that have a name\n"
 	"\n"
-	"DOMAIN and BACKEND are names or numbers; without -b domain 0 serves it. CLASS is a number\n"
+	"DOMAIN and BACKEND are names or numbers; without -b domain 0 serves it. "
+	"CLASS is a number\n"
 	"(0x101) or a name of classes; CONFIG a file of 1 to 256 bytes.\n";
 
 static struct parvus_error error;
@@ -43,7 +44,8 @@ static int fail(const char *format, ...)
 
 static int usage(const char *what, const char *expected)
 {
-	return fail("%s%s%s expected (see parvus-device --help)", what, *what ? ": " : "", expected);
+	return fail("%s%s%s expected (see parvus-device --help)", what, *what ? ": " : "",
+		    expected);
 }
 
 static int wanted(const char *text, const char *what, uint32_t *n)

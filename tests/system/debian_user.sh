@@ -32,8 +32,8 @@ echo nobody:300000:65536 >"$work/ids"
 
 user() { # IDS COMMAND...: with that as /etc/subuid and /etc/subgid, which nobody else sees
 	unshare --mount sh -c 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid &&
-		exec setpriv --reuid nobody --regid nogroup --clear-groups env TMPDIR='"$work/tmp"' \
-		PATH='"$work/bin:$PATH"' "$@"' "$@"
+		exec setpriv --reuid nobody --regid nogroup --clear-groups \
+		env TMPDIR='"$work/tmp"' PATH='"$work/bin:$PATH"' "$@"' "$@"
 }
 
 user "$work/ids" tools/debian-image "$work/out/debian.cpio" >"$work/said" 2>"$work/err" ||
@@ -48,8 +48,10 @@ user "$work/ids" tools/debian-image "$work/out/debian.cpio" >"$work/said" || fai
 [[ ! -s $work/said ]] || fail "made again: $(cat "$work/said")"
 
 for f in image disk host; do
-	user "$work/none" "tools/debian-$f" "$work/out/x" >"$work/said" 2>"$work/err" && fail "no ids"
+	user "$work/none" "tools/debian-$f" "$work/out/x" >"$work/said" 2>"$work/err" &&
+		fail "no ids"
 	[[ $(cat "$work/err") == "debian-$f: nobody is not root: newuidmap (Debian: uidmap) and"* &&
-		$(wc -l <"$work/err") == 1 && ! -s $work/said ]] || fail "debian-$f: $(cat "$work/err")"
+		$(wc -l <"$work/err") == 1 && ! -s $work/said ]] ||
+		fail "debian-$f: $(cat "$work/err")"
 done
 exit 0

@@ -16,8 +16,9 @@ took() { # SECONDS FROM TO: of the attempt, in tenths
 exec 8<"$work/a.img"
 flock 8
 read -r major minor inode < <(stat -c '%Hd %Ld %i' "$work/a.img")
-printf '1: FLOCK  ADVISORY  WRITE 76 %02x:%02x:%u 0 EOF\n2: FLOCK  ADVISORY  WRITE 77 %02x:%02x:%u 0 EOF\n' \
-	"$major" "$minor" $((inode + 1)) "$major" "$minor" "$inode" >"$PARVUS_FAKE/proc/locks"
+printf '%u: FLOCK  ADVISORY  WRITE %u %02x:%02x:%u 0 EOF\n' \
+	1 76 "$major" "$minor" $((inode + 1)) 2 77 "$major" "$minor" "$inode" \
+	>"$PARVUS_FAKE/proc/locks"
 echo qemu-img >"$PARVUS_FAKE/proc/77/comm"
 took 0 30 "xvdb: $work/a.img is locked by qemu-img (process 77) (access=rw! shares it)"
 # a monitor that lets go of it has the time to

@@ -20,9 +20,11 @@ for c in list info vcpu-list uptime sched top; do
 	args=()
 	[[ $c == info ]] && args=($host)
 	[[ $c == top ]] && args=(-n 1)
-	[[ $(P $c --json "${args[@]}" | tr -d ' \n') == *"\"name\":\"$host\""* ]] || fail "$c --json"
+	[[ $(P $c --json "${args[@]}" | tr -d ' \n') == *"\"name\":\"$host\""* ]] ||
+		fail "$c --json"
 done
-[[ $(P top -b -n 1) == *"$host.two "* && $(P vcpu-list 2) == *"$host.two "* ]] || fail "top, vcpu-list"
+[[ $(P top -b -n 1) == *"$host.two "* && $(P vcpu-list 2) == *"$host.two "* ]] ||
+	fail "top, vcpu-list"
 
 # as a migration does, and back
 P rename $host $host--migratedaway

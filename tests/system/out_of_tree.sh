@@ -6,14 +6,16 @@
 . tests/system/lib.bash
 command -v pkg-config >/dev/null || { echo "no pkg-config"; exit 77; }
 root=$work/root
-make -s install O="$(realpath "$O")" DESTDIR="$root" >"$work/log" 2>&1 || fail "install: $(tail -3 "$work/log")"
+make -s install O="$(realpath "$O")" DESTDIR="$root" >"$work/log" 2>&1 ||
+	fail "install: $(tail -3 "$work/log")"
 export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root/usr/lib/pkgconfig
 mkdir "$work/empty"
 cp pv-drivers/skeleton/{entropy.h,entropy_ops.h,entropy-server.c,entropy_front.c,entropy_back.c} \
 	"$work/empty"
 cd "$work/empty" || exit 99
 # shellcheck disable=SC2046
-cc -Wall -Wextra -Werror -o entropy-server entropy-server.c $(pkg-config --cflags --libs libparvus) ||
+cc -Wall -Wextra -Werror -o entropy-server entropy-server.c \
+	$(pkg-config --cflags --libs libparvus) ||
 	fail "against the shared library"
 LD_LIBRARY_PATH=$root/usr/lib ./entropy-server x 2>"$work/err" && fail "status 0"
 [[ $(cat "$work/err") == *"usage: entropy-server [--device ID]"* ]] || fail "$(cat "$work/err")"
@@ -25,7 +27,8 @@ cc -static -o entropy-static entropy-server.c $(pkg-config --static --cflags --l
 ./entropy-static x 2>/dev/null && fail "status 0"
 
 cd - >/dev/null || exit 99
-[[ -r $O/linux-headers/.config ]] || { echo "no $O/linux-headers: the modules were not tried"; exit 0; }
+[[ -r $O/linux-headers/.config ]] ||
+	{ echo "no $O/linux-headers: the modules were not tried"; exit 0; }
 headers=$(realpath "$O/linux-headers")
 cd "$work/empty" || exit 99
 echo 'obj-m := entropy_front.o entropy_back.o' >Kbuild

@@ -57,7 +57,8 @@ bad "backend=other: there is no domain named other" create "$work/web.cfg" \
 	"device=['class=0x101,backend=other']"
 clean
 (cd "$work" && P create -n web.cfg "device=['class=counter,config=blob,detach=2']") >"$work/n.cfg"
-grep -q "class=0x101,index=0,config=$work/blob,detach=0x2" "$work/n.cfg" || fail "$(cat "$work/n.cfg")"
+grep -q "class=0x101,index=0,config=$work/blob,detach=0x2" "$work/n.cfg" ||
+	fail "$(cat "$work/n.cfg")"
 P create -n "$work/n.cfg" | cmp - "$work/n.cfg" || fail "create -n is not stable"
 
 # --- made with the domain; whoever comes serves it, and nobody waits for that
@@ -67,8 +68,10 @@ P create -q "$work/web.cfg" "device=['class=counter,index=3,config=$work/blob,de
 number=$(P domid web)
 [[ $(list web) == "0x101 3 $number closed 0 closed;0x200 0 $number closed 0 ready;" ]] ||
 	fail "made: $(list)"
-grep -qx 'own 257 3 id [0-9]* nbd -' "$PARVUS_RUN_DIR/domains/$number/state" || fail "the state file"
-[[ $(P device-list --json | tr -d ' \n') == '[{"device":'*',"class":257,"class_name":"counter","devid":3,'* ]] ||
+grep -qx 'own 257 3 id [0-9]* nbd -' "$PARVUS_RUN_DIR/domains/$number/state" ||
+	fail "the state file"
+[[ $(P device-list --json | tr -d ' \n') == \
+	'[{"device":'*',"class":257,"class_name":"counter","devid":3,'* ]] ||
 	fail "$(P device-list --json)"
 # a program that dies comes back, also if it was a monitor before that started it
 kill -9 "$(tail -1 "$work/servers")"
@@ -91,7 +94,8 @@ G web reboot
 until_true eval '[[ $("$parvus" domid web 2>/dev/null) == $((number + 1)) ]]'
 n=$((number + 1))
 until_true eval '[[ $(list web) == *";0x300 7 $n closed 0 closed;" ]]'
-[[ $(list) == "0x101 3 $n closed 0 closed;0x200 0 $n closed 0 ready;0x300 7 $n closed 0 closed;" ]] ||
+[[ $(list) == \
+	"0x101 3 $n closed 0 closed;0x200 0 $n closed 0 ready;0x300 7 $n closed 0 closed;" ]] ||
 	fail "after a reboot: $(list)"
 [[ $(wc -l <"$work/servers") == 5 ]] || fail "servers: $(wc -l <"$work/servers")"
 # politely: the flag goes into the second word, and the ends let go
@@ -118,7 +122,8 @@ back=$(P domid back)
 [[ $(D classes) == *"     0x101 counter"*"0xffffffff last"* && $(D classes) != *five* &&
 	$(D --json classes) == *'{"class":257,"name":"counter"}'* ]] || fail "$(D classes)"
 id=$(D create -b back web counter 1 "$work/blob")
-[[ $(D list web | awk -v id="$id" '$1 == id { print $2, $3, $6, $8 }') == "0x101 1 $back counter" ]] ||
+[[ $(D list web | awk -v id="$id" '$1 == id { print $2, $3, $6, $8 }') == \
+	"0x101 1 $back counter" ]] ||
 	fail "$(D list)"
 [[ $(D --json list web) == '[{"device":'*'"class_name":"counter"'*'"back_state":"ready"}]' ]] ||
 	fail "$(D --json list)"

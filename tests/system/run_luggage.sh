@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# parvus run --env and --copy-in: what the command finds, in the words of its shell, files with their
-# modes and the folders above them; and what cannot be there is told before anything is made.
+# parvus run --env and --copy-in: what the command finds, in the words of its shell, files with
+# their modes and the folders above them; and what cannot be there is told before anything is made.
 . tests/system/fake.bash
 printf 'one\ntwo' >"$work/data"
 printf '#!/bin/sh\n' >"$work/it is"
@@ -8,12 +8,14 @@ chmod 755 "$work/it is"
 chmod 640 "$work/data"
 : >"$work/empty"
 cd "$work" || exit 99
-"$parvus" run -m 32 -n r --env A=b --env "B=it's \$A" --copy-in data --copy-in "it is:/opt/a b/run" \
-	--copy-in "$work/empty:/etc/empty" -- "a b" c >"$work/out" 2>"$work/err" &
+"$parvus" run -m 32 -n r --env A=b --env "B=it's \$A" --copy-in data \
+	--copy-in "it is:/opt/a b/run" --copy-in "$work/empty:/etc/empty" -- "a b" c >"$work/out" 2>"$work/err" &
 run=$!
 G r wait >/dev/null
-[[ $(G r file cmd) == $'export \'A=b\'\nexport \'B=it\'\\\'\'s $A\'\n\'a b\' \'c\'' ]] || fail "$(G r file cmd)"
-[[ $(G r file root/data) == $'one\ntwo' && $(G r file "opt/a b/run") == '#!/bin/sh' ]] || fail "files"
+[[ $(G r file cmd) == $'export \'A=b\'\nexport \'B=it\'\\\'\'s $A\'\n\'a b\' \'c\'' ]] ||
+	fail "$(G r file cmd)"
+[[ $(G r file root/data) == $'one\ntwo' && $(G r file "opt/a b/run") == '#!/bin/sh' ]] ||
+	fail "files"
 # as cpio reads it, from the domain's memory: modes, and folders ahead of what is in them
 P dump-core r "$work/core"
 python3 - "$work/core" >"$work/cpio" <<'END'
@@ -23,7 +25,8 @@ at = data.rfind(b"root/data\0")
 at = data.rfind(b"root\0", 0, at) - 110
 sys.stdout.buffer.write(data[at:at + 8192])
 END
-cpio -itv --quiet <"$work/cpio" 2>&1 | awk '{ $2 = $3 = $4 = $6 = $7 = $8 = ""; print }' | tr -s ' ' >"$work/list"
+cpio -itv --quiet <"$work/cpio" 2>&1 |
+	awk '{ $2 = $3 = $4 = $6 = $7 = $8 = ""; print }' | tr -s ' ' >"$work/list"
 diff - "$work/list" <<'END' || fail "the archive"
 drwx------ 0 root
 -rw-r----- 7 root/data

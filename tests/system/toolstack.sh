@@ -254,7 +254,8 @@ P top --json -n 1 -d 0.1 | grep -q cpu_percent || fail "top --json"
 [[ $(P stat web 0.1 2 | wc -l) == 3 && $(P stat 0.1 1 | wc -l) == 2 ]] || fail stat
 # what it waited for a CPU: in seconds, and as a share of the time between two looks
 G web stole 12340000000
-[[ $(P list -v web | awk 'NR == 1 { print $7 } NR == 2 { print $7 }' | tr '\n' ' ') == "Steal(s) 12.3 " ]] ||
+[[ $(P list -v web | awk 'NR == 1 { print $7 } NR == 2 { print $7 }' | tr '\n' ' ') == \
+	"Steal(s) 12.3 " ]] ||
 	fail "list -v: $(P list -v web)"
 P list --json web | grep -q '"steal_time_ns":12340000000,' || fail "list --json"
 P vcpu-list --json web | grep -q '"steal_time_ns":12340000000,' || fail "vcpu-list --json"
@@ -266,7 +267,8 @@ G web stole 13340000000
 wait $stat && wait $! || fail "stat or top: $?"
 for f in stat top; do
 	share=$(tr -d ' \n' <"$work/$f" | grep -o '"steal_percent":[0-9]*' | tail -1)
-	((${share#*:} >= 20 && ${share#*:} <= 50)) || fail "$f: ${share:-none}, not half of the time"
+	((${share#*:} >= 20 && ${share#*:} <= 50)) ||
+		fail "$f: ${share:-none}, not half of the time"
 done
 P trace -t 0.2 -e hypercall,sched | grep -q 'cpu[01]  *hypercall d1.0 *iret(0x2)' || fail trace
 [[ $("$parvus" trace --json 2>"$work/err" | head -1) == '{"tsc":'* ]] || fail "trace --json"

@@ -280,7 +280,8 @@ bad "has xvda: a disk that is given whole" block-attach web "$work/b.img,raw,xvd
 # as xen-tools has it: partitions alone, each a file
 P create -q "$work/web.cfg" name=parts root='/dev/xvda2 ro' \
 	"disk=['file:$work/b.img,xvda2,w','file:$work/f.img,xvda1,w']"
-[[ $(P block-list parts | awk 'NR > 1 { print $1, $6 }' | sort | tr '\n' ' ') == "xvda1 rw xvda2 rw " ]] ||
+[[ $(P block-list parts | awk 'NR > 1 { print $1, $6 }' | sort | tr '\n' ' ') == \
+	"xvda1 rw xvda2 rw " ]] ||
 	fail "partitions: $(P block-list parts)"
 disk parts 131072 "*xvda2*"
 disk parts 65536 "*xvda1*"

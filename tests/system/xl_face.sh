@@ -5,7 +5,11 @@
 . tests/system/fake.bash
 ln -s "$parvus" "$work/xl"
 X() { "$work/xl" "$@" 2>"$work/err" || fail "xl $*: status $?: $(cat "$work/err")"; }
-touch "$PARVUS_FAKE/bridge-br0" 2>/dev/null || { "$parvus" list >/dev/null; touch "$PARVUS_FAKE/bridge-br0"; }
+"$parvus" list >/dev/null || fail "list"
+touch "$PARVUS_FAKE/bridge-br0"
+json() { python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), indent=1))' <"$1"; }
+domids() { python3 -c 'import json, sys; print([d["domid"] for d in json.load(sys.stdin)])'; }
+uuid=01234567-89AB-cdef-0123-456789abcdef
 truncate -s 1M "$work/a.img"
 
 # --- a configuration from a pipe, with settings behind it
@@ -17,19 +21,19 @@ END
 )
 number=$(X domid web)
 cat >"$work/want" <<END
-[{"domid":$number,"config":{"c_info":{"type":"pv","name":"web","uuid":"01234567-89AB-cdef-0123-456789abcdef"},
+[{"domid":$number,"config":{"c_info":{"type":"pv","name":"web","uuid":"$uuid"},
 "b_info":{"max_vcpus":2,"max_memkb":49152,"target_memkb":49152,"kernel":"$work/kernel",
 "ramdisk":"$PARVUS_LIB_DIR/initramfs.cpio","cmdline":"root=/dev/xvda1 ro"},
-"disks":[{"pdev_path":"$work/a.img","vdev":"xvda","backend":"phy","format":"raw","readwrite":1,"is_cdrom":0}],
+"disks":[{"pdev_path":"$work/a.img","vdev":"xvda","backend":"phy","format":"raw",
+"readwrite":1,"is_cdrom":0}],
 "nics":[{"devid":0,"mac":"00:16:3e:01:02:03","bridge":"br0","ip":"10.0.0.5","nictype":"vif"}],
 "on_poweroff":"destroy","on_reboot":"restart","on_crash":"destroy"}}]
 END
 X list -l web >"$work/out"
-diff <(python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1])), indent=1))' "$work/want") \
-	<(python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1])), indent=1))' "$work/out") ||
+diff <(json "$work/want") <(json "$work/out") ||
 	fail "xl list -l"
 [[ $(P list -l web | tr -d ' \n') == '[{"name":"web","id":'* ]] || fail "list -l of ours"
-[[ $(X list -l | python3 -c 'import json, sys; print([d["domid"] for d in json.load(sys.stdin)])') == "[0, $number]" ]] ||
+[[ $(X list -l | domids) == "[0, $number]" ]] ||
 	fail "xl list -l of all"
 
 # --- UUIDs: the configuration's, kept over a reboot, or the domain's own
@@ -39,7 +43,7 @@ P vm-list >"$work/out"
 	$(sed -n 3p "$work/out") == "01234567-89AB-cdef-0123-456789abcdef     $number    web" &&
 	$(sed -n 4p "$work/out") =~ ^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' '.*two$ ]] ||
 	fail "vm-list: $(cat "$work/out")"
-[[ $(P vm-list --json | tr -d ' \n') == *'"uuid":"01234567-89AB-cdef-0123-456789abcdef","id":'*'"name":"web"}'* ]] ||
+[[ $(P vm-list --json | tr -d ' \n') == *"\"uuid\":\"$uuid\",\"id\":"*'"name":"web"}'* ]] ||
 	fail "vm-list --json"
 G web reboot
 until_true eval '[[ $("$parvus" vm-list | grep web) == 01234567-89AB-cdef-0123-456789abcdef* ]]'
@@ -59,7 +63,8 @@ no_folders || rm -r "$PARVUS_RUN_DIR/domains"
 # --- every setting of the table has its word, and is what the table says
 says() { # SETTING TEXT STATUS
 	"$parvus" create -n "$work/web.cfg" "$1" >/dev/null 2>"$work/err"
-	[[ $? == "$3" && $(cat "$work/err") == *"$2"* ]] || fail "$1: status $3, $2: $(cat "$work/err")"
+	[[ $? == "$3" && $(cat "$work/err") == *"$2"* ]] ||
+		fail "$1: status $3, $2: $(cat "$work/err")"
 }
 n=0
 while read -r key refused; do

@@ -30,7 +30,8 @@ xenstore-exists "$XENBUS_PATH/bridge" || echo "it is not there"
 echo "$(xm domname "$(xenstore-read "$XENBUS_PATH/frontend-id")")"
 case $ip in
 10.0.0.66)
-	xenstore-write "$XENBUS_PATH/hotplug-error" "no room in the rack" "$XENBUS_PATH/hotplug-status" error
+	xenstore-write "$XENBUS_PATH/hotplug-error" "no room in the rack" \
+		"$XENBUS_PATH/hotplug-status" error
 	exit 1 ;;
 esac
 END
@@ -73,7 +74,8 @@ bed() { # SCRIPT: of a bridge and what would be a back end's interface, in a net
 	unshare --net --mount bash -c '
 		mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/log && mkdir /var/log/xen &&
 			mount -t tmpfs tmpfs /run || exit 99
-		ip link add br0 type bridge && ip link set br0 up && ip link add vif2.0 type veth peer x ||
+		ip link add br0 type bridge && ip link set br0 up &&
+			ip link add vif2.0 type veth peer x ||
 			exit 77
 		"$0" create -q "$1" "vif=[\"script=$2,bridge=br0\"]" || exit 1
 		ip -o link show master br0 | grep -q " vif2.0@.*UP" || { ip link; exit 1; }
@@ -91,7 +93,8 @@ rc=$?
 [[ $rc == 77 ]] && { echo "no bridge or veth here"; exit 0; }
 [[ $rc == 0 ]] || fail "vif-bridge of ours: $rc"
 clean
-(cd "$work" && apt-get download xen-utils-common >/dev/null 2>&1 && dpkg -x xen-utils-common_*.deb xen) ||
+(cd "$work" && apt-get download xen-utils-common >/dev/null 2>&1 &&
+	dpkg -x xen-utils-common_*.deb xen) ||
 	{ echo "xen-utils-common cannot be had: its scripts were not tried"; exit 0; }
 eval "$(declare -f bed | sed 's/vif2\.0/vif3.0/g')"
 bed "$work/xen/etc/xen/scripts/vif-bridge" || fail "vif-bridge of xen-utils-common: $?"

@@ -480,8 +480,8 @@ static int settle_devices(struct reader *r, const char *file)
 		for (k = 0; k < i; k++)
 			if (pv_disk_inside(&c->disks[k], &c->disks[i]))
 				return pv_fail(r->error, EINVAL,
-					       "%s: disk: %s and %s: a disk that is given whole has "
-					       "the partitions that are on it",
+					       "%s: disk: %s and %s: a disk that is given whole "
+					       "has the partitions that are on it",
 					       file, c->disks[k].vdev, c->disks[i].vdev);
 			else if (c->disks[k].index == c->disks[i].index)
 				return pv_fail(r->error, EINVAL,

@@ -442,7 +442,7 @@ PARVUS_API int parvus_vif_parse(struct parvus_error *e, const char *name, const 
 /** parvus_vif_free() - free what parvus_vif_parse() made */
 PARVUS_API void parvus_vif_free(struct parvus_vif *v);
 
-/* ---- classes of devices that have a name: ours, and lines "NUMBER NAME" of /etc/parvus/classes -- */
+/* Classes of devices that have a name: ours, and lines "NUMBER NAME" of /etc/parvus/classes. */
 #define PARVUS_CLASS_NAME	32u
 /** parvus_class_number() - of a number (0x101) or a name */
 PARVUS_API int parvus_class_number(struct parvus_error *e, const char *text, uint32_t *number);

@@ -55,7 +55,8 @@ bool parvus_name_ok(const char *name)
 	size_t n = strlen(name);
 
 	/* a number would be taken for a domain's number, a dash for an option */
-	return n && n < PARVUS_NAME_BYTES && !all_digits(name) && name[0] != '-' && name[0] != '.' &&
+	return n && n < PARVUS_NAME_BYTES && !all_digits(name) && name[0] != '-' &&
+	       name[0] != '.' &&
 	       strspn(name,
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-") == n;
 }
@@ -199,7 +200,8 @@ int parvus_domain_rename(struct parvus *h, uint32_t domain, const char *name)
 
 	if (!parvus_name_ok(name))
 		return pv_fail(h->error, EINVAL,
-			       "%.260s: not a name: 1 to %u letters, digits, . _ + - and not a number",
+			       "%.260s: not a name: 1 to %u letters, digits, . _ + - and not a "
+			       "number",
 			       name, PARVUS_NAME_BYTES - 1);
 	if (!strcmp(name, CONTROL_NAME))
 		return pv_fail(h->error, EINVAL, "%s is the name of domain 0 alone", name);

@@ -49,8 +49,8 @@ static int collect(struct tool *t, const uint32_t *domain, struct json_object *a
 			json_object_array_add(all, own_json(&d));
 		else
 			printf("%6u %#10x %5u %6u %-12s %4u %s\n", d.id, d.device_class, d.index,
-			       d.front_domain, parvus_device_state_text(d.front_state), d.back_domain,
-			       parvus_device_state_text(d.back_state));
+			       d.front_domain, parvus_device_state_text(d.front_state),
+			       d.back_domain, parvus_device_state_text(d.back_state));
 	}
 	return ret == -ENOENT ? 0 : fail_lib(t);
 }

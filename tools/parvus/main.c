@@ -42,14 +42,15 @@ static const struct command commands[] = {
 	{ "trigger", NULL, "DOMAIN power|reset", "Press a button of a domain: shutdown, or reboot",
 	  NULL, 2, 3, cmd_trigger,
 		"The other triggers of xl are for domains that are no PV ones." },
-	{ "sysrq", NULL, "DOMAIN LETTER", "Send a magic SysRq to the kernel of a domain", NULL, 2, 2,
-	  cmd_sysrq, "It goes by the console, which has to be the kernel's own (console=hvc0)." },
+	{ "sysrq", NULL, "DOMAIN LETTER", "Send a magic SysRq to the kernel of a domain",
+	  NULL, 2, 2, cmd_sysrq, "It goes by the console, which has to be the kernel's own (console=hvc0)." },
 	{ "rename", NULL, "DOMAIN NAME", "Give a domain another name", NULL, 2, 2, cmd_rename,
 	  NULL },
 	{ "domid", NULL, "NAME", "Print the number of a domain", NULL, 1, 1, cmd_domid, NULL },
 	{ "domname", NULL, "NUMBER", "Print the name of a domain", NULL, 1, 1, cmd_domname, NULL },
 	{ "vm-list", NULL, "", "Show domains with their UUIDs", NULL, 0, 0, cmd_vm_list,
-	  "A domain whose configuration has no uuid shows one of its own, until it is made again." },
+	  "A domain whose configuration has no uuid shows one of its own, until it is made\n"
+	  "again." },
 	{ "vcpu-list", NULL, "[DOMAIN...]", "Show vCPUs", NULL, 0, ANY, cmd_vcpu_list, NULL },
 	{ "vcpu-pin", NULL, "DOMAIN VCPU|all CPUS|all", "Say on which CPUs a vCPU may run",
 	  pin_options, 3, 4, cmd_vcpu_pin, "CPUS is a set such as 0-3,^2." },
@@ -111,10 +112,10 @@ static const struct command commands[] = {
 	  "A network of their own for domains, with NAT", nat_options, 1, 1, cmd_network_nat,
 	  "start makes the bridge parvus0 with an address, DHCP and DNS on it (dnsmasq, or\n"
 	  "BusyBox' udhcpd) and masquerading (nft). vif = [''] is on it." },
-	{ "device-attach", NULL, "DOMAIN KEY=VALUE...", "Give a domain a device of an own class", NULL,
-	  2, ANY, cmd_device_attach,
-	  "Keys are those of device = [...]: class, index, config, backend, program, detach. It is\n"
-	  "kept over reboots." },
+	{ "device-attach", NULL, "DOMAIN KEY=VALUE...", "Give a domain a device of an own class",
+	  NULL, 2, ANY, cmd_device_attach,
+	  "Keys are those of device = [...]: class, index, config, backend, program, detach. It\n"
+	  "is kept over reboots." },
 	{ "device-detach", NULL, "[OPTIONS] DOMAIN CLASS [INDEX]",
 	  "Take a device of an own class from a domain", detach_options, 2, 3, cmd_device_detach,
 	  "Without -f the domain finishes with it first, for 15 s at most." },

@@ -142,8 +142,8 @@ static int add_ours(struct archive *a, const char *what)
 	n = (ssize_t)strlen(path);
 	if ((colon && colon[1] != '/') || !n || path[n - 1] == '/' || strstr(path, "..") ||
 	    strstr(path, "//") || hidden(path))
-		return fail("run: --copy-in %s: FILE:PATH is expected, PATH a file's from / on, and "
-			    "not in tmp, run, dev, proc or sys there", what);
+		return fail("run: --copy-in %s: FILE:PATH is expected, PATH a file's from / on, "
+			    "and not in tmp, run, dev, proc or sys there", what);
 	fd = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st)) {
 		ret = fail("run: --copy-in %s: cannot open %s: %s", what, from, strerror(errno));
@@ -433,8 +433,8 @@ int cmd_run(struct tool *t)
 	if (t->json)
 		return usage(t, "--json: what a command writes is no JSON");
 	if (name && !parvus_name_ok(name))
-		return usage(t, "-n %s: not a name: 1 to 255 letters, digits, . _ + - are expected, "
-			     "and not a number alone", name);
+		return usage(t, "-n %s: not a name: 1 to 255 letters, digits, . _ + - are "
+			     "expected, and not a number alone", name);
 	if (tool_open(t))
 		return FAILED;
 	snprintf(pid, sizeof(pid), "run-%d", (int)getpid());

@@ -100,7 +100,8 @@ static void order(const struct sample *s, char key, bool reverse, size_t *index)
 		}
 }
 
-static const char top_head[] = "NAME                     ID  STATE   CPU(sec) CPU(%) STEAL(%)   MEM(M) "
+static const char top_head[] = "NAME                     ID  STATE   CPU(sec) CPU(%) STEAL(%) "
+			       "  MEM(M) "
 			       "MEM(%) TOUCH(M)   MAX(M) VCPUS";
 
 static void top_line(const struct sample *s, size_t i, char *text, size_t bytes)
