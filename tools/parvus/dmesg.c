@@ -76,7 +76,8 @@ static int show_record(struct tool *t, const char *text, size_t bytes)
 	time_t at;
 
 	if (!body || sscanf(text, "====%lld.", &when) != 1)
-		return fail("the record of the last start is damaged");
+		return fail("the record of the last start is damaged: its %zu bytes do not begin "
+			    "with a time", bytes);
 	bytes -= (size_t)(++body - text);
 	if (t->json) {
 		o = json_object_new_object();
@@ -106,7 +107,7 @@ static int previous(struct tool *t, bool clear)
 		ret = fail("cannot read the machine's memory in %s", path);
 	} else if (record.signature != 0x43474244 || !record.size ||
 		   record.size > sizeof(record.text) || record.start > record.size) {
-		ret = fail("no start before this one has left a record");
+		ret = fail("no start before this one has left a record in %s", path);
 	} else {
 		n = record.size - record.start;
 		memcpy(text, record.text + record.start, n);
@@ -140,7 +141,8 @@ int cmd_dmesg(struct tool *t)
 	if (c < 0)
 		return 1;
 	if (before)
-		return follow ? usage(t, "--follow does not go with --previous") : previous(t, clear);
+		return follow ? usage(t, "-%c does not go with -%c: a log of before has its end",
+				      'f', 'p') : previous(t, clear);
 	if (tool_open(t))
 		return 1;
 	from = mark_read();
