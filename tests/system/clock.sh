@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @timeout 300
-# Domain 0's time of day is that of all domains: of one that runs when it is set and of a new one; not
-# of one that does not want to follow.
+# Domain 0's time of day is that of all domains: of one that runs when it is set and of a new one;
+# not of one that does not want to follow.
 . tests/system/lib.bash
 export MEM=1G CPUS=2 VCPUS=2
 control '

@@ -85,8 +85,9 @@ has parvus-tools usr/sbin/parvus usr/sbin/parvus-image usr/sbin/parvus-device \
 	etc/parvus/parvus.conf usr/share/man/man1/parvus.1.gz usr/share/man/man5/parvus.cfg.5.gz \
 	usr/share/man/man8/parvus-image.8.gz usr/share/bash-completion/completions/parvus
 has parvus-tools usr/lib/parvus/compat/xenstore-read usr/lib/parvus/compat/xm
-has parvus-xl-compat usr/sbin/xl usr/sbin/xm usr/sbin/xentop etc/xen/scripts/vif-bridge etc/xen/auto/ \
-	var/log/xen/ usr/share/man/man1/xl.1.gz usr/share/bash-completion/completions/xl
+has parvus-xl-compat usr/sbin/xl usr/sbin/xm usr/sbin/xentop etc/xen/scripts/vif-bridge \
+	etc/xen/auto/ var/log/xen/ usr/share/man/man1/xl.1.gz \
+	usr/share/bash-completion/completions/xl
 [[ $(dpkg-deb -f "$deb"/parvus-xl-compat_*.deb Conflicts) == xen-utils-common ]] || fail "conflicts"
 has libparvus0 usr/lib/x86_64-linux-gnu/libparvus.so.0 usr/share/doc/libparvus0/copyright
 has libparvus-dev usr/lib/x86_64-linux-gnu/libparvus.so usr/lib/x86_64-linux-gnu/libparvus.a \

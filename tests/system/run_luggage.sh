@@ -9,7 +9,8 @@ chmod 640 "$work/data"
 : >"$work/empty"
 cd "$work" || exit 99
 "$parvus" run -m 32 -n r --env A=b --env "B=it's \$A" --copy-in data \
-	--copy-in "it is:/opt/a b/run" --copy-in "$work/empty:/etc/empty" -- "a b" c >"$work/out" 2>"$work/err" &
+	--copy-in "it is:/opt/a b/run" --copy-in "$work/empty:/etc/empty" \
+	-- "a b" c >"$work/out" 2>"$work/err" &
 run=$!
 G r wait >/dev/null
 [[ $(G r file cmd) == $'export \'A=b\'\nexport \'B=it\'\\\'\'s $A\'\n\'a b\' \'c\'' ]] ||

@@ -106,7 +106,7 @@ START_TEST(dom0_mem)
 	ck_assert_uint_eq(boot_dom0_mem(MIB(256), GIB(2048)), MAX_GUEST_MEM);
 	ck_assert_uint_eq(native_warnings(), 0);
 	line("");
-	ck_assert_uint_eq(boot_dom0_mem(GIB(40), ALL), GIB(40));	/* not asked for: as it is */
+	ck_assert_uint_eq(boot_dom0_mem(GIB(40), ALL), GIB(40));	/* as it is */
 }
 END_TEST
 

@@ -600,7 +600,7 @@ struct parvus_control_clock {
 	uint32_t size, version;	/* [G] sizeof(struct parvus_control_clock), 1 */
 	uint32_t reserved0;
 	uint32_t wall_nsec;	/* [G] and ns, below 1000000000 */
-	uint64_t wall_sec;	/* [G] time of day at hypervisor time 0, seconds since 1970, 32 bits */
+	uint64_t wall_sec;	/* [G] time of day at hypervisor time 0, s since 1970: 32 bits */
 };	/* 24 bytes */
 
 #endif

@@ -136,7 +136,7 @@ static inline void parvus_producer_look(struct parvus_producer *p)
 		p->end.other = consumed;
 }
 
-/* Entries that seem free. None, too, if more was produced than there was room for, or none asked. */
+/* Entries that seem free. None, too, if more was produced than there was room for, or asked. */
 static inline uint32_t parvus_producer_seen(const struct parvus_producer *p)
 {
 	uint32_t used = p->end.next - p->end.other;

@@ -4,9 +4,9 @@
  * CLOCK_BOOTTIME_ALARM, which Linux refuses to make without one. The time is the
  * hypervisor's, which domain 0 alone can set; the alarm is a timer of the kernel.
  *
- * When domain 0 corrects that time, the kernel's clock of a domain U goes along: by as much as it was
- * moved, at once or, below half a second, slowly, as adjtime() does. Not if NTP disciplines it, and
- * not with parvus.follow_clock=0.
+ * When domain 0 corrects that time, the kernel's clock of a domain U goes along: by as much as it
+ * was moved, at once or, below half a second, slowly, as adjtime() does. Not if NTP disciplines
+ * it, and not with parvus.follow_clock=0.
  */
 #include <linux/hrtimer.h>
 #include <linux/init.h>
