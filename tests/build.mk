@@ -7,7 +7,7 @@ GUEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mcmodel=kernel 
 	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
 	-fno-asynchronous-unwind-tables -Wall -Wextra -Werror -Ipv-abi/include -Ipv-drivers/ring \
 	-I$(O)/gen
-GUEST_LOADS  := canary cpuid hostile idle keeper load paths retries sends storm worst
+GUEST_LOADS  := canary cpuid hostile idle keeper line_storm load paths retries sends worst
 GUEST_LIB    := $(GUEST_O)/lib/start.o $(GUEST_O)/lib/lib.o $(GUEST_O)/lib/common.o
 
 $(GUEST_O)/lib/start.o: tests/guest/lib/start.S $(ABI_GEN)

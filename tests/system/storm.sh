@@ -6,12 +6,13 @@
 
 # machine calm|storm: $turns of domain U's loop between the 2nd and the 4th second; $came, $storms
 machine() {
-	cp "$O/tests/guest/storm" "$O/tests/guest/load" "$work" || exit 99
+	cp "$O/tests/guest/line_storm" "$O/tests/guest/load" "$work" || exit 99
 	cat >"$work/manifest" <<-END
-		domain=zero kernel=storm mem=16M control=1 cmdline="$1 2 4"
+		domain=zero kernel=line_storm mem=16M control=1 cmdline="$1 2 4"
 		domain=busy kernel=load mem=16M cmdline="spin 2 4"
 	END
-	(cd "$work" && printf '%s\n' manifest storm load | cpio -o -H newc --quiet) >"$work/bundle"
+	(cd "$work" && printf '%s\n' manifest line_storm load | cpio -o -H newc --quiet) \
+		>"$work/bundle"
 	out=$(BUNDLE=$work/bundle MEM=96M CPUS=1 ICOUNT=shift=0 DEBUG_LOG=$work/debug \
 		QEMU_ARGS="-serial null" CMD=bundle TIMEOUT=140 tools/run 2>&1) ||
 		fail "$1: status $?: $out"
