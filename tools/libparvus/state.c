@@ -55,11 +55,11 @@ int parvus_state_text(struct parvus_error *e, const struct parvus_state *s, char
 	for (i = 0; i < s->ndevices; i++) {
 		const struct parvus_state_device *d = &s->devices[i];
 
-		if (d->device_class >= PARVUS_CLASS_OWN)
-			fprintf(f, "own %u %u id %u nbd ", d->device_class, d->index, d->id);
-		else
+		if (d->device_class < sizeof(class_names) / sizeof(*class_names))
 			fprintf(f, "%s %u id %u nbd ", class_names[d->device_class], d->index,
 				d->id);
+		else
+			fprintf(f, "own %u %u id %u nbd ", d->device_class, d->index, d->id);
 		fprintf(f, d->nbd < 0 ? "-\n" : "%d\n", d->nbd);
 	}
 	fprintf(f, "config %zu\n%send\n", strlen(config), config);
