@@ -146,7 +146,7 @@ P destroy web
 clean
 
 # --- failures: of every operation, and of the second copy; one line, nothing left
-for op in 0 1 4 5 6 7 8 17 23; do	# 23: commit
+for op in 0 1 4 5 6 7 8 17 31; do	# 31: commit
 	G - fail $op 12 0
 	bad "" create "$work/web.cfg"
 	clean

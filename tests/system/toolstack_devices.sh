@@ -261,7 +261,7 @@ for skip in 0 1 2 3; do
 	G - fail 32 12 $skip	# CREATE of the device that comes then
 	create_bad "make a device" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w']" "vif=['','']"
 done
-G - fail 23 12 0	# the commit, when all devices are there
+G - fail 31 12 0	# the commit, when all devices are there
 create_bad "" "disk=['$A','$work/c.qcow2,qcow2,xvdb,w',
 	'vdev=xvdc,backendtype=program,target=$work/b.img']" "vif=['']"
 

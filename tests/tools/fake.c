@@ -1080,7 +1080,7 @@ static int do_ioctl(int fd, unsigned long request, void *arg)
 			return -ENOENT;
 		if (d->owner != file + 1 || d->committed)
 			return -EBUSY;
-		if (me.s->fail_code && me.s->fail_op == PARVUS_CONTROL_OPS) {
+		if (me.s->fail_code && me.s->fail_op == FAKE_COMMIT) {
 			me.s->fail_code = 0;
 			return -ENOMEM;
 		}

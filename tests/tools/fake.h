@@ -23,7 +23,8 @@
 #define FAKE_FRAMES	(FAKE_MEMORY / PAGE)
 #define FAKE_FILES	64u
 #define FAKE_PORTS	16u
-#define FAKE_DEVICE_OP	32u	/* fake_fail(): device ops come behind control ops */
+#define FAKE_COMMIT	31u	/* fake_fail(): of what was created, and */
+#define FAKE_DEVICE_OP	32u	/* device ops come behind control ops */
 #define FAKE_DEVICES	80u
 #define FAKE_LOOPS	16u
 
