@@ -15,7 +15,7 @@ void boot_main(u32 magic, u64 info);
 static void microcode_first(void)
 {
 	__typeof__(cpu_features.microcode) *m = &cpu_features.microcode;
-	u32 i, signature, vendor, guest, d, was;
+	u32 i, signature, vendor, guest, d, was = 0;
 	struct bundle_file f, in;
 	bool amd;
 
@@ -25,18 +25,18 @@ static void microcode_first(void)
 	if (guest >> 31 || (!amd && vendor != 0x756e6547))
 		return;		/* what a hypervisor below us does is its own business */
 	m->msr = amd ? MSR_UPDATE_AMD : MSR_UPDATE_INTEL;
-	was = m->revision = microcode_revision();
 	for (i = 0; i < boot_info.modules && !m->data; i++) {
 		in.data = phys_to_virt(boot_info.module[i].start);
 		in.size = boot_info.module[i].end - boot_info.module[i].start;
 		if (bundle_find(in.data, in.size, "initrd", &f))
 			in = f;
-		if (bundle_find(in.data, in.size, amd ? "kernel/x86/microcode/AuthenticAMD.bin" :
-				"kernel/x86/microcode/GenuineIntel.bin", &f))
-			m->data = amd ? microcode_amd(f.data, f.size, signature, &m->revision) :
-				microcode_intel(f.data, f.size, signature,
-						1u << (rdmsr(MSR_PLATFORM_ID) >> 50 & 7),
-						&m->revision);
+		if (!bundle_find(in.data, in.size, amd ? "kernel/x86/microcode/AuthenticAMD.bin" :
+				 "kernel/x86/microcode/GenuineIntel.bin", &f))
+			continue;
+		was = m->revision = microcode_revision();	/* Bochs has no such registers */
+		m->data = amd ? microcode_amd(f.data, f.size, signature, &m->revision) :
+			microcode_intel(f.data, f.size, signature,
+					1u << (rdmsr(MSR_PLATFORM_ID) >> 50 & 7), &m->revision);
 	}
 	if (!amd && (u64)m->data & 15) {	/* Intel SDM vol. 3, 9.11.6 */
 		log_warn("microcode: not at a multiple of 16 bytes, left out");
