@@ -86,11 +86,12 @@ reads xvdb
 reads xvdc
 
 step "back ends without a port, which passes"
-U "(sleep 8; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; do for i in $kernel $program $net; do [ -e \$d\$i-front ] && echo \$i-front >\$d/unbind && echo \$i-front >\$d/bind; done; done) >/dev/null 2>&1 & true"
+# after what may take 20 s: who comes back sooner still finds a port
+U "(sleep 22; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; do for i in $kernel $program $net; do [ -e \$d\$i-front ] && echo \$i-front >\$d/unbind && echo \$i-front >\$d/bind; done; done) >/dev/null 2>&1 & true"
 exhaust >exhaust.out &
 exhausting=$!
 until_true 20 'grep -q exhausted exhaust.out'
-for d in $kernel $program $net; do until_true 30 \
+for d in $kernel $program $net; do until_true 60 \
 	"[ \"\$(cat $D/$d-back/peer_state) \$(state $d)\" = 'ready ready' ]"; done
 sleep 4
 for d in $kernel $program $net; do
