@@ -12,7 +12,8 @@ python3 tests/system/prog/record.py "$record" || exit 1
 
 # Linux alone, on a machine that has that in its memory
 DEMO=0 NATIVE=1 QEMU_ARGS="-device loader,file=$record,addr=0x90000,force-raw=on" \
-	ARGS="ramoops.mem_address=0x90000 ramoops.mem_size=0x8000 ramoops.record_size=0x8000" \
+	ARGS="ramoops.mem_address=0x90000 ramoops.mem_size=0x8000 ramoops.record_size=0x8000 \
+		ramoops.console_size=0 ramoops.ftrace_size=0 ramoops.pmsg_size=0" \
 	guest 'mount -t pstore pstore /root && cat /root/dmesg-ramoops-0'
 [[ $rc == 0 && $out == *'panic: machine check in bank'* && $out == *'parvus: panic'* ]] ||
 	fail "pstore: status $rc: $out"

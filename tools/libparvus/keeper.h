@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the parts of a keeper share. Each calls those before it alone: note.c (log and state file),
- * server.c (programs that serve disks), bridge.c (interfaces), slot.c (one device), keeper.c (all
- * of them), hotplug.c (what is asked of it).
+ * entry.c (a device's part of the configuration), server.c (programs that serve disks), bridge.c
+ * (interfaces), slot.c (one device), keeper.c (all of them), hotplug.c (what is asked of it).
  */
 #ifndef LIBPARVUS_KEEPER_H
 #define LIBPARVUS_KEEPER_H
