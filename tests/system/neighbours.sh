@@ -86,8 +86,8 @@ reads xvdb
 reads xvdc
 
 step "back ends without a port, which passes"
-# after what may take 20 s: who comes back sooner still finds a port
-U "(sleep 22; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; do for i in $kernel $program $net; do [ -e \$d\$i-front ] && echo \$i-front >\$d/unbind && echo \$i-front >\$d/bind; done; done) >/dev/null 2>&1 & true"
+# after the ports are gone: who comes back sooner still finds one
+U "(sleep 12; cd /sys/bus/parvus/drivers; for d in block-front/ network-front/; do for i in $kernel $program $net; do [ -e \$d\$i-front ] && echo \$i-front >\$d/unbind && echo \$i-front >\$d/bind; done; done) >/dev/null 2>&1 & true"
 exhaust >exhaust.out &
 exhausting=$!
 until_true 20 'grep -q exhausted exhaust.out'
