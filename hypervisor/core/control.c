@@ -12,6 +12,7 @@
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/hypercall.h>
+#include <core/irq.h>
 #include <core/memory.h>
 #include <core/sched.h>
 #include <core/trace.h>
@@ -38,6 +39,7 @@ union control {
 	struct parvus_control_trace trace;
 	struct parvus_control_cpu cpu;
 	struct parvus_control_clock clock;
+	struct parvus_control_interrupt interrupt;
 };
 
 /* All that is checked of a label: it ends, and fits on a line of the log as one word. */
@@ -487,6 +489,14 @@ static int control_clock(union control *c)
 	return 0;
 }
 
+static int control_interrupt(union control *c)
+{
+	if (!all_zero(c->interrupt.reserved, ARRAY_SIZE(c->interrupt.reserved)))
+		return hv_error(PARVUS_EINVAL);
+	irq_show(&c->interrupt);
+	return 0;
+}
+
 /* ---- the table ---- */
 
 #define ANY_STATE	1u	/* but DYING */
@@ -526,6 +536,7 @@ static const struct {
 	PLAIN(CPU, parvus_control_cpu, control_cpu, OUT),
 	ON(VCPUS, parvus_control_domain, control_vcpus, ANY_STATE | DOMAIN0 | CHANGES),
 	PLAIN(CLOCK, parvus_control_clock, control_clock, 0),
+	PLAIN(INTERRUPT, parvus_control_interrupt, control_interrupt, OUT),
 };
 
 static int control_on_domain(u64 op, union control *c)

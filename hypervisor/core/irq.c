@@ -27,7 +27,8 @@ struct irq {
 	bool waits;		/* a level line that arrived: masked until EOI */
 	bool storms;		/* masked until the next look */
 	bool told;		/* the log has a line about it */
-	u32 count;		/* arrivals since @window */
+	u32 burst;		/* arrivals since @window */
+	u64 count;		/* and since MAP */
 	u64 window, since;	/* when it began; when the last one arrived */
 };
 
@@ -90,9 +91,10 @@ static void storm_check(struct irq *q, u64 now)
 {
 	if (now - q->window >= LOOK_NS) {
 		q->window = now;
-		q->count = 0;
+		q->burst = 0;
 	}
-	if (++q->count != STORM_COUNT)
+	q->count++;
+	if (++q->burst != STORM_COUNT)
 		return;
 	irqs.storms++;
 	q->storms = q->kind == PARVUS_IRQ_LINE;
@@ -324,6 +326,35 @@ s64 hc_irq_op(struct vcpu *v, u64 op, u64 arg)
 		return irq_pending(v, arg);
 	}
 	return hv_error(PARVUS_ENOSYS);
+}
+
+void irq_show(struct parvus_control_interrupt *i)
+{
+	u32 n = i->handle;
+	const struct irq *q;
+
+	HOLD(&irqs.lock);
+	while (n < IRQ_HANDLES && !irqs.of[n & index_mask(n, IRQ_HANDLES)].domain)
+		n++;
+	*i = (struct parvus_control_interrupt){
+		.size = i->size, .version = i->version, .handle = PARVUS_INTERRUPT_NONE,
+		.strays = irqs.strays, .stuck = irqs.stuck, .storms = irqs.storms };
+	if (n >= IRQ_HANDLES)
+		return;
+	q = &irqs.of[n & index_mask(n, IRQ_HANDLES)];
+	i->handle = n;
+	i->domain = q->domain->id;
+	i->kind = q->kind;
+	i->source = q->source;
+	i->index = q->index;
+	i->flags = q->flags;
+	i->vcpu = q->target ? q->target->id : 0;
+	i->vector = q->target ? q->vector : PARVUS_IRQ_NOWHERE;
+	i->cpu = q->cpu;
+	i->state = (q->masked ? PARVUS_INTERRUPT_MASKED : 0) |
+		   (q->waits ? PARVUS_INTERRUPT_WAITS : 0) |
+		   (q->storms ? PARVUS_INTERRUPT_STORMS : 0);
+	i->count = q->count;
 }
 
 void irq_domain_gone(struct domain *d)

@@ -21,6 +21,7 @@ static const u32 sizes[PARVUS_CONTROL_OPS] = {
 	sizeof(struct parvus_control_regs), sizeof(struct parvus_control_log),
 	sizeof(struct parvus_control_trace), sizeof(struct parvus_control_cpu),
 	sizeof(struct parvus_control_domain), sizeof(struct parvus_control_clock),
+	sizeof(struct parvus_control_interrupt),
 };
 
 /* Do they begin with the domain's number, and may that be domain 0's? */
@@ -29,7 +30,7 @@ static bool names_domain(u64 op)
 	return op != PARVUS_CONTROL_MACHINE && op != PARVUS_CONTROL_CREATE &&
 	       op != PARVUS_CONTROL_NEXT && op != PARVUS_CONTROL_LOG &&
 	       op != PARVUS_CONTROL_TRACE && op != PARVUS_CONTROL_CPU &&
-	       op != PARVUS_CONTROL_CLOCK;
+	       op != PARVUS_CONTROL_CLOCK && op != PARVUS_CONTROL_INTERRUPT;
 }
 
 static bool domain0_allowed(u64 op)
@@ -308,6 +309,8 @@ static void running(void)
 	c->cpu = 0;
 	c->reserved[1] = 1;
 	BAD(control(PARVUS_CONTROL_CPU), PARVUS_EINVAL);
+	ARG(parvus_control_interrupt)->reserved[3] = 1;
+	BAD(control(PARVUS_CONTROL_INTERRUPT), PARVUS_EINVAL);
 	EXPECT_EQ(child_destroy(id), 0);
 }
 

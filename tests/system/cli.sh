@@ -93,6 +93,7 @@ done
 rm -r "$work/run"
 # nothing is ignored in silence
 bad 1 "-n shows the machine's CPUs, not those of web" info -n web
+bad 1 "-i shows the machine's interrupts, and nothing else" info -i web
 bad 1 "not with -c, which attaches to it" create -cF x.cfg
 bad 1 "not with -p, for it does not begin" create -pF x.cfg
 bad 1 "2: a count is given already, by -n" stat -n 3 1 2

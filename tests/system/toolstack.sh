@@ -290,6 +290,17 @@ done
 [[ $(P dmesg -c) == *"?[31mline two" && -z $(P dmesg) ]] || fail dmesg
 [[ $(P uptime -s web) == "up 0:00:"*", web ("* ]] || fail uptime
 P info -n | grep -q '^cpu1  *: apic 1' || fail "info -n"
+P info -i >"$work/i"
+diff - "$work/i" <<'END' || fail "info -i"
+Source                        vCPU Vector   CPU        Count  State
+line 9 level high                0     34     0            1  waits
+0001:20:03.3 message 1           1     35     1 1099511627776  -
+line 1 edge high                 -      -     -            0  masked
+3 strays, 2 stuck lines, 1 storms
+END
+[[ $(P info -i --json | tr -d ' \n') == *'{"handle":190,"source":"line1edgehigh","vcpu":0,'`
+	`'"vector":0,"cpu":0,"count":0,"state":"masked"}],"strays":3,"stuck":2,"storms":1}' ]] ||
+	fail "info -i --json: $(P info -i --json)"
 P list -l web | grep -q '"config":"name = ' || fail "list -l"
 P destroy web
 clean

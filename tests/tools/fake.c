@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The hypervisor that is a file; see fake.h. */
 #include "fake.h"
+#include <parvus/irq.h>
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -416,6 +417,30 @@ static int fake_trace(struct parvus_control_trace *t)
 	return 0;
 }
 
+/* A disk's second message, the ACPI interrupt, and one that is for nobody. */
+static void fake_interrupt(struct parvus_control_interrupt *i)
+{
+	static const struct parvus_control_interrupt all[] = {
+		{ .handle = 2, .kind = PARVUS_IRQ_LINE, .source = 9, .flags = PARVUS_IRQ_LEVEL,
+		  .vcpu = 0, .vector = 34, .count = 1, .state = PARVUS_INTERRUPT_WAITS },
+		{ .handle = 5, .kind = PARVUS_IRQ_MESSAGE, .source = 0x1201b, .index = 1,
+		  .vcpu = 1, .vector = 35, .cpu = 1, .count = 1ull << 40 },
+		{ .handle = 190, .kind = PARVUS_IRQ_LINE, .source = 1,
+		  .state = PARVUS_INTERRUPT_MASKED },
+	};
+	uint32_t from = i->handle, k;
+
+	*i = (struct parvus_control_interrupt){ .handle = PARVUS_INTERRUPT_NONE };
+	for (k = 3; k-- > 0;)
+		if (all[k].handle >= from)
+			*i = all[k];
+	i->size = sizeof(*i);
+	i->version = 1;
+	i->strays = 3;
+	i->stuck = 2;
+	i->storms = 1;
+}
+
 static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 {
 	static const uint32_t sizes[PARVUS_CONTROL_OPS] = {
@@ -441,6 +466,7 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		[PARVUS_CONTROL_TRACE] = sizeof(struct parvus_control_trace),
 		[PARVUS_CONTROL_CPU] = sizeof(struct parvus_control_cpu),
 		[PARVUS_CONTROL_VCPUS] = sizeof(struct parvus_control_domain),
+		[PARVUS_CONTROL_INTERRUPT] = sizeof(struct parvus_control_interrupt),
 	};
 	struct parvus_control_domain *cd = data;
 	struct fake_domain *d;
@@ -479,6 +505,9 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 	}
 	case PARVUS_CONTROL_TRACE:
 		return fake_trace(data);
+	case PARVUS_CONTROL_INTERRUPT:
+		fake_interrupt(data);
+		return 0;
 	case PARVUS_CONTROL_CPU: {
 		struct parvus_control_cpu *c = data;
 

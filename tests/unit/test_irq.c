@@ -170,6 +170,32 @@ START_TEST(domain_gone)
 }
 END_TEST
 
+/* What control INTERRUPT tells, from a handle on. */
+START_TEST(shown)
+{
+	u32 line = mapped(PARVUS_IRQ_LINE, 9, PARVUS_IRQ_LEVEL);
+	u32 message = mapped(PARVUS_IRQ_MESSAGE, 0x18, 0);
+	struct parvus_control_interrupt i = { .handle = 0 };
+
+	irq_arrived(line);
+	irq_arrived(message);
+	irq_arrived(message);
+	irq_arrived(IRQ_HANDLES);
+	irq_show(&i);
+	ck_assert(line < message && i.handle == line && i.domain == d->id && i.source == 9);
+	ck_assert(i.vcpu == 1 && i.vector == VECTOR && i.count == 1 && i.strays == 1);
+	ck_assert_uint_eq(i.state, PARVUS_INTERRUPT_WAITS);
+	i.handle++;
+	irq_show(&i);
+	ck_assert(i.handle == message && i.source == 0x18 && i.count == 2 && !i.state);
+	i.handle++;
+	irq_show(&i);
+	ck_assert(i.handle == PARVUS_INTERRUPT_NONE && !i.count && i.strays == 1);
+	irq_show(&i);
+	ck_assert_uint_eq(i.handle, PARVUS_INTERRUPT_NONE);
+}
+END_TEST
+
 /* A frame that can be read and not written: MAP finds that out, and leaves nothing behind. */
 START_TEST(bad_buffer)
 {
@@ -192,6 +218,7 @@ int main(void)
 	tcase_add_test(c, strays);
 	tcase_add_test(c, domain_gone);
 	tcase_add_test(c, bad_buffer);
+	tcase_add_test(c, shown);
 	suite_add_tcase(s, c);
 	return native_main(s);
 }

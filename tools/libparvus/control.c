@@ -191,6 +191,18 @@ int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c)
 	return 0;
 }
 
+int parvus_interrupt(struct parvus *h, uint32_t from, struct parvus_control_interrupt *i)
+{
+	int ret;
+
+	memset(i, 0, sizeof(*i));
+	i->handle = from;
+	ret = pv_call(h, PARVUS_CONTROL_INTERRUPT, i, sizeof(*i));
+	if (ret < 0)
+		return pv_fail(h->error, -ret, "cannot ask for interrupts: %s", code_text(-ret));
+	return 0;
+}
+
 int parvus_domain_create(struct parvus *h, struct parvus_control_create *c)
 {
 	int ret = pv_call(h, PARVUS_CONTROL_CREATE, c, sizeof(*c));

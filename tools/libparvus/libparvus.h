@@ -113,6 +113,13 @@ PARVUS_API int parvus_machine(struct parvus *h, struct parvus_control_machine *m
 PARVUS_API int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c);
 
 /**
+ * parvus_interrupt() - the first source of interrupts from number @from on, and what was counted of
+ * all; i->handle is its number, or PARVUS_INTERRUPT_NONE
+ */
+PARVUS_API int parvus_interrupt(struct parvus *h, uint32_t from,
+				struct parvus_control_interrupt *i);
+
+/**
  * parvus_domain_create() - make an empty domain
  *
  * It belongs to this handle until parvus_domain_commit(): if the handle is closed before, also

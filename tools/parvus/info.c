@@ -3,11 +3,13 @@
 #include "commands.h"
 #include "show.h"
 
+#include <parvus/irq.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 const struct option_text info_options[] = {
 	{ 'n', "numa", NULL, "also each CPU" },
+	{ 'i', "interrupts", NULL, "interrupts of devices instead" },
 	{ 0 },
 };
 
@@ -175,6 +177,86 @@ static int info_machine(struct tool *t, bool each_cpu)
 	return 0;
 }
 
+static const char *interrupt_state(uint32_t state)
+{
+	if (state & PARVUS_INTERRUPT_STORMS)
+		return "storms";
+	if (state & PARVUS_INTERRUPT_MASKED)
+		return "masked";
+	return state & PARVUS_INTERRUPT_WAITS ? "waits" : "-";
+}
+
+/* A line, with what it is like, or a function of PCI and which of its messages. */
+static void interrupt_source(char *text, size_t size, const struct parvus_control_interrupt *i)
+{
+	if (i->kind == PARVUS_IRQ_LINE)
+		snprintf(text, size, "line %u %s %s", i->source,
+			 i->flags & PARVUS_IRQ_LEVEL ? "level" : "edge",
+			 i->flags & PARVUS_IRQ_LOW ? "low" : "high");
+	else
+		snprintf(text, size, "%04x:%02x:%02x.%u message %u", i->source >> 16,
+			 i->source >> 8 & 0xff, i->source >> 3 & 31, i->source & 7, i->index);
+}
+
+static void add_interrupt(struct json_object *array, const struct parvus_control_interrupt *i,
+			  const char *source)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_u64(o, "handle", i->handle);
+	add_text(o, "source", source);
+	add_u64(o, "vcpu", i->vcpu);
+	add_u64(o, "vector", i->vector);
+	add_u64(o, "cpu", i->cpu);
+	add_u64(o, "count", i->count);
+	add_text(o, "state", interrupt_state(i->state));
+	json_object_array_add(array, o);
+}
+
+/* What raises nothing has no vCPU. */
+static void print_interrupt(const struct parvus_control_interrupt *i, const char *source)
+{
+	if (i->vector == PARVUS_IRQ_NOWHERE)
+		printf("%-28s     -      -     -", source);
+	else
+		printf("%-28s %5u %6u %5u", source, i->vcpu, i->vector, i->cpu);
+	printf(" %12llu  %s\n", (unsigned long long)i->count, interrupt_state(i->state));
+}
+
+static int info_interrupts(struct tool *t)
+{
+	struct json_object *o = json_object_new_object(), *array = json_object_new_array();
+	struct parvus_control_interrupt i = { .handle = 0 };
+	char source[48];
+	uint32_t from;
+
+	if (!t->json)
+		printf("%-28s  vCPU Vector   CPU        Count  State\n", "Source");
+	for (from = 0;; from = i.handle + 1) {
+		if (parvus_interrupt(t->h, from, &i)) {
+			json_object_put(array);
+			json_object_put(o);
+			return fail_lib(t);
+		}
+		if (i.handle == PARVUS_INTERRUPT_NONE)
+			break;
+		interrupt_source(source, sizeof(source), &i);
+		add_interrupt(array, &i, source);
+		if (!t->json)
+			print_interrupt(&i, source);
+	}
+	json_object_object_add(o, "interrupts", array);
+	add_u64(o, "strays", i.strays);
+	add_u64(o, "stuck", i.stuck);
+	add_u64(o, "storms", i.storms);
+	if (t->json)
+		return print_json(o);
+	json_object_put(o);
+	printf("%llu strays, %llu stuck lines, %llu storms\n", (unsigned long long)i.strays,
+	       (unsigned long long)i.stuck, (unsigned long long)i.storms);
+	return 0;
+}
+
 static int info_domain(struct tool *t, const char *name)
 {
 	struct parvus_control_machine m;
@@ -206,16 +288,22 @@ static int info_domain(struct tool *t, const char *name)
 
 int cmd_info(struct tool *t)
 {
-	bool each_cpu = false;
+	bool each_cpu = false, interrupts = false;
 	int c;
 
-	while ((c = tool_option(t)) > 0)
+	while ((c = tool_option(t)) > 0) {
 		each_cpu |= c == 'n';
+		interrupts |= c == 'i';
+	}
 	if (c < 0)
 		return 1;
+	if (interrupts && (t->nargs || each_cpu))
+		return usage(t, "-i shows the machine's interrupts, and nothing else");
 	if (each_cpu && t->nargs)
 		return usage(t, "-n shows the machine's CPUs, not those of %s", t->args[0]);
 	if (tool_open(t))
 		return 1;
+	if (interrupts)
+		return info_interrupts(t);
 	return t->nargs ? info_domain(t, t->args[0]) : info_machine(t, each_cpu);
 }

@@ -18,7 +18,7 @@
 
 /**
  * hypercall control_op
- * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_CLOCK
+ * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_INTERRUPT
  * @gpa: the structure of the op, within one page
  *
  * -EPERM: the caller is not the control domain, whatever the arguments are
@@ -279,7 +279,15 @@
  * -EINVAL: @wall_nsec is a second or more, @wall_sec is above 32 bits
  */
 #define PARVUS_CONTROL_CLOCK	23u
-#define PARVUS_CONTROL_OPS	24u
+
+/**
+ * control INTERRUPT
+ * structure: parvus_control_interrupt
+ * state: -
+ * the first source of interrupts from @handle on, and what was counted of all
+ */
+#define PARVUS_CONTROL_INTERRUPT 24u
+#define PARVUS_CONTROL_OPS	25u
 
 /*
  * Where the hypervisor leaves the end of its log when it or domain 0 has broken down, for the next
@@ -602,5 +610,24 @@ struct parvus_control_clock {
 	uint32_t wall_nsec;	/* [G] and ns, below 1000000000 */
 	uint64_t wall_sec;	/* [G] time of day at hypervisor time 0, s since 1970: 32 bits */
 };	/* 24 bytes */
+
+/* INTERRUPT: a handle of irq_op (parvus/irq.h), and the totals, also if there is none. */
+struct parvus_control_interrupt {
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_interrupt), 1 */
+	uint32_t handle;	/* [G,H] from which on to look; the one found, or
+				 * PARVUS_INTERRUPT_NONE */
+	uint32_t domain;	/* [H] whose it is */
+	uint32_t kind, source, index, flags;	/* [H] what it was made of by MAP */
+	uint32_t vcpu, vector;	/* [H] what it raises, by TARGET; PARVUS_IRQ_NOWHERE: nothing */
+	uint32_t cpu;		/* [H] the CPU that it interrupts */
+	uint32_t state;		/* [H] PARVUS_INTERRUPT_* */
+	uint64_t count;		/* [H] how often it came */
+	uint64_t strays, stuck, storms;	/* [H] as in struct parvus_irq_info */
+	uint64_t reserved[4];
+};	/* 112 bytes */
+#define PARVUS_INTERRUPT_NONE	0xffffffffu
+#define PARVUS_INTERRUPT_MASKED	1u	/* a line: by MASK, or not unmasked yet */
+#define PARVUS_INTERRUPT_WAITS	2u	/* a level line: for EOI */
+#define PARVUS_INTERRUPT_STORMS	4u	/* a line: masked for a while, as it storms */
 
 #endif
