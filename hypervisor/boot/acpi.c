@@ -100,13 +100,15 @@ static void parse_madt(const struct sdt *t)
 /* "_S5_", package, length, count, two byte constants (prefix 0x0a, or the ops zero and one). */
 static void parse_s5(const struct sdt *dsdt)
 {
-	const u8 *p = (const u8 *)dsdt + sizeof(*dsdt), *end = (const u8 *)dsdt + dsdt->length - 16;
+	const u8 *p = (const u8 *)dsdt + sizeof(*dsdt), *end = (const u8 *)dsdt + dsdt->length;
 
-	for (; p < end; p++) {
-		const u8 *q = p + 5;
+	for (; p + 9 <= end; p++) {
+		u8 all[16] = { 0 };	/* it may be the last of the table */
+		const u8 *q = all + 5;
 
 		if (memcmp(p, "_S5_", 4) || p[4] != 0x12)
 			continue;
+		memcpy(all, p, min((size_t)(end - p), sizeof(all)));
 		q += 1 + (*q >> 6) + 1;		/* package length, element count */
 		q += *q == 0x0a;
 		power.s5_a = (u16)(*q << 10);
