@@ -173,49 +173,22 @@ static void parvus_bus_remove(struct device *d)
 		parvus_device_set_state(dev, PARVUS_DEVICE_CLOSED, NULL, 0);
 }
 
-static ssize_t class_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	return sysfs_emit(buf, "%u\n", to_parvus_dev(d)->device_class);
-}
-static DEVICE_ATTR_RO(class);
+#define PARVUS_ATTR(name, format, value...)						\
+static ssize_t name##_show(struct device *d, struct device_attribute *a, char *buf)	\
+{											\
+	struct parvus_dev *dev = to_parvus_dev(d);					\
+											\
+	return sysfs_emit(buf, format "\n", value);					\
+}											\
+static DEVICE_ATTR_RO(name)
 
-static ssize_t index_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	return sysfs_emit(buf, "%u\n", to_parvus_dev(d)->index);
-}
-static DEVICE_ATTR_RO(index);
-
-static ssize_t side_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", to_parvus_dev(d)->side == PARVUS_BACK ? "back" : "front");
-}
-static DEVICE_ATTR_RO(side);
-
-static ssize_t peer_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	return sysfs_emit(buf, "%u\n", to_parvus_dev(d)->peer);
-}
-static DEVICE_ATTR_RO(peer);
-
-static ssize_t state_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", parvus_state_name(READ_ONCE(to_parvus_dev(d)->state)));
-}
-static DEVICE_ATTR_RO(state);
-
-static ssize_t peer_state_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", parvus_state_name(READ_ONCE(to_parvus_dev(d)->peer_state)));
-}
-static DEVICE_ATTR_RO(peer_state);
-
-static ssize_t modalias_show(struct device *d, struct device_attribute *a, char *buf)
-{
-	struct parvus_dev *dev = to_parvus_dev(d);
-
-	return sysfs_emit(buf, "parvus:c%08xs%u\n", dev->device_class, dev->side);
-}
-static DEVICE_ATTR_RO(modalias);
+PARVUS_ATTR(class, "%u", dev->device_class);
+PARVUS_ATTR(index, "%u", dev->index);
+PARVUS_ATTR(side, "%s", dev->side == PARVUS_BACK ? "back" : "front");
+PARVUS_ATTR(peer, "%u", dev->peer);
+PARVUS_ATTR(state, "%s", parvus_state_name(READ_ONCE(dev->state)));
+PARVUS_ATTR(peer_state, "%s", parvus_state_name(READ_ONCE(dev->peer_state)));
+PARVUS_ATTR(modalias, "parvus:c%08xs%u", dev->device_class, dev->side);
 
 static ssize_t refused_show(struct device *d, struct device_attribute *a, char *buf)
 {
@@ -248,15 +221,9 @@ static ssize_t refused_store(struct device *d, struct device_attribute *a, const
 static DEVICE_ATTR_RW(refused);
 
 static struct attribute *parvus_dev_attrs[] = {
-	&dev_attr_class.attr,
-	&dev_attr_index.attr,
-	&dev_attr_side.attr,
-	&dev_attr_peer.attr,
-	&dev_attr_state.attr,
-	&dev_attr_peer_state.attr,
-	&dev_attr_modalias.attr,
-	&dev_attr_refused.attr,
-	NULL,
+	&dev_attr_class.attr, &dev_attr_index.attr, &dev_attr_side.attr, &dev_attr_peer.attr,
+	&dev_attr_state.attr, &dev_attr_peer_state.attr, &dev_attr_modalias.attr,
+	&dev_attr_refused.attr, NULL,
 };
 ATTRIBUTE_GROUPS(parvus_dev);
 
@@ -285,10 +252,7 @@ EXPORT_SYMBOL_GPL(parvus_unregister_driver);
 
 /* following the registry */
 
-static unsigned long parvus_dev_key(u32 id, enum parvus_side side)
-{
-	return 2ul * id + side;
-}
+static unsigned long parvus_dev_key(u32 id, enum parvus_side side) { return 2ul * id + side; }
 
 static struct parvus_dev *parvus_dev_find(u32 id, enum parvus_side side)
 {
@@ -312,10 +276,7 @@ struct parvus_dev *parvus_device_get(u32 id, enum parvus_side side)
 	return dev;
 }
 
-static void parvus_dev_release(struct device *d)
-{
-	kfree(to_parvus_dev(d));
-}
+static void parvus_dev_release(struct device *d) { kfree(to_parvus_dev(d)); }
 
 static u32 parvus_peer_state(const struct parvus_device *r, enum parvus_side side)
 {
@@ -564,10 +525,7 @@ static irqreturn_t parvus_bus_interrupt(int irq, void *unused)
 	return IRQ_HANDLED;
 }
 
-static int __init parvus_bus_register(void)
-{
-	return bus_register(&parvus_bus);
-}
+static int __init parvus_bus_register(void) { return bus_register(&parvus_bus); }
 postcore_initcall(parvus_bus_register);
 
 static int __init parvus_bus_start(void)

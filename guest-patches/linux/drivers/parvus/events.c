@@ -40,26 +40,14 @@ static bool parvus_events_served __ro_after_init;
 /* One at a time, so that a port number that was closed is not given out half closed. */
 static DEFINE_MUTEX(parvus_bind_mutex);
 
-/* Calls take a physical address: the record is static, used with interrupts off. */
-static DEFINE_RAW_SPINLOCK(parvus_record_lock);
-static struct parvus_event_bind parvus_record __aligned(64);
-
 #define PENDING	((unsigned long *)parvus_events.pending)
 #define MASK	((unsigned long *)parvus_events.mask)
 
 static int parvus_event_record(unsigned int op, struct parvus_event_bind *bind)
 {
-	unsigned long flags;
-	int ret;
-
 	bind->size = sizeof(*bind);
 	bind->version = 1;
-	raw_spin_lock_irqsave(&parvus_record_lock, flags);
-	parvus_record = *bind;
-	ret = parvus_call2(PARVUS_HC_event_op, op, __pa_symbol(&parvus_record));
-	*bind = parvus_record;
-	raw_spin_unlock_irqrestore(&parvus_record_lock, flags);
-	return ret;
+	return parvus_call_record(PARVUS_HC_event_op, op, bind, sizeof(*bind));
 }
 
 static void parvus_port_unmask(struct parvus_port *p)
@@ -79,27 +67,22 @@ static void parvus_port_mask(struct parvus_port *p)
 	clear_bit(p->port, parvus_armed);
 }
 
-static void parvus_irq_mask(struct irq_data *d)
+static void parvus_irq_set_masked(struct irq_data *d, bool masked)
 {
 	struct parvus_port *p = irq_data_get_irq_chip_data(d);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&p->lock, flags);
-	p->masked = true;
-	parvus_port_mask(p);
+	p->masked = masked;
+	if (masked)
+		parvus_port_mask(p);
+	else
+		parvus_port_unmask(p);
 	raw_spin_unlock_irqrestore(&p->lock, flags);
 }
 
-static void parvus_irq_unmask(struct irq_data *d)
-{
-	struct parvus_port *p = irq_data_get_irq_chip_data(d);
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&p->lock, flags);
-	p->masked = false;
-	parvus_port_unmask(p);
-	raw_spin_unlock_irqrestore(&p->lock, flags);
-}
+static void parvus_irq_mask(struct irq_data *d) { parvus_irq_set_masked(d, true); }
+static void parvus_irq_unmask(struct irq_data *d) { parvus_irq_set_masked(d, false); }
 
 /* The pending bit was cleared before the flow handler was called. */
 static void parvus_irq_ack(struct irq_data *d) { }
@@ -244,58 +227,28 @@ static int parvus_port_irq(u32 port, u32 flags, u32 interval_ns, bool ours)
 	return irq;
 }
 
-static int parvus_bind(struct parvus_event_bind *bind)
+int parvus_bind(u32 kind, u32 domain, u32 which, u32 flags, u32 interval_ns)
 {
+	struct parvus_event_bind bind = {
+		.kind = kind, .domain = domain, .flags = flags, .interval_ns = interval_ns,
+		.remote_port = kind == PARVUS_EVENT_VIRQ ? 0 : which,
+		.virq = kind == PARVUS_EVENT_VIRQ ? which : 0,
+	};
 	int ret;
 
 	if (!parvus_events_served)
 		return -ENOSYS;
 	mutex_lock(&parvus_bind_mutex);
-	ret = parvus_event_record(PARVUS_EVENT_BIND, bind);
+	ret = parvus_event_record(PARVUS_EVENT_BIND, &bind);
 	if (!ret) {
-		ret = parvus_port_irq(bind->port, bind->flags, bind->interval_ns, true);
+		ret = parvus_port_irq(bind.port, flags, interval_ns, true);
 		if (ret < 0)
-			parvus_call2(PARVUS_HC_event_op, PARVUS_EVENT_CLOSE, bind->port);
+			parvus_call2(PARVUS_HC_event_op, PARVUS_EVENT_CLOSE, bind.port);
 	}
 	mutex_unlock(&parvus_bind_mutex);
 	return ret;
 }
-
-/* parvus_bind_unbound - make a port that @domain may bind to; returns an irq */
-int parvus_bind_unbound(u32 domain, u32 flags, u32 interval_ns)
-{
-	struct parvus_event_bind bind = {
-		.kind = PARVUS_EVENT_UNBOUND, .domain = domain,
-		.flags = flags, .interval_ns = interval_ns,
-	};
-
-	return parvus_bind(&bind);
-}
-EXPORT_SYMBOL_GPL(parvus_bind_unbound);
-
-/* parvus_bind_interdomain - join a port that @domain made for us; returns an irq */
-int parvus_bind_interdomain(u32 domain, u32 remote_port, u32 flags, u32 interval_ns)
-{
-	struct parvus_event_bind bind = {
-		.kind = PARVUS_EVENT_INTERDOMAIN, .domain = domain, .remote_port = remote_port,
-		.flags = flags, .interval_ns = interval_ns,
-	};
-
-	return parvus_bind(&bind);
-}
-EXPORT_SYMBOL_GPL(parvus_bind_interdomain);
-
-/* parvus_bind_virq - a source in the hypervisor, PARVUS_VIRQ_*; returns an irq */
-int parvus_bind_virq(u32 virq, u32 flags, u32 interval_ns)
-{
-	struct parvus_event_bind bind = {
-		.kind = PARVUS_EVENT_VIRQ, .virq = virq,
-		.flags = flags, .interval_ns = interval_ns,
-	};
-
-	return parvus_bind(&bind);
-}
-EXPORT_SYMBOL_GPL(parvus_bind_virq);
+EXPORT_SYMBOL_GPL(parvus_bind);
 
 /* parvus_bind_port - a port that the domain was born with; returns an irq */
 int parvus_bind_port(u32 port)
@@ -348,12 +301,6 @@ int parvus_notify_port(u32 port)
 	return parvus_start ? parvus_call2(PARVUS_HC_event_op, PARVUS_EVENT_SEND, port) : -ENOSYS;
 }
 EXPORT_SYMBOL_GPL(parvus_notify_port);
-
-int parvus_notify(int irq)
-{
-	return parvus_notify_port(parvus_irq_port(irq));
-}
-EXPORT_SYMBOL_GPL(parvus_notify);
 
 static void parvus_port_done(struct parvus_port *p)
 {

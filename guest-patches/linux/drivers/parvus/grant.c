@@ -36,10 +36,7 @@ static const unsigned int parvus_record_size[] = {
 };
 
 /* Any other error of an end says that there is nothing to end. */
-static bool parvus_grant_busy(int status)
-{
-	return status == -EBUSY || status == -EAGAIN;
-}
+static bool parvus_grant_busy(int status) { return status == -EBUSY || status == -EAGAIN; }
 
 int parvus_grant_op(unsigned int op, void *records, unsigned int count)
 {

@@ -45,14 +45,17 @@ static inline bool parvus_control_domain(void)
  * wants that: a storm then costs one interrupt per parvus_event_done().
  * @interval_ns: least time between two deliveries, or 0.
  */
-int parvus_bind_unbound(u32 domain, u32 flags, u32 interval_ns);
-int parvus_bind_interdomain(u32 domain, u32 remote_port, u32 flags, u32 interval_ns);
-int parvus_bind_virq(u32 virq, u32 flags, u32 interval_ns);
+int parvus_bind(u32 kind, u32 domain, u32 which, u32 flags, u32 interval_ns);
+#define parvus_bind_unbound(domain, flags, interval_ns)	/* @domain may bind to it */	\
+	parvus_bind(PARVUS_EVENT_UNBOUND, domain, 0, flags, interval_ns)
+#define parvus_bind_interdomain(domain, remote_port, flags, interval_ns)		\
+	parvus_bind(PARVUS_EVENT_INTERDOMAIN, domain, remote_port, flags, interval_ns)
+#define parvus_bind_virq(virq, flags, interval_ns)	/* a source in the hypervisor */ \
+	parvus_bind(PARVUS_EVENT_VIRQ, 0, virq, flags, interval_ns)
 int parvus_bind_port(u32 port);		/* one that exists; unbinding leaves it open */
 void parvus_unbind(int irq);		/* after free_irq() */
 u32 parvus_irq_port(int irq);		/* to tell the other end */
-int parvus_notify(int irq);		/* signal the other end */
-int parvus_notify_port(u32 port);
+int parvus_notify_port(u32 port);	/* signal the other end */
 void parvus_event_done(int irq);
 void parvus_event_done_port(u32 port);
 

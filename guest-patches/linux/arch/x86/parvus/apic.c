@@ -52,20 +52,13 @@ static void parvus_send_IPI_mask_allbutself(const struct cpumask *mask, int vect
 	parvus_send_mask(cpumask_bits(mask)[0] & ~BIT_ULL(smp_processor_id()), vector);
 }
 
-static void parvus_send_IPI_all(int vector)
-{
-	parvus_send_IPI_mask(cpu_online_mask, vector);
-}
-
 static void parvus_send_IPI_allbutself(int vector)
 {
 	parvus_send_IPI_mask_allbutself(cpu_online_mask, vector);
 }
 
-static void parvus_send_IPI_self(int vector)
-{
-	parvus_send_IPI(smp_processor_id(), vector);
-}
+static void parvus_send_IPI_all(int vector) { parvus_send_IPI_mask(cpu_online_mask, vector); }
+static void parvus_send_IPI_self(int vector) { parvus_send_IPI(smp_processor_id(), vector); }
 
 static u32 parvus_apic_read(u32 reg)
 {
@@ -90,11 +83,6 @@ static int parvus_phys_pkg_id(int id, int msb) { return id >> msb; }
 static int parvus_apic_probe(void) { return parvus_start != NULL; }
 static int parvus_madt_check(char *oem, char *table) { return parvus_start != NULL; }
 
-static int parvus_cpu_present_to_apicid(int cpu)
-{
-	return cpu_present(cpu) ? cpu_data(cpu).apicid : BAD_APICID;
-}
-
 static struct apic parvus_apic = {
 	.name = "Parvus",
 	.probe = parvus_apic_probe,
@@ -105,7 +93,7 @@ static struct apic parvus_apic = {
 	.check_apicid_used = default_check_apicid_used,
 	.init_apic_ldr = parvus_apic_noop,
 	.ioapic_phys_id_map = default_ioapic_phys_id_map,
-	.cpu_present_to_apicid = parvus_cpu_present_to_apicid,
+	.cpu_present_to_apicid = default_cpu_present_to_apicid,
 	.apicid_to_cpu_present = physid_set_mask_of_physid,
 	.check_phys_apicid_present = default_check_phys_apicid_present,
 	.phys_pkg_id = parvus_phys_pkg_id,
@@ -127,10 +115,7 @@ static struct apic parvus_apic = {
 	.safe_wait_icr_idle = parvus_safe_wait_icr_idle,
 };
 
-static void __init parvus_apic_post_init(void)
-{
-	apic = &parvus_apic;
-}
+static void __init parvus_apic_post_init(void) { apic = &parvus_apic; }
 
 void __init parvus_init_apic(void)
 {

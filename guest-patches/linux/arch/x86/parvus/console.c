@@ -65,10 +65,7 @@ static int parvus_console_add(struct hvc_struct *hp, int data)
 	return 0;
 }
 
-static void parvus_console_del(struct hvc_struct *hp, int data)
-{
-	hp->irq_requested = 0;
-}
+static void parvus_console_del(struct hvc_struct *hp, int data) { hp->irq_requested = 0; }
 
 static const struct hv_ops parvus_console_ops = {
 	.get_chars = parvus_console_get,

@@ -139,10 +139,7 @@ static void parvus_load_gs_index(unsigned int selector)
 		parvus_call2(PARVUS_HC_base_set, PARVUS_SEL_GS_USER, 0);
 }
 
-static void parvus_load_sp0(unsigned long sp0)
-{
-	this_cpu_write(parvus_area.sp0, sp0);
-}
+static void parvus_load_sp0(unsigned long sp0) { this_cpu_write(parvus_area.sp0, sp0); }
 
 void __init parvus_init_desc(void)
 {

@@ -53,39 +53,58 @@ void parvus_area_register(unsigned int vcpu, struct parvus_vcpu_area *area)
 			    PARVUS_VCPU_AREA_VERSION));
 }
 
-static void parvus_cpuid(unsigned int *ax, unsigned int *bx, unsigned int *cx, unsigned int *dx)
+/* Calls take a physical address, callers may be on a vmapped stack: bounce. */
+int parvus_call_record(unsigned int nr, unsigned int op, void *record, size_t size)
 {
-	struct parvus_vcpu_area *area;
+	static DEFINE_RAW_SPINLOCK(lock);
+	static u8 bounce[256] __aligned(256);
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&lock, flags);
+	memcpy(bounce, record, size);
+	ret = parvus_call2(nr, op, __pa_symbol(bounce));
+	memcpy(record, bounce, size);
+	raw_spin_unlock_irqrestore(&lock, flags);
+	return ret;
+}
+
+/* Results beside rax are in this CPU's area, until somebody else makes a call. */
+static long parvus_call_results(unsigned int nr, u64 a0, u64 a1, u64 ret[4])
+{
 	unsigned long flags = parvus_save_fl();
+	long err;
 
 	parvus_irq_disable();
-	parvus_call2(PARVUS_HC_cpuid, *ax, *cx);
-	area = this_cpu_ptr(&parvus_area);
-	*ax = area->ret[0];
-	*bx = area->ret[1];
-	*cx = area->ret[2];
-	*dx = area->ret[3];
+	err = parvus_call2(nr, a0, a1);
+	memcpy(ret, this_cpu_ptr(&parvus_area)->ret, 4 * sizeof(*ret));
 	if (flags)
 		parvus_irq_enable();
+	return err;
+}
+
+static void parvus_cpuid(unsigned int *ax, unsigned int *bx, unsigned int *cx, unsigned int *dx)
+{
+	u64 ret[4];
+
+	parvus_call_results(PARVUS_HC_cpuid, *ax, *cx, ret);
+	*ax = ret[0];
+	*bx = ret[1];
+	*cx = ret[2];
+	*dx = ret[3];
 }
 
 /* Bases by hypercall; all other registers too, the hypervisor knows which exist. */
 static u64 parvus_read_msr_safe(unsigned int msr, int *err)
 {
-	unsigned long flags;
-	u64 value;
+	u64 ret[4];
 
-	if (msr == MSR_KERNEL_GS_BASE) {
-		*err = 0;
+	*err = 0;
+	if (msr == MSR_KERNEL_GS_BASE)
 		return this_cpu_read(parvus_area.user_gs_base);
-	}
-	flags = parvus_save_fl();
-	parvus_irq_disable();
-	*err = parvus_call1(PARVUS_HC_msr_read, msr) ? -EIO : 0;
-	value = *err ? 0 : this_cpu_read(parvus_area.ret[0]);
-	if (flags)
-		parvus_irq_enable();
-	return value;
+	if (parvus_call_results(PARVUS_HC_msr_read, msr, 0, ret))
+		*err = -EIO;
+	return *err ? 0 : ret[0];
 }
 
 static u64 parvus_read_msr(unsigned int msr)
@@ -123,10 +142,7 @@ static void parvus_write_msr(unsigned int msr, unsigned int low, unsigned int hi
 		  "parvus: unchecked write of MSR 0x%x\n", msr);
 }
 
-static u64 parvus_read_pmc(int counter)
-{
-	return 0;
-}
+static u64 parvus_read_pmc(int counter) { return 0; }
 
 /* What a 64-bit kernel has there; nothing tests more of it than PE, TS and WP. */
 static unsigned long parvus_read_cr0(void)
@@ -148,14 +164,10 @@ static void parvus_io_delay(void) { }
 
 static unsigned long parvus_get_debugreg(int regno)
 {
-	unsigned long flags = parvus_save_fl(), value;
+	u64 ret[4];
 
-	parvus_irq_disable();
-	parvus_call1(PARVUS_HC_debugreg_get, regno);
-	value = this_cpu_read(parvus_area.ret[0]);
-	if (flags)
-		parvus_irq_enable();
-	return value;
+	parvus_call_results(PARVUS_HC_debugreg_get, regno, 0, ret);
+	return ret[0];
 }
 
 static void parvus_set_debugreg(int regno, unsigned long value)
@@ -163,10 +175,7 @@ static void parvus_set_debugreg(int regno, unsigned long value)
 	parvus_call2(PARVUS_HC_debugreg_set, regno, value);
 }
 
-static void parvus_safe_halt(void)
-{
-	parvus_call0(PARVUS_HC_block);
-}
+static void parvus_safe_halt(void) { parvus_call0(PARVUS_HC_block); }
 
 /* halt with interrupts off: the end of this vCPU, unless the last one. */
 static void parvus_halt(void)
@@ -236,15 +245,12 @@ static void __noreturn parvus_shutdown(unsigned int reason, unsigned int status)
 		parvus_call2(PARVUS_HC_shutdown, reason, status);
 }
 
-static void parvus_restart(char *cmd)
-{
-	parvus_shutdown(PARVUS_SHUTDOWN_REBOOT, parvus_exit_status);
-}
-
 static void parvus_emergency_restart(void)
 {
 	parvus_shutdown(PARVUS_SHUTDOWN_REBOOT, parvus_exit_status);
 }
+
+static void parvus_restart(char *cmd) { parvus_emergency_restart(); }
 
 static void parvus_machine_poweroff(void)
 {
@@ -286,29 +292,26 @@ static struct notifier_block parvus_panic_block = {
 	.priority = INT_MIN,
 };
 
-static uint32_t __init parvus_detect(void)
-{
-	return parvus_start ? 0x40000000 : 0;
-}
+static uint32_t __init parvus_detect(void) { return parvus_start ? 0x40000000 : 0; }
 
 /* What would change the machine below the hypervisor, or count on being alone on it. */
 static void __init parvus_keep_off(void)
 {
 	boot_hpet_disable = true;
-	pr_info("parvus: no HPET: the hypervisor's\n");
 	disable_cpuidle();
 	disable_cpufreq();
-	pr_info("parvus: no C-states, no P-states: the hypervisor's\n");
 	acpi_suspend_lowlevel = NULL;
-	pr_info("parvus: no suspend, no hibernation: no way back to the hypervisor\n");
 #ifdef CONFIG_KEXEC_CORE
 	kexec_load_disabled = 1;
-	pr_info("parvus: no kexec: a kernel of the machine cannot start below the hypervisor\n");
 #endif
 #ifdef CONFIG_NUMA
 	numa_off = 1;
-	pr_info("parvus: no NUMA: vCPUs have no place\n");
 #endif
+	pr_info("parvus: no HPET: the hypervisor's\n");
+	pr_info("parvus: no C-states, no P-states: the hypervisor's\n");
+	pr_info("parvus: no suspend, no hibernation: no way back to the hypervisor\n");
+	pr_info("parvus: no kexec: a kernel of the machine cannot start below the hypervisor\n");
+	pr_info("parvus: no NUMA: vCPUs have no place\n");
 	pr_info("parvus: no IOMMU: its tables are hidden\n");
 }
 
@@ -347,10 +350,8 @@ static void __init parvus_set_legacy_features(void)
 	x86_platform.legacy.i8042 = X86_LEGACY_I8042_PLATFORM_ABSENT;
 }
 
-static int __init parvus_pci_arch_init(void)
-{
-	return parvus_control_domain();	/* others have no configuration space to probe */
-}
+/* Others have no configuration space to probe. */
+static int __init parvus_pci_arch_init(void) { return parvus_control_domain(); }
 
 static void __init parvus_init_platform_ops(void)
 {
@@ -387,11 +388,9 @@ static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 {
 	unsigned int i, n = min_t(unsigned int, si->memory_ranges, PARVUS_MEMORY_RANGES);
 
-	for (i = 0; i < n && i < E820_MAX_ENTRIES_ZEROPAGE; i++) {
-		boot_params.e820_table[i].addr = si->memory[i].start;
-		boot_params.e820_table[i].size = si->memory[i].size;
-		boot_params.e820_table[i].type = si->memory[i].type;
-	}
+	for (i = 0; i < n && i < E820_MAX_ENTRIES_ZEROPAGE; i++)
+		boot_params.e820_table[i] = (struct boot_e820_entry) {
+			si->memory[i].start, si->memory[i].size, si->memory[i].type };
 	boot_params.e820_entries = i;
 	boot_params.hdr.version = 0x20c;
 	boot_params.hdr.type_of_loader = 0xff;
@@ -425,13 +424,9 @@ static void __init parvus_trim_direct_map(void)
 	unsigned long first = __pa_symbol(_text) >> PMD_SHIFT;
 	unsigned long last = (__pa_symbol(__brk_limit) - 1) >> PMD_SHIFT, i;
 
-	for (i = 0; i < PTRS_PER_PMD; i++) {
-		if (i < first || i > last)
-			level2_ident_pgt[i] = __pmd(0);
-		else
-			level2_ident_pgt[i] = __pmd((i << PMD_SHIFT) |
+	for (i = 0; i < PTRS_PER_PMD; i++)
+		level2_ident_pgt[i] = __pmd(i < first || i > last ? 0 : (i << PMD_SHIFT) |
 				(pgprot_val(PAGE_KERNEL_LARGE) & __supported_pte_mask));
-	}
 	parvus_flush_all();
 }
 

@@ -21,24 +21,12 @@
 #include "parvus_arch.h"
 #include <parvus/irq.h>
 
-/* Calls take a physical address: the record is static, used with interrupts off. */
-static DEFINE_RAW_SPINLOCK(parvus_irq_lock);
-static struct parvus_irq parvus_irq_record __aligned(128);
-
 static int parvus_irq_call(unsigned int op, struct parvus_irq *r)
 {
-	unsigned long flags;
-	int ret;
-
 	r->size = sizeof(*r);
 	r->version = 1;
 	r->domain = PARVUS_DOMAIN_SELF;
-	raw_spin_lock_irqsave(&parvus_irq_lock, flags);
-	parvus_irq_record = *r;
-	ret = parvus_call2(PARVUS_HC_irq_op, op, __pa_symbol(&parvus_irq_record));
-	*r = parvus_irq_record;
-	raw_spin_unlock_irqrestore(&parvus_irq_lock, flags);
-	return ret;
+	return parvus_call_record(PARVUS_HC_irq_op, op, r, sizeof(*r));
 }
 
 static void parvus_irq_line(struct irq_data *data, unsigned int op)
@@ -151,7 +139,6 @@ static struct irq_domain * __init parvus_create_msi_domain(void)
 
 static struct irq_domain *parvus_gsi_domain;
 static DEFINE_MUTEX(parvus_gsi_mutex);	/* one line at a time comes and goes */
-static u32 parvus_sci __ro_after_init;
 
 static void parvus_gsi_mask(struct irq_data *data) { parvus_irq_line(data, PARVUS_IRQ_MASK); }
 static void parvus_gsi_unmask(struct irq_data *data) { parvus_irq_line(data, PARVUS_IRQ_UNMASK); }
@@ -207,10 +194,7 @@ static int parvus_gsi_alloc(struct irq_domain *domain, unsigned int virq, unsign
 			    level ? "fasteoi" : "edge");
 	irqd_set_trigger_type(irq_domain_get_irq_data(domain, virq),
 			      level ? IRQ_TYPE_LEVEL_LOW : IRQ_TYPE_EDGE_RISING);
-	if (level)
-		irq_set_status_flags(virq, IRQ_LEVEL);
-	else
-		irq_clear_status_flags(virq, IRQ_LEVEL);
+	irq_modify_status(virq, IRQ_LEVEL, level ? IRQ_LEVEL : 0);
 	return 0;
 }
 
@@ -244,11 +228,6 @@ static int parvus_gsi_make(int irq, u32 gsi, bool level, bool low)
 	return __irq_domain_alloc_irqs(parvus_gsi_domain, irq, 1, NUMA_NO_NODE, &info, false, NULL);
 }
 
-static bool parvus_gsi_level(int irq)
-{
-	return irqd_is_level_type(irq_get_irq_data(irq));
-}
-
 /*
  * The number of an irq is that of its line, but for a line of the ISA bus that an override
  * moves: there it is the ISA's. Attributes of a line that nobody uses yet may change.
@@ -260,12 +239,11 @@ static int parvus_register_gsi(struct device *dev, u32 gsi, int trigger, int pol
 
 	mutex_lock(&parvus_gsi_mutex);
 	irq = irq_find_mapping(parvus_gsi_domain, gsi);
-	if (irq && level != parvus_gsi_level(irq) && !irq_has_action(irq)) {
+	if (irq && level != irqd_is_level_type(irq_get_irq_data(irq)) && !irq_has_action(irq)) {
 		irq_domain_free_irqs(irq, 1);
 		irq = parvus_gsi_make(irq, gsi, level, low);
-	} else if (!irq) {
-		irq = parvus_gsi_make(gsi, gsi, level, low);
 	}
+	irq = irq ?: parvus_gsi_make(gsi, gsi, level, low);
 	mutex_unlock(&parvus_gsi_mutex);
 	return irq;
 }
@@ -304,8 +282,6 @@ static void __init parvus_make_isa(void)
 		u16 polarity = parvus_isa[i].flags & ACPI_MADT_POLARITY_MASK;
 		bool sci = i == acpi_gbl_FADT.sci_interrupt;
 
-		if (sci)
-			parvus_sci = parvus_isa[i].gsi;
 		if (i == 0 || i == 2 || i == 4)
 			continue;
 		/* "as the bus has it": edge and high, but the SCI's is level and low */
@@ -318,6 +294,7 @@ static void __init parvus_make_isa(void)
 /* After the vector matrix knows of CPU 0, before anybody asks for an interrupt. */
 static void __init parvus_intr_init(void)
 {
+	u32 sci = acpi_gbl_FADT.sci_interrupt;
 	struct fwnode_handle *fn;
 
 	native_init_IRQ();
@@ -330,24 +307,22 @@ static void __init parvus_intr_init(void)
 		disable_acpi();
 		return;
 	}
-	parvus_sci = acpi_gbl_FADT.sci_interrupt;
 	parvus_make_isa();
 	if (acpi_disabled)
 		return;
 	acpi_irq_model = ACPI_IRQ_MODEL_IOAPIC;
 	acpi_ioapic = 1;
-	acpi_sci_override_gsi = parvus_sci;
+	acpi_sci_override_gsi = sci < ARRAY_SIZE(parvus_isa) ? parvus_isa[sci].gsi : sci;
 	__acpi_register_gsi = parvus_register_gsi;
 }
 
 void __init parvus_init_irqs(void)
 {
-	static struct parvus_irq_info info __initdata __aligned(128);
+	struct parvus_irq_info info = {
+		.size = sizeof(info), .version = 1, .domain = PARVUS_DOMAIN_SELF,
+	};
 
-	info.size = sizeof(info);
-	info.version = 1;
-	info.domain = PARVUS_DOMAIN_SELF;
-	if (parvus_call2(PARVUS_HC_irq_op, PARVUS_IRQ_INFO, __pa_symbol(&info)))
+	if (parvus_call_record(PARVUS_HC_irq_op, PARVUS_IRQ_INFO, &info, sizeof(info)))
 		return;
 	gsi_top = max_t(u32, info.lines, 16);
 	x86_init.irqs.intr_init = parvus_intr_init;

@@ -19,15 +19,8 @@
 static DEFINE_PER_CPU(unsigned long, parvus_cr3);
 static DEFINE_PER_CPU(u64, parvus_batch);	/* a mask on its way to the hypervisor */
 
-static void parvus_write_cr2(unsigned long value)
-{
-	this_cpu_write(parvus_area.cr2, value);
-}
-
-static unsigned long parvus_read_cr3(void)
-{
-	return this_cpu_read(parvus_cr3);
-}
+static void parvus_write_cr2(unsigned long value) { this_cpu_write(parvus_area.cr2, value); }
+static unsigned long parvus_read_cr3(void) { return this_cpu_read(parvus_cr3); }
 
 /*
  * switch_mm_irqs_off() stores (ctx_id, tlb_gen) in ctxs[0] before it writes CR3;
@@ -64,10 +57,7 @@ void parvus_flush_mm_range(struct mm_struct *mm, unsigned long start, unsigned l
 	/* Runs nowhere: the next switch to it sees the generation. */
 	if (cpumask_empty(mm_cpumask(mm)))
 		return;
-	if (end == TLB_FLUSH_ALL)
-		flags |= PARVUS_FLUSH_AS;
-	else
-		flags |= PARVUS_FLUSH_RANGE;
+	flags |= end == TLB_FLUSH_ALL ? PARVUS_FLUSH_AS : PARVUS_FLUSH_RANGE;
 	parvus_flush(mm->context.ctx_id, gen, start, end, 1ul << stride_shift, flags);
 }
 
@@ -114,11 +104,6 @@ static void parvus_flush_tlb_user(void)
 	parvus_flush(0, 0, 0, TASK_SIZE_MAX, PAGE_SIZE, PARVUS_FLUSH_CURRENT);
 }
 
-static void parvus_flush_tlb_kernel(void)
-{
-	parvus_flush(0, 0, 0, 0, 0, PARVUS_FLUSH_ALL);
-}
-
 static void parvus_flush_tlb_one_user(unsigned long addr)
 {
 	parvus_flush(0, 0, addr, addr + PAGE_SIZE, PAGE_SIZE,
@@ -144,7 +129,7 @@ void __init parvus_init_mmu(void)
 	pv_ops.mmu.read_cr3 = parvus_read_cr3;
 	pv_ops.mmu.write_cr3 = parvus_write_cr3;
 	pv_ops.mmu.flush_tlb_user = parvus_flush_tlb_user;
-	pv_ops.mmu.flush_tlb_kernel = parvus_flush_tlb_kernel;
+	pv_ops.mmu.flush_tlb_kernel = parvus_flush_all;
 	pv_ops.mmu.flush_tlb_one_user = parvus_flush_tlb_one_user;
 	pv_ops.mmu.flush_tlb_multi = parvus_flush_tlb_multi;
 	/* No IPI stops a lockless walker any more: tables are freed by RCU. */

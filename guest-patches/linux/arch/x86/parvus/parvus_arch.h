@@ -24,6 +24,9 @@ unsigned long parvus_save_fl(void);
 unsigned long parvus_read_cr2(void);
 void parvus_cmpxchg16b(void);
 
+/* enlighten.c: op of call @nr with a record of up to 256 bytes, which may lie on a stack */
+int parvus_call_record(unsigned int nr, unsigned int op, void *record, size_t size);
+
 /* the parts, in the order in which parvus_start_kernel() calls them */
 void parvus_area_register(unsigned int vcpu, struct parvus_vcpu_area *area);
 void parvus_init_desc(void);
@@ -39,7 +42,6 @@ void parvus_init_vectors(void);
 void parvus_init_irqs(void);
 u32 parvus_irq_pending(unsigned int word);
 void parvus_start_timer_cpu(void);
-void parvus_load_traps(void);
 extern unsigned int parvus_exit_status;
 
 #endif

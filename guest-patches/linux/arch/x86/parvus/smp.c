@@ -62,18 +62,12 @@ static void __init parvus_get_smp_config(unsigned int early)
 		return;
 	n = min_t(unsigned int, parvus_start->vcpus, nr_cpu_ids);
 	smp_found_config = 1;	/* else the APIC driver is replaced by one that does nothing */
-	num_processors = 0;
+	num_processors = n;
 	for (i = 0; i < n; i++) {
-		num_processors++;
 		set_cpu_possible(i, true);
 		early_per_cpu(x86_cpu_to_apicid, i) = i;
 		early_per_cpu(x86_bios_cpu_apicid, i) = i;
 	}
-}
-
-static void __init parvus_prepare_boot_cpu(void)
-{
-	native_smp_prepare_boot_cpu();
 }
 
 static void __init parvus_prepare_cpus(unsigned int max_cpus)
@@ -134,10 +128,9 @@ static int parvus_cpu_disable(void)
 {
 	int ret = smp_processor_id() ? lapic_can_unplug_cpu() : -EBUSY;
 
-	if (ret)
-		return ret;
-	cpu_disable_common();
-	return 0;	/* idle_task_exit() leaves the address space */
+	if (!ret)
+		cpu_disable_common();	/* idle_task_exit() leaves the address space */
+	return ret;
 }
 
 static void parvus_cpu_die(unsigned int cpu)
@@ -165,14 +158,10 @@ static void parvus_stop_self(void *unused)
 		parvus_call0(PARVUS_HC_vcpu_stop);
 }
 
-static void parvus_stop_other_cpus(int wait)
-{
-	smp_call_function(parvus_stop_self, NULL, wait);
-}
+static void parvus_stop_other_cpus(int wait) { smp_call_function(parvus_stop_self, NULL, wait); }
 
 void __init parvus_init_smp(void)
 {
-	smp_ops.smp_prepare_boot_cpu = parvus_prepare_boot_cpu;
 	smp_ops.smp_prepare_cpus = parvus_prepare_cpus;
 	smp_ops.cpu_up = parvus_cpu_up;
 	smp_ops.cpu_disable = parvus_cpu_disable;

@@ -82,15 +82,11 @@ static ssize_t stats_show(struct kobject *k, struct kobj_attribute *a, char *buf
 }
 static struct kobj_attribute stats_attr = __ATTR_RO(stats);
 
-static struct attribute *parvus_attrs[] = {
+static const struct attribute *parvus_attrs[] = {
 	&abi_version_attr.attr,
 	&stats_attr.attr,
 	&exit_status_attr.attr,
 	NULL,
-};
-
-static const struct attribute_group parvus_group = {
-	.attrs = parvus_attrs,
 };
 
 static int __init parvus_sysfs_init(void)
@@ -103,6 +99,6 @@ static int __init parvus_sysfs_init(void)
 	if (!parvus_kobj)
 		return -ENOMEM;
 	ret = sysfs_create_file(hypervisor_kobj, &type_attr.attr);
-	return ret ?: sysfs_create_group(parvus_kobj, &parvus_group);
+	return ret ?: sysfs_create_files(parvus_kobj, parvus_attrs);
 }
 device_initcall(parvus_sysfs_init);

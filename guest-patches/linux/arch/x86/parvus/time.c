@@ -61,15 +61,8 @@ static noinstr u64 parvus_clock_read(void)
 	return ns;
 }
 
-static u64 parvus_clocksource_read(struct clocksource *cs)
-{
-	return parvus_clock_read();
-}
-
-static u64 parvus_sched_clock(void)
-{
-	return parvus_clock_read() - parvus_sched_clock_offset;
-}
+static u64 parvus_clocksource_read(struct clocksource *cs) { return parvus_clock_read(); }
+static u64 parvus_sched_clock(void) { return parvus_clock_read() - parvus_sched_clock_offset; }
 
 static int parvus_clocksource_enable(struct clocksource *cs)
 {
@@ -137,10 +130,7 @@ static int parvus_clock_told(struct notifier_block *nb, unsigned long was_set, v
 
 static struct notifier_block parvus_clock_block = { .notifier_call = parvus_clock_told };
 
-static int parvus_set_wallclock(const struct timespec64 *now)
-{
-	return -ENODEV;
-}
+static int parvus_set_wallclock(const struct timespec64 *now) { return -ENODEV; }
 
 /* clock events */
 
@@ -188,16 +178,7 @@ void parvus_start_timer_cpu(void)
 	clockevents_register_device(evt);
 }
 
-static void __init parvus_timer_init(void)
-{
-	parvus_start_timer_cpu();
-}
-
-static int parvus_timer_dying(unsigned int cpu)
-{
-	parvus_call1(PARVUS_HC_timer_set, 0);
-	return 0;
-}
+static int parvus_timer_dying(unsigned int cpu) { return parvus_timer_shutdown(NULL); }
 
 static int __init parvus_clock_late(void)
 {
@@ -235,7 +216,7 @@ void __init parvus_init_time(void)
 		parvus_stable = parvus_clock[0].pvti;
 	parvus_sched_clock_offset = parvus_clock_read();
 
-	x86_init.timers.timer_init = parvus_timer_init;
+	x86_init.timers.timer_init = parvus_start_timer_cpu;
 	x86_init.timers.setup_percpu_clockev = x86_init_noop;
 	x86_init.timers.wallclock_init = x86_init_noop;
 	x86_cpuinit.setup_percpu_clockev = x86_init_noop;

@@ -36,6 +36,13 @@ int parvus_gsi_to_irq(u32 gsi);		/* acpi/boot.c: the irq of a line, or a negativ
 /* entry.S: the instruction itself, so that objtool sees the stack unchanged across it. */
 void parvus_syscall(void);
 
+#define PARVUS_CALL(nr, inputs...) ({						\
+	long ret_ = (nr);							\
+										\
+	asm volatile("call parvus_syscall" : "+a" (ret_), ASM_CALL_CONSTRAINT	\
+		     : inputs : "rcx", "r11", "memory");			\
+	ret_; })
+
 static __always_inline long parvus_call6(unsigned long nr, unsigned long a0, unsigned long a1,
 					 unsigned long a2, unsigned long a3, unsigned long a4,
 					 unsigned long a5)
@@ -43,61 +50,37 @@ static __always_inline long parvus_call6(unsigned long nr, unsigned long a0, uns
 	register unsigned long r10 asm("r10") = a3;
 	register unsigned long r8 asm("r8") = a4;
 	register unsigned long r9 asm("r9") = a5;
-	long ret = nr;
 
-	asm volatile("call parvus_syscall"
-		     : "+a" (ret), ASM_CALL_CONSTRAINT
-		     : "D" (a0), "S" (a1), "d" (a2), "r" (r10), "r" (r8), "r" (r9)
-		     : "rcx", "r11", "memory");
-	return ret;
+	return PARVUS_CALL(nr, "D" (a0), "S" (a1), "d" (a2), "r" (r10), "r" (r8), "r" (r9));
 }
 
 static __always_inline long parvus_call0(unsigned long nr)
 {
-	long ret = nr;
-
-	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
-		     : : "rcx", "r11", "memory");
-	return ret;
+	return PARVUS_CALL(nr);
 }
 
 static __always_inline long parvus_call1(unsigned long nr, unsigned long a0)
 {
-	long ret = nr;
-
-	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
-		     : "D" (a0) : "rcx", "r11", "memory");
-	return ret;
+	return PARVUS_CALL(nr, "D" (a0));
 }
 
 static __always_inline long parvus_call2(unsigned long nr, unsigned long a0, unsigned long a1)
 {
-	long ret = nr;
-
-	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
-		     : "D" (a0), "S" (a1) : "rcx", "r11", "memory");
-	return ret;
+	return PARVUS_CALL(nr, "D" (a0), "S" (a1));
 }
 
 static __always_inline long parvus_call3(unsigned long nr, unsigned long a0, unsigned long a1,
 					 unsigned long a2)
 {
-	long ret = nr;
-
-	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
-		     : "D" (a0), "S" (a1), "d" (a2) : "rcx", "r11", "memory");
-	return ret;
+	return PARVUS_CALL(nr, "D" (a0), "S" (a1), "d" (a2));
 }
 
 static __always_inline long parvus_call4(unsigned long nr, unsigned long a0, unsigned long a1,
 					 unsigned long a2, unsigned long a3)
 {
 	register unsigned long r10 asm("r10") = a3;
-	long ret = nr;
 
-	asm volatile("call parvus_syscall" : "+a" (ret), ASM_CALL_CONSTRAINT
-		     : "D" (a0), "S" (a1), "d" (a2), "r" (r10) : "rcx", "r11", "memory");
-	return ret;
+	return PARVUS_CALL(nr, "D" (a0), "S" (a1), "d" (a2), "r" (r10));
 }
 
 #endif
