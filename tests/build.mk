@@ -38,7 +38,7 @@ UNIT_O      := $(O)/tests/unit
 UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 # core/ and mmu/ as they are, and what else is portable; native.c is the machine below them.
 UNIT_HV     := $(basename $(patsubst hypervisor/%,%,$(wildcard hypervisor/core/*.c))) mmu/shadow \
-	x86/decode boot/elf boot/bundle boot/options boot/microcode
+	x86/decode x86/roots boot/elf boot/bundle boot/options boot/microcode
 UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fms-extensions -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wall -Wextra -Werror \
 	-Ihypervisor -Itests/unit -Ipv-abi/include -Ipv-drivers/ring -Ipv-drivers/common -I$(O)/gen
@@ -60,6 +60,11 @@ $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 
 # A part of x86/, with the machine that it needs (tests/unit/machine).
 $(UNIT_O)/test_view.o: UNIT_CFLAGS := -Itests/unit/machine $(UNIT_CFLAGS)
+
+# It includes mmu/shadow.c, with accesses of its own.
+$(UNIT_O)/test_tlb_schedules: $(UNIT_O)/test_tlb_schedules.o \
+		$(filter-out %/mmu/shadow.o,$(UNIT_OBJS))
+	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
 # A part of a driver for Linux, with the little of Linux that it needs (tests/unit/kernel).
 $(UNIT_O)/linux/%.o: pv-drivers/linux/%.c $(ABI_GEN)

@@ -43,8 +43,9 @@ static u32 facts(struct measure_facts *f)
 
 void measures_init(void)
 {
-	static const u8 nop[][8] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 }, { 0 },
-		{ 0x0f, 0x1f, 0x44, 0, 0 }, { 0 }, { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 } };
+	static const u8 nop[][9] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 }, { 0 },
+		{ 0x0f, 0x1f, 0x44, 0, 0 }, { 0 }, { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 }, { 0 },
+		{ 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 } };
 	struct measure_facts f = { 0 };
 	bool on[MEASURE_KINDS], off;
 	u32 threads = facts(&f);
@@ -65,6 +66,7 @@ void measures_init(void)
 				  PARVUS_MEASURE_ON : PARVUS_MEASURE_ABSENT);
 	on[MEASURE_SMAP] = cpu_features.smap;
 	on[MEASURE_ROOTS] = cpu_features.user_bare;
+	on[MEASURE_PCID] = cpu_features.cr3_keep;
 	on[MEASURE_RETPOLINE] = measure_is(m, PARVUS_MEASURE_BRANCHES, PARVUS_MEASURE_ON);
 	cpu_features.measures = m;
 	cpu_features.threads_off = off ? threads : 0;

@@ -24,6 +24,7 @@ static const char *const options[] = {
 	"loglevel=debug|info|warning",
 	"mmu=exact",		/* forget at every switch */
 	"panic=off|reboot",	/* after a panic, or domain 0's crash */
+	"pcid=off|on",		/* the TLB keeps what it has of a root that is not loaded */
 	"probe=0|1",		/* a timer every 20,000 ticks: how long are interrupts off? */
 	"reboot=no|yes",	/* reboot when the last domain asked for it */
 	"smt=off|on",		/* one thread of each core, or all; without it, one where a thread

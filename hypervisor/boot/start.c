@@ -84,6 +84,10 @@ void boot_main(u32 magic, u64 info)
 
 	microcode_first();
 	cpu_detect();
+	if (boot_option_is("pcid", "on"))
+		log_info("mmu: PCID is %s", cpu_features.cr3_keep ? "on" : "absent");
+	else
+		cpu_features.cr3_keep = 0;
 	measures_init();	/* while code can be written */
 	cpu_init();
 	paging_init();

@@ -69,12 +69,18 @@ void arch_view_free(struct domain *d);
 bool arch_view_drop(struct domain *d, mfn_t mfn);
 /* The area of @v, which runs here or is about to, as entry.S reaches it. */
 struct parvus_vcpu_area *arch_area(const struct vcpu *v);
-static inline struct mmu_root *arch_mmu_root(unsigned int cpu);
-/* This pCPU uses its roots from now on, and nothing cached before; it uses them no more. */
-void arch_roots_enter(void);
+static inline struct mmu_root *arch_mmu_root(unsigned int cpu);	/* [ROOT_PAIRS] */
+/*
+ * This pCPU uses that pair of its roots from now on; it uses none. @good: what was cached of the
+ * pair when it was left is true still, but for what a flush then left to be forgotten.
+ */
+void arch_root_load(unsigned int pair, bool good);
 void arch_roots_leave(void);
-/* Forget a page, small or large, or all, in both roots, on this pCPU. No guest entry is global. */
-void arch_tlb_flush_page(u64 va);
+/*
+ * Forget the pages, small or large, of a range, or all, in both roots of the pair in use, on this
+ * pCPU. No guest entry is global.
+ */
+void arch_tlb_flush_range(u64 start, u64 end);
 void arch_tlb_flush_all(void);
 /* May assembly serve system calls and returns by itself? For all pCPUs; with any lock held. */
 void arch_fast_paths(bool may);

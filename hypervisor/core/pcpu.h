@@ -20,6 +20,7 @@ struct parvus_vcpu_area;
 struct cpu {
 	struct vcpu *current;	/* running vCPU or NULL */
 	struct parvus_vcpu_area *area;	/* of current; never NULL while a vCPU runs */
+	u64 aspaces;		/* made here: for their numbers (mmu/aspace.c) */
 	u32 work;		/* WORK_* [any] */
 	u32 cpu;		/* our number */
 	u8 exposed;		/* see core/arch.h [any reads] */
@@ -27,12 +28,11 @@ struct cpu {
 	bool yield;		/* the next reschedule lets others go first */
 };
 
-/* A pCPU's pair of top-level tables; each is private to the pCPU (rule 24). */
+/* One of a pCPU's pairs of top-level tables; each is private to the pCPU (rule 24). */
+#define ROOT_PAIRS	8u
 struct mmu_root {
-	mfn_t kernel;		/* seen in virtual kernel mode: user half (NX) + kernel half */
-	mfn_t user;		/* seen in virtual user mode: user half alone */
-	u64 *kernel_table;	/* their contents, mapped for good */
-	u64 *user_table;
+	u64 *kernel_table;	/* seen in virtual kernel mode: user half (NX) + kernel half */
+	u64 *user_table;	/* seen in virtual user mode: user half alone */
 };
 
 /* Also for one's own: an OR without LOCK can lose a bit that another pCPU sets meanwhile. */

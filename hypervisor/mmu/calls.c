@@ -79,11 +79,11 @@ static void flush_to_now(struct vcpu *v, struct aspace *as, u64 id, u64 tlb_gen)
 }
 
 /*
- * @how is what the guest knows to be stale, PARVUS_SWITCH_*. LOCAL needs nothing, since a switch
- * always flushes this CPU's TLB. A flush that the guest skipped is found by tlb_gen (rule 18), a
- * FLUSH_ALL that came while the address space ran nowhere by all_gen. The latter is compared when
- * the vCPU has @as: a FLUSH_ALL that came just before did not find @as, and raised all_gen; one
- * that comes after finds it.
+ * @how is what the guest knows to be stale, PARVUS_SWITCH_*. LOCAL needs nothing, since this CPU's
+ * TLB is in step with our tables when a switch is done. A flush that the guest skipped is found by
+ * tlb_gen (rule 18), a FLUSH_ALL that came while the address space ran nowhere by all_gen. The
+ * latter is compared when the vCPU has @as: a FLUSH_ALL that came just before did not find @as, and
+ * raised all_gen; one that comes after finds it.
  */
 s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb_gen, u64 gen_gpa,
 		  u64 how)

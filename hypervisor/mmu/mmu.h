@@ -73,6 +73,7 @@ struct shadow_page {
 struct aspace {
 	struct domain *domain;
 	u64 id;
+	u64 serial;		/* no other address space ever has it (tlb.c) */
 	gfn_t root;
 	u64 guest_gen;		/* the guest's tlb_gen up to which all is flushed (rule 18) */
 	u64 gen;		/* ours: raised by every change that TLBs must hear of */

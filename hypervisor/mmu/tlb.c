@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a pCPU has loaded, and the shootdown: part of shadow.c. Each pCPU has a pair of top-level
+ * What a pCPU has loaded, and the shootdown: part of shadow.c. Each pCPU has pairs of top-level
  * tables of its own (rule 24): their low half is filled from one address space, their high half
  * from the kernel half. Below the top level, tables are shared by all pCPUs.
  *
@@ -8,19 +8,34 @@
  * has heard. The side that loads publishes "running X", full barrier, then reads gen. The side
  * that flushes raises gen, full barrier, then reads which pCPUs run X. One of them sees the other
  * (rule 1).
+ *
+ * What is not loaded nobody asks to flush. A pair that was filled for X and left remembers how
+ * much of both halves it had heard. When X is loaded again and neither has changed, its tables are
+ * as they have to be, but for entries that a fault will bring; and so is what the TLB has under the
+ * pair's PCIDs, if there are any (rule 87, x86/roots.c). For that all that takes away raises gen.
+ * The pair is known by a number that is ours and never comes back: an id is the guest's.
  * No lock is held here but where a function takes one, and none while a CPU waits for another.
  */
 
-/* What a pCPU has in its pair of roots: the low half, the kernel half. */
-static struct loaded {
-	struct aspace *as;
-	u64 seen;		/* the generation that its TLB is good for [any reads] */
-	u64 slots[4];		/* root slots in use, or left so by what was loaded before */
-} loaded[MAX_CPUS][2];
+/* A pCPU's pairs of roots. */
+static struct pairs {
+	struct loaded {			/* in the one in use: low half, kernel half [any reads] */
+		struct aspace *as;
+		u64 seen;		/* the generation that the TLB is good for */
+	} half[2];
+	u64 serial[ROOT_PAIRS];		/* aspace.serial */
+	struct pair {
+		u64 seen[2];		/* loaded.seen when it was left */
+		u64 slots[2][4];	/* root slots in use, or left so by what was there before */
+	} pair[ROOT_PAIRS];
+	unsigned int next;		/* which is given away next */
+	struct pair *now;		/* in use */
+	struct mmu_root *root;		/* and its tables */
+} cpu_pairs[MAX_CPUS];
 
 static inline struct loaded *half_of(unsigned int cpu, const struct aspace *as)
 {
-	return &loaded[cpu][as->kernel];
+	return &cpu_pairs[cpu].half[as->kernel];
 }
 
 /* The low half is never executable in kernel mode: all of it is so in the kernel root. */
@@ -32,11 +47,11 @@ static u64 low_nx(void) { return PTE_NX & ~arch_reserved_bits; }
  */
 static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
 {
-	struct mmu_root *r = arch_mmu_root(cpu);
+	struct mmu_root *r = cpu_pairs[cpu].root;
 	u64 e = READ_ONCE(as->slot[slot].raw);
 	struct overlay *o;
 
-	half_of(cpu, as)->slots[slot / 64] |= 1ull << (slot % 64);
+	cpu_pairs[cpu].now->slots[as->kernel][slot / 64] |= 1ull << (slot % 64);
 	if (as->kernel) {
 		r->kernel_table[256 + slot] = e & PTE_P ? e : 0;
 		return;
@@ -54,8 +69,9 @@ static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
  */
 static void slots_load(unsigned int cpu, struct aspace *as)
 {
-	const struct mmu_root *r = arch_mmu_root(cpu);
-	u64 *slots = half_of(cpu, as)->slots, nx = as->kernel ? 0 : low_nx(), set, stay;
+	const struct mmu_root *r = cpu_pairs[cpu].root;
+	u64 *slots = cpu_pairs[cpu].now->slots[as->kernel];
+	u64 nx = as->kernel ? 0 : low_nx(), set, stay;
 	u64 *kernel = r->kernel_table + (as->kernel ? 256 : 0);
 	u64 *user = as->kernel ? kernel : r->user_table;
 	unsigned int i, bit;
@@ -79,21 +95,12 @@ static void slots_load(unsigned int cpu, struct aspace *as)
 		slot_sync(cpu, as, as->overlay[i].slot);
 }
 
-/*
- * The half becomes that of @as. Nothing is seen of it yet: a flusher in between asks this pCPU
- * to serve. The caller flushes the hardware TLB afterwards and then publishes the generation.
- */
-static u64 as_load(unsigned int cpu, struct aspace *as)
+/* The half becomes that of @as. Nothing is seen of it yet: a flusher asks this pCPU to serve. */
+static void as_load(unsigned int cpu, struct aspace *as)
 {
-	u64 gen;
-
 	smp_store_release(&half_of(cpu, as)->seen, 0);
 	WRITE_ONCE(half_of(cpu, as)->as, as);
 	atomic_or_u64(&as->loaded, 1ull << cpu);	/* full barrier, then gen (rule 1) */
-	gen = READ_ONCE(as->gen);
-	smp_mb();
-	slots_load(cpu, as);
-	return gen;
 }
 
 static void as_unload(unsigned int cpu, struct aspace *as)
@@ -102,21 +109,66 @@ static void as_unload(unsigned int cpu, struct aspace *as)
 	WRITE_ONCE(half_of(cpu, as)->as, NULL);
 }
 
+/* The pair of the address space, or the next one, of which nothing is good. */
+static unsigned int pair_find(unsigned int cpu, u64 serial)
+{
+	struct pairs *p = &cpu_pairs[cpu];
+	unsigned int i;
+
+	for (i = 0; i < ROOT_PAIRS && p->serial[i] != serial; i++)
+		;
+	if (i == ROOT_PAIRS) {
+		i = p->next++ % ROOT_PAIRS;
+		p->serial[i] = serial;
+		p->pair[i].seen[0] = p->pair[i].seen[1] = 0;
+	}
+	p->now = &p->pair[i];
+	p->root = arch_mmu_root(cpu) + i;
+	return i;
+}
+
+/* Both halves are published. The generations that the roots and the TLB are good for come last. */
+static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel)
+{
+	unsigned int i = pair_find(cpu, as->serial);
+	const struct pair *p = cpu_pairs[cpu].now;
+	u64 gen = READ_ONCE(as->gen), kernel_gen = READ_ONCE(kernel->gen);
+	bool low = p->seen[0] == gen, high = p->seen[1] == kernel_gen;
+
+	smp_mb();
+	if (!low)
+		slots_load(cpu, as);
+	if (!high)
+		slots_load(cpu, kernel);
+	arch_root_load(i, low && high);
+	smp_store_release(&cpu_pairs[cpu].half[0].seen, gen);
+	smp_store_release(&cpu_pairs[cpu].half[1].seen, kernel_gen);
+}
+
+static void pair_leave(unsigned int cpu)
+{
+	struct pair *p = cpu_pairs[cpu].now;
+
+	p->seen[0] = cpu_pairs[cpu].half[0].seen;
+	p->seen[1] = cpu_pairs[cpu].half[1].seen;
+}
+
 void shadow_load(struct vcpu *v)
 {
 	unsigned int cpu = arch_this_cpu();
 	struct aspace *as = v->own->shadow.as, *kernel = v->domain->shadow->kernel;
-	u64 gen = as_load(cpu, as), kernel_gen = as_load(cpu, kernel);
 
-	arch_roots_enter();
-	smp_store_release(&half_of(cpu, as)->seen, gen);
-	smp_store_release(&half_of(cpu, kernel)->seen, kernel_gen);
+	v->own->shadow.recent.as = NULL;	/* the roots may not lead there (slot_sync) */
+	as_load(cpu, as);
+	as_load(cpu, kernel);
+	pair_load(cpu, as, kernel);
 }
 
 /* What the roots hold may go from now on: nothing looks at them before the next load (rule 22). */
 void shadow_unload(struct vcpu *v)
 {
 	arch_roots_leave();
+	pair_leave(arch_this_cpu());
 	as_unload(arch_this_cpu(), v->own->shadow.as);
 	as_unload(arch_this_cpu(), v->domain->shadow->kernel);
 }
@@ -126,7 +178,6 @@ static void as_change(struct vcpu *v, struct aspace *as)
 {
 	unsigned int cpu = arch_this_cpu();
 	struct aspace *old = v->own->shadow.as;
-	u64 gen;
 
 	v->own->shadow.as = as;
 	v->own->shadow.prefill_as = v->own->shadow.recent.as = NULL;
@@ -134,12 +185,11 @@ static void as_change(struct vcpu *v, struct aspace *as)
 		if (as != v->own->shadow.anon)
 			as_put(v->domain->shadow, old);
 		shadow_serve();
-		arch_tlb_flush_all();
 		return;
 	}
-	gen = as_load(cpu, as);
-	arch_tlb_flush_all();
-	smp_store_release(&half_of(cpu, as)->seen, gen);
+	pair_leave(cpu);
+	as_load(cpu, as);
+	pair_load(cpu, as, v->domain->shadow->kernel);
 	atomic_and_u64(&old->loaded, ~(1ull << cpu));
 	if (old != v->own->shadow.anon)
 		as_put(v->domain->shadow, old);
@@ -152,7 +202,7 @@ void shadow_serve(void)
 	struct loaded *l;
 	u64 gen;
 
-	for (l = loaded[cpu]; l < loaded[cpu] + 2; l++) {
+	for (l = cpu_pairs[cpu].half; l < cpu_pairs[cpu].half + 2; l++) {
 		gen = l->as ? READ_ONCE(l->as->gen) : l->seen;
 		if (gen == l->seen)
 			continue;
@@ -240,7 +290,7 @@ static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end, b
 {
 	struct loaded *here = half_of(arch_this_cpu(), as);
 	bool tables, in_step;
-	u64 gen, va;
+	u64 gen;
 
 	spin_lock(&as->lock);
 	in_step = here->as == as && here->seen == as->gen;
@@ -249,8 +299,7 @@ static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end, b
 	spin_unlock(&as->lock);
 	v->stats.flushes++;
 	if (in_step && !tables && end - start <= 32 * PAGE_SIZE) {
-		for (va = start; va != end; va += PAGE_SIZE)
-			arch_tlb_flush_page(va);
+		arch_tlb_flush_range(start, end);
 		smp_store_release(&here->seen, gen);
 	} else {
 		shadow_serve();

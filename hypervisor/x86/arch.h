@@ -7,6 +7,7 @@
 #pragma once
 
 #include <x86/cpu_area.h>
+#include <x86/roots.h>
 
 /* pcpu.exit_slow, bits: what the assembly's iret and sysret have to do first. */
 #define EXIT_PREFILL	1u	/* a call of C for the prefill */
@@ -17,17 +18,15 @@ struct pcpu {
 	u64 scratch[6];		/* entry.S, before there is a stack */
 	u64 stack_top;		/* struct regs lies right below */
 	u64 frame;		/* there */
-	u64 kernel_cr3;		/* values for the two roots of the running vCPU */
-	u64 user_cr3;
+	union { struct roots; struct roots roots; };
 	u64 syscall_entry;	/* of current's domain, sign-extended from bit 47 */
 	u64 kernel_gs_base;	/* of current */
 	u8 kernel_mode;		/* virtual mode of current: 1 = guest kernel */
 	u8 exit_slow;		/* EXIT_* */
 	bool stack_old;		/* below struct regs is what another domain left (entry.S) */
-	bool full;		/* hv_root is loaded, with all memory in it (view.c) */
 	/* counters bumped by entry.S for current; folded into its stats in C */
-	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns, n_root_switches;
-	struct mmu_root root;
+	u64 n_crossings, n_syscalls, n_user_returns, n_kernel_returns;
+	struct mmu_root root[ROOT_PAIRS];
 	u64 *area_entry;	/* that maps CPU_AREA_VCPU */
 	u64 *way_in;		/* entries of its area in a bare user root; NULL: it is not bare */
 	void *tss;
@@ -107,7 +106,8 @@ static inline struct cpu *arch_cpu(unsigned int cpu) { return &pcpus[cpu]->commo
 static inline unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
 static inline struct vcpu *arch_current(void) { return this_pcpu()->current; }
 static inline unsigned int arch_cpus(void) { return cpus_online; }
-static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return &pcpus[cpu]->root; }
+static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return pcpus[cpu]->root; }
+static inline struct roots *arch_roots(void) { return &this_pcpu()->roots; }
 static inline u32 arch_breathe(void)
 {
 	__asm__ volatile("sti; nop; cli" : : : "memory");

@@ -144,7 +144,6 @@ void arch_context_save(struct vcpu *v, const struct regs *regs)
 	fpu_save(v);
 	arch_stats_fold(v);
 	shadow_unload(v);
-	p->kernel_cr3 = p->user_cr3 = hv_root;
 }
 
 /* The guest may have changed the TLS entry of a selector in use: it is loaded as 0 then. */
@@ -168,8 +167,9 @@ static void selectors_load(struct pcpu *p, const struct vcpu *v)
 
 /*
  * The stacks of this CPU forget the last domain (rule 84). A page says by its dirty bit that it was
- * used since. The one that this runs on is cleared on the way out, when it holds struct regs alone
- * (exit_with_work). hv_root is loaded, in which these entries are.
+ * used since; with PCID all go, for each PCID may have that bit in the TLB. The one that this runs
+ * on is cleared on the way out, when it holds struct regs alone (exit_with_work). hv_root is
+ * loaded, in which these entries are.
  */
 static void stacks_clear(struct pcpu *p)
 {
@@ -181,7 +181,7 @@ static void stacks_clear(struct pcpu *p)
 	BUILD_ASSERT(CPU_AREA_STACK == PAGE_SIZE && CPU_AREA_STACK_TOP <= 5 * PAGE_SIZE &&
 		     CPU_AREA_IST(1) == 6 * PAGE_SIZE && CPU_AREA_IST(4) == 12 * PAGE_SIZE);
 	for (i = 1; i <= 12; i += i < 4 ? 1 : 2) {
-		if (!((entry[i] | bare[i]) & HV_D))
+		if (!((entry[i] | bare[i]) & (cpu_features.cr3_keep ? HV_P : HV_D)))
 			continue;
 		at = i * PAGE_SIZE;
 		if (at < CPU_AREA_STACK_TOP && at + PAGE_SIZE > in_use)
@@ -212,9 +212,6 @@ void arch_context_load(struct vcpu *v, struct regs *regs)
 	p->syscall_entry = v->domain->own->syscall_entry;
 	p->kernel_gs_base = o->kernel_gs_base;
 	p->kernel_mode = o->kernel_mode;
-	p->kernel_cr3 = mfn_x(p->root.kernel) << PAGE_SHIFT;
-	p->user_cr3 = mfn_x(p->root.user) << PAGE_SHIFT;
-	view_load(p, v->domain);
 	desc_load_tls(p, o->tls);
 	selectors_load(p, v);
 	guest_gs_base_set(o->live_gs_base);
@@ -254,7 +251,7 @@ void arch_stats_fold(struct vcpu *v)
 	v->stats.syscalls += p->n_syscalls;
 	v->stats.user_returns += p->n_user_returns;
 	v->stats.kernel_returns += p->n_kernel_returns;
-	v->stats.root_switches += p->n_root_switches;
+	v->stats.root_switches += p->n_root_switches + p->n_syscalls + p->n_user_returns;
 	p->n_crossings = p->n_syscalls = p->n_user_returns = 0;
 	p->n_kernel_returns = p->n_root_switches = 0;
 }

@@ -35,6 +35,7 @@ void cpu_detect(void)
 	cpuid_count(1, 0, &a, &b, &c, &d);
 	f->mca = (d & 0x4080) == 0x4080;	/* MCE, MCA */
 	f->xsave = c >> 26 & 1;
+	f->cr3_keep = c >> 17 & 1 ? CR3_KEEP : 0;
 	f->x2apic = c >> 21 & 1;
 	f->tsc_deadline = c >> 24 & 1;
 	if (f->max_leaf >= 7) {
@@ -97,7 +98,8 @@ void cr4_load(u64 tsd)
 
 	write_cr4(CR4_PAE | CR4_MCE | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT |
 		  (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->umip ? CR4_UMIP : 0) |
-		  (f->fsgsbase ? CR4_FSGSBASE : 0) | (f->xsave ? CR4_OSXSAVE : 0) | tsd);
+		  (f->fsgsbase ? CR4_FSGSBASE : 0) | (f->xsave ? CR4_OSXSAVE : 0) |
+		  (f->cr3_keep ? CR4_PCIDE : 0) | tsd);
 }
 
 /* With the IDT loaded: a CPU, or a host, without the register says #GP. */

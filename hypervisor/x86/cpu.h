@@ -19,7 +19,7 @@ enum {
 enum {
 	CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
 	CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11,
-	CR4_FSGSBASE = 1 << 16, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20,
+	CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20,
 	CR4_SMAP = 1 << 21,
 };
 
@@ -35,6 +35,7 @@ extern struct cpu_features {
 	u64 measures;		/* what is done about CPUs that leak: PARVUS_MEASURE_STATE() */
 	u32 phys_bits;
 	u32 max_leaf, max_ext_leaf;
+	u64 cr3_keep;		/* CR3_KEEP if there is PCID, and pcid=on; else 0 (roots.c) */
 	u64 xcr0;		/* what guests run with */
 	u32 xsave_size;		/* bytes of an image with xcr0 */
 	struct {		/* an update that each CPU loads as it starts; boot's */

@@ -272,11 +272,9 @@ hypercall_fast:
 	WINDOW_END iret_gs
 	mov	%gs:PCPU_area, %rcx		/* user mode always has its interrupts on */
 	movb	$1, AREA_irq_enabled(%rcx)
-	mov	%gs:PCPU_user_cr3, %rcx
-	mov	%rcx, %cr3
+	LOAD_ROOT PCPU_user_cr3, %rcx
 	movb	$0, %gs:PCPU_kernel_mode
 	incq	%gs:PCPU_n_user_returns
-	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 8, %rcx
 	IRET_GUEST iret_user
 
@@ -346,11 +344,9 @@ hypercall_sysret:
 	swapgs
 	wrgsbase %rax
 	swapgs
-	mov	%gs:PCPU_user_cr3, %rax
-	mov	%rax, %cr3
+	LOAD_ROOT PCPU_user_cr3, %rax
 	movb	$0, %gs:PCPU_kernel_mode
 	incq	%gs:PCPU_n_user_returns
-	incq	%gs:PCPU_n_root_switches
 	mov	%gs:PCPU_scratch + 16, %rax
 	mov	%gs:PCPU_scratch + 8, %rsp
 	CLEAR_BUFFERS
@@ -392,9 +388,7 @@ syscall_bounce:
 	je	bounce_slow
 	mov	%rax, %gs:PCPU_scratch + 8
 	mov	%rdx, %gs:PCPU_scratch + 16
-	mov	%gs:PCPU_kernel_cr3, %rdx
-	mov	%rdx, %cr3
-	incq	%gs:PCPU_n_root_switches
+	LOAD_ROOT PCPU_kernel_cr3, %rdx
 	mov	%gs:PCPU_area, %rdx
 	mov	AREA_sp0(%rdx), %rax		/* the one load of a guest's value */
 	movabs	$HOLE_END + 64, %rdx		/* all that is pushed lies above the hole */
@@ -438,9 +432,8 @@ syscall_bounce:
  * the user root loaded, as for every other entry from user mode (but see root_for_c).
  */
 bounce_failed:
-	mov	%gs:PCPU_user_cr3, %rax
-	mov	%rax, %cr3
-	incq	%gs:PCPU_n_root_switches
+	LOAD_ROOT PCPU_user_cr3, %rax
+	addq	$2, %gs:PCPU_n_root_switches	/* and to the kernel root */
 	mov	%gs:PCPU_scratch + 8, %rax
 	mov	%gs:PCPU_scratch + 16, %rdx
 /* The bounce in C. All registers as user mode called, but for rsp. */
@@ -573,8 +566,10 @@ ist_common:
 	and	$-CPU_AREA_SIZE, %rax
 	add	$CPU_AREA_PCPU, %rax
 	mov	%cr3, %r14
-	cmp	PCPU_user_cr3(%rax), %r14
-	jne	1f
+	mov	PCPU_user_cr3(%rax), %rdx
+	xor	%r14, %rdx
+	shl	%rdx				/* CR3_KEEP is no part of CR3 */
+	jnz	1f
 	mov	PCPU_kernel_cr3(%rax), %rdx
 	mov	%rdx, %cr3
 1:	mov	%rax, %rdx
@@ -665,20 +660,20 @@ trap_stubs:
 root_for_c:
 	cmpb	$0, %gs:PCPU_kernel_mode
 	jne	1f
-	mov	%gs:PCPU_kernel_cr3, %rax
+	LOAD_ROOT PCPU_kernel_cr3, %rax
 	jmp	2f
 root_for_guest:
 	cmpb	$0, %gs:PCPU_kernel_mode
 	jne	1f
-	mov	%gs:PCPU_user_cr3, %rax
-2:	mov	%rax, %cr3
-	incq	%gs:PCPU_n_root_switches
+	LOAD_ROOT PCPU_user_cr3, %rax
+2:	incq	%gs:PCPU_n_root_switches
 1:	ret
 /* From ring 0: if an IRET to user mode faulted. rbx = struct pcpu, GS is unknown. */
 root_for_c_again:
 	mov	%cr3, %rax
-	cmp	PCPU_user_cr3(%rbx), %rax
-	jne	1f
+	xor	PCPU_user_cr3(%rbx), %rax
+	shl	%rax				/* CR3_KEEP is no part of CR3 */
+	jnz	1f
 	mov	PCPU_kernel_cr3(%rbx), %rax
 	mov	%rax, %cr3
 1:	ret

@@ -117,6 +117,16 @@
 	MEASURE	MEASURE_SMAP, clac
 .endm
 
+/*
+ * The kernel root or the user root. Where there is PCID, what its value said to be forgotten is
+ * forgotten then: CR3_KEEP is set behind the load, as root_load() does it (x86/roots.c).
+ */
+.macro LOAD_ROOT root:req, reg:req
+	mov	%gs:\root, \reg
+	mov	\reg, %cr3
+	MEASURE	MEASURE_PCID, orb $CR3_KEEP_BYTE, %gs:\root + 7
+.endm
+
 /* To the guest, by the frame at the stack's top. */
 .macro IRET_GUEST window:req
 	CLEAR_BUFFERS

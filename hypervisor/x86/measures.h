@@ -13,7 +13,8 @@
 #define MEASURE_RETPOLINE	1
 #define MEASURE_ROOTS		2
 #define MEASURE_SMAP		3
-#define MEASURE_KINDS		4
+#define MEASURE_PCID		4	/* none against a leak, but of this kind (LOAD_ROOT) */
+#define MEASURE_KINDS		5
 
 #ifndef __ASSEMBLER__
 #include <core/types.h>

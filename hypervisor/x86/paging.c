@@ -109,8 +109,12 @@ u64 paging_leaf(u64 va)
 
 void paging_fill_roots(struct pcpu *p)
 {
-	memcpy(&p->root.kernel_table[256], (u64 *)phys_to_virt(hv_root) + 256, 16 * sizeof(u64));
-	memcpy(&p->root.user_table[256], &p->root.kernel_table[256], 16 * sizeof(u64));
+	const u64 *from = (u64 *)phys_to_virt(hv_root) + 256;
+
+	for (unsigned int i = 0; i < ROOT_PAIRS; i++) {
+		memcpy(&p->root[i].kernel_table[256], from, 16 * sizeof(u64));
+		memcpy(&p->root[i].user_table[256], from, 16 * sizeof(u64));
+	}
 }
 
 /* ---- what core/arch.h asks of frames, roots and the hardware TLB ---- */
@@ -119,19 +123,24 @@ u64 arch_reserved_bits;
 bool arch_1g_pages;
 
 /*
- * The two roots of a CPU, whatever runs there: the software TLB fills their lower and guest
+ * The pairs of roots of a CPU, whatever runs there: the software TLB fills their lower and guest
  * slots, view.c ours (256..271).
  */
 void mmu_init_cpu(struct pcpu *p)
 {
-	u64 at = cpu_area(p->cpu) + CPU_AREA_ROOTS;
+	u64 at = cpu_area(p->cpu) + CPU_AREA_ROOTS, pcid = cpu_features.cr3_keep, i;
 
 	p->area_entry = paging_entry(cpu_area(p->cpu) + CPU_AREA_VCPU);
 	*p->area_entry = paging_data() & HV_NX;
-	p->root.kernel_table = (u64 *)at;
-	p->root.user_table = (u64 *)(at + PAGE_SIZE);
-	p->root.kernel = _mfn((*paging_entry(at) & ~HV_NX) >> PAGE_SHIFT);
-	p->root.user = _mfn((*paging_entry(at + PAGE_SIZE) & ~HV_NX) >> PAGE_SHIFT);
+	for (i = 0; i < ROOT_PAIRS; i++, at += 2 * PAGE_SIZE) {
+		p->root[i].kernel_table = (u64 *)at;
+		p->root[i].user_table = (u64 *)(at + PAGE_SIZE);
+		p->pairs[i].kernel_cr3 = (*paging_entry(at) & ADDR) | (pcid ? 2 * i + 2 : 0);
+		p->pairs[i].user_cr3 = (*paging_entry(at + PAGE_SIZE) & ADDR) |
+				       (pcid ? 2 * i + 3 : 0);
+	}
+	p->full = true;
+	p->kernel_cr3 = p->user_cr3 = hv_root;
 	arch_1g_pages = cpu_features.gb_pages;
 	arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << cpu_features.phys_bits) - 1);
 	if (!cpu_features.nx)
@@ -157,26 +166,6 @@ bool arch_frame_open(u64 n)
 u32 arch_cpu_id(unsigned int cpu) { return pcpus[cpu]->apic_id; }
 void arch_halt(void) { halt_once(); }
 void arch_stop(void) { halt_forever(); }
-void arch_tlb_flush_page(u64 va) { invlpg(va); }
-
-/* A write of CR3 forgets all translations of a guest: none of them is global. */
-static void root_write(u64 cr3)
-{
-	this_pcpu()->n_root_switches++;
-	write_cr3(cr3);
-}
-/* In this order, for a machine check may come between the two lines: see view.c. */
-void arch_roots_enter(void)
-{
-	this_pcpu()->full = false;
-	root_write(this_pcpu()->kernel_cr3);
-}
-void arch_roots_leave(void)
-{
-	root_write(hv_root);
-	this_pcpu()->full = true;
-}
-void arch_tlb_flush_all(void) { root_write(read_cr3()); }
 
 void arch_fast_paths(bool may)
 {

@@ -6,7 +6,8 @@
  */
 #pragma once
 
-#include <core/types.h>
+#include <x86/cpu.h>
+#include <x86/roots.h>
 
 struct pcpu;
 #define HV_BASE		0xffff800000000000ull
@@ -20,6 +21,31 @@ static inline void *phys_to_virt(u64 pa) { return (void *)(pa + HV_BASE); }
 static inline u64 virt_to_phys(const void *p) { return (u64)p - HV_BASE; }
 
 extern u64 hv_root;		/* CR3 value with no guest in it; set once at boot */
+
+/* In these orders, for a machine check may come between two lines: see view.c. */
+static inline void root_load(struct roots *r, u64 *root)
+{
+	r->full = false;
+	r->n_root_switches++;
+	write_cr3(*root);
+	*root |= cpu_features.cr3_keep;
+}
+
+/* hv_root. */
+static inline void roots_full(struct roots *r)
+{
+	r->n_root_switches++;
+	write_cr3(hv_root | cpu_features.cr3_keep);
+	r->full = true;
+}
+
+/* Which of the two CR3 has; NULL: hv_root. The virtual mode does not say: see syscall_bounce. */
+static inline u64 *root_loaded(struct roots *r)
+{
+	if (r->full)
+		return NULL;
+	return (read_cr3() ^ r->user_cr3) << 1 ? &r->kernel_cr3 : &r->user_cr3;
+}
 
 /* Entries of these tables. */
 #define HV_P		1ull

@@ -268,7 +268,7 @@ void syscall_from_user(struct regs *regs)
 		domain_kill(v->domain, "system call without a registered entry");
 		return;
 	}
-	p->n_syscalls++;
+	v->stats.syscalls++;
 	trace(PARVUS_TRACE_SYSCALL, v, regs->rax, regs->rip);
 	enter_kernel(p);
 	if (!push_frame(regs, stack, true, regs->cs, regs->ss, false, 0)) {
@@ -383,7 +383,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 		   user_ss(v, ss)) {
 		regs->cs = cs;
 		regs->ss = ss;
-		p->n_user_returns++;
+		v->stats.user_returns++;
 		leave_kernel(p);
 	} else {
 		refuse_frame(v, regs, cs, ss);

@@ -26,13 +26,11 @@ bool port_access(struct vcpu *v, struct regs *r, struct insn *i);
 /* view.c */
 /* At boot, when all CPUs are known and before there are domains. */
 void view_start(bool isolate);
-/* The roots of this pCPU get the view of the domain that is about to run; CR3 is hv_root. */
-void view_load(struct pcpu *p, const struct domain *d);
 /* A fault of ring 0 where nothing is present. True: try again. */
 bool view_fault(struct pcpu *p, u64 va);
-/* Back from hv_root to what the virtual mode says; or to the root that was loaded. */
+/* Back from hv_root to what the virtual mode says; or to the root that was loaded, if any was. */
 void view_restore(struct pcpu *p);
-void view_root_is(struct pcpu *p, u64 root);
+void view_root_is(struct pcpu *p, u64 *root);
 void view_settle(struct pcpu *p);
 
 /* context.c */
@@ -85,18 +83,17 @@ bool bench_sysret(struct vcpu *v, struct regs *r);
 
 static inline u64 sign_extend(u64 va) { return (u64)((s64)(va << 16) >> 16); }
 /* The root that C runs with: the mode's, but that a bare user root is loaded by entry.S alone. */
-static inline u64 mode_root(const struct pcpu *p)
+static inline u64 *mode_root(struct pcpu *p)
 {
-	return p->kernel_mode || cpu_features.user_bare ? p->kernel_cr3 : p->user_cr3;
+	return p->kernel_mode || cpu_features.user_bare ? &p->kernel_cr3 : &p->user_cr3;
 }
 static inline void set_mode(struct pcpu *p, bool kernel)
 {
 	p->kernel_mode = kernel;
-	if (cpu_features.user_bare && !p->full)
-		return;
-	p->full = false;
-	p->n_root_switches++;
-	write_cr3(mode_root(p));
+	if (!cpu_features.user_bare)
+		root_load(&p->roots, kernel ? &p->kernel_cr3 : &p->user_cr3);
+	else if (p->full)
+		root_load(&p->roots, &p->kernel_cr3);
 }
 static inline void set_kernel_mode(struct pcpu *p) { set_mode(p, true); }
 static inline void set_user_mode(struct pcpu *p) { set_mode(p, false); }

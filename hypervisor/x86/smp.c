@@ -48,9 +48,7 @@ struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 	p->frame = p->stack_top - sizeof(struct regs);
 	p->has_fsgsbase = p->fast = cpu_features.fsgsbase;
 	p->kernel_mode = 1;
-	p->full = true;
 	mmu_init_cpu(p);
-	p->kernel_cr3 = p->user_cr3 = hv_root;
 	pcpus[cpu] = p;
 	BUG_ON(timer_init_cpu(cpu));
 	return p;

@@ -175,7 +175,7 @@ static bool may_retry(struct pcpu *p, u64 rip)
 void trap_from_hypervisor(struct regs *regs, u64 va)
 {
 	struct pcpu *p = this_pcpu();
-	u64 fixup, root;
+	u64 fixup, *root;
 	u32 error;
 
 	if (regs->vector >= 32) {
@@ -184,7 +184,7 @@ void trap_from_hypervisor(struct regs *regs, u64 va)
 	}
 	if (regs->vector == 14 && !(regs->error & PF_PRESENT) && view_fault(p, va))
 		return;
-	root = read_cr3();
+	root = root_loaded(&p->roots);
 	fixup = fixup_of(regs->rip);
 	if (!fixup)
 		panic_regs(regs, "exception %lu in the hypervisor, error %lx, cr2 %lx",

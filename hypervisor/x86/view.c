@@ -30,22 +30,19 @@ static u64 *public_top;		/* what every view begins with; NULL: isolation=off */
 
 /* ---- full, and back ---- */
 
-void view_root_is(struct pcpu *p, u64 root)
+void view_root_is(struct pcpu *p, u64 *root)
 {
-	if (!p->full || root == hv_root)
-		return;
-	p->n_root_switches++;
-	p->full = false;
-	write_cr3(root);
+	if (p->full && root)
+		root_load(&p->roots, root);
 }
 
 u64 arch_full_begin(void)
 {
-	u64 root = public_top && !this_pcpu()->full ? read_cr3() : 0;
+	u64 *root = public_top ? root_loaded(arch_roots()) : NULL;
 
 	if (root)
-		arch_roots_leave();
-	return root;
+		roots_full(arch_roots());
+	return (u64)root;
 }
 
 /* If it is not full, an event page has left all views (core/page_hide()). */
@@ -59,8 +56,8 @@ void view_restore(struct pcpu *p)
 
 void arch_full_end(u64 root)
 {
-	if (root)
-		view_root_is(this_pcpu(), root);
+	if (root)		/* early at boot there is no this_pcpu() */
+		view_root_is(this_pcpu(), (u64 *)root);
 }
 
 /* ---- what may be seen ---- */
@@ -137,11 +134,11 @@ static bool view_show(struct domain *d, u64 n)
 
 bool view_fault(struct pcpu *p, u64 va)
 {
-	u64 root = read_cr3(), at = va - HV_BASE;
+	u64 *root = root_loaded(&p->roots), at = va - HV_BASE;
 
 	if (!public_top || p->full || !p->current || va < HV_BASE || va >= PARVUS_HOLE_END)
 		return false;
-	arch_roots_leave();
+	roots_full(&p->roots);
 	if (at < MAX_MACHINE_MEM && view_show(p->current->domain, at >> PAGE_SHIFT))
 		view_root_is(p, root);
 	else
@@ -261,20 +258,26 @@ struct parvus_vcpu_area *arch_area(const struct vcpu *v)
 {
 	struct pcpu *p = this_pcpu();
 	u64 va = cpu_area(p->cpu) + CPU_AREA_VCPU, pa = virt_to_phys(v->area);
-	u64 root = arch_full_begin();
+	u64 *loaded = root_loaded(&p->roots);
 
+	if (loaded)
+		roots_full(&p->roots);
 	*p->area_entry = (*p->area_entry & HV_NX) | HV_P | HV_W | (pa & PAGE_MASK);
 	invlpg(va);
-	arch_full_end(root);
+	roots_area(&p->roots, pa & PAGE_MASK);
+	view_root_is(p, loaded);
 	return (void *)(va + (pa & ~PAGE_MASK));
 }
 
-void view_load(struct pcpu *p, const struct domain *d)
+void view_load(unsigned int pair)
 {
+	struct pcpu *p = this_pcpu();
+
 	if (public_top)
-		p->root.kernel_table[256] = virt_to_phys(d->view.top) | HV_P | HV_W;
+		p->root[pair].kernel_table[256] =
+			virt_to_phys(p->current->domain->view.top) | HV_P | HV_W;
 	if (public_top && !p->way_in)
-		p->root.user_table[256] = p->root.kernel_table[256];
+		p->root[pair].user_table[256] = p->root[pair].kernel_table[256];
 }
 
 static u64 *table_new(void)
@@ -337,14 +340,17 @@ static void user_root_bare(struct pcpu *p)
 	p->way_in = table_new();
 	for (at = CPU_AREA_STACK_TOP & PAGE_MASK; at < CPU_AREA_ROOTS; at += PAGE_SIZE)
 		p->way_in[INDEX(at, 12)] = own[INDEX(at, 12)];
-	p->root.user_table[256] = virt_to_phys(top) | HV_P | HV_W;
-	p->root.user_table[INDEX(CPU_AREA_BASE, 39)] = area_table(p->cpu, p->way_in, NULL);
+	at = area_table(p->cpu, p->way_in, NULL);
+	for (unsigned int k = 0; k < ROOT_PAIRS; k++) {
+		p->root[k].user_table[256] = virt_to_phys(top) | HV_P | HV_W;
+		p->root[k].user_table[INDEX(CPU_AREA_BASE, 39)] = at;
+	}
 }
 
 void view_start(bool isolate)
 {
-	u64 *public[MAX_CPUS], *top = isolate ? table_new() : NULL;
-	unsigned int i;
+	u64 *public[MAX_CPUS], *top = isolate ? table_new() : NULL, at;
+	unsigned int i, k;
 
 	for (i = 0; i < cpus_online; i++) {
 		if (!isolate) {
@@ -363,9 +369,10 @@ void view_start(bool isolate)
 	if (apic_page())
 		show_all(top, apic_page(), (const volatile char *)apic_page() + PAGE_SIZE);
 	for (i = 0; i < cpus_online; i++) {
-		pcpus[i]->root.kernel_table[INDEX(CPU_AREA_BASE, 39)] =
-			pcpus[i]->root.user_table[INDEX(CPU_AREA_BASE, 39)] =
-				area_table(i, PAGE_OF(pcpus[i]->area_entry), public);
+		at = area_table(i, PAGE_OF(pcpus[i]->area_entry), public);
+		for (k = 0; k < ROOT_PAIRS; k++)
+			pcpus[i]->root[k].kernel_table[INDEX(CPU_AREA_BASE, 39)] =
+				pcpus[i]->root[k].user_table[INDEX(CPU_AREA_BASE, 39)] = at;
 		if (cpu_features.user_bare)
 			user_root_bare(pcpus[i]);
 	}

@@ -28,8 +28,6 @@ static u64 ram_frames;
 
 void native_boot(u64 frames, u64 hole)
 {
-	unsigned int cpu;
-
 	ram_frames = frames;
 	ram = aligned_alloc(EXTENT_SIZE, ROUND_UP(frames << PAGE_SHIFT, EXTENT_SIZE));
 	frame_table = calloc(frames, sizeof(*frame_table));
@@ -38,16 +36,6 @@ void native_boot(u64 frames, u64 hole)
 	memset(ram, 0xa5, frames << PAGE_SHIFT);
 	frame_table_count = frames;
 	frames_add(_mfn(hole), frames - hole);
-	for (cpu = 0; cpu < NATIVE_CPUS; cpu++) {
-		struct mmu_root *r = &native_cpus[cpu].root;
-
-		r->kernel_table = hv_alloc(PAGE_SIZE);
-		r->user_table = hv_alloc(PAGE_SIZE);
-		if (!r->kernel_table || !r->user_table)
-			continue;	/* a test of the allocator, with little memory */
-		r->kernel = frame_of(r->kernel_table);
-		r->user = frame_of(r->user_table);
-	}
 }
 
 /* ---- what may fail: page_alloc.c and guest_access.c are built with other names ---- */
@@ -317,10 +305,40 @@ _Thread_local unsigned int native_this_cpu;
 void (*native_before_serve)(unsigned int cpu);
 void (*native_on_release)(const void *at), (*native_on_or)(const void *at);
 void (*native_on_and)(const void *at);
-void (*native_before)(const void *at), (*native_on_flush_all)(void);
+void (*native_before)(const void *at), (*native_on_cr3)(void);
 
 struct cpu *native_cpu_of[NATIVE_CPUS];
 struct mmu_root *native_root_of[NATIVE_CPUS];
+struct roots *arch_roots(void) { return &native_cpus[native_this_cpu].roots; }
+
+/* The roots are not in RAM, which is all the tests' own. Their addresses are beyond it. */
+#define ROOTS_AT	(1ull << 40)
+static u64 tables[NATIVE_CPUS][ROOT_PAIRS][2][512];
+u64 hv_root = 1ull << 41;
+struct cpu_features cpu_features;
+
+static void roots_init(bool pcid)
+{
+	unsigned int cpu, i;
+	u64 at = ROOTS_AT;
+
+	cpu_features.cr3_keep = pcid ? CR3_KEEP : 0;
+	for (cpu = 0; cpu < NATIVE_CPUS; cpu++) {
+		struct native_cpu *c = &native_cpus[cpu];
+
+		c->cr3 = c->roots.kernel_cr3 = c->roots.user_cr3 = hv_root;
+		c->roots.full = true;
+		native_root_of[cpu] = c->root;
+		for (i = 0; i < ROOT_PAIRS; i++, at += 2 * PAGE_SIZE) {
+			c->root[i].kernel_table = tables[cpu][i][0];
+			c->root[i].user_table = tables[cpu][i][1];
+			c->roots.pairs[i].kernel_cr3 = at | (pcid ? 2 * i + 2 : 0);
+			c->roots.pairs[i].user_cr3 = (at + PAGE_SIZE) | (pcid ? 2 * i + 3 : 0);
+		}
+	}
+}
+
+void native_pcid(void) { roots_init(true); }
 
 __attribute__((constructor)) static void cpus_init(void)
 {
@@ -329,8 +347,8 @@ __attribute__((constructor)) static void cpus_init(void)
 	for (cpu = 0; cpu < NATIVE_CPUS; cpu++) {
 		native_cpus[cpu].cpu = cpu;
 		native_cpu_of[cpu] = (struct cpu *)&native_cpus[cpu];
-		native_root_of[cpu] = &native_cpus[cpu].root;
 	}
+	roots_init(false);
 }
 
 u64 native_resched(u64 mask)
@@ -361,8 +379,21 @@ WEAK bool arch_view_drop(struct domain *d, mfn_t mfn)
 		native_shown[d->id % MAX_DOMAINS] = 0;
 	return shown;
 }
+WEAK void view_load(unsigned int pair) { (void)pair; }
 
-struct parvus_vcpu_area *arch_area(const struct vcpu *v) { return v->area; }
+struct parvus_vcpu_area *arch_area(const struct vcpu *v)
+{
+	struct roots *r = arch_roots();
+	u64 *loaded = root_loaded(r);
+
+	roots_full(r);
+	native_cpus[native_this_cpu].area_now = (u64)v->area & PAGE_MASK;
+	native_cpus[native_this_cpu].area_of[0] = 0;	/* INVLPG */
+	roots_area(r, (u64)v->area & PAGE_MASK);
+	if (loaded)
+		root_load(r, loaded);
+	return v->area;
+}
 
 u32 arch_cpu_id(unsigned int cpu) { return cpu * 2; }
 void arch_stop(void) { panic("arch_stop"); }
@@ -384,40 +415,95 @@ u64 arch_reserved_bits = 0x000fffffffffffffull & ~((1ull << 46) - 1);
 bool native_fast = true;
 void arch_fast_paths(bool may) { native_fast = may; }
 
-void arch_tlb_flush_all(void)
-{
-	native_cpus[native_this_cpu].tlbs = 0;
-	native_cpus[native_this_cpu].walks = 0;
-	if (native_on_flush_all)
-		native_on_flush_all();
-}
-
-WEAK void arch_roots_enter(void)
-{
-	arch_tlb_flush_all();
-	native_cpus[native_this_cpu].roots = true;
-}
-
-WEAK void arch_roots_leave(void)
-{
-	arch_tlb_flush_all();
-	native_cpus[native_this_cpu].roots = false;
-}
-
 static void tlb_drop(struct native_cpu *c, unsigned int i) { c->tlb[i] = c->tlb[--c->tlbs]; }
 
-/* INVLPG: the page, small or large, in both roots, and all that is cached of upper levels. */
-void arch_tlb_flush_page(u64 va)
+/* What is cached of upper levels under a tag, or under all. */
+static void walks_drop(struct native_cpu *c, bool all, unsigned int tag)
 {
-	struct native_cpu *c = &native_cpus[native_this_cpu];
 	unsigned int i;
 
+	for (i = 0; i < c->walks;)
+		if (all || c->walk[i].tag == tag)
+			c->walk[i] = c->walk[--c->walks];
+		else
+			i++;
+}
+
+static unsigned int tag_of(const struct native_cpu *c, u64 cr3)
+{
+	if (cpu_features.cr3_keep)
+		return (unsigned int)cr3 & 0xfff;
+	return cr3 == c->roots.user_cr3;
+}
+
+bool native_live(const struct native_cpu *c, unsigned int tag)
+{
+	const struct roots *r = &c->roots;
+
+	if (!cpu_features.cr3_keep)
+		return true;
+	return tag && ((tag == (r->kernel_cr3 & 0xfff) && r->kernel_cr3 & CR3_KEEP) ||
+		       (tag == (r->user_cr3 & 0xfff) && r->user_cr3 & CR3_KEEP));
+}
+
+u64 read_cr3(void) { return native_cpus[native_this_cpu].cr3; }
+
+void write_cr3(u64 v)
+{
+	struct native_cpu *c = &native_cpus[native_this_cpu];
+	unsigned int tag, i;
+
+	EXPECT(!(v & CR3_KEEP) || cpu_features.cr3_keep, "bit 63 of CR3 without PCID");
+	c->cr3 = v & ~CR3_KEEP;
+	tag = tag_of(c, c->cr3);
+	EXPECT(tag < TAGS && (!cpu_features.cr3_keep || !tag == (c->cr3 == hv_root)),
+	       "PCID %x of %lx", tag, v);
+	if (!(v & CR3_KEEP)) {
+		for (i = 0; i < c->tlbs;)
+			if (!cpu_features.cr3_keep || c->tlb[i].tag == tag)
+				tlb_drop(c, i);
+			else
+				i++;
+		walks_drop(c, !cpu_features.cr3_keep, tag);
+		for (i = 0; i < TAGS; i++)
+			if (!cpu_features.cr3_keep || i == tag)
+				c->area_of[i] = 0;
+	}
+	if (native_on_cr3)
+		native_on_cr3();
+}
+
+/* The page, small or large, and all that is cached of upper levels. */
+void invlpg(u64 va)
+{
+	struct native_cpu *c = &native_cpus[native_this_cpu];
+	unsigned int i, tag = tag_of(c, c->cr3);
+
 	for (i = 0; i < c->tlbs;)
-		if (!((c->tlb[i].va ^ va) & ~(c->tlb[i].size - 1)))
+		if ((!cpu_features.cr3_keep || c->tlb[i].tag == tag) &&
+		    !((c->tlb[i].va ^ va) & ~(c->tlb[i].size - 1)))
 			tlb_drop(c, i);
 		else
 			i++;
-	c->walks = 0;
+	walks_drop(c, !cpu_features.cr3_keep, tag);
+}
+
+/* As entry.S does it on its ways, and view_settle(): CR3 is the root of the guest's mode. */
+static void mode_load(struct native_cpu *c, bool user)
+{
+	struct roots *r = &c->roots;
+	u64 *root = user ? &r->user_cr3 : &r->kernel_cr3;
+	unsigned int me = native_this_cpu;
+
+	EXPECT(r->kernel_cr3 != hv_root, "a walk from roots that are not in use");
+	if (!r->full && !((c->cr3 ^ *root) << 1))
+		return;
+	native_this_cpu = c->cpu;
+	if (cpu_features.cr3_keep || r->full)
+		root_load(r, root);
+	else
+		c->cr3 = *root;
+	native_this_cpu = me;
 }
 
 void native_serve(unsigned int cpu)
@@ -468,14 +554,13 @@ static u64 level_size(int level) { return 1ull << (12 + 9 * (level - 1)); }
 /* A table that this TLB remembers for @va, or the root. */
 static struct walk_entry walk_from(struct native_cpu *c, struct access a)
 {
-	struct walk_entry w = { 0, mfn_x(a.user ? c->root.user : c->root.kernel), 4, a.user, true,
-				false };
+	struct walk_entry w = { 0, 0, 4, tag_of(c, c->cr3), true, false };
 	unsigned int i;
 
 	for (i = 0; i < c->walks; i++) {
 		struct walk_entry *k = &c->walk[i];
 
-		if (k->user == a.user && k->level < w.level && !chance(3) &&
+		if (k->tag == w.tag && k->level < w.level && !chance(3) &&
 		    k->va == (a.va & ~(level_size(k->level + 1) - 1)))
 			w = *k;
 	}
@@ -501,7 +586,7 @@ static void check_sizes(const struct native_cpu *c, const struct tlb_entry *t)
 		const struct tlb_entry *k = &c->tlb[i];
 		u64 size = k->size > t->size ? k->size : t->size;
 
-		EXPECT(k->user != t->user || k->size == t->size || (k->va ^ t->va) & ~(size - 1),
+		EXPECT(k->tag != t->tag || k->size == t->size || (k->va ^ t->va) & ~(size - 1),
 		       "the TLB has va %lx in two sizes, %lx and %lx", t->va, k->size, t->size);
 	}
 }
@@ -509,12 +594,14 @@ static void check_sizes(const struct native_cpu *c, const struct tlb_entry *t)
 static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 {
 	struct walk_entry w = walk_from(c, a);
+	const struct mmu_root *root = &c->root[c->roots.pair];
 	struct tlb_entry t;
 	u64 *at, e;
 
-	EXPECT(c->roots, "a walk from roots that are not in use");
 	for (;;) {
-		at = (u64 *)frame_map(_mfn(w.table)) + (a.va >> (12 + 9 * (w.level - 1)) & 511);
+		at = w.level < 4 ? frame_map(_mfn(w.table)) :
+		     a.user ? root->user_table : root->kernel_table;
+		at += (a.va >> (12 + 9 * (w.level - 1)) & 511);
 		e = *at;
 		if (!(e & PTE_P) || !(e & PTE_U))
 			return false;
@@ -535,7 +622,7 @@ static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 	*mfn = ((e & 0x000ffffffffff000ull) >> PAGE_SHIFT) +
 	       ((a.va & (level_size(w.level) - 1)) >> PAGE_SHIFT);
 	t = (struct tlb_entry){
-		a.va & PAGE_MASK, level_size(w.level), *mfn, a.user, w.write, w.nx
+		a.va & PAGE_MASK, level_size(w.level), *mfn, w.tag, a.user, w.write, w.nx
 	};
 	check_sizes(c, &t);
 	c->tlb[c->tlbs < TLB_MAX ? c->tlbs++ : below(TLB_MAX)] = t;
@@ -545,12 +632,17 @@ static bool walk(struct native_cpu *c, struct access a, u64 *mfn)
 bool native_access(unsigned int cpu, struct access a, u64 *mfn)
 {
 	struct native_cpu *c = &native_cpus[cpu];
-	unsigned int i;
+	unsigned int i, tag;
 
+	mode_load(c, a.user);
+	tag = tag_of(c, c->cr3);
+	if (!c->area_of[tag])
+		c->area_of[tag] = c->area_now;
+	EXPECT(c->area_of[tag] == c->area_now, "the area of another vCPU, tag %u", tag);
 	for (i = 0; i < c->tlbs; i++) {
 		struct tlb_entry *t = &c->tlb[i];
 
-		if (t->va != (a.va & PAGE_MASK) || t->user != a.user)
+		if (t->va != (a.va & PAGE_MASK) || t->tag != tag)
 			continue;
 		if (permits(t->write, t->nx, a)) {
 			*mfn = t->mfn;

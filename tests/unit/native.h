@@ -20,6 +20,7 @@
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/vcpu.h>
+#include <x86/paging.h>
 
 /* RAM of @frames frames; the allocator gets all but the first @hole. */
 void native_boot(u64 frames, u64 hole);
@@ -108,39 +109,54 @@ bool native_wanted(const char *test);
  * The TLB of a pCPU, as bad as the architecture allows: it forgets nothing by itself, keeps
  * both roots, and caches upper levels of a walk (Intel SDM vol. 3, 4.10). It does not bear one
  * address in two sizes: real ones then use either, or end the machine (4.10.2.3; rule 6).
+ *
+ * Each entry has a tag. With PCID (cpu_features.cr3_keep) it is that, and a load of CR3 with bit 63
+ * forgets nothing. Without, a load forgets all, but for those of the assembly, from one of the two
+ * roots to the other: tag 1 is the user root's. x86/roots.c is what decides, here as in ring 0.
  */
 struct tlb_entry {
 	u64 va;			/* of the 4 KiB page */
 	u64 size;		/* of the mapping that it is a part of */
 	u64 mfn;
+	unsigned int tag;
 	bool user, write, nx;	/* user: of the user root */
 };
 struct walk_entry {
 	u64 va;			/* first address that the table covers */
 	u64 table;		/* mfn */
 	int level;		/* of the table */
-	bool user, write, nx;
+	unsigned int tag;
+	bool write, nx;
 };
 #define TLB_MAX		1024u
 #define WALK_MAX	64u
+#define TAGS		(2 * ROOT_PAIRS + 2)
 
 struct native_cpu {
 	struct cpu;		/* as core/ knows it */
-	struct mmu_root root;
-	bool roots;		/* in use */
+	struct mmu_root root[ROOT_PAIRS];
+	union { struct roots; struct roots roots; };
+	u64 cr3;
+	u64 *area_entry, *way_in;	/* as in struct pcpu: test_view.c */
+	u64 area_now;		/* the frame that CPU_AREA_VCPU maps */
+	u64 area_of[TAGS];	/* what the TLB has for CPU_AREA_VCPU */
 	struct tlb_entry tlb[TLB_MAX];
 	unsigned int tlbs;
 	struct walk_entry walk[WALK_MAX];
 	unsigned int walks;
 };
 extern struct native_cpu native_cpus[NATIVE_CPUS];
+/* The machine has PCID, from now on, and it is on. No vCPU runs. */
+void native_pcid(void);
+/* Does an entry count? Not those of a pair that is not in use, or that the next load forgets. */
+bool native_live(const struct native_cpu *c, unsigned int tag);
 
 /* Called before each smp_store_release(), with its target (core/atomic.h). */
 extern void (*native_on_release)(const void *at);
 /* Called after each atomic_or_u64() and atomic_and_u64(), with its target. */
 extern void (*native_on_or)(const void *at), (*native_on_and)(const void *at);
-/* Called before each atomic_inc_u32() and atomic_cmpxchg_u64(); after each arch_tlb_flush_all(). */
-extern void (*native_before)(const void *at), (*native_on_flush_all)(void);
+/* Called before each atomic_inc_u32() and atomic_cmpxchg_u64(); after each load of CR3. */
+extern void (*native_before)(const void *at), (*native_on_cr3)(void);
 
 /* Called when a pCPU is kicked, before it serves; no lock is held then. */
 extern void (*native_before_serve)(unsigned int cpu);

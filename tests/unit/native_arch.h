@@ -7,6 +7,17 @@
 
 extern struct cpu *native_cpu_of[NATIVE_CPUS];
 extern struct mmu_root *native_root_of[NATIVE_CPUS];
+struct roots *arch_roots(void);
+
+/* The fake machine has a CR3 and a TLB, too. */
+#include <x86/cpu.h>
+u64 native_read_cr3(void);
+void native_write_cr3(u64 v);
+void native_invlpg(u64 va);
+#define read_cr3	native_read_cr3
+#define write_cr3	native_write_cr3
+#define invlpg		native_invlpg
+
 extern _Thread_local unsigned int native_this_cpu;	/* a thread of a test is a pCPU */
 void *native_frame_map(u64 mfn);
 u64 native_frame_of(const void *p);

@@ -23,6 +23,7 @@ static void setup(void)
 	v = native_cpus[0].current = d->vcpus[0];
 	native_cpus[0].area = v->area;
 	shadow_start(v, _gfn(0));
+	shadow_load(v);		/* who calls runs */
 }
 
 /* Registers that are all different, so that each shows where it went. */

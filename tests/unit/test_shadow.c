@@ -281,6 +281,8 @@ static void check_walks(void)
 		for (n = 0; c->exposed && n < c->walks; n++) {
 			const struct frame_info *f = frame_info(_mfn(c->walk[n].table));
 
+			if (!native_live(c, c->walk[n].tag))
+				continue;
 			CHECK(f->type == FRAME_SHADOW && d->shadow->pages[f->word].level != FREE,
 			      "cpu %u may walk a page of the pool that is free", cpu);
 		}
@@ -395,12 +397,13 @@ static void check_all(bool tables)
 			native_unexpose(cpu);
 		}
 		for (n = 0; n < c->tlbs; n++)
-			check_right("the TLB", cpu, i, c->tlb[n].va, c->tlb[n].user, c->tlb[n].mfn,
-				    c->tlb[n].write, c->tlb[n].nx);
+			if (native_live(c, c->tlb[n].tag))
+				check_right("the TLB", cpu, i, c->tlb[n].va, c->tlb[n].user,
+					    c->tlb[n].mfn, c->tlb[n].write, c->tlb[n].nx);
 		if (!tables)
 			continue;
-		check_table(cpu, i, c->root.kernel_table, 4, 0, false, false, true);
-		check_table(cpu, i, c->root.user_table, 4, 0, true, false, true);
+		check_table(cpu, i, c->root[c->roots.pair].kernel_table, 4, 0, false, false, true);
+		check_table(cpu, i, c->root[c->roots.pair].user_table, 4, 0, true, false, true);
 	}
 }
 
@@ -593,6 +596,8 @@ static unsigned int somebody(void)
 	int ret_; \
 	native_unexpose(cpu_); \
 	native_this_cpu = cpu_; \
+	if (chance(8)) \
+		roots_full(arch_roots());	/* all memory is seen in many a call */ \
 	ret_ = (call); \
 	if (exposed_) \
 		native_expose(cpu_); \
@@ -745,8 +750,8 @@ static void put_away(unsigned int i)
 	native_unexpose(cpu);
 	native_this_cpu = cpu;
 	shadow_unload(d->vcpus[i]);
-	CHECK(!native_cpus[cpu].tlbs && !native_cpus[cpu].walks, "the TLB of cpu %u after unload",
-	      cpu);
+	CHECK(cpu_features.cr3_keep || (!native_cpus[cpu].tlbs && !native_cpus[cpu].walks),
+	      "the TLB of cpu %u after unload", cpu);
 	native_cpus[cpu].current = NULL;
 	cpu_of[i] = -1;
 }
@@ -754,6 +759,7 @@ static void put_away(unsigned int i)
 static void run_on(unsigned int i, unsigned int cpu)
 {
 	native_this_cpu = cpu;
+	arch_area(d->vcpus[i]);
 	shadow_load(d->vcpus[i]);
 	native_cpus[cpu].current = d->vcpus[i];
 	cpu_of[i] = (int)cpu;
@@ -1167,6 +1173,17 @@ START_TEST(hostile_small_pool)
 }
 END_TEST
 
+START_TEST(hostile_small_pool_pcid)
+{
+	native_pcid();
+	native_boot(20 * EXTENT_FRAMES, 1);
+	native_before_serve = before_serve;
+	pool_size = 48;
+	for_seeds(8, hostile_schedule);
+	ck_assert_uint_gt(evictions, 0);
+}
+END_TEST
+
 START_TEST(hostile_large_pool)
 {
 	native_boot(20 * EXTENT_FRAMES, 1);
@@ -1197,6 +1214,28 @@ START_TEST(model_small_pool)
 END_TEST
 
 START_TEST(model_exact) { model(600, true, 4); }
+END_TEST
+
+START_TEST(model_large_pool_pcid)
+{
+	native_pcid();
+	model(600, false, 8);
+}
+END_TEST
+
+START_TEST(model_small_pool_pcid)
+{
+	native_pcid();
+	model(48, false, 8);
+	ck_assert_uint_gt(evictions, 0);
+}
+END_TEST
+
+START_TEST(model_exact_pcid)
+{
+	native_pcid();
+	model(600, true, 4);
+}
 END_TEST
 
 START_TEST(model_exact_small_pool)
@@ -1690,14 +1729,14 @@ static u32 walked_table(unsigned int cpu)
 }
 
 /* A vCPU that runs elsewhere uses @va, with the faults that this takes. */
-static void use(unsigned int i, struct access a)
+static void use_as(unsigned int i, unsigned int cpu, struct access a)
 {
 	unsigned int tries;
 	u64 mfn;
 	u32 e;
 
-	native_this_cpu = i;
-	for (tries = 0; !native_access(i, a, &mfn); tries++) {
+	native_this_cpu = cpu;
+	for (tries = 0; !native_access(cpu, a, &mfn); tries++) {
 		ck_assert_uint_lt(tries, 3);
 		ck_assert_int_eq(CALL(i, shadow_fault(d->vcpus[i], a.va, a.write ? PF_WRITE : 0,
 						      a.user, 0x1000, &e)),
@@ -1705,6 +1744,8 @@ static void use(unsigned int i, struct access a)
 	}
 	native_this_cpu = 0;
 }
+
+static void use(unsigned int i, struct access a) { use_as(i, i, a); }
 
 START_TEST(small_to_large)
 {
@@ -1927,9 +1968,9 @@ START_TEST(flush_while_loading)
 	ok(CALL(1, hc_mmu_switch(v, 51, root, 0, 0, 0, 0)), "switch");
 	for (n = 0; n < 100; n++)
 		ok(CALL(1, hc_mmu_flush(v, 51, n + 1, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
-	native_on_flush_all = half_way_hook;
+	native_on_cr3 = half_way_hook;
 	ok(CALL(1, hc_mmu_switch(v, 50, root, 0, *gen_of(0), 0, 0)), "switch");
-	native_on_flush_all = NULL;
+	native_on_cr3 = NULL;
 	ck_assert_uint_eq(races, 1);
 	native_this_cpu = 1;
 	ck_assert(!native_access(1, a, &mfn));
@@ -2031,10 +2072,159 @@ START_TEST(marked_while_changed)
 }
 END_TEST
 
+/* ---- pairs of roots, with PCID (rules 87 to 89) ---- */
+
+static void setup_pcid(void)
+{
+	native_pcid();
+	setup();
+}
+
+static void switch_to(unsigned int i, u64 id, unsigned int s)
+{
+	ok(CALL(i, hc_mmu_switch(d->vcpus[i], id, spaces[s].root << 12, 0, *gen_of(s), 0, 0)),
+	   "switch");
+}
+
+static void flush_page(unsigned int i, u64 va)
+{
+	ok(CALL(i, hc_mmu_flush(d->vcpus[i], 0, 0, va, va + PAGE_SIZE, 0, PARVUS_FLUSH_CURRENT)),
+	   "flush");
+}
+
+static const struct access user_write = { .va = 0x400000, .write = true, .user = true };
+static const struct access kernel_write = { .va = 0x400000, .write = true };
+
+/* What is switched to again is there as it was left: no load of CR3 has forgotten it. */
+START_TEST(kept)
+{
+	u64 mfn;
+
+	map(0x400000, 600, P | W | U | A | D);
+	switch_to(0, 50, 0);
+	use(0, user_write);
+	switch_to(0, 51, 1);
+	switch_to(0, 50, 0);
+	/* no walk finds it */
+	native_cpus[0].root[native_cpus[0].roots.pair].user_table[0] = 0;
+	ck_assert(native_access(0, user_write, &mfn));
+	/* with the vCPU itself, too */
+	put_away(0);
+	run_on(0, 0);
+	ck_assert(native_access(0, user_write, &mfn));
+	ck_assert_uint_eq(mfn, mfn_of(600));
+}
+END_TEST
+
+/* An id is given back and used again: nothing of the former address space is there. */
+START_TEST(same_id)
+{
+	u64 mfn;
+
+	map(0x400000, 600, P | W | U | A | D);
+	switch_to(0, 50, 0);
+	use(0, user_write);
+	switch_to(0, 51, 1);
+	while (CALL(0, shadow_release(d->vcpus[0], 50)) == -PARVUS_EAGAIN)
+		;
+	switch_to(0, 50, 2);
+	native_this_cpu = 0;
+	ck_assert(!native_access(0, user_write, &mfn));
+}
+END_TEST
+
+/* A page goes by INVLPG, with the kernel root loaded: the user root forgets it at its next load. */
+START_TEST(sibling)
+{
+	unsigned int n;
+	u64 mfn;
+
+	for (n = 0; n < 3; n++) {
+		map(0x400000, 600, P | W | U | A | D);
+		switch_to(0, 50, 0);
+		use(0, user_write);
+		use(0, kernel_write);
+		*entry_for(spaces[0].root, 0x400000, 1, false) = 0;
+		if (n == 1)
+			roots_full(&native_cpus[0].roots);
+		flush_page(0, 0x400000);
+		if (n == 2) {	/* and if another pair is used in between */
+			switch_to(0, 51, 1);
+			switch_to(0, 50, 0);
+		}
+		native_this_cpu = 0;
+		ck_assert(!native_access(0, user_write, &mfn));
+		ck_assert(!native_access(0, kernel_write, &mfn));
+	}
+}
+END_TEST
+
+/*
+ * Two vCPUs of a process take turns on a CPU: the address of the area is that of the one that
+ * runs, also after a new one was registered. native_access() looks.
+ */
+START_TEST(areas)
+{
+	struct parvus_vcpu_area *area = d->vcpus[3]->area;
+	unsigned int n;
+
+	map(0x400000, 600, P | W | U | A | D);
+	for (n = 0; n < 3; n++) {
+		put_away(0);
+		run_on(3, 0);
+		switch_to(3, 50, 0);
+		use_as(3, 0, user_write);
+		use_as(3, 0, kernel_write);
+		if (n) {	/* registered anew, and back */
+			d->vcpus[3]->area = d->vcpus[4]->area;
+			(void)CALL(3, (arch_area(d->vcpus[3]), 0));
+			use_as(3, 0, user_write);
+			use_as(3, 0, kernel_write);
+			d->vcpus[3]->area = area;
+			(void)CALL(3, (arch_area(d->vcpus[3]), 0));
+			use_as(3, 0, user_write);
+			use_as(3, 0, kernel_write);
+		}
+		put_away(3);
+		run_on(0, 0);
+		switch_to(0, 50, 0);
+		use(0, user_write);
+		use(0, kernel_write);
+	}
+}
+END_TEST
+
+/*
+ * A vCPU remembers its last leaf table. On a CPU whose roots do not lead to it, though nothing was
+ * taken away since they were left, it goes all the way, and the roots get the entry.
+ */
+START_TEST(recent_elsewhere)
+{
+	const u64 va = 0x8000000000;
+
+	map(0x400000, 600, P | W | U | A | D);
+	switch_to(0, 50, 0);
+	use(0, user_write);
+	put_away(0);
+	put_away(1);
+	run_on(0, 1);
+	map(va, 601, P | W | U | A | D);
+	map(va + PAGE_SIZE, 602, P | W | U);
+	map(va + 2 * PAGE_SIZE, 603, P | W | U);
+	use_as(0, 1, (struct access){ .va = va, .write = true, .user = true });
+	use_as(0, 1, (struct access){ .va = va + PAGE_SIZE, .write = true, .user = true });
+	ck_assert_ptr_nonnull(d->vcpus[0]->own->shadow.recent.as);
+	put_away(0);
+	run_on(0, 0);
+	use(0, (struct access){ .va = va + 2 * PAGE_SIZE, .write = true, .user = true });
+	run_on(1, 1);
+}
+END_TEST
+
 /* RAM is write-back, whatever the guest says; a device of domain 0 is as it says (rule 27). */
 static u64 shadow_leaf(u64 va)
 {
-	u64 *t = native_cpus[0].root.kernel_table;
+	u64 *t = native_cpus[0].root[native_cpus[0].roots.pair].kernel_table;
 	int level;
 
 	for (level = 4; level > 1; level--) {
@@ -2157,6 +2347,10 @@ int main(void)
 	tcase_add_test(t, hostile_small_pool);
 	tcase_add_test(t, hostile_large_pool);
 	tcase_add_test(t, hostile_exact);
+	tcase_add_test(t, model_large_pool_pcid);
+	tcase_add_test(t, model_small_pool_pcid);
+	tcase_add_test(t, model_exact_pcid);
+	tcase_add_test(t, hostile_small_pool_pcid);
 	suite_add_tcase(s, t);
 	t = tcase_create("single");
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -2183,6 +2377,14 @@ int main(void)
 	tcase_add_test(t, marked_while_changed);
 	tcase_add_test(t, cache_types);
 	tcase_add_test(t, kicked);
+	suite_add_tcase(s, t);
+	t = tcase_create("pairs");
+	tcase_add_checked_fixture(t, setup_pcid, teardown);
+	tcase_add_test(t, kept);
+	tcase_add_test(t, same_id);
+	tcase_add_test(t, sibling);
+	tcase_add_test(t, areas);
+	tcase_add_test(t, recent_elsewhere);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }

@@ -33,14 +33,10 @@ static u64 looked_up(u64 e)
 
 /* ---- the machine ---- */
 
-static struct pcpu machine[CPUS];
-struct pcpu *pcpus[MAX_CPUS] = { &machine[0], &machine[1], &machine[2] };
+struct pcpu *pcpus[MAX_CPUS] = { &native_cpus[0], &native_cpus[1], &native_cpus[2] };
 unsigned int cpus_online = CPUS;
-struct cpu_features cpu_features;
-u64 hv_root = 1;
 char boot_end[1], entry_end[1], image_end[1], secret_start[1], secret_end[1];
 
-struct pcpu *this_pcpu(void) { return &machine[native_this_cpu]; }
 u64 paging_data(void) { return HV_P | HV_W; }
 u64 paging_leaf(u64 va) { return va; }
 u64 *paging_entry(UNUSED u64 va) { return NULL; }
@@ -48,29 +44,17 @@ void paging_fill_roots(UNUSED struct pcpu *p) {}
 const volatile char *desc_idt(void) { return NULL; }
 const volatile void *apic_page(void) { return NULL; }
 
-void write_cr3(u64 root)
-{
-	this_pcpu()->cr3 = root;
-	arch_tlb_flush_all();
-	native_cpus[native_this_cpu].roots = root != hv_root;
-}
-
-/* In the place of native.c's. */
+/* Between a fault of ring 0 and its filling. */
 static void (*on_full)(void);
-void arch_roots_leave(void)
+static void loaded(void)
 {
 	void (*hook)(void) = on_full;
 
-	write_cr3(hv_root);
-	this_pcpu()->full = true;
+	if (!hook || this_pcpu()->cr3 != hv_root)
+		return;
 	on_full = NULL;
-	if (hook)
-		hook();
-}
-void arch_roots_enter(void)
-{
-	this_pcpu()->full = false;
-	write_cr3(mode_root(this_pcpu()));
+	this_pcpu()->full = true;	/* as roots_full() does next */
+	hook();
 }
 
 /* ---- a domain that runs on each CPU ---- */
@@ -91,15 +75,14 @@ static void setup(void)
 	for (cpu = 0; cpu < CPUS; cpu++) {
 		struct vcpu *v = d->vcpus[cpu];
 
-		machine[cpu] = (struct pcpu){ .cpu = cpu, .current = v };
 		native_this_cpu = cpu;
+		native_cpus[cpu].current = v;
 		shadow_start(v, _gfn(0));
 		shadow_load(v);
-		native_cpus[cpu].current = v;
-		arch_roots_enter();
 		native_expose(cpu);
 	}
 	mfn = mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(GFN))));
+	native_on_cr3 = loaded;
 }
 
 /* What the view has for a frame: its entry, large or small. */
@@ -118,15 +101,16 @@ static u64 shown(const struct domain *of, u64 n)
 static bool touch(unsigned int cpu, u64 n)
 {
 	unsigned int me = native_this_cpu;
-	bool exposed = native_cpus[cpu].exposed, full;
+	struct pcpu *p = &native_cpus[cpu];
+	bool exposed = p->exposed, full;
 
 	native_unexpose(cpu);
 	native_this_cpu = cpu;
-	ck_assert(view_fault(&machine[cpu], HV_BASE + (n << PAGE_SHIFT)));
-	full = machine[cpu].full;
-	ck_assert(machine[cpu].cr3 == (full ? hv_root : mode_root(&machine[cpu])));
-	view_settle(&machine[cpu]);
-	ck_assert(!machine[cpu].full);
+	ck_assert(view_fault(p, HV_BASE + (n << PAGE_SHIFT)));
+	full = p->full;
+	ck_assert(p->cr3 == (full ? hv_root : *mode_root(p) & ~CR3_KEEP));
+	view_settle(p);
+	ck_assert(!p->full);
 	if (exposed)
 		native_expose(cpu);
 	native_this_cpu = me;
@@ -177,9 +161,9 @@ static void flushed(void) { flushes += native_this_cpu == 1; }
 START_TEST(shot_down)
 {
 	ck_assert(touch(1, mfn));
-	native_on_flush_all = flushed;
+	native_on_cr3 = flushed;
 	ck_assert_int_eq(release(0, GFN, 1), 0);
-	native_on_flush_all = NULL;
+	native_on_cr3 = NULL;
 	ck_assert_uint_eq(shown(d, mfn), 0);
 	ck_assert_uint_gt(flushes, 0);
 }
