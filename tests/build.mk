@@ -38,7 +38,8 @@ UNIT_O      := $(O)/tests/unit
 UNIT_NAMES  := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 # core/ and mmu/ as they are, and what else is portable; native.c is the machine below them.
 UNIT_HV     := $(basename $(patsubst hypervisor/%,%,$(wildcard hypervisor/core/*.c))) mmu/shadow \
-	x86/decode x86/roots boot/elf boot/bundle boot/options boot/microcode
+	x86/decode x86/roots boot/elf boot/bundle boot/multiboot boot/options \
+	boot/microcode
 UNIT_CFLAGS := -std=gnu11 -g -O1 -DHV_NATIVE -fms-extensions -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer -Wall -Wextra -Werror \
 	-Ihypervisor -Itests/unit -Ipv-abi/include -Ipv-drivers/ring -Ipv-drivers/common -I$(O)/gen

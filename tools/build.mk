@@ -33,7 +33,7 @@ iso: deps-iso
 	@tools/bundle $(O)/bundle $(O)/vmlinux $(O)/domain0.cpio \
 		"$(if $(DOM0_MEM),$(DOM0_MEM),256M)" "$(if $(VCPUS),$(VCPUS),1)" "$$ARGS"
 	@echo "  ISO     $(O)/parvus.iso"
-	@tools/mkiso $(O)/parvus.iso $(O)/parvus.elf $(O)/bundle "$$HV_ARGS"
+	@tools/mkiso $(O)/parvus.iso "$(O)/parvus.elf $$HV_ARGS" $(O)/bundle
 
 debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio

@@ -9,6 +9,7 @@
 #include <x86/paging.h>
 
 #define BOOT_RANGES	128
+#define RSDP_SIZE	36u
 
 struct boot_range {
 	u64 start, end;
@@ -25,8 +26,9 @@ struct boot_info {
 	struct boot_range range[BOOT_RANGES];
 	unsigned int modules;
 	struct boot_piece module[MAX_MODULES];
+	char first_text[MAX_CMDLINE];	/* the string that came with the first module */
 	u64 rsdp;		/* 0 = look for it */
-	u64 info_start, info_end;	/* the loader's structures, to be kept until parsed */
+	u8 rsdp_copy[RSDP_SIZE];
 };
 
 extern struct boot_info boot_info;
@@ -39,8 +41,9 @@ bool boot_parse(u32 magic, u64 info);
 /* options.c: is "name=value" on the command line? Its number, if it is one from @least to @most. */
 bool boot_option_is(const char *name, const char *value);
 u64 boot_option_number(const char *name, u64 least, u64 most, u64 otherwise);
-/* What dom0_mem= makes of @mem where @all bytes are free. */
+/* What dom0_mem= makes of @mem, or of what is usual (0), where @all bytes are free. */
 u64 boot_dom0_mem(u64 mem, u64 all);
+const char *boot_first_args(void);	/* the first module's string, but for its file's name */
 void boot_options_check(void);	/* warn of what nobody knows */
 
 /* Find out what measures this CPU needs (x86/measures.h), and take the others from the code. */
@@ -57,6 +60,5 @@ u64 free_modules(void);		/* and the modules above 1 MiB, when all is built; fram
 /* acpi.c */
 void acpi_init(void);
 const void *acpi_rsdp(void);	/* as found, RSDP_SIZE bytes; NULL = none */
-#define RSDP_SIZE	36u
 /* builder.c: every domain of the boot modules; returns how many run. */
 unsigned int build_domains(void);

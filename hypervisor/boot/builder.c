@@ -105,24 +105,22 @@ static int fill_image(struct domain *d, const struct elf_image *elf)
 	return 0;
 }
 
+static struct bundle_domain b;	/* what is built; larger than half a stack */
+
 /* NULL, or why it cannot be. Nothing is left behind then. */
-static const char *build(const struct bundle_domain *b, const void *archive, u64 size)
+static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 {
 	struct parvus_start_info si;
-	struct bundle_file kernel, initrd = { NULL, 0 };
 	struct elf_image elf;
 	struct domain *d;
 	const char *error;
 	/* a copy, for a boot loader's may lie in memory that is not domain 0's */
-	const void *rsdp = b->control ? acpi_rsdp() : NULL;
-	u64 top, info, pages, max_gfn = b->control ? frame_table_count : b->mem >> PAGE_SHIFT;
+	const void *rsdp = b.control ? acpi_rsdp() : NULL;
+	u64 at, low, top, start, info, pages;
+	u64 max_gfn = b.control ? frame_table_count : b.mem >> PAGE_SHIFT;
 
-	if (b->control && control_domain())
+	if (b.control && control_domain())
 		return "there is a control domain already";
-	if (!bundle_find(archive, size, b->kernel, &kernel))
-		return "no such kernel in the bundle";
-	if (b->initrd[0] && !bundle_find(archive, size, b->initrd, &initrd))
-		return "no such initrd in the bundle";
 	error = elf_parse(kernel.data, kernel.size, &elf);
 	if (error)
 		return error;
@@ -130,34 +128,40 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		return "needs features that this hypervisor does not offer here";
 	if (elf.low < HIGH_START && elf.high > LOW_END)
 		return "its kernel lies across [640K, 1M)";
-	d = domain_create(b->name, max_gfn, b->mem >> PAGE_SHIFT, b->vcpus);
+	d = domain_create(b.name, max_gfn, b.mem >> PAGE_SHIFT, b.vcpus);
 	if (!d)
 		return "no memory for it, or too many domains";
 	spin_unlock(&d->control_lock);	/* there is nobody else yet */
-	if (b->control)
+	if (b.control)
 		domain_set_control(d);
-	sched_set_weight(d, b->weight);
-	if (b->cap)
-		sched_set_cap(d, b->cap, arch_now_ns());
+	sched_set_weight(d, b.weight);
+	if (b.cap)
+		sched_set_cap(d, b.cap, arch_now_ns());
 	error = "not enough memory";
-	if (b->control ? claim_memory(d, b->mem >> PAGE_SHIFT) || fill_image(d, &elf) :
-	    domain_populate(d, _gfn(0), b->mem >> PAGE_SHIFT))
+	if (b.control ? claim_memory(d, b.mem >> PAGE_SHIFT) || fill_image(d, &elf) :
+	    domain_populate(d, _gfn(0), b.mem >> PAGE_SHIFT))
 		goto fail;
-	/* start info and command line below the initrd, at the top of what follows the kernel */
-	for (top = ROUND_UP(elf.high, PAGE_SIZE); top < GIB(1); top += PAGE_SIZE)
-		if (!gfn_is_ram(gfn_lookup(d, _gfn(top >> PAGE_SHIFT))))
-			break;
+	/*
+	 * start info and command line below the initrd, at the top of the largest piece of RAM
+	 * that follows the kernel: firmware may leave a small one right behind it
+	 */
+	at = low = top = start = ROUND_UP(elf.high, PAGE_SIZE);
+	for (; at < GIB(1); at += PAGE_SIZE)
+		if (!gfn_is_ram(gfn_lookup(d, _gfn(at >> PAGE_SHIFT))))
+			start = at + PAGE_SIZE;
+		else if (at + PAGE_SIZE - start > top - low) {
+			low = start;
+			top = at + PAGE_SIZE;
+		}
 	pages = ROUND_UP(ROUND_UP(sizeof(si), 64) + RSDP_SIZE, PAGE_SIZE) +
 		ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE);
 	log_debug("d%u: its first frame is %lx", d->id,
 		  mfn_x(gfn_entry_mfn(gfn_lookup(d, _gfn(0)))));
 	error = "kernel and initrd do not fit in its memory";
-	if (elf.high > top || initrd.size + pages > top - ROUND_UP(elf.high, PAGE_SIZE))
+	if (ROUND_UP(initrd.size, PAGE_SIZE) + pages > top - low)
 		goto fail;
 	top = ROUND_DOWN(top - initrd.size, PAGE_SIZE);
 	info = top - pages;
-	if (info < elf.high)
-		goto fail;
 	error = "its kernel does not fit in its memory";
 	if (elf_load(&elf, copy_in, d))
 		goto fail;
@@ -165,7 +169,7 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	si = (struct parvus_start_info){
 		.magic = PARVUS_START_MAGIC, .size = sizeof(si), .version = PARVUS_ABI_VERSION,
 		.domain = d->id, .vcpus = d->vcpu_count,
-		.flags = (b->control ? PARVUS_START_CONTROL : 0) |
+		.flags = (b.control ? PARVUS_START_CONTROL : 0) |
 			 (debug_enabled ? PARVUS_START_DEBUG : 0),
 		.features = { features_word0() },
 		.cmdline = info + pages - ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE),
@@ -176,10 +180,10 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
 		.rsdp = rsdp ? info + ROUND_UP(sizeof(si), 64) : 0,
 	};
-	memory_map(&si, d, b->mem, &elf);
+	memory_map(&si, d, b.mem, &elf);
 	if (guest_write(d, info, &si, sizeof(si)) ||
 	    (rsdp && guest_write(d, si.rsdp, rsdp, RSDP_SIZE)) ||
-	    guest_write(d, si.cmdline, b->cmdline, sizeof(b->cmdline)) ||
+	    guest_write(d, si.cmdline, b.cmdline, sizeof(b.cmdline)) ||
 	    (initrd.size && guest_write(d, top, initrd.data, initrd.size)))
 		goto fail;
 
@@ -187,8 +191,8 @@ static const char *build(const struct bundle_domain *b, const void *archive, u64
 	error = "its entry point is not canonical";
 	if (domain_start(d, elf.note.entry, elf.note.root, info))
 		goto fail;
-	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name, b->mem >> 20,
-		 d->vcpu_count, d->vcpu_count > 1 ? "s" : "", b->kernel);
+	log_info("d%u %s: %lu MiB, %u vCPU%s, kernel %s", d->id, d->name, b.mem >> 20,
+		 d->vcpu_count, d->vcpu_count > 1 ? "s" : "", b.kernel);
 	return NULL;
 fail:
 	d->shutdown_reason = PARVUS_SHUTDOWN_KILLED;
@@ -201,8 +205,7 @@ fail:
 /* Build all domains of a manifest. Returns how many. */
 static int build_bundle(const void *archive, u64 size)
 {
-	static struct bundle_domain b;
-	struct bundle_file manifest;
+	struct bundle_file manifest, kernel, initrd;
 	const char *at, *end, *eol, *error = NULL;
 	int kind, n = 0;
 
@@ -220,8 +223,12 @@ static int build_bundle(const void *archive, u64 size)
 			b.mem = boot_dom0_mem(b.mem, frames_free_count() << PAGE_SHIFT);
 			b.vcpus = boot_option_number("dom0_vcpus", 1, MAX_VCPUS, b.vcpus);
 		}
+		initrd.size = 0;
 		if (kind > 0)
-			error = build(&b, archive, size);
+			error = !bundle_find(archive, size, b.kernel, &kernel) ?
+				"no such kernel in the bundle" :
+				b.initrd[0] && !bundle_find(archive, size, b.initrd, &initrd) ?
+				"no such initrd in the bundle" : build(kernel, initrd);
 		if (kind && error)
 			log_err("boot: domain %s: %s", b.name[0] ? b.name : "?", error);
 		else
@@ -230,14 +237,42 @@ static int build_bundle(const void *archive, u64 size)
 	return n;
 }
 
+static struct bundle_file module(unsigned int i)
+{
+	struct boot_piece *m = &boot_info.module[i];
+
+	return (struct bundle_file){ phys_to_virt(m->start), m->end - m->start };
+}
+
+/* Domain 0 by a boot loader's entry: its kernel with the command line, its initrd. */
+static const char *build_plain(void)
+{
+	struct bundle_file none = { NULL, 0 };
+
+	if (boot_info.modules > 2)
+		return "there are more modules than its kernel and its initrd";
+	b = (struct bundle_domain){ .name = "Domain-0", .kernel = "module", .weight = 256,
+		.control = 1, .mem = boot_dom0_mem(0, frames_free_count() << PAGE_SHIFT),
+		.vcpus = min(cpus_online, MAX_VCPUS) };
+	b.vcpus = boot_option_number("dom0_vcpus", 1, MAX_VCPUS, b.vcpus);
+	hv_snprintf(b.cmdline, sizeof(b.cmdline), "%s", boot_first_args());
+	return build(module(0), boot_info.modules > 1 ? module(1) : none);
+}
+
 unsigned int build_domains(void)
 {
-	unsigned int i, n = 0;
+	struct bundle_file m = module(0), manifest;
+	bool plain = boot_info.modules && !bundle_find(m.data, m.size, "manifest", &manifest);
+	const char *error = plain ? build_plain() : NULL;
+	unsigned int i, n = plain;
 	u64 freed;
 
-	for (i = 0; i < boot_info.modules; i++)
-		n += build_bundle(phys_to_virt(boot_info.module[i].start),
-				  boot_info.module[i].end - boot_info.module[i].start);
+	if (error)
+		panic("boot: the modules are no bundles, and no domain 0: %s", error);
+	for (i = 0; !plain && i < boot_info.modules; i++) {
+		m = module(i);
+		n += build_bundle(m.data, m.size);
+	}
 	freed = free_modules() + (u64)(boot_end - image_start) / PAGE_SIZE;	/* boot_discard() */
 	for (i = 0; i < MAX_DOMAINS; i++)
 		if (domains[i]) {

@@ -70,7 +70,11 @@ const char *elf_parse(const void *file, u64 size, struct elf_image *e)
 		return "shorter than an ELF header";
 	memcpy(&h, file, sizeof(h));
 	if (memcmp(h.ident, "\177ELF", 4) || h.ident[4] != 2 || h.ident[5] != 1)
-		return "not a little-endian ELF64 file";
+		return !memcmp(file, "\037\213", 2) ?
+			"compressed; the loader is to unpack it (GRUB: insmod gzio)" :
+			size > 0x206 && !memcmp(e->file + 0x202, "HdrS", 4) ?
+			"a bzImage; the kernel's ELF file is needed (vmlinux)" :
+			"not a little-endian ELF64 file";
 	if (h.machine != 62 || h.type != 2)
 		return "not an x86-64 executable";
 	if (h.phentsize != sizeof(struct segment) || !h.phnum || h.phnum > 64 ||

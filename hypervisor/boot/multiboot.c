@@ -14,13 +14,16 @@ static void add_range(u64 start, u64 size, u32 type)
 			(struct boot_range){ start, start + size, type };
 }
 
-static void set_cmdline(const char *s)
+/* What the loader says is copied: its own memory is not kept. @at: 0 = nothing. */
+static void copy_text(char text[MAX_CMDLINE], u64 at)
 {
-	hv_snprintf(boot_info.cmdline, sizeof(boot_info.cmdline), "%s", s);
+	hv_snprintf(text, MAX_CMDLINE, "%s", at ? (const char *)phys_to_virt(at) : "");
 }
 
-static void add_module(u64 start, u64 end)
+static void add_module(u64 start, u64 end, u64 text)
 {
+	if (!boot_info.modules)
+		copy_text(boot_info.first_text, text);
 	if (end > start && boot_info.modules < MAX_MODULES)
 		boot_info.module[boot_info.modules++] = (struct boot_piece){ start, end };
 }
@@ -36,9 +39,9 @@ static void parse_mb1(const struct mb1_info *mb)
 	u64 at = mb->mmap_addr, end = at + mb->mmap_length;
 
 	if (mb->flags & 4)
-		set_cmdline(phys_to_virt(mb->cmdline));
+		copy_text(boot_info.cmdline, mb->cmdline);
 	for (unsigned int i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
-		add_module(mod[0], mod[1]);
+		add_module(mod[0], mod[1], mod[2]);
 	while ((mb->flags & 64) && at + 24 <= end) {
 		const u32 *e = phys_to_virt(at);
 
@@ -53,10 +56,10 @@ static void parse_mb2_tag(const u32 *tag)
 
 	switch (tag[0]) {
 	case 1:
-		set_cmdline((const char *)&tag[2]);
+		copy_text(boot_info.cmdline, virt_to_phys(&tag[2]));
 		break;
 	case 3:
-		add_module(tag[2], tag[3]);
+		add_module(tag[2], tag[3], virt_to_phys(&tag[4]));
 		break;
 	case 6:
 		for (u32 off = 16; tag[2] >= 24 && off + tag[2] <= tag[1]; off += tag[2]) {
@@ -67,8 +70,10 @@ static void parse_mb2_tag(const u32 *tag)
 	case 14:
 	case 15:
 		/* a copy of the RSDP; version 2 is preferred */
-		if (!boot_info.rsdp || tag[0] == 15)
-			boot_info.rsdp = virt_to_phys(&tag[2]);
+		if (boot_info.rsdp && tag[0] == 14)
+			break;
+		memcpy(boot_info.rsdp_copy, &tag[2], min(tag[1] - 8, RSDP_SIZE));
+		boot_info.rsdp = virt_to_phys(boot_info.rsdp_copy);
 		break;
 	}
 }
@@ -77,8 +82,6 @@ static void parse_mb2(const u32 *info)
 {
 	u32 total = info[0], off = 8;
 
-	boot_info.info_start = virt_to_phys(info);
-	boot_info.info_end = boot_info.info_start + total;
 	while (off + 8 <= total) {
 		const u32 *tag = (const u32 *)((const char *)info + off);
 
@@ -100,10 +103,9 @@ static void parse_pvh(const struct pvh_info *pvh)
 	const u64 *mod = phys_to_virt(pvh->modlist);
 	const u64 *map = phys_to_virt(pvh->memmap);
 
-	if (pvh->cmdline)
-		set_cmdline(phys_to_virt(pvh->cmdline));
+	copy_text(boot_info.cmdline, pvh->cmdline);
 	for (u32 i = 0; i < pvh->modules; i++, mod += 4)
-		add_module(mod[0], mod[0] + mod[1]);
+		add_module(mod[0], mod[0] + mod[1], mod[2]);
 	for (u32 i = 0; pvh->version >= 1 && i < pvh->memmap_entries; i++, map += 3)
 		add_range(map[0], map[1], (u32)map[2]);
 	boot_info.rsdp = pvh->rsdp;

@@ -92,9 +92,10 @@ u64 boot_dom0_mem(u64 mem, u64 all)
 	size_t n, len;
 	const char *v = option("dom0_mem", &n);
 
-	if (!v)
+	if (!v && mem)
 		return mem;
-	for (; (v = part_at(v, ',', &len)); v += len) {
+	mem = mem ?: max(GIB(1), all / 4);
+	for (; v && (v = part_at(v, ',', &len)); v += len) {
 		u64 *to = !memcmp(v, "min:", 4) ? &least : !memcmp(v, "max:", 4) ? &most : &mem;
 
 		n = to == &mem ? 0 : 4;
@@ -105,6 +106,18 @@ u64 boot_dom0_mem(u64 mem, u64 all)
 	}
 	mem = max(mem, least);
 	return min(mem, most) & PAGE_MASK;
+}
+
+/* kexec and QEMU begin with the file's name, GRUB does not; no word of Linux looks like one. */
+const char *boot_first_args(void)
+{
+	const char *s = boot_info.first_text, *at = s;
+	bool slash = false;
+
+	for (; *at && *at != ' ' && *at != '='; at++)
+		slash |= *at == '/';
+	s = slash && *at != '=' ? at : s;
+	return s + (*s == ' ');
 }
 
 /* Is the word one of an option, "name=value|value..." or "name="? */

@@ -33,7 +33,6 @@ bool boot_free_next(struct boot_piece *p, u64 high)
 		if (at >= high)
 			return false;
 		keep(&kept, at, virt_to_phys(image_start), virt_to_phys(image_end));
-		keep(&kept, at, boot_info.info_start, boot_info.info_end);
 		keep(&kept, at, hv_root, room.next);	/* what boot_alloc gave */
 		for (i = 0; i < boot_info.modules; i++)
 			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);

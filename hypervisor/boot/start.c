@@ -106,7 +106,7 @@ void boot_main(u32 magic, u64 info)
 	ioapic_init();
 	serial_enable_rx();
 	if (!build_domains())
-		panic("boot: no domain to run; give a bundle as boot module");
+		panic("boot: no domain to run; give a kernel and an initrd as boot modules");
 	control_watch(boot_option_number("bootwatch", 1, 86400, 0) * 1000000000ull);
 	/* boot's stack goes too: the rest is done on this CPU's own, below the frame of a guest */
 	__asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call boot_discard" : : "r"(p->frame));

@@ -4,7 +4,7 @@
 # system; the committed pair; the old system after a committed start of which nobody said that it
 # is good, and again after that; the machine restarts, into the old system, where a file of the
 # try or of the pair is missing. The hypervisor that is started is ours, without a kernel that it
-# could run.
+# could run: it says so, by one line.
 . tests/system/lib.bash
 for p in grub-editenv grub-script-check grub-mkimage mke2fs debugfs; do
 	PATH=$PATH:/usr/sbin:/sbin command -v $p >/dev/null || { echo "no $p"; exit 77; }
@@ -94,7 +94,8 @@ start() {
 	started=nothing
 	for ((i = 0; i < 900; i++)); do
 		grep -aq 'the old system' "$work/console" 2>/dev/null && { started=old; break; }
-		grep -aq 'Parvus, ABI' "$work/console" 2>/dev/null && { started=parvus; break; }
+		grep -aq 'no domain 0: shorter than an ELF header' "$work/console" 2>/dev/null &&
+			{ started=parvus; break; }
 		kill -0 $pid 2>/dev/null || break
 		sleep 0.1
 	done

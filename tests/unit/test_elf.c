@@ -166,6 +166,8 @@ START_TEST(bad_header)
 	REFUSED("ELF64", m.bytes[3] = 'f');
 	REFUSED("ELF64", m.h->e_ident[EI_CLASS] = ELFCLASS32);
 	REFUSED("ELF64", m.h->e_ident[EI_DATA] = ELFDATA2MSB);
+	REFUSED("compressed", (m.bytes[0] = 0x1f, m.bytes[1] = 0x8b));
+	REFUSED("bzImage", (m.bytes[0] = 'M', memcpy(m.bytes + 0x202, "HdrS", 4)));
 	REFUSED("x86-64", m.h->e_machine = EM_AARCH64);
 	REFUSED("x86-64", m.h->e_type = ET_DYN);
 	REFUSED("x86-64", m.h->e_type = ET_REL);

@@ -107,6 +107,15 @@ START_TEST(dom0_mem)
 	ck_assert_uint_eq(native_warnings(), 0);
 	line("");
 	ck_assert_uint_eq(boot_dom0_mem(GIB(40), ALL), GIB(40));	/* as it is */
+	/* where nothing says how much: a quarter, or 1 GiB, or nearly all */
+	ck_assert_uint_eq(boot_dom0_mem(0, ALL), GIB(4));
+	ck_assert_uint_eq(boot_dom0_mem(0, GIB(2)), GIB(1));
+	ck_assert_uint_eq(boot_dom0_mem(0, MIB(512)), MIB(480));
+	ck_assert_uint_eq(boot_dom0_mem(0, GIB(2048)), MAX_GUEST_MEM);
+	line("dom0_mem=max:3G");
+	ck_assert_uint_eq(boot_dom0_mem(0, ALL), GIB(3));
+	line("dom0_mem=512M");
+	ck_assert_uint_eq(boot_dom0_mem(0, ALL), MIB(512));
 }
 END_TEST
 

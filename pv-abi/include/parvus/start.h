@@ -10,8 +10,8 @@
  *   rsi = gpa of struct parvus_start_info, rsp = 0, all else 0, and no vCPU area.
  * The page tables at note.root are the guest's own, inside its image.
  *
- * A domain's maker is the hypervisor for domains of the boot bundle, domain 0's toolstack
- * for all others.
+ * A domain's maker is the hypervisor for domains of boot modules, domain 0's toolstack for
+ * all others.
  *
  * RAM of a domain U is [0, ram_size) in guest-physical space; [640 KiB, 1 MiB) is reserved
  * in the map, zero at the start, so that a search for firmware tables finds nothing.

@@ -34,8 +34,20 @@ def amd(signature, revision):
         bytes(100)
 
 
-def boot(cpu, update, name, nested, shift):
-    """The log of a start with that in a bundle, @shift bytes from a multiple of 16."""
+def update_alone(name, update):
+    """An initrd with it in front, as distributions make them."""
+    for pad in range(0, 64, 4):
+        whole = newc([("pad", bytes(pad)), (name, update)])
+        if whole.index(update) % 16 == 0:
+            return whole + newc([("init", b"#!/bin/sh\n")])
+    raise Failure("no place for the update")
+
+
+def boot(cpu, update, name, nested, shift, plain=False):
+    """
+    The log of a start with that in a bundle, @shift bytes from a multiple of 16; or in the initrd
+    that is a module, behind domain 0's kernel.
+    """
     with open(f"{O}/tests/guest/timer", "rb") as f:
         files = [("kernel", f.read()), ("manifest", b"domain=a kernel=kernel mem=16M\n")]
     for pad in range(0, 64, 4):
@@ -44,10 +56,11 @@ def boot(cpu, update, name, nested, shift):
         if whole.index(update) % 16 == shift:
             break
     with tempfile.NamedTemporaryFile() as f:
-        f.write(whole)
+        f.write(update_alone(name, update) if plain else whole)
         f.flush()
-        with Machine([], cpus=2, args="debug=1",
-                     extra=["-cpu", cpu, "-initrd", f.name, "-no-shutdown"]) as m:
+        modules = f"{O}/tests/guest/timer,{f.name}" if plain else f.name
+        with Machine([], cpus=2, args="debug=1 dom0_mem=16M",
+                     extra=["-cpu", cpu, "-initrd", modules, "-no-shutdown"]) as m:
             m.wait_log("parvus: end domain=0 .*reason=poweroff status=0")
             return m.log()
 
@@ -72,6 +85,8 @@ if __name__ == "__main__":
         expect(boot("EPYC,-hypervisor", amd(0x800f12, 0x2000000), AMD, False, 8),
                "(cpu0) microcode: was 1000065, given 2000000, is 1000065")
         expect(boot("EPYC,-hypervisor", amd(0x800f12, 0x2000000), INTEL, False, 0), None)
+        expect(boot("Nehalem,-hypervisor", intel(0x106a3, 5), INTEL, False, 0, plain=True),
+               "(cpu0) microcode: was 1, given 5, is 1")
         # what a hypervisor below does is its own business
         expect(boot("Nehalem", intel(0x106a3, 5), INTEL, True, 0), None)
     except Failure as e:
