@@ -6,6 +6,7 @@
  */
 #include <boot/boot.h>
 #include <x86/cpu.h>
+#include <x86/tsc.h>
 #include <core/frame.h>
 #include <core/log.h>
 
@@ -149,6 +150,7 @@ static void parse_fadt(const struct sdt *t)
 	const struct sdt *dsdt;
 	u64 at = *(const u32 *)(p + 40);
 
+	firmware.pm_timer = fadt_pm_timer(p, t->length);
 	power.pm1a_control = (u16)*(const u32 *)(p + 64);
 	power.pm1b_control = (u16)*(const u32 *)(p + 68);
 	if (t->length >= 148 && *(const u64 *)(p + 140))
@@ -192,6 +194,9 @@ void acpi_init(void)
 			parse_madt(t);
 		else if (t && !memcmp(t->signature, "FACP", 4))
 			parse_fadt(t);
+		else if (t && !memcmp(t->signature, "HPET", 4) &&
+			 hpet_address((const u8 *)t, t->length))
+			firmware.hpet = mmio_map(hpet_address((const u8 *)t, t->length), 1024);
 		else if (t && (!memcmp(t->signature, "DMAR", 4) ||
 			       !memcmp(t->signature, "IVRS", 4)))
 			hide(t);

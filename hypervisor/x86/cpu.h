@@ -179,6 +179,8 @@ extern struct firmware {
 		volatile u32 *regs;	/* ioapic.c */
 	} ioapic[MAX_IOAPICS];
 	u32 irq_override[16];		/* gsi | polarity and trigger flags << 16 */
+	u16 pm_timer;			/* its port; 0: there is none */
+	volatile u32 *hpet;		/* its registers, or NULL */
 } firmware;
 
 /* A register of a byte, as ACPI names it (Generic Address Structure, ACPI 6.4, 5.2.3.2). */

@@ -64,8 +64,6 @@ static void port_out(u32 port, u32 size, u32 value)
 	}
 	if (port_ours(port, size))
 		return;
-	if (port == 0x61)	/* the gate of time.c's timer, and the speaker's with it */
-		value = (value & ~3u) | (inb(0x61) & 3);
 	if (size == 1)
 		outb((u16)port, (u8)value);
 	else if (size == 2)

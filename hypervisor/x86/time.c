@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Time: nanoseconds since boot from the TSC, its rate measured against the PIT, the time of day at
+ * Time: nanoseconds since boot from the TSC, its rate as it is said or measured, the time of day at
  * boot from the CMOS clock, and the record that guests read (pvclock, Linux
  * arch/x86/include/asm/pvclock-abi.h).
  */
 #include <x86/cpu.h>
+#include <x86/tsc.h>
 #include <core/domain.h>
 #include <core/log.h>
 
@@ -12,55 +13,62 @@ struct arch_clock found_clock = { .stable = true };
 /* ns = (tsc - base) << shift (or >> -shift) * mult >> 32, as in pvclock; set once at boot */
 static struct { u64 base; u32 mult; s8 shift; } rate;
 
-#define PIT_HZ		1193182u
-#define WINDOW_TICKS	11932u		/* 10 ms */
+struct clock {
+	const char *name;
+	u64 hz;			/* 0: there is none */
+	u32 mask, (*read)(void);
+};
 
-/* Channel 2 counts down once; its output shows in bit 5 of port 0x61. */
-static u64 measure_once(u32 *apic_ticks)
-{
-	u64 start, end;
-	u32 spin = 0;
+static u32 tsc_read(void) { return (u32)rdtsc(); }
+static u32 pm_timer_read(void) { return inl(firmware.pm_timer); }
+static u32 hpet_read(void) { return firmware.hpet[0xf0 / 4]; }
 
-	outb(0x61, (u8)((inb(0x61) & ~2) | 1));
-	outb(0x43, 0xb0);
-	outb(0x42, WINDOW_TICKS & 0xff);
-	apic_timer_start_count();
-	outb(0x42, WINDOW_TICKS >> 8);
-	start = rdtsc();
-	while (!(inb(0x61) & 0x20) && ++spin < 50000000)
-		;
-	end = rdtsc();
-	*apic_ticks = apic_timer_stop_count();
-	return spin < 50000000 ? end - start : 0;
-}
-
-static u16 count_now(void)
+static u32 pit_read(void)
 {
 	u8 low;
 
-	outb(0x43, 0);		/* latch channel 0 */
+	outb(0x43, 0);		/* latch channel 0, which counts down */
 	low = inb(0x40);
-	return (u16)(low | inb(0x40) << 8);
+	return -(low | (u32)inb(0x40) << 8);
 }
 
-/* The same where there is no port 0x61 (QEMU's microvm): channel 0 counts down without end. */
-static u64 measure_latched(u32 *apic_ticks)
+/* The rate in kHz, by 10 ms of a clock, or 0 if it stands still; ticks of the TSC and the APIC. */
+static u64 measure_once(const struct clock *c, u64 *tsc, u32 *apic)
 {
-	u64 start, end;
-	u32 spin = 0;
-	u16 from;
+	u32 from, gone;
+	u64 start;
 
-	outb(0x43, 0x34);
-	outb(0x40, 0);
-	outb(0x40, 0);
 	apic_timer_start_count();
-	from = count_now();
+	from = c->read();
 	start = rdtsc();
-	while ((u16)(from - count_now()) < WINDOW_TICKS && ++spin < 1000000)
-		;
-	end = rdtsc();
-	*apic_ticks = apic_timer_stop_count();
-	return spin < 1000000 ? end - start : 0;
+	do {
+		gone = (c->read() - from) & c->mask;
+		*tsc = rdtsc() - start;
+	} while (gone < c->hz / 100 && *tsc < 1ull << (gone ? 34 : 28));
+	*apic = apic_timer_stop_count();
+	return gone < c->hz / 100 ? 0 : mul_div(*tsc, c->hz, gone) / 1000;
+}
+
+/* A busy host makes a window look longer: the least of several, until two agree. */
+static u64 measure(const struct clock *c, u64 *tsc, u32 *apic)
+{
+	u64 best = 0, old, khz, t;
+	u32 a;
+
+	for (int i = 0; i < 20; i++) {
+		old = best;
+		khz = measure_once(c, &t, &a);
+		if (!khz)
+			break;
+		if (!best || khz < best) {
+			best = khz;
+			*tsc = t;
+			*apic = a;
+		}
+		if (old && max(khz, old) - min(khz, old) < best / 2000)
+			break;
+	}
+	return best;
 }
 
 /* The guests' formula (pvclock), so that the two clocks never differ. No lock, any CPU. */
@@ -120,29 +128,42 @@ static u64 cmos_time(void)
 	return n * 86400 + t[HOUR] * 3600 + t[MINUTE] * 60 + t[SECOND];
 }
 
+static void cpuid_of(u32 leaf, u32 r[4]) { cpuid_count(leaf, 0, r, r + 1, r + 2, r + 3); }
+
+/* Starts it, as nobody else uses it. Hz, or 0. */
+static u64 hpet_start(void)
+{
+	if (firmware.hpet)
+		firmware.hpet[4] |= 1;
+	return firmware.hpet ? hpet_hz(firmware.hpet[1]) : 0;
+}
+
 void time_init(void)
 {
-	u64 best = 0;
-	u32 ticks = 0, t;
-	u64 f;
+	struct clock clocks[] = {
+		{ "PM timer", firmware.pm_timer ? PM_TIMER_HZ : 0, 0xffffff, pm_timer_read },
+		{ "HPET", hpet_start(), ~0u, hpet_read },
+		{ "PIT", 1193182, 0xffff, pit_read },
+	}, *c, itself = { NULL, 0, ~0u, tsc_read };
+	u64 f, tsc = 0, khz, measured = 0, said = tsc_said(cpuid_of, rdmsr);
+	const char *by = "CPUID";
+	u32 ticks = 0;
 
-	/* a busy host makes a window look longer: the least of several, until two agree */
-	for (int i = 0; i < 20; i++) {
-		u64 n = inb(0x61) == 0xff ? measure_latched(&t) : measure_once(&t), old = best;
-
-		if (n && (!best || n < best)) {
-			best = n;
-			ticks = t;
-		}
-		if (n && old && max(n, old) - min(n, old) < best / 2000)
-			break;
-	}
-	if (!best)
-		panic("time: no PIT to measure the TSC with");
-	found_clock.tsc_khz = best * PIT_HZ / WINDOW_TICKS / 1000;
-	if (found_clock.tsc_khz < 100000)
-		panic("time: a TSC of %lu kHz: what measures it lies", found_clock.tsc_khz);
-	apic_timer_set_rate(best, ticks);
+	outb(0x43, 0x34);	/* without end */
+	outb(0x40, 0);
+	outb(0x40, 0);
+	for (c = clocks; c < clocks + ARRAY_SIZE(clocks) && measured < TSC_LEAST_KHZ; c++)
+		measured = c->hz ? measure(c, &tsc, &ticks) : 0;
+	khz = tsc_decide(said, measured, tsc_rough(cpuid_of));
+	if (khz < TSC_LEAST_KHZ)
+		panic("time: nothing tells the TSC's rate, or it is below %u kHz", TSC_LEAST_KHZ);
+	if (khz == measured)
+		by = c[-1].name;
+	itself.hz = khz * 1000;
+	if (measured < TSC_LEAST_KHZ)
+		measure(&itself, &tsc, &ticks);
+	found_clock.tsc_khz = khz;
+	apic_timer_set_rate(tsc, ticks);
 
 	/* mult in [2^31, 2^32): pvclock's form */
 	f = found_clock.tsc_khz * 1000;
@@ -157,7 +178,7 @@ void time_init(void)
 	rate.mult = (u32)((1000000000ull << 32) / f);
 	rate.base = rdtsc();
 	found_clock.wall_ns = cmos_time() * 1000000000;
-	log_info("time: TSC %lu kHz%s", found_clock.tsc_khz,
+	log_info("time: TSC %lu kHz by %s%s", found_clock.tsc_khz, by,
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
 

@@ -36,7 +36,8 @@ refused() { # LINE NAME=VALUE...
 	)
 	[[ $(cat "$work/rc") == 127 ]] ||
 		fail "$line: status $(cat "$work/rc"): $(cat "$work/out")"
-	[[ $(grep -ac 'boot: ' "$work/debug") == 1 ]] || fail "$line: $(grep -a boot: "$work/debug")"
+	[[ $(grep -ac "boot: " "$work/debug") == 1 ]] ||
+		fail "$line: $(grep -a boot: "$work/debug")"
 	grep -aqF "boot: the modules are no bundles, and no domain 0: $line" "$work/debug" ||
 		fail "$line: $(grep -a boot: "$work/debug")"
 }
