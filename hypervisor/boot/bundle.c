@@ -102,7 +102,7 @@ static const struct key {
 	{ "kernel", AT(kernel), sizeof(((struct bundle_domain *)0)->kernel), 0, 0 },
 	{ "initrd", AT(initrd), sizeof(((struct bundle_domain *)0)->initrd), 0, 0 },
 	{ "cmdline", AT(cmdline), MAX_CMDLINE, 0, 0 },
-	{ "mem", AT(mem), 0, MIB(2), MAX_GUEST_MEM },
+	{ "mem", AT(mem), 0, MIB(2), MAX_MACHINE_MEM },
 	{ "vcpus", AT(vcpus), 0, 1, MAX_VCPUS },
 	{ "weight", AT(weight), 0, 1, 65536 },
 	{ "cap", AT(cap), 0, 0, 100 * MAX_CPUS },

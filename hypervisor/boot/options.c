@@ -88,7 +88,7 @@ static bool size_of(const char *v, size_t len, u64 all, u64 *size)
 
 u64 boot_dom0_mem(u64 mem, u64 all)
 {
-	u64 least = 0, most = min(all / 16 * 15, MAX_GUEST_MEM), size;
+	u64 least = 0, most = all / 16 * 15, size;
 	size_t n, len;
 	const char *v = option("dom0_mem", &n);
 

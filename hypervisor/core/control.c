@@ -99,8 +99,8 @@ static int control_create(union control *c)
 	if (a->flags & ~PARVUS_CREATE_CLAIM || !name_valid(a->name) ||
 	    !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !a->vcpus || a->vcpus > MAX_VCPUS ||
 	    a->weight > 65535 || a->cap > 100 * MAX_VCPUS || !a->max_frames ||
-	    a->max_frames > MAX_GUEST_MEM >> PAGE_SHIFT ||
-	    a->extra_gfns > MAX_GUEST_MEM >> PAGE_SHIFT)
+	    a->max_frames > MAX_MACHINE_MEM >> PAGE_SHIFT ||
+	    a->extra_gfns > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return hv_error(PARVUS_EINVAL);
 	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
 	if (!d)

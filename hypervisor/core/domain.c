@@ -132,8 +132,8 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	u64 pool;
 	struct domain *d;
 
-	if (!vcpus || vcpus > MAX_VCPUS || !ram || ram > MAX_GUEST_MEM >> PAGE_SHIFT ||
-	    max_gfn < ram || max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
+	if (!vcpus || vcpus > MAX_VCPUS || !ram || max_gfn < ram ||
+	    max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return NULL;
 	d = hv_alloc_public(sizeof(*d));
 	if (!d || !number_reserve(d)) {

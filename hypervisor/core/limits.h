@@ -9,8 +9,7 @@
 #define MAX_DOMAIN_NAME		32
 #define MAX_CMDLINE		2048
 #define MAX_KILL_REASON		120
-#define MAX_GUEST_MEM		GIB(64)
-#define MAX_MACHINE_MEM		GIB(512)
+#define MAX_MACHINE_MEM		GIB(512)	/* and no domain has more */
 
 /* Shadow pool: max(floor, 1 % of RAM) pages (rule 47). */
 #define SHADOW_POOL_FLOOR(vcpus)	(128 + 64 * (vcpus))

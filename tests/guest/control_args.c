@@ -92,7 +92,7 @@ static void creates(void)
 	BAD(WITH(c->vcpus = ~0u), PARVUS_EINVAL);
 	BAD(WITH(c->max_frames = 0), PARVUS_EINVAL);
 	BAD(WITH(c->max_frames = ~0ull), PARVUS_EINVAL);
-	BAD(WITH(c->max_frames = (64ull << 30 >> 12) + 1), PARVUS_EINVAL);
+	BAD(WITH(c->max_frames = (512ull << 30 >> 12) + 1), PARVUS_EINVAL);
 	BAD(WITH(c->extra_gfns = ~0ull), PARVUS_EINVAL);
 	BAD(WITH(c->weight = 65536), PARVUS_EINVAL);
 	BAD(WITH(c->cap = ~0u), PARVUS_EINVAL);

@@ -80,8 +80,8 @@ START_TEST(bad_arguments)
 	ck_assert_ptr_null(native_domain("x", 512, 512, 0));
 	ck_assert_ptr_null(native_domain("x", 512, 512, MAX_VCPUS + 1));
 	ck_assert_ptr_null(native_domain("x", 0, 0, 1));
-	ck_assert_ptr_null(native_domain("x", (MAX_GUEST_MEM >> PAGE_SHIFT) + 1,
-					 (MAX_GUEST_MEM >> PAGE_SHIFT) + 1, 1));
+	ck_assert_ptr_null(native_domain("x", (MAX_MACHINE_MEM >> PAGE_SHIFT) + 1,
+					 (MAX_MACHINE_MEM >> PAGE_SHIFT) + 1, 1));
 	ck_assert_ptr_null(native_domain("x", ~0ull, ~0ull, 1));
 	ck_assert_uint_eq(domains_count(), 0);
 	gone();
@@ -322,11 +322,11 @@ END_TEST
 /* The largest domain can be made; its memory is another matter. */
 START_TEST(largest)
 {
-	struct domain *d =
-		native_domain("large", MAX_GUEST_MEM >> PAGE_SHIFT, MAX_GUEST_MEM >> PAGE_SHIFT, 1);
+	struct domain *d = native_domain("large", MAX_MACHINE_MEM >> PAGE_SHIFT,
+					 MAX_MACHINE_MEM >> PAGE_SHIFT, 1);
 
 	ck_assert_ptr_nonnull(d);
-	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_GUEST_MEM >> PAGE_SHIFT), 0);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_MACHINE_MEM >> PAGE_SHIFT), 0);
 	domain_destroy(d);
 	gone();
 }

@@ -363,7 +363,7 @@ struct parvus_control_create {
 	uint32_t domain;	/* [H] its number; the lowest free one above the last given,
 				 * round */
 	uint32_t vcpus;		/* [G] vCPUs it may start, 1 to 64 */
-	uint64_t max_frames;	/* [G] RAM it may ever have, in frames; at most 64 GiB */
+	uint64_t max_frames;	/* [G] RAM it may ever have, in frames; at most 512 GiB */
 	uint64_t extra_gfns;	/* [G] gfns above that, for mapping grants: the sum, rounded up to
 				 * 2 MiB, is the size of its gfn space */
 	uint32_t weight;	/* [G] scheduler share, 256 = normal; 0 = 256 */
