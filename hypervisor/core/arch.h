@@ -19,8 +19,6 @@
 #include <core/pcpu.h>
 
 struct domain;
-struct vcpu;
-struct regs;
 struct parvus_control_regs;
 struct spinlock;
 
@@ -36,17 +34,11 @@ static inline unsigned int arch_cpus(void);
 void arch_kick_cpu(unsigned int cpu);
 u32 arch_cpu_id(unsigned int cpu);	/* the number by which the hardware knows it */
 void arch_halt(void);	/* let interrupts in and wait for one; served when it returns */
-/*
- * Let interrupts in that are due, between two pieces of long work (rule 69). With any lock held,
- * as they take none. Returns what is due on the way out (WORK_*).
- */
+/* Let in what interrupts, amid long work (rule 69), with any lock held. Returns what is due. */
 static inline u32 arch_breathe(void);
 void arch_work(void);	/* serve what an interrupt left behind WORK_ARCH; no lock is held */
 noreturn void arch_stop(void);	/* this pCPU does nothing any more */
-/*
- * Call lock_wait() (core/lock.h). It keeps all registers, and the compiler does not know that it
- * is called: functions that take a lock would save registers for it each time.
- */
+/* Call lock_wait(), which keeps all registers: the compiler does not see it, and saves none. */
 static inline void arch_lock_wait(struct spinlock *l, u32 ticket);
 
 /* ---- memory, and the hardware's MMU ---- */
@@ -70,16 +62,10 @@ bool arch_view_drop(struct domain *d, mfn_t mfn);
 /* The area of @v, which runs here or is about to, as entry.S reaches it. */
 struct parvus_vcpu_area *arch_area(const struct vcpu *v);
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu);	/* [ROOT_PAIRS] */
-/*
- * This pCPU uses that pair of its roots from now on; it uses none. @good: what was cached of the
- * pair when it was left is true still, but for what a flush then left to be forgotten.
- */
+/* Use a pair of roots; or none. @good: what was cached of it is true still, but for flushes. */
 void arch_root_load(unsigned int pair, bool good);
 void arch_roots_leave(void);
-/*
- * Forget the pages, small or large, of a range, or all, in both roots of the pair in use, on this
- * pCPU. No guest entry is global.
- */
+/* Forget a range or all, small pages and large, in both roots of the pair in use, on this pCPU. */
 void arch_tlb_flush_range(u64 start, u64 end);
 void arch_tlb_flush_all(void);
 /* May assembly serve system calls and returns by itself? For all pCPUs; with any lock held. */
@@ -97,10 +83,7 @@ int arch_vcpu_init(struct vcpu *v);
 void arch_vcpu_free(struct vcpu *v);
 /* Registers of a fresh start in virtual kernel mode, IF = 0. @v is the caller's alone. */
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp);
-/*
- * @v, arch_this()->current, gets this pCPU; or loses it: its address space is unloaded, its
- * counters are folded. @regs: the guest's general registers, at the top of this pCPU's stack.
- */
+/* @v gets this pCPU; or loses it: all of it is saved. @regs: at the top of this pCPU's stack. */
 void arch_context_load(struct vcpu *v, struct regs *regs);
 void arch_context_save(struct vcpu *v, const struct regs *regs);
 /* Bring the running vCPU's highest pending vector to its guest if its virtual IF allows it. */

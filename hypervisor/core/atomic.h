@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Atomics and barriers, by the compiler's builtins, so that portable code means
- * the same in ring 0 and in the native unit tests. Ordering is sequential
- * unless the name says otherwise. And the mask of an index (rule 26).
+ * Atomics and barriers, by the compiler's builtins: portable code means the same in ring 0 and in
+ * unit tests. Ordering is sequential unless the name says otherwise. And the mask of an index (rule
+ * 26).
  */
 #pragma once
 
@@ -59,10 +59,7 @@ static inline bool atomic_cmpxchg_u32(u32 *p, u32 old, u32 new)
 }
 static inline void cpu_relax(void) { __builtin_ia32_pause(); }
 
-/*
- * All ones if i < n, else 0, without a branch. A table index that a guest names is bounded twice:
- * by a branch, which gives the error, and by this, which no CPU that guesses wrong gets round.
- */
+/* All ones if i < n, else 0. By this an index that a guest names is bounded in speculation, too. */
 static inline u64 index_mask(u64 i, u64 n)
 {
 	u64 mask;

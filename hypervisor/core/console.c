@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The console of domains. The first domain that starts owns the serial line in both
- * directions; what others write goes to the log, line by line, as many bytes as each has there.
- */
+/* The console of domains. The first one owns the serial line; what others write goes to the log. */
 #include <core/event.h>
 #include <core/memory.h>
 #include <core/handlers.h>

@@ -12,7 +12,6 @@
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/hypercall.h>
-#include <core/irq.h>
 #include <core/memory.h>
 #include <core/sched.h>
 #include <core/trace.h>
@@ -235,10 +234,9 @@ static int control_start(struct domain *d, union control *c)
 	if (a->reserved0 || !all_zero(a->reserved, ARRAY_SIZE(a->reserved)))
 		return hv_error(PARVUS_EINVAL);
 	ret = domain_start(d, a->entry, a->root, a->start_info);
-	if (ret)
-		return ret;
-	vcpu_wake(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
-	return 0;
+	if (!ret)
+		vcpu_wake(d->vcpus[0]);	/* it is paused: this makes it wait for the unpause */
+	return ret;
 }
 
 /* ---- any state but DYING, the lock held ---- */
@@ -321,17 +319,13 @@ static int control_rename(struct domain *d, union control *c)
 static int control_memory(struct domain *d, union control *c)
 {
 	struct parvus_control_memory *a = &c->memory;
-	u64 most = d->max_frames;
+	u64 most = a->flags & PARVUS_MEMORY_SET_MAX ? a->max_frames : d->max_frames;
 	bool ok = true;
 
-	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET))
-		return hv_error(PARVUS_EINVAL);
-	if (a->flags & PARVUS_MEMORY_SET_MAX) {
-		most = a->max_frames;
-		if (!most || most > d->ram_frames)
-			return hv_error(PARVUS_EINVAL);
-	}
-	if (a->flags & PARVUS_MEMORY_SET_TARGET && (!a->target_frames || a->target_frames > most))
+	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET) ||
+	    (a->flags & PARVUS_MEMORY_SET_MAX && (!most || most > d->ram_frames)) ||
+	    (a->flags & PARVUS_MEMORY_SET_TARGET &&
+	     (!a->target_frames || a->target_frames > most)))
 		return hv_error(PARVUS_EINVAL);
 	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
 		spin_lock(&d->gfn_lock);
@@ -418,10 +412,7 @@ static int control_regs(struct domain *d, union control *c)
 	return 0;
 }
 
-/*
- * The vCPUs of a running domain leave their CPUs first; then its memory goes in steps.
- * EAGAIN: not finished, call again. Whoever asks first makes it DYING, all others help.
- */
+/* vCPUs leave first, then memory goes in steps. EAGAIN: call again. The first makes it DYING. */
 static int control_destroy(union control *c)
 {
 	struct domain *d = domain_get(c->domain.domain);

@@ -293,11 +293,10 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 
 void device_domain_gone(struct domain *d)
 {
-	struct device *e;
-
 	HOLD(&registry.lock);
 	for (u32 i = 0; i < PARVUS_DEVICES; i++) {
-		e = devices[i];
+		struct device *e = devices[i];
+
 		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
 			continue;
 		changes_seen(i, d);

@@ -7,12 +7,10 @@
  */
 #include <core/event.h>
 #include <core/grant.h>
-#include <core/irq.h>
 #include <core/handlers.h>
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/sched.h>
-#include <core/timer.h>
 #include <core/trace.h>
 #include <parvus/event.h>
 
@@ -95,35 +93,30 @@ static void locks_init(struct domain *d)
 /* The number comes first: all memory of the domain is known by it. False: there is none. */
 static bool number_reserve(struct domain *d)
 {
-	u32 i, id;
+	HOLD(&census.lock);
+	for (u32 i = 0; i < MAX_DOMAINS; i++) {
+		u32 id = (census.last_id + i) % DOMAIN_IDS, slot = id % MAX_DOMAINS;
 
-	spin_lock(&census.lock);
-	for (i = 0; i < MAX_DOMAINS; i++) {
-		id = (census.last_id + i) % DOMAIN_IDS;
-		if (!domains[id % MAX_DOMAINS] &&
-		    !(census.reserved[id % MAX_DOMAINS / 64] >> (id % 64) & 1))
-			break;
-	}
-	if (i < MAX_DOMAINS) {
+		if (domains[slot] || census.reserved[slot / 64] >> slot % 64 & 1)
+			continue;
 		d->id = (u16)id;
-		census.reserved[id % MAX_DOMAINS / 64] |= 1ull << (id % 64);
+		census.reserved[slot / 64] |= 1ull << slot % 64;
+		return true;
 	}
-	spin_unlock(&census.lock);
-	return i < MAX_DOMAINS;
+	return false;
 }
 
 /* The domain is there, or it is not to be (@d->refs is 0). */
 static void number_use(struct domain *d)
 {
-	spin_lock(&census.lock);
+	HOLD(&census.lock);
 	census.reserved[d->id % MAX_DOMAINS / 64] &= ~(1ull << (d->id % 64));
-	if (d->refs) {
-		d->serial = ++census.last_serial;
-		census.last_id = d->id + 1u;
-		domains[d->id % MAX_DOMAINS] = d;
-		census.alive++;
-	}
-	spin_unlock(&census.lock);
+	if (!d->refs)
+		return;
+	d->serial = ++census.last_serial;
+	census.last_id = d->id + 1u;
+	domains[d->id % MAX_DOMAINS] = d;
+	census.alive++;
 }
 
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
@@ -251,10 +244,7 @@ static void end_goes_on(struct domain *d)
 			vcpu_wake(d->vcpus[i]);
 }
 
-/*
- * The vCPU on this pCPU may be the one that made the mistake, and a sibling may have ended the
- * domain already without having come to its kick yet: it leaves here all the same (rule 65).
- */
+/* The vCPU here may be the culprit, its domain ended by a sibling: it leaves even so (rule 65). */
 static void end_here(const struct domain *d)
 {
 	struct cpu *c = arch_this();
@@ -445,10 +435,7 @@ void domain_kill_other(struct domain *d, const char *why)
 	domain_vcpu_gone(d);
 }
 
-/*
- * Domain 0's last vCPU is gone: so is everything. Domains that run are destroyed by their own last
- * vCPU, the others here: those which were not running when that became so.
- */
+/* Domain 0 is gone: so is all. Domains that run go by their last vCPU, the others here. */
 static void control_ends(void)
 {
 	u64 ours[MAX_DOMAINS / 64] = { 0 };

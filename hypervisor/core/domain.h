@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A domain: a guest and all that it owns. A guest's mistake ends in domain_kill(), which keeps the
- * first reason; nothing that a guest does may panic.
- */
+/* A domain: a guest and all that it owns. Its mistake ends in domain_kill(), never in a panic. */
 #pragma once
 
-#include <core/limits.h>
 #include <core/lock.h>
 #include <core/frame.h>
 #include <parvus/vcpu.h>
 #include <parvus/start.h>
 
-struct vcpu;
 struct shadow_domain;
 
 /* As PARVUS_DOMAIN_* of parvus/control.h says. */
@@ -29,19 +24,14 @@ struct sched_domain {
 	s64 used;		/* by all vCPUs, ns; below 0: not used in the one before */
 };
 
-/*
- * What no other domain may learn while it runs: where the guest's kernel is, what it said. In
- * pages of the domain's own (rule 81); struct domain itself is public.
- */
+/* What no other domain may learn while it runs (rule 81). struct domain itself is public. */
 struct domain_own {
 	/* guest registrations; written by hc_*_set of any vCPU, read once at use */
 	struct {
 		u64 address;
-		u8 dpl;
-		u8 flags;
+		u8 dpl, flags;
 	} traps[PARVUS_TRAPS];
-	u64 syscall_entry;
-	u64 df_stack;
+	u64 syscall_entry, df_stack;
 	u64 generation_id[2];
 	char kill_reason[MAX_KILL_REASON];
 	char said[MAX_KILL_REASON];	/* its last line in the log: why it crashed, if it does */
@@ -87,8 +77,7 @@ struct domain {
 
 	/* end of life: the first reason wins */
 	u32 ended;			/* 0 -> 1 once, by cmpxchg */
-	u32 shutdown_reason;
-	u32 shutdown_status;
+	u32 shutdown_reason, shutdown_status;
 	u32 alive_vcpus;		/* vCPUs not stopped for good; the last to go destroys */
 	u64 log_paid;			/* when what it wrote to the log is paid for */
 	u32 log_dropped;		/* lines since then; atomic */
@@ -112,17 +101,12 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, u64 n)
 {
 	return d->vcpus[n & (MAX_VCPUS - 1)];
 }
-BUILD_ASSERT(!(MAX_VCPUS & (MAX_VCPUS - 1)));
-
-BUILD_ASSERT(sizeof(struct domain) <= PAGE_SIZE);
+BUILD_ASSERT(!(MAX_VCPUS & (MAX_VCPUS - 1)) && sizeof(struct domain) <= PAGE_SIZE);
 
 /* By number modulo MAX_DOMAINS, NULL = free. Changes under the build/destroy path alone. */
 extern struct domain *domains[MAX_DOMAINS];
 
-/*
- * The domain of that number, or NULL. It may end meanwhile, but its structure stays
- * until domain_put(). Not with a lock of events, grants or devices held.
- */
+/* By number, or NULL. It stays until domain_put(). With no lock of events, grants or devices. */
 struct domain *domain_get(u32 id);
 void domain_unref(struct domain *d);
 static inline void domain_put(struct domain *d)
@@ -139,8 +123,7 @@ void domain_hold(struct domain *d);
 /*
  * An empty domain with 1 to MAX_VCPUS vCPUs, or NULL: memory is short, or an argument is bad. @name
  * is for logs, cut at MAX_DOMAIN_NAME; @max_gfn, in frames, is rounded up to chunks; @ram is what
- * it may ever have. Its control_lock is held: what finds it by its number waits until it is what
- * its maker wants it to be.
+ * it may ever have. Its control_lock is held, until it is as its maker wants it.
  */
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
 
@@ -185,9 +168,6 @@ void console_domain_new(struct domain *d);
 void console_domain_gone(struct domain *d);
 void console_input(void);	/* characters arrived */
 
-/*
- * device.c, the registry. A domain ends (its state says so already): the devices that it used are
- * removed, those that it served lose their back end for good. Before its vCPUs and events go.
- */
+/* device.c. @d ends; its devices go, and those that it served lose their back end for good. */
 void device_domain_gone(struct domain *d);
 u32 device_count(const struct domain *d);	/* that it uses; NULL: all that there are */

@@ -2,12 +2,12 @@
 /*
  * Event channels (core/event.h).
  *
- * Locks. bind_lock: what is bound to what, of all domains, and their end. A domain's
- * event_lock: its ports, for those who use them. A change holds bind_lock, and takes
- * the event_lock of one domain at a time, so that two domains that bind to each other
- * need no order. A sender holds its own event_lock alone; the end of the peer first
- * takes the sender's port away under that lock, so what a bound port points to is
- * alive. The receiver's side is atomic: it may be reached from several pCPUs.
+ * Locks. bind_lock: what is bound to what, of all domains, and their end. A domain's event_lock:
+ * its ports, for those who use them. A change holds bind_lock, and takes the event_lock of one
+ * domain at a time, so that two domains that bind to each other need no order. A sender holds its
+ * own event_lock alone; the end of the peer first takes the sender's port away under that lock, so
+ * what a bound port points to is alive. The receiver's side is atomic: it may be reached from
+ * several pCPUs.
  *
  * Send, pending, raise, wake, kick, deliver: docs/glossary.md has these words in their order.
  *
@@ -18,7 +18,6 @@
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/handlers.h>
-#include <core/timer.h>
 #include <core/trace.h>
 #include <parvus/event.h>
 
@@ -99,8 +98,7 @@ static inline void port_vector(struct event_domain *ev, struct port *p, u32 port
 /*
  * We set the mask bit, but the guest has taken the event by now, perhaps served it and unmasked
  * before that: nobody would clear our bit any more (rule 77). It goes, and if the port is pending
- * again it is set again. Bounded, as a hostile guest can play this for ever; in the end the harm
- * is its own.
+ * again it is set again. Bounded: a hostile guest can play this for ever, to its own harm.
  */
 static NOINLINE void port_mask_again(struct event_domain *ev, struct parvus_event_page *page,
 				     struct port *p, u32 port)
@@ -270,10 +268,7 @@ static void port_close(struct event_domain *ev, u32 port)
 	WRITE_ONCE(ports_total, ports_total - 1);
 }
 
-/*
- * Make a port of @p's kind and settings. @n: port of @remote, or source. Which ports of
- * another domain are in use, and for whom, is not our business: one error for all.
- */
+/* A port like @p. @n: port of @remote, or source. Who has which is nobody's business: one error. */
 static int port_bind(struct event_domain *ev, struct domain *remote, u32 n, struct port *p,
 		     u32 *port)
 {
@@ -505,12 +500,9 @@ static s64 event_set(struct domain *d, u64 gpa)
 s64 hc_event_op(struct vcpu *v, u64 op, u64 arg)
 {
 	static s64 (*const ops[])(struct domain *d, u64 arg) = {
-		[PARVUS_EVENT_SEND] = event_send,
-		[PARVUS_EVENT_UNMASK] = event_unmask,
-		[PARVUS_EVENT_REGISTER] = event_register,
-		[PARVUS_EVENT_BIND] = event_bind,
-		[PARVUS_EVENT_CLOSE] = event_close,
-		[PARVUS_EVENT_STATUS] = event_status,
+		[PARVUS_EVENT_SEND] = event_send, [PARVUS_EVENT_UNMASK] = event_unmask,
+		[PARVUS_EVENT_REGISTER] = event_register, [PARVUS_EVENT_BIND] = event_bind,
+		[PARVUS_EVENT_CLOSE] = event_close, [PARVUS_EVENT_STATUS] = event_status,
 		[PARVUS_EVENT_SET] = event_set,
 	};
 
@@ -568,14 +560,12 @@ int event_domain_init(struct domain *d)
  */
 static void page_hide(mfn_t mfn)
 {
-	unsigned int cpu;
-
 	atomic_and_u64(&frame_info(mfn)->word, ~FRAME_EVENTS);
 	for_each_domain(d)
 		arch_view_drop(d, mfn);
-	for (cpu = 0; cpu < arch_cpus(); cpu++)
+	for (unsigned int cpu = 0; cpu < arch_cpus(); cpu++)
 		pcpu_kick(cpu, WORK_ARCH);
-	for (cpu = 0; cpu < arch_cpus(); cpu++)
+	for (unsigned int cpu = 0; cpu < arch_cpus(); cpu++)
 		while (arch_cpu_exposed(cpu) && READ_ONCE(arch_cpu(cpu)->work) & WORK_ARCH)
 			cpu_relax();
 }
@@ -591,10 +581,9 @@ void event_domain_destroy(struct domain *d)
 	ev->dying = true;
 	spin_unlock(&bind_lock);
 	for (u32 i = 1; i < PARVUS_EVENT_PORTS && ev->used; i++) {
-		spin_lock(&bind_lock);
+		HOLD(&bind_lock);
 		if (!port_find(ev, i, &p))
 			port_close(ev, i);
-		spin_unlock(&bind_lock);
 	}
 	spin_lock(&bind_lock);
 	spin_lock(&d->event_lock);

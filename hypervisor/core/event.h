@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Event channels (parvus/event.h): ports, joined in pairs or fed by the hypervisor. */
+/* Event channels (parvus/event.h), and below interrupts of devices (parvus/irq.h). */
 #pragma once
 
 #include <core/vcpu.h>
@@ -9,9 +9,8 @@ int event_domain_init(struct domain *d);
 void event_domain_destroy(struct domain *d);
 
 /*
- * Something happened to a domain, alive or ending, its structure held by the caller: PARVUS_VIRQ_*.
- * What comes before the source is bound to a port waits for that. From any context but a timer's
- * fire().
+ * Something happened to a domain, alive or ending, its structure held: PARVUS_VIRQ_*. It waits for
+ * a port of its source. From any context but a timer's fire().
  */
 void event_send_virq(struct domain *d, u32 virq);
 
@@ -25,3 +24,10 @@ int event_alloc_unbound(struct domain *d, u32 remote, u32 *port);
 u32 event_ports_used(struct domain *d);
 u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
 u32 event_ports_total(void);
+
+/* An interrupt arrived, no lock is held. A level line is masked on return: then comes the EOI. */
+void irq_arrived(u32 handle);
+bool irq_is_level(u32 handle);		/* without a lock */
+struct parvus_control_interrupt;
+void irq_show(struct parvus_control_interrupt *i);	/* that of i->handle, or the next */
+void irq_domain_gone(struct domain *d);	/* its sources raise nothing any more */

@@ -4,8 +4,6 @@
 
 #include <core/arch.h>
 
-struct domain;
-
 enum frame_type {
 	FRAME_NONE,		/* not RAM, or not ours to give */
 	FRAME_FREE,
@@ -42,10 +40,7 @@ BUILD_ASSERT(sizeof(struct frame_info) == 16);
 #define FRAME_SHOWN	4u	/* it, or the extent that it begins, is in a view; view.c's */
 
 #define DOMAIN_NONE	0xffffu
-/*
- * Owners of HYPERVISOR frames say who may see them while a guest runs (rule 80): the domain of
- * that number alone; every domain, for there is nothing in them that is secret; or none.
- */
+/* Owners of HYPERVISOR frames say who may see them (rule 80): that domain, all domains, or none. */
 #define OWNER_PUBLIC	0xfffeu
 
 extern struct frame_info *frame_table;
@@ -64,10 +59,7 @@ static inline struct frame_info *frame_info(mfn_t mfn)
  */
 int alloc_frames(unsigned int order, mfn_t *out);
 int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out);
-/*
- * Change a claim by so many frames. False: as many are not there. Less is always allowed, and more
- * if the caller gives as many back now (@coming).
- */
+/* Change a claim by so many frames. False: they are not there. @coming: the caller frees them. */
 bool frames_claim(struct domain *d, s64 change, bool coming);
 /* Free frames that nobody has claimed, and what is claimed. */
 u64 frames_unclaimed(void);
@@ -76,10 +68,7 @@ u64 frames_claimed(void);
 void free_frames(mfn_t mfn, unsigned int order);
 /* At boot: give [first, first + count) to the allocator. */
 void frames_add(mfn_t first, u64 count);
-/*
- * Take the next free piece of [*at, end), an aligned extent or a single frame: domain 0 lives where
- * the machine's memory is. *at becomes the first frame of it. False: there is none.
- */
+/* For domain 0: the next free piece of [*at, end), an extent or a frame, at *at. False: none. */
 bool claim_frames(u64 *at, u64 end, unsigned int *order);
 /* Frames that a first touch must leave for calls of the hypervisor and its guests. */
 #define FRAMES_RESERVE	64u

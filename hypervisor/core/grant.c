@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Grants: a domain offers frames to another one, which maps them into its own
- * guest-physical space or has bytes copied (parvus/grant.h).
+ * Grants: a domain offers frames to another one, which maps them into its own guest-physical space
+ * or has bytes copied (parvus/grant.h).
  *
- * An offer is one word of state, changed by compare-and-swap: it stands, and has so many
- * users, which are mappings and copies under way. Who maps or copies takes a use first, so
- * that neither a revocation nor the end of the owner can take the frame from under it, and
- * no lock of the other domain is ever needed. The frame counts its offers in its frame_info:
- * an offered frame is not released.
+ * An offer is one word of state, changed by compare-and-swap: it stands, and has so many users,
+ * which are mappings and copies under way. Who maps or copies takes a use first, so that neither a
+ * revocation nor the end of the owner can take the frame from under it, and no lock of the other
+ * domain is ever needed. The frame counts its offers in its frame_info: an offered frame is not
+ * released.
  *
- * A mapping is a foreign entry in the gfn table of the mapper. Several mappings share one
- * entry where gfns are machine frames (domain 0); it has the rights of those that are not
- * on their way out. Unmapping reduces the entry, then has shadow_lose() see to shadow
- * entries and TLBs, and only then lets go of the offer.
+ * A mapping is a foreign entry in the gfn table of the mapper. Several mappings share one entry
+ * where gfns are machine frames (domain 0); it has the rights of those that are not on their way
+ * out. Unmapping reduces the entry, then has shadow_lose() see to shadow entries and TLBs, and only
+ * then lets go of the offer.
  *
- * When the owner ends, offers with users are dead: their frames become ghosts, which the
- * last use frees. Each mapping holds a reference to the owner's struct domain, and with it
- * to the table of offers.
+ * When the owner ends, offers with users are dead: their frames become ghosts, which the last use
+ * frees. Each mapping holds a reference to the owner's struct domain, and so to its offers.
  *
- * Locks: grant_domain.lock of one domain (never of two), then its gfn_lock, or the lock of
- * domain references. It covers both tables, but for the state of offers. domain_put() is
- * called without it, and so is shadow_lose(), which waits for other CPUs.
+ * Locks: grant_domain.lock of one domain (never of two), then its gfn_lock, or that of references.
+ * It covers both tables, but for the state of offers. domain_put() is called without it, and so is
+ * shadow_lose(), which waits for other CPUs.
  */
 #include <core/grant.h>
 #include <core/log.h>
@@ -40,15 +39,13 @@
 #define OFFER_USERS	0x00ffffffu
 
 struct offer {
-	u32 state;
-	u32 mfn;
+	u32 state, mfn;
 	u32 to;			/* serial of the domain that may use it */
 };
 
 struct mapping {
 	struct domain *owner;	/* NULL = free */
-	u32 ref;
-	u32 gfn, mfn;
+	u32 ref, gfn, mfn;
 	bool readonly;
 	bool busy;		/* being unmapped */
 };
@@ -98,18 +95,14 @@ static struct slot *slot_at(struct table *t, u32 n)
 	return &t->dir[i / DIR_SLOTS][i % DIR_SLOTS / SLOTS][i % SLOTS];
 }
 
+/* Both begin the slot. */
 static struct offer *offer_at(struct domain *d, u32 ref)
 {
-	struct slot *s = slot_at(&d->grants->offers, ref);
-
-	return s ? &s->o : NULL;
+	return (struct offer *)slot_at(&d->grants->offers, ref);
 }
-
 static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 {
-	struct slot *s = slot_at(&g->mappings, handle);
-
-	return s ? &s->m : NULL;
+	return (struct mapping *)slot_at(&g->mappings, handle);
 }
 
 /* Take a free slot of at most @max, in a new page if need be. 0 or an error. */
@@ -357,10 +350,7 @@ static bool entry_update(struct domain *d, u32 gfn, u32 mfn)
 	return old & ~e & (GFN_PRESENT | GFN_WRITABLE);
 }
 
-/*
- * Take a gfn to map at: there is no memory, or, for domain 0, the frame itself already. It
- * is busy until entry_update(): no populate comes in between.
- */
+/* Take a gfn without memory, or domain 0's for that frame. It is busy until entry_update(). */
 static int gfn_take(struct domain *d, u64 gfn)
 {
 	u32 times = d->control ? gfn_mapped(d->grants, (u32)gfn) : 0;

@@ -7,10 +7,7 @@
 
 /* domain.c: a new domain's empty tables; 0 or -PARVUS_ENOMEM. */
 int grant_domain_init(struct domain *d);
-/*
- * When no vCPU of it runs and its shadows are gone: its mappings and offers end. True: somebody
- * maps frames of it still, and grant_ghost() has to be asked about each.
- */
+/* Without vCPUs and shadows: mappings and offers end. True: some are mapped, see grant_ghost(). */
 bool grant_domain_destroy(struct domain *d);
 /* domain.c, with the last reference: the tables go. */
 void grant_domain_free(struct domain *d);

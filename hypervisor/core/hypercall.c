@@ -63,14 +63,13 @@ s64 hc_debug_hash(struct vcpu *v, u64 gpa, u64 length)
 
 s64 hc_debug_info(struct vcpu *v, u64 gpa, u64 size)
 {
-	struct parvus_debug_info info = { .size = sizeof(info), .version = 1 };
+	struct parvus_debug_info info = {
+		.size = sizeof(info), .version = 1, .warnings = log_warnings(),
+		.frames_total = frames_total_count(), .frames_free = frames_left(),
+		.domains = domains_count() };
 
 	if (size < 8 || size > PAGE_SIZE)
 		return hv_error(PARVUS_EINVAL);
-	info.frames_total = frames_total_count();
-	info.frames_free = frames_left();
-	info.domains = domains_count();
-	info.warnings = log_warnings();
 	return guest_write(v->domain, gpa, &info, min(size, sizeof(info)));
 }
 

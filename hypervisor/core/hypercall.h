@@ -14,10 +14,7 @@ extern const hypercall_fn hypercall_handlers[HYPERCALL_SLOTS];
 /* From entry.S: what it does not call itself, by r->rax. The result is for rax. */
 s64 hypercall_dispatch(struct regs *r);
 
-/*
- * For a handler that has more to do than it may do at once: pending work is let in, then the
- * guest comes again, for it is back at its SYSCALL instruction, of two bytes. Its result.
- */
+/* More to do than may be done at once: the guest comes again, back at its SYSCALL. Its result. */
 static inline s64 hypercall_restart(struct regs *r)
 {
 	r->rip -= 2;

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts of devices (parvus/irq.h). A handle stands for one vector of the hardware, the same
- * on all pCPUs; its source is a line, or a message that domain 0 writes into the device. Which
- * pCPU an interrupt interrupts is a guess, the one where its vCPU ran last: a wrong one costs a
- * kick. Two watchdogs: a level line that nobody EOIs is unmasked after a second, and one that
- * comes too often stays masked for a while.
+ * Interrupts of devices (parvus/irq.h). The source of a handle is a line, or a message that domain
+ * 0 writes into the device. Which pCPU it interrupts is a guess, the one where its vCPU ran last: a
+ * wrong one costs a kick. Two watchdogs: a level line that nobody EOIs is unmasked after a second,
+ * and one that comes too often stays masked for a while.
  */
 #include <core/handlers.h>
-#include <core/irq.h>
+#include <core/event.h>
 #include <core/log.h>
 #include <core/memory.h>
-#include <core/timer.h>
+#include <parvus/control.h>
 #include <parvus/irq.h>
 
 #define STUCK_NS	1000000000ull
@@ -65,11 +64,10 @@ static void irq_tell(struct irq *q, const char *what)
 static void irq_look(struct timer *t)
 {
 	u64 now = arch_now_ns();
-	struct irq *q;
 
 	HOLD(&irqs.lock);
 	irqs.watching = false;
-	for (q = irqs.of; q < irqs.of + IRQ_HANDLES; q++) {
+	for (struct irq *q = irqs.of; q < irqs.of + IRQ_HANDLES; q++) {
 		bool stuck = q->waits && now - q->since >= STUCK_NS;
 
 		if (stuck) {
@@ -269,7 +267,8 @@ static s64 irq_target(struct vcpu *v, u64 gpa)
 	return guest_write(d, gpa, &r, sizeof(r)) ? hv_error(PARVUS_EFAULT) : 0;
 }
 
-static s64 irq_unmap(struct vcpu *v, u64 handle)
+/* UNMAP; and of a line MASK, UNMASK, EOI. */
+static s64 irq_change(struct vcpu *v, u64 op, u64 handle)
 {
 	struct irq *q;
 
@@ -277,19 +276,10 @@ static s64 irq_unmap(struct vcpu *v, u64 handle)
 	q = irq_of(v->domain, handle);
 	if (!q)
 		return hv_error(PARVUS_ENOENT);
-	irq_drop(q);
-	return 0;
-}
-
-/* MASK, UNMASK, EOI. */
-static s64 irq_line(struct vcpu *v, u64 op, u64 handle)
-{
-	struct irq *q;
-
-	HOLD(&irqs.lock);
-	q = irq_of(v->domain, handle);
-	if (!q)
-		return hv_error(PARVUS_ENOENT);
+	if (op == PARVUS_IRQ_UNMAP) {
+		irq_drop(q);
+		return 0;
+	}
 	if (q->kind != PARVUS_IRQ_LINE || (op == PARVUS_IRQ_EOI && !(q->flags & PARVUS_IRQ_LEVEL)))
 		return hv_error(PARVUS_EINVAL);
 	if (op == PARVUS_IRQ_EOI)
@@ -316,12 +306,8 @@ s64 hc_irq_op(struct vcpu *v, u64 op, u64 arg)
 		return irq_map(v, arg);
 	case PARVUS_IRQ_TARGET:
 		return irq_target(v, arg);
-	case PARVUS_IRQ_UNMAP:
-		return irq_unmap(v, arg);
-	case PARVUS_IRQ_MASK:
-	case PARVUS_IRQ_UNMASK:
-	case PARVUS_IRQ_EOI:
-		return irq_line(v, op, arg);
+	case PARVUS_IRQ_UNMAP ... PARVUS_IRQ_EOI:
+		return irq_change(v, op, arg);
 	case PARVUS_IRQ_PENDING:
 		return irq_pending(v, arg);
 	}
@@ -342,27 +328,21 @@ void irq_show(struct parvus_control_interrupt *i)
 	if (n >= IRQ_HANDLES)
 		return;
 	q = &irqs.of[n & index_mask(n, IRQ_HANDLES)];
-	i->handle = n;
-	i->domain = q->domain->id;
-	i->kind = q->kind;
-	i->source = q->source;
-	i->index = q->index;
-	i->flags = q->flags;
-	i->vcpu = q->target ? q->target->id : 0;
-	i->vector = q->target ? q->vector : PARVUS_IRQ_NOWHERE;
-	i->cpu = q->cpu;
-	i->state = (q->masked ? PARVUS_INTERRUPT_MASKED : 0) |
-		   (q->waits ? PARVUS_INTERRUPT_WAITS : 0) |
-		   (q->storms ? PARVUS_INTERRUPT_STORMS : 0);
-	i->count = q->count;
+	*i = (struct parvus_control_interrupt){
+		.size = i->size, .version = i->version, .strays = i->strays, .stuck = i->stuck,
+		.storms = i->storms, .handle = n, .domain = q->domain->id, .kind = q->kind,
+		.source = q->source, .index = q->index, .flags = q->flags, .cpu = q->cpu,
+		.vcpu = q->target ? q->target->id : 0, .count = q->count,
+		.vector = q->target ? q->vector : PARVUS_IRQ_NOWHERE,
+		.state = (q->masked ? PARVUS_INTERRUPT_MASKED : 0) |
+			 (q->waits ? PARVUS_INTERRUPT_WAITS : 0) |
+			 (q->storms ? PARVUS_INTERRUPT_STORMS : 0) };
 }
 
 void irq_domain_gone(struct domain *d)
 {
-	struct irq *q;
-
 	HOLD(&irqs.lock);
-	for (q = irqs.of; q < irqs.of + IRQ_HANDLES; q++)
+	for (struct irq *q = irqs.of; q < irqs.of + IRQ_HANDLES; q++)
 		if (q->domain == d)
 			irq_drop(q);
 }

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Waiting for a lock, and the order in which locks are taken (core/lock.h). What each CPU holds
- * is a short list; a lock may join it if its number is higher than all there.
- */
+/* Waiting for a lock, and the order of locks (core/lock.h): what each CPU holds is a short list. */
 #include <core/lock.h>
 #include <core/log.h>
 
@@ -92,11 +89,10 @@ void spin_init(struct spinlock *l, enum lock_rank rank)
 
 bool spin_trylock(struct spinlock *l)
 {
-	u16 owner = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE), free = owner;
+	u16 owner = __atomic_load_n(&l->owner, __ATOMIC_ACQUIRE);
+	u16 free = (u16)(owner + (READ_ONCE(l->checked) ? LOCK_OFF_BY : 0));
 	bool check = READ_ONCE(l->checked) && lock_checks == LOCKS_CHECKED;
 
-	if (READ_ONCE(l->checked))
-		free = (u16)(owner + LOCK_OFF_BY);
 	if (check)
 		lock_order(l, arch_this_cpu(), false);
 	if (!__atomic_compare_exchange_n(&l->next, &free, (u16)(free + 1), false, SEQ_CST,

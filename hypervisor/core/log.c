@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The log: a ring in memory, the debug port (one byte each, as Bochs and QEMU have it)
- * and, by "log=com1" or in a panic, the serial line. What a guest can provoke goes
- * through log_guest(): each domain has so many bytes, and no other's, of the ring and of the
- * time that a line takes.
+ * The log: a ring in memory, the debug port (one byte each, as Bochs and QEMU have it) and, by
+ * "log=com1" or in a panic, the serial line. What a guest can provoke goes through log_guest():
+ * each domain has so many bytes of the ring and of time, and no other's.
  */
 #include <core/memory.h>
 #include <core/handlers.h>

@@ -18,10 +18,7 @@ noreturn void panic(const char *fmt, ...) __printf(1, 2);
 #define log_info(...)	log_line(LOG_INFO, __VA_ARGS__)
 #define log_debug(...)	log_line(LOG_DEBUG, __VA_ARGS__)
 
-/*
- * The negative error, where a call finds out: with loglevel=debug the log names the place, as often
- * as it lets guests have lines. Callers pass on what they got. EAGAIN is no error.
- */
+/* The negative error, where it is born: loglevel=debug logs the place. EAGAIN is none. */
 #define hv_error(e) ({ \
 	if (unlikely(log_limit == LOG_DEBUG)) \
 		error_born((e), __FILE__, __LINE__, __func__); \
@@ -41,8 +38,8 @@ extern bool log_to_serial;
 extern enum log_level log_limit;
 
 /*
- * The last LOG_RING bytes by position, of all ever written. Up to @size from *@from, moved into
- * what is kept; *@end is what is written so far. Returns how many.
+ * Up to @size of the last LOG_RING bytes ever written, from *@from, which is moved into them; *@end
+ * is what is written so far. Returns how many.
  */
 #define LOG_RING	65536u
 u32 log_read(u64 *from, char *out, u32 size, u64 *end);

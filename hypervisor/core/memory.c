@@ -143,10 +143,7 @@ u64 gfn_lookup_machine(const struct domain *d, u64 gfn)
 	return gfn << PAGE_SHIFT | GFN_PRESENT | GFN_WRITABLE | GFN_MMIO;
 }
 
-/*
- * A frame or an extent for a first touch: 0, 1 = of the domain's claim, -PARVUS_ENOMEM. Of what
- * is nobody's, some is left for calls, unless @reserve.
- */
+/* For a first touch: 0, 1 = of its claim, -PARVUS_ENOMEM. Unless @reserve, some stays for calls. */
 static int touch_alloc(struct domain *d, unsigned int order, bool reserve, mfn_t *mfn)
 {
 	u64 claim = READ_ONCE(d->claim), n = 1ull << order;
@@ -297,8 +294,7 @@ static mfn_t entry_busy_mfn(const u64 *t, u64 chunk, u64 i)
 
 int domain_release(struct domain *d, struct vcpu *v, u64 gfn, u64 frames)
 {
-	u64 first = gfn % EXTENT_FRAMES, end = first + frames, i, gone = 0, *chunk, c;
-	u64 *t = NULL;
+	u64 first = gfn % EXTENT_FRAMES, end = first + frames, i, gone = 0, *chunk, c, *t = NULL;
 	struct shadow_loss loss;
 	int ret;
 

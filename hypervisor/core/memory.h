@@ -56,16 +56,10 @@ static inline u64 gfn_lookup(const struct domain *d, gfn_t gfn)
 	return likely(e) ? e : gfn_lookup_machine(d, gfn_x(gfn));
 }
 
-/*
- * The same, but RAM without a frame gets one now. 0: no RAM there. GFN_DEMAND: the machine
- * has no frame to give; @reserve lets calls of the guest use the last ones.
- */
+/* The same, but RAM gets its frame now. 0: no RAM. GFN_DEMAND: none; @reserve takes the last. */
 u64 gfn_touch(struct domain *d, gfn_t gfn, bool reserve);
 
-/*
- * Give [gfn, gfn + count) zeroed RAM, extents first. 0, -PARVUS_EINVAL (beyond the table),
- * -PARVUS_EEXIST or -PARVUS_ENOMEM; after these two what was added stays, until the domain goes.
- */
+/* Zeroed RAM: 0, -PARVUS_EINVAL (beyond the table), EEXIST, ENOMEM: what was added stays. */
 int domain_populate(struct domain *d, gfn_t gfn, u64 count);
 /* The same, with frames at the first touch. Both: -PARVUS_ENOMEM beyond max_frames. */
 int domain_promise(struct domain *d, gfn_t gfn, u64 count);
@@ -91,10 +85,7 @@ u64 *gfn_chunk_table(struct domain *d, u64 gfn);
 /* Zeroes, with interrupts let in on the way: 2 MiB are too long without. */
 void frames_clear(mfn_t mfn, u64 count);
 
-/*
- * Frames may have come back: whoever waits for one tries again. Asked after every hypercall
- * and page fault, and when a domain has gone: frames come back in many ways. No lock is held.
- */
+/* Frames may have come back, by a hypercall, a fault, an end: who waits tries again. No lock. */
 extern u32 memory_waits;
 void domain_memory_wake(void);
 static inline void domain_memory_free(void)
@@ -114,10 +105,7 @@ int guest_read(struct domain *d, u64 gpa, void *buf, size_t len);
 int guest_write(struct domain *d, u64 gpa, const void *buf, size_t len);
 /* @n bytes within one frame on both sides. 0, -PARVUS_EFAULT or -PARVUS_ENOMEM (none to touch). */
 int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, size_t n);
-/*
- * Between these two a pCPU may use a pointer to a frame of a gfn table, and waits for nothing: a
- * frame goes back to the allocator after guest_access_wait(), which waits for those in between.
- */
+/* In between a pCPU uses frames of a gfn table, waiting for nothing; guest_access_wait() waits. */
 void guest_access_begin(void);
 void guest_access_end(void);
 void guest_access_wait(void);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The frame allocator: 4 KiB frames and 2 MiB extents. Extents are split when no
- * single frame is left, and whole again when all their 512 frames are free: each
- * extent-aligned chunk counts its free frames. Free frames are linked in both
- * directions through their frame_info, so that a re-made extent takes its frames
- * off the list without a search.
+ * The frame allocator: 4 KiB frames and 2 MiB extents. Extents are split when no single frame is
+ * left, and whole again when all their 512 frames are free: each extent-aligned chunk counts its
+ * free frames. Free frames are linked in both directions through their frame_info, so that a
+ * re-made extent takes them off the list without a search.
  */
 #include <core/log.h>
 #include <core/memory.h>
@@ -12,10 +11,7 @@
 struct frame_info *frame_table;		/* set at boot */
 u64 frame_table_count;
 
-/*
- * List links are frame numbers + 1, 0 = end. FREE frames use count for "next" (32 bits
- * cover 16 TiB) and word for "previous".
- */
+/* Links are frame numbers + 1, 0 = end. FREE frames: count is the next one, word the previous. */
 
 static struct {
 	struct spinlock lock;	/* of all of it, and of frame_table[] for free frames */
@@ -196,10 +192,7 @@ void free_frames(mfn_t mfn, unsigned int order)
 	ram.free += 1ull << order;
 }
 
-/*
- * The hypervisor's own memory: whole frames cut from one extent after another, so
- * that they do not scatter over those that guests could have whole.
- */
+/* The hypervisor's own memory: from one extent after another; guests have others whole. */
 #define HV_PIECE	64u
 static struct {
 	struct spinlock lock;

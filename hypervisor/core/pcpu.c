@@ -5,7 +5,6 @@
  * registers at its top; a change of vCPU copies them.
  */
 #include <core/sched.h>
-#include <core/timer.h>
 #include <core/trace.h>
 
 void pcpu_timer_arm(void)
@@ -29,25 +28,21 @@ static void pcpu_timers_due(struct cpu *c)
 /* Until there is something to run. */
 static void pcpu_idle(struct cpu *c)
 {
+	u32 work;
+
 	WRITE_ONCE(c->idle, true);
 	smp_mb();
 	while (!(READ_ONCE(c->work) & (WORK_RESCHED | WORK_STOP))) {
 		pcpu_timer_arm();
-		if (READ_ONCE(c->work) & WORK_TIMER) {
-			__atomic_fetch_and(&c->work, ~WORK_TIMER, SEQ_CST);
-			pcpu_timers_due(c);
-			continue;
-		}
-		if (READ_ONCE(c->work) & WORK_ARCH) {
-			__atomic_fetch_and(&c->work, ~WORK_ARCH, SEQ_CST);
-			arch_work();
-			continue;
-		}
-		if (!READ_ONCE(c->work))
+		if (!READ_ONCE(c->work)) {
 			arch_halt();
-		else
-			__atomic_fetch_and(&c->work, WORK_RESCHED | WORK_STOP | WORK_TIMER,
-					   SEQ_CST);
+			continue;
+		}
+		work = __atomic_fetch_and(&c->work, WORK_RESCHED | WORK_STOP, SEQ_CST);
+		if (work & WORK_TIMER)
+			pcpu_timers_due(c);
+		if (work & WORK_ARCH)
+			arch_work();
 	}
 	WRITE_ONCE(c->idle, false);
 }

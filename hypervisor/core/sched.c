@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The scheduler: weighted-fair by virtual run time. Each pCPU has a queue in order
- * of virtual run time; a vCPU that wakes goes to an idle pCPU if there is one, else
- * to the queue where it was; an idle pCPU steals. A vCPU that slept gets at most one
- * slice of credit, so that a wake-up preempts a hog and a sleeper cannot save up.
+ * The scheduler: weighted-fair by virtual run time. Each pCPU has a queue in order of virtual run
+ * time; a vCPU that wakes goes to an idle pCPU if there is one, else to the queue where it was; an
+ * idle pCPU steals. A vCPU that slept gets at most one slice of credit, so that a wake-up preempts
+ * a hog and a sleeper cannot save up.
  *
- * Virtual run times of different queues are compared: at a tick, a queue with somebody
- * waiting gives who is furthest behind to a pCPU that is idle or that runs somebody well
- * ahead. Three hogs on two pCPUs so take turns at being alone. How far one may be behind or
- * ahead of a queue that it comes to is bounded, for queues drift apart where affinities
- * or a heavy weight forbid to even them out.
+ * Virtual run times of different queues are compared: at a tick, a queue with somebody waiting
+ * gives who is furthest behind to a pCPU that is idle or that runs somebody well ahead. Three hogs
+ * on two pCPUs so take turns at being alone. How far one may be behind or ahead of a queue that it
+ * comes to is bounded: queues drift apart by affinities or a heavy weight.
  *
- * A domain with a cap has a budget per period, charged by time run; what it ran too long
- * is a debt of the next periods, what it did not use is lost but for one budget. A domain
- * that is paused or has no budget is barred: its vCPUs are held, in no queue (core/vcpu.h).
+ * A domain with a cap has a budget per period, charged by time run; what it ran too long is a debt
+ * of the next periods, what it did not use is lost but for one budget. A domain that is paused or
+ * has no budget is barred: its vCPUs are held, in no queue (core/vcpu.h).
  *
  * The state of a vCPU changes under the lock of its queue (sched.cpu).
  */
@@ -102,10 +101,7 @@ static void queue_take_to_run(struct queue *q, struct vcpu *v)
 
 static bool allowed(const struct vcpu *v, unsigned int cpu) { return v->sched.affinity >> cpu & 1; }
 
-/*
- * Must its vCPUs not run? Looked at under the queue's lock; who lifts a bar does so before
- * he takes that lock to see what is held, who sets one before he takes it to hold.
- */
+/* Must its vCPUs not run? Under the queue's lock: a bar is lifted, or set, before that is taken. */
 static bool barred(const struct domain *d)
 {
 	return (READ_ONCE(d->sched.paused) || READ_ONCE(d->sched.out)) && !READ_ONCE(d->ended);
@@ -141,10 +137,7 @@ static unsigned int place(struct vcpu *v)
 static u64 weighted_by(u64 weight, u64 ns) { return ns * WEIGHT_ONE / (weight ?: WEIGHT_ONE); }
 static u64 weighted(const struct vcpu *v, u64 ns) { return weighted_by(v->sched.weight, ns); }
 
-/*
- * About the least virtual run time in a busy queue, with the time that a vCPU alone there is
- * not charged yet: it has no ticks. Without the lock: nothing is followed, only numbers.
- */
+/* About the least run time of a busy queue, with what is not charged yet. No lock: numbers only. */
 static u64 floor_now(const struct queue *q, u64 now)
 {
 	u64 floor = READ_ONCE(q->min_vruntime), from = READ_ONCE(q->charged), at;
@@ -187,9 +180,9 @@ static struct queue *move(struct queue *q, struct vcpu *v, unsigned int cpu)
 }
 
 /*
- * v, runnable and nowhere, goes to the queue of @cpu, or with MAX_CPUS to the best. @q, its own,
- * is locked, and unlocked then. Returns the pCPU to kick; if that must wait for the registers of
- * v, sched_left() names it again.
+ * v, runnable and nowhere, goes to the queue of @cpu, or with MAX_CPUS to the best. @q, its own, is
+ * locked, and unlocked then. Returns the pCPU to kick; sched_left() names it again if it had to
+ * wait.
  */
 static unsigned int settle(struct queue *q, struct vcpu *v, unsigned int cpu, u64 credit, u64 now)
 {
@@ -248,10 +241,7 @@ static u64 cap_back(const struct domain *d)
 	return d->sched.period + (u64)(d->sched.used / cap_budget(d)) * CAP_PERIOD_NS;
 }
 
-/*
- * On to the period of now. A debt stays; of credit, one budget: what runs may not be charged yet
- * for the period that ends. Returns what is left.
- */
+/* On to the period of now. A debt stays; of credit, one budget, for late charges. What is left. */
 static u64 cap_left(struct domain *d, u64 now)
 {
 	struct sched_domain *s = &d->sched;
@@ -279,10 +269,7 @@ static void cap_charge(struct domain *d, unsigned int cpu, u64 ran, u64 now)
 	}
 }
 
-/*
- * What is held and need not be any more. All of a capped domain may be behind by more than
- * the credit that they get, each time: who ran most gets less, or it would always be the same.
- */
+/* What is held and need not be. Who ran most gets less credit, or it would always be the same. */
 static void release(struct domain *d, u64 now, bool was_paused)
 {
 	u64 least = READ_ONCE(d->vcpus[0]->sched.vruntime);
@@ -473,10 +460,7 @@ void sched_pick_none(unsigned int cpu, u64 now)
 	q->running = NULL;
 }
 
-/*
- * It is RUNNING still if a wake-up came between sched_pick() and now, or if it had to leave
- * for its affinity. If it was moved to another pCPU's queue, that one could not run it yet.
- */
+/* RUNNING still: a wake-up came, or its affinity went. If it moved, nobody could run it yet. */
 unsigned int sched_left(unsigned int cpu, struct vcpu *prev, u64 now)
 {
 	struct queue *q = lock_queue_of(prev);

@@ -22,17 +22,11 @@ u64 sched_slice_end(unsigned int cpu, struct vcpu *running, u64 now);
 void sched_tick(unsigned int cpu, u64 now);
 /* Give up the slice in favour of others of equal right. */
 void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now);
-/*
- * The registers of a vCPU that lost its pCPU @cpu are in memory now: others may run it.
- * Returns the pCPU that has it in its queue and must look at it, or MAX_CPUS.
- */
+/* A vCPU that lost @cpu is saved now: others may run it. Returns who has it queued, or MAX_CPUS. */
 unsigned int sched_left(unsigned int cpu, struct vcpu *prev, u64 now);
 /* Sleep unless a vector is pending. True: the caller reschedules. */
 bool sched_block(struct vcpu *v);
-/*
- * The vCPU stops for good; and the way back: sched_start() gives it to the caller alone,
- * who sets it up, calls sched_started() (BLOCKED from then on) and sched_wake().
- */
+/* It stops for good; and the way back: the caller's alone until sched_started(), sched_wake(). */
 void sched_stop(struct vcpu *v);
 bool sched_start(struct vcpu *v);
 void sched_started(struct vcpu *v);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One-shot timers: a binary heap per pCPU, smallest deadline on top. */
 #include <core/log.h>
-#include <core/timer.h>
+#include <core/vcpu.h>
 
 static struct heap {
 	struct spinlock lock;

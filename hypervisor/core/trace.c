@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trace rings (core/trace.h). Record n is in slot n mod TRACE_RING. The writer says which
- * record it is about to write (begin), writes, and says that it is done (end); so a
- * reader, who looks at begin again when it has its copy, knows what was overwritten
- * meanwhile. The rings come with the first mask and go with trace_off(), which waits for
- * writers (busy) after it has cleared the mask.
+ * Trace rings (core/trace.h). Record n is in slot n mod TRACE_RING. The writer says which record it
+ * is about to write (begin), writes, and says that it is done (end); so a reader, who looks at
+ * begin again when it has its copy, knows what was overwritten meanwhile. The rings come with the
+ * first mask and go with trace_off(), which clears the mask, then waits for writers (busy).
  */
 #include <core/log.h>
 #include <core/trace.h>

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * vCPUs: made and unmade, woken, given virtual vectors, and their hypercalls. Registers are the
- * machine's business (core/arch.h), queues the scheduler's, and who runs where is pcpu.c's.
- */
+/* vCPUs: made, unmade, woken, given vectors, and their calls; for registers see core/arch.h. */
 #include <core/handlers.h>
 #include <core/log.h>
 #include <core/memory.h>
 #include <core/sched.h>
-#include <core/timer.h>
 #include <core/trace.h>
 
 /* ---- raise a vector, wake a vCPU, kick its pCPU ---- */
@@ -153,13 +149,10 @@ s64 hc_area_register(struct vcpu *v, u64 vcpu, u64 gpa, u64 size, u64 version)
 s64 hc_clock_register(struct vcpu *v, u64 vcpu, u64 gpa)
 {
 	struct vcpu *o = vcpu_arg(v, vcpu);
-	void *clock;
+	void *clock = o ? guest_map(v->domain, gpa, PARVUS_CLOCK_SIZE, 64) : NULL;
 
-	if (!o)
-		return hv_error(PARVUS_EINVAL);
-	clock = guest_map(v->domain, gpa, PARVUS_CLOCK_SIZE, 64);
 	if (!clock)
-		return hv_error(PARVUS_EFAULT);
+		return o ? hv_error(PARVUS_EFAULT) : hv_error(PARVUS_EINVAL);
 	arch_clock_fill(clock);
 	return 0;
 }
@@ -186,12 +179,10 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 	/* whoever takes it from STOPPED owns it until sched_started() */
 	if (o == v || !sched_start(o))
 		return hv_error(PARVUS_EBUSY);
-	if (c.area_gpa) {
-		ret = vcpu_area_set(o, c.area_gpa);
-		if (ret) {
-			sched_stop(o);
-			return ret;
-		}
+	ret = c.area_gpa ? vcpu_area_set(o, c.area_gpa) : 0;
+	if (ret) {
+		sched_stop(o);
+		return ret;
 	}
 	atomic_inc_u32(&v->domain->alive_vcpus);
 	vcpu_reset(o, c.rip, c.rsp, c.root);

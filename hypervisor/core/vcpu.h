@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A virtual CPU. While it runs, its general registers are in the frame at the top of its pCPU's
- * stack, and copied here when another one takes the pCPU.
- */
+/* A virtual CPU. While it runs, its registers are at the top of its pCPU's stack. */
 #pragma once
 
 #include <mmu/shadow.h>
@@ -26,9 +23,7 @@ struct regs {
 enum vcpu_state {
 	VCPU_STOPPED,		/* never started, or vcpu_stop */
 	VCPU_STARTING,		/* being set up by its starter: nothing wakes it */
-	VCPU_RUNNABLE,
-	VCPU_RUNNING,
-	VCPU_BLOCKED,
+	VCPU_RUNNABLE, VCPU_RUNNING, VCPU_BLOCKED,
 };
 
 /* What the scheduler keeps per vCPU; sched.c's. */
@@ -44,13 +39,23 @@ struct sched_entity {
 	u64 affinity;		/* mask of pCPUs */
 };
 
-/* One-shot timer; timer.c's. */
+/* timer.c: one-shot timers, a heap per pCPU. The caller arms the hardware for timer_next(). */
+#define TIMERS_PER_CPU	4096u
 struct timer {
 	u64 deadline;		/* ns; 0 = not armed */
 	u32 heap_index;		/* place in its pCPU's heap + 1; 0 = none */
 	u32 cpu;
 	void (*fire)(struct timer *t);
 };
+int timer_init_cpu(unsigned int cpu);
+/* Arm on @cpu for @deadline (absolute ns), moving it if armed. 0 or -PARVUS_ENOMEM. */
+int timer_set(struct timer *t, unsigned int cpu, u64 deadline);
+/* The same, unless it is armed for that time or before; then it stays where it is. */
+int timer_set_before(struct timer *t, unsigned int cpu, u64 deadline);
+void timer_cancel(struct timer *t);
+/* Fire all that are due, under the heap's lock. fire() may set t->deadline, to be armed again. */
+void timer_run(unsigned int cpu, u64 now);
+u64 timer_next(unsigned int cpu);	/* earliest deadline on @cpu, 0 = none */
 
 /* What no other domain may learn while it runs; a page of the domain's own (rule 81). */
 struct vcpu_own {
@@ -60,14 +65,12 @@ struct vcpu_own {
 	/* virtual CPU state */
 	bool kernel_mode;	/* saved value; the live one is in struct pcpu */
 	u64 kernel_gs_base;	/* loaded at every entry from user mode */
-	u64 live_gs_base;	/* GS/FS base while not running */
-	u64 live_fs_base;
+	u64 live_gs_base, live_fs_base;	/* while not running */
 	u64 guest_cr4;		/* what the guest believes */
 	u64 dr[8];
 	u64 tls[PARVUS_TLS_ENTRIES];	/* validated descriptors */
 	u16 ds, es, fs, gs;	/* selectors while not running */
-	u64 xcr0;
-	u64 tsc_aux;
+	u64 xcr0, tsc_aux;
 	u64 cpuid_faults;	/* its programs are to have a #GP at CPUID */
 	struct vcpu_shadow shadow;
 } __attribute__((aligned(64)));

@@ -7,7 +7,7 @@
 #include <x86/cpu.h>
 #include <x86/desc.h>
 #include <x86/paging.h>
-#include <core/irq.h>
+#include <core/event.h>
 
 #define FIRST		0x30u		/* below are strays: of 8259s and dead messages */
 #define LINES_MAX	1024u		/* of all I/O APICs */

@@ -6,7 +6,6 @@
 #include <x86/pv.h>
 #include <core/log.h>
 #include <core/sched.h>
-#include <core/timer.h>
 
 struct pcpu *pcpus[MAX_CPUS];
 unsigned int cpus_online;

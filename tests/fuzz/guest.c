@@ -9,7 +9,6 @@
 #include <core/event.h>
 #include <core/grant.h>
 #include <core/sched.h>
-#include <core/timer.h>
 #include <mmu/shadow.h>
 
 #define RAM	300u

@@ -8,7 +8,6 @@
 #include <core/lock.h>
 #include <core/log.h>
 #include <core/sched.h>
-#include <core/timer.h>
 #include <parvus/control.h>
 
 /* The hypervisor's memory is an array that we give back in no test. */

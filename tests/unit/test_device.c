@@ -7,7 +7,6 @@
 #include "native.h"
 #include <core/domain.h>
 #include <core/event.h>
-#include <core/timer.h>
 #include <parvus/device.h>
 #include <parvus/event.h>
 

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <unistd.h>
 #include "native.h"
-#include <core/timer.h>
 #include <core/lib.h>
 #include <core/log.h>
 

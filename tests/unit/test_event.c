@@ -7,7 +7,6 @@
 #include "native.h"
 #include <pthread.h>
 #include <core/event.h>
-#include <core/timer.h>
 #include <core/trace.h>
 #include <parvus/event.h>
 

@@ -6,7 +6,6 @@
  */
 #include "native.h"
 #include <core/hypercall.h>
-#include <core/timer.h>
 #include <parvus/hypercalls.h>
 
 #define GPA	0x2000ull

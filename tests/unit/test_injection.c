@@ -10,7 +10,6 @@
 #include <core/event.h>
 #include <core/grant.h>
 #include <core/sched.h>
-#include <core/timer.h>
 #include <mmu/shadow.h>
 #include <parvus/control.h>
 #include <parvus/device.h>

@@ -4,8 +4,8 @@
  * is masked for a while; what nobody mapped is counted; the end of a domain masks all of its lines.
  */
 #include "native.h"
-#include <core/irq.h>
-#include <core/timer.h>
+#include <core/event.h>
+#include <parvus/control.h>
 #include <parvus/irq.h>
 
 #define GPA	0x2000ull

@@ -4,7 +4,6 @@
  * re-arm, other pCPU, full.
  */
 #include "native.h"
-#include <core/timer.h>
 #include <x86/cpu.h>
 
 static struct timer t[TIMERS_PER_CPU + 2];

@@ -5,7 +5,6 @@
  */
 #include "native.h"
 #include <core/sched.h>
-#include <core/timer.h>
 
 static struct domain *d;
 static struct vcpu *v, *w;

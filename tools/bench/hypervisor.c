@@ -11,7 +11,6 @@
 #include <core/lib.h>
 #include <core/memory.h>
 #include <core/handlers.h>
-#include <core/timer.h>
 
 #define PORT	0x700u	/* data; then registers: 3 the place, in 512 bytes, 7 command and status */
 #define WATCHED	(4 * PAGE_SIZE)
