@@ -84,14 +84,8 @@ static void as_put(struct shadow_domain *sd, struct aspace *as)
 		as_free_locked(sd, as);
 }
 
-/*
- * The level of a pool page, without the lock of its tree: when it is a table's, .as goes with it
- * (rule 76). sd->lock keeps it from going to the pool and coming back in another tree.
- */
-static inline u8 page_level(const struct shadow_page *p)
-{
-	return smp_load_acquire(&p->level);
-}
+/* The level of a pool page, without a lock: when it is a table's, .as goes with it (rule 76). */
+static inline u8 page_level(const struct shadow_page *p) { return smp_load_acquire(&p->level); }
 
 /*
  * A table of @as, of level 1 to @top: asked again under as->lock, as it may have gone. The level is

@@ -33,10 +33,7 @@ static bool evict_table(struct aspace *as, u32 index)
 	return true;
 }
 
-/*
- * The clock moves on by a page. Returns the address space whose table that is, with a reference,
- * or NULL. An address space that has neither references nor tables is freed on the way.
- */
+/* The clock moves on. Whose table that is, with a reference, or NULL; what is empty is freed. */
 static struct aspace *clock_next(struct shadow_domain *sd, u32 *index, u32 *freed)
 {
 	struct aspace *as;
@@ -97,10 +94,9 @@ static unsigned int evict(struct vcpu *v)
 /* A page, by eviction if need be: other vCPUs may be faster to take what was evicted. */
 static u32 page_want(struct vcpu *v)
 {
-	u32 i;
-
 	for (unsigned int tries = 0; tries < 64; tries++) {
-		i = page_alloc(v->domain);
+		u32 i = page_alloc(v->domain);
+
 		if (i)
 			return i;
 		evict(v);

@@ -34,10 +34,7 @@ static ALWAYS_INLINE bool is_refused(const struct fill *f, bool user)
 				   (GFN_PRESENT | GFN_WRITABLE)) == GFN_PRESENT));
 }
 
-/*
- * It is refused by what the remembered table says of the levels above, which the guest may have
- * given rights since, without a flush. A CPU forgets its own copies of them with the fault.
- */
+/* The remembered table is old about levels above: the guest may have given rights since. */
 static bool above_is_old(struct fill *f, bool user)
 {
 	if (f->w.top == 4)
@@ -51,10 +48,7 @@ static bool above_is_old(struct fill *f, bool user)
 
 enum verdict { PERMITTED, REFUSED, MOVING };
 
-/*
- * Walk, check, set accessed and dirty bits, until the entries hold still. MOVING: another vCPU
- * rewrites them all the time; the guest runs on and faults again. Under as->lock.
- */
+/* Walk, check, set accessed and dirty bits, until all hold still; MOVING: never. Under as->lock. */
 static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
 {
 	enum walk_result r;
@@ -206,9 +200,8 @@ void shadow_prefill(struct vcpu *v)
 	struct fill f;
 
 	v->own->shadow.prefill_as = NULL;
-	if (!as || as != as_of(v, va) || (slot >= HOLE_FIRST && slot <= HOLE_LAST))
-		return;
-	if (unlikely(v->own->shadow.reserved < SHADOW_RESERVE) && !reserve_fill(v))
+	if (!as || as != as_of(v, va) || (slot >= HOLE_FIRST && slot <= HOLE_LAST) ||
+	    (unlikely(v->own->shadow.reserved < SHADOW_RESERVE) && !reserve_fill(v)))
 		return;
 	f.v = v;
 	f.as = as;

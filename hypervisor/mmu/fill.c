@@ -138,10 +138,7 @@ static struct entry *top_entry(struct aspace *as, unsigned int slot, bool overla
 	return &o->entry;
 }
 
-/*
- * A large leaf in the level 2 entry @at. A leaf table that is in the way goes to limbo: its page
- * is free when no TLB can walk it any more, and that is when the caller has shot it down.
- */
+/* A large leaf in the level 2 entry @at. A leaf table in the way is in limbo till shot down. */
 static enum fill_result fill_large(const struct fill *f, struct entry *at)
 {
 	struct domain *d = f->v->domain;

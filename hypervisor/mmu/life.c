@@ -42,8 +42,7 @@ int shadow_vcpu_init(struct vcpu *v)
 
 	if (!i)
 		return hv_error(PARVUS_ENOMEM);
-	v->own->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
-	v->own->shadow.as = v->own->shadow.anon;
+	v->own->shadow.as = v->own->shadow.anon = as_make(v->domain, i, 0, _gfn(0));
 	return 0;
 }
 

@@ -23,8 +23,7 @@ int shadow_foreign_init(struct domain *d)
 		counts = NULL;
 	}
 	spin_unlock(&sd->lock);
-	if (counts)
-		hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
+	hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
 	return 0;
 }
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * What the parts of the software TLB share: the bits of a page-table entry, and the structures
- * behind the pointers of shadow.h. Nothing outside of this folder includes it, but for unit tests.
- */
+/* What the parts of the software TLB share, and what is behind the pointers of shadow.h. */
 #pragma once
 
 #include <core/handlers.h>

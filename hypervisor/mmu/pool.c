@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages for shadow tables and address spaces: part of shadow.c. Each domain has a pool of its
- * own, charged when the domain is made, so that no domain's faults can use up what another one
- * needs. A page is FREE, TAKEN (with a vCPU's reserve, or on its way back), an address space, or
- * a table of level 1 to 3 in the tree of one. The free list is under shadow_domain.lock.
+ * Pages for shadow tables and address spaces: part of shadow.c. Each domain has a pool of its own,
+ * charged when the domain is made, so that no domain's faults can use up what another one needs. A
+ * page is FREE, TAKEN (with a vCPU's reserve, or on its way back), an address space, or a table of
+ * level 1 to 3 in the tree of one. The free list is under shadow_domain.lock.
  *
- * A page comes back to the pool with all its entries zero, and no sooner than no TLB can walk it
- * any more (rule 4).
+ * A page comes back to the pool with all its entries zero, when no TLB can walk it any more (rule
+ * 4).
  */
 
 static inline struct entry *table_of(const struct shadow_domain *sd, u32 index)

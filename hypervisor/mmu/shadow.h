@@ -5,7 +5,6 @@
 #include <core/domain.h>
 #include <parvus/mmu.h>
 
-struct vcpu;
 struct aspace;
 
 /* Page-fault error code bits (Intel SDM vol. 3, 4.7). */
@@ -77,10 +76,7 @@ void shadow_unload(struct vcpu *v);
 /* Serve flush requests of others: on each C exit to the guest, by whoever waits (core/arch.h). */
 void shadow_serve(void);
 
-/*
- * Memory that goes: what was just taken out of v->domain's gfn table. Its own gfns in
- * [gfn, end), if a shadow entry counts on one of them, and foreign frames, by their hash.
- */
+/* What was just taken out of v->domain's gfn table: own gfns, [gfn, end), foreign ones by hash. */
 #define SHADOW_FOREIGN	4096u
 struct shadow_loss {
 	u64 gfn, end;

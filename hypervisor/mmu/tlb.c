@@ -41,10 +41,7 @@ static inline struct loaded *half_of(unsigned int cpu, const struct aspace *as)
 /* The low half is never executable in kernel mode: all of it is so in the kernel root. */
 static u64 low_nx(void) { return PTE_NX & ~arch_reserved_bits; }
 
-/*
- * Bring one slot of this pCPU's roots in line: the fill that made the slot's first table may not
- * have been seen here. The kernel root has the overlay, if there is one.
- */
+/* One slot of this pCPU's roots: what filled it may be new here. The kernel root has overlays. */
 static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
 {
 	struct mmu_root *r = cpu_pairs[cpu].root;
@@ -199,10 +196,9 @@ static void as_change(struct vcpu *v, struct aspace *as)
 void shadow_serve(void)
 {
 	unsigned int cpu = arch_this_cpu();
-	struct loaded *l;
 	u64 gen;
 
-	for (l = cpu_pairs[cpu].half; l < cpu_pairs[cpu].half + 2; l++) {
+	for (struct loaded *l = cpu_pairs[cpu].half; l < cpu_pairs[cpu].half + 2; l++) {
 		gen = l->as ? READ_ONCE(l->as->gen) : l->seen;
 		if (gen == l->seen)
 			continue;
