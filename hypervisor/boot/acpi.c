@@ -5,7 +5,6 @@
  * 5.2.12, 5.2.9, 7.4.2.5). All goes to x86/, for the tables are not read again.
  */
 #include <boot/boot.h>
-#include <x86/cpu.h>
 #include <x86/tsc.h>
 #include <core/frame.h>
 #include <core/log.h>
@@ -132,10 +131,7 @@ static struct acpi_register register_of(const u8 *gas)
 	return r;
 }
 
-/*
- * Domain 0 sees the tables as they are, but for those of IOMMUs: what its drivers would write there
- * as an interrupt is not theirs to write. Letters change places, so that the checksum holds.
- */
+/* Domain 0 sees the tables but those of IOMMUs: interrupts there are ours. The sum still holds. */
 static void hide(struct sdt *t)
 {
 	char *s = t->signature;

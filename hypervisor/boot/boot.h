@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <core/limits.h>
 #include <x86/paging.h>
 
 #define BOOT_RANGES	128
@@ -57,8 +56,7 @@ void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
 u64 free_modules(void);		/* and the modules above 1 MiB, when all is built; frames */
 
-/* acpi.c */
-void acpi_init(void);
+void acpi_init(void);	/* acpi.c */
 const void *acpi_rsdp(void);	/* as found, RSDP_SIZE bytes; NULL = none */
 /* builder.c: every domain of the boot modules; returns how many run. */
 unsigned int build_domains(void);

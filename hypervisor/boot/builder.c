@@ -44,10 +44,7 @@ static void add_memory(struct parvus_start_info *si, u64 start, u64 end, u32 typ
 		.start = start, .size = end - start, .type = type };
 }
 
-/*
- * Domain U: kernels look for firmware tables below 1 MiB and find memory there, and zeroes.
- * Domain 0: the machine's map; RAM that is not its own is reserved.
- */
+/* Domain U finds memory and zeroes below 1 MiB. Domain 0: the machine's map, others' RAM taken. */
 static void memory_map(struct parvus_start_info *si, struct domain *d, u64 mem,
 		       const struct elf_image *elf)
 {
@@ -175,8 +172,7 @@ static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 		.cmdline = info + pages - ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE),
 		.initrd = initrd.size ? top : 0, .initrd_size = initrd.size,
 		.ram_size = d->frames << PAGE_SHIFT, .max_gfn = d->max_gfn,
-		.tsc_khz = found_clock.tsc_khz, 
-		.wall_sec = found_clock.wall_ns / 1000000000,
+		.tsc_khz = found_clock.tsc_khz, .wall_sec = found_clock.wall_ns / 1000000000,
 		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
 		.rsdp = rsdp ? info + ROUND_UP(sizeof(si), 64) : 0,
 	};

@@ -111,9 +111,7 @@ static const struct key {
 
 static const struct key *key_named(const char *name, size_t len)
 {
-	const struct key *k;
-
-	for (k = keys; k < keys + ARRAY_SIZE(keys); k++)
+	for (const struct key *k = keys; k < keys + ARRAY_SIZE(keys); k++)
 		if (strlen(k->name) == len && !memcmp(k->name, name, len))
 			return k;
 	return NULL;

@@ -5,7 +5,6 @@
  * thread can see what its sibling works on (MDS), for the other one may be another domain's.
  */
 #include <boot/boot.h>
-#include <x86/cpu.h>
 #include <x86/measures.h>
 #include <core/log.h>
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The best update of a file of microcode for a CPU. The CPU checks what it is given, with its
- * vendor's key; here nothing outside of the file is touched, whatever it says. Portable.
- */
+/* The best update of a file for a CPU, which checks it. Nothing outside of the file is touched. */
 #include <boot/bundle.h>
 
 /* Intel SDM vol. 3, 9.11.1: the words of a header; 9.11.2 and 9.11.4: more signatures, sums. */
@@ -47,8 +44,7 @@ const void *microcode_intel(const void *file, u64 size, u32 signature, u32 flags
 
 /*
  * Containers, one behind the other: a magic number; a table (kind 0) of 16 bytes for each
- * signature, with the CPU's short name; updates (kind 1) for a short name. Linux,
- * microcode_amd.h of x86.
+ * signature, with the CPU's short name; updates (kind 1) for one (Linux, microcode_amd.h of x86).
  */
 const void *microcode_amd(const void *file, u64 size, u32 signature, u32 *revision)
 {

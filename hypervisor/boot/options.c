@@ -5,7 +5,6 @@
  */
 #include <boot/boot.h>
 #include <boot/bundle.h>
-#include <core/lib.h>
 #include <core/log.h>
 
 struct boot_info boot_info;

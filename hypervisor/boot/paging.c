@@ -4,7 +4,6 @@
  * (x86/paging.c says what they are), and the hand-over of RAM to the frame allocator.
  */
 #include <boot/boot.h>
-#include <x86/cpu.h>
 #include <core/frame.h>
 #include <core/log.h>
 
@@ -122,8 +121,7 @@ void paging_init(void)
 	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
 
 	top = max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1));
-	if (top > GIB(512))
-		top = GIB(512);
+	top = min(top, GIB(512));
 	/* frame table; page tables down to 2 MiB, some to 4 KiB; devices */
 	find_boot_memory((top >> PAGE_SHIFT) * sizeof(struct frame_info) + (top >> 18) + MIB(1));
 	hv_root = virt_to_phys(boot_page());

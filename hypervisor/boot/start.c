@@ -5,13 +5,11 @@
 #include <x86/pv.h>
 #include <core/log.h>
 #include <core/hypercall.h>
+#include <core/sched.h>
 
 void boot_main(u32 magic, u64 info);
 
-/*
- * First of all on this CPU, as it may bring what cpu_detect() looks for: the update in an early
- * cpio (Linux, Documentation/x86/microcode.rst) that a module is, or its file "initrd".
- */
+/* Before cpu_detect(): of an early cpio (Linux, x86/microcode.rst), a module or in one. */
 static void microcode_first(void)
 {
 	__typeof__(cpu_features.microcode) *m = &cpu_features.microcode;
@@ -71,15 +69,12 @@ void boot_main(u32 magic, u64 info)
 	if (!boot_parse(magic, info))
 		panic("boot: unknown boot protocol (magic %x)", magic);
 	log_to_serial = boot_option_is("log", "com1");
-	if (boot_option_is("loglevel", "debug"))
-		log_limit = LOG_DEBUG;
-	else if (boot_option_is("loglevel", "warning"))
-		log_limit = LOG_WARN;
+	log_limit = boot_option_is("loglevel", "debug") ? LOG_DEBUG :
+		    boot_option_is("loglevel", "warning") ? LOG_WARN : LOG_INFO;
 	reboot_when = (boot_option_is("reboot", "yes") ? REBOOT_ASKED : 0) |
 		      (boot_option_is("panic", "reboot") ? REBOOT_BROKEN : 0);
 	debug_enabled = boot_option_is("debug", "1") || boot_option_is("debug", "calls");
-	if (boot_option_is("probe", "1"))
-		apic_timer_probe = TIMER_PROBE;
+	apic_timer_probe = boot_option_is("probe", "1") ? TIMER_PROBE : 0;
 	shadow_exact = boot_option_is("mmu", "exact");
 
 	microcode_first();
@@ -92,7 +87,9 @@ void boot_main(u32 magic, u64 info)
 	cpu_init();
 	paging_init();
 	memory_init();
-	p = pcpu_boot();
+	p = pcpu_new(0, 0);
+	sched_init_cpu(0);
+	cpus_online = 1;
 	desc_init_cpu(p);
 	lock_checks = boot_option_is("debug", "1") ? LOCKS_CHECKED : LOCKS_FREE;
 	log_info("Parvus, ABI %u, command line: %s", PARVUS_ABI_VERSION, boot_info.cmdline);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Atomics and barriers, by the compiler's builtins: portable code means the same in ring 0 and in
- * unit tests. Ordering is sequential unless the name says otherwise. And the mask of an index (rule
- * 26).
+ * unit tests. Ordering is sequential unless the name says otherwise. And an index's mask (rule 26).
  */
 #pragma once
 

@@ -3,7 +3,6 @@
  * Local APIC (x2APIC or memory-mapped), its one-shot timer (TSC deadline where the CPU has it), and
  * IPIs. Intel SDM vol. 3, 11.
  */
-#include <x86/cpu.h>
 #include <x86/paging.h>
 #include <x86/desc.h>
 #include <core/vcpu.h>
@@ -67,15 +66,12 @@ void apic_init_cpu(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
 
-	if (cpu_features.x2apic) {
-		/* in two steps: from disabled straight to x2APIC is a #GP (SDM vol. 3, 11.12.5) */
-		wrmsr(MSR_APIC_BASE, base | 1u << 11);
+	/* in two steps: from disabled straight to x2APIC is a #GP (SDM vol. 3, 11.12.5) */
+	wrmsr(MSR_APIC_BASE, base | 1u << 11);
+	if (cpu_features.x2apic)
 		wrmsr(MSR_APIC_BASE, base | 3u << 10);
-	} else {
-		wrmsr(MSR_APIC_BASE, base | 1u << 11);
-		if (!apic.local)
-			apic.local = mmio_map(firmware.lapic, PAGE_SIZE);
-	}
+	else if (!apic.local)
+		apic.local = mmio_map(firmware.lapic, PAGE_SIZE);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SVR, 0x100 | HV_VECTOR_SPURIOUS);
 	apic_write(APIC_LVT_LINT0, LVT_MASKED);

@@ -17,7 +17,6 @@
 	X(r12) X(r13) X(r14) X(r15) X(rip) X(cs) X(rflags) X(rsp) X(ss)
 
 void asm_offsets(void);
-
 void asm_offsets(void)
 {
 	PCPU_MEMBERS(PCPU)

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The hypercalls of a vCPU about its registers. What is shown and allowed is emulate.c's, the same
- * as by a trap; iret and sysret are in pv.c, tls_set is in desc.c.
- */
+/* A vCPU's calls about its registers. What is shown and allowed is emulate.c's, as by a trap. */
 #include <x86/pv.h>
 #include <core/memory.h>
 #include <core/handlers.h>

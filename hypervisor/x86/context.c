@@ -168,8 +168,7 @@ static void selectors_load(struct pcpu *p, const struct vcpu *v)
 /*
  * The stacks of this CPU forget the last domain (rule 84). A page says by its dirty bit that it was
  * used since; with PCID all go, for each PCID may have that bit in the TLB. The one that this runs
- * on is cleared on the way out, when it holds struct regs alone (exit_with_work). hv_root is
- * loaded, in which these entries are.
+ * on is cleared on the way out, when it holds struct regs alone (exit_with_work). With hv_root.
  */
 static void stacks_clear(struct pcpu *p)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What this CPU can do, and its control registers. Every register is written
- * absolutely: firmware leaves stray bits (UEFI in CR4), and a bit that the CPU
- * does not have must not be set.
+ * What this CPU can do, and its control registers. Every register is written absolutely: firmware
+ * leaves stray bits (UEFI in CR4), and one that the CPU does not have must not be set.
  */
 #include <x86/pv.h>
 
@@ -10,10 +9,7 @@ struct cpu_features cpu_features;
 
 u64 arch_measures(void) { return cpu_features.measures; }
 
-#define XCR0_X87	1u
-#define XCR0_SSE	2u
-#define XCR0_AVX	4u
-#define XCR0_AVX512	0xe0u
+enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, XCR0_AVX512 = 0xe0 };
 
 /* QEMU's TCG 7.2: with SMAP an IRET at CPL 3 reads its frame as a supervisor, and faults. */
 static bool smap_works(void)

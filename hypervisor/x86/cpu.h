@@ -19,8 +19,8 @@ enum {
 enum {
 	CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PAE = 1 << 5, CR4_MCE = 1 << 6,
 	CR4_OSFXSR = 1 << 9, CR4_OSXMMEXCPT = 1 << 10, CR4_UMIP = 1 << 11,
-	CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18, CR4_SMEP = 1 << 20,
-	CR4_SMAP = 1 << 21,
+	CR4_FSGSBASE = 1 << 16, CR4_PCIDE = 1 << 17, CR4_OSXSAVE = 1 << 18,
+	CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21,
 };
 
 extern struct cpu_features {
@@ -33,8 +33,7 @@ extern struct cpu_features {
 	bool user_bare;		/* user roots have the way in alone, for Meltdown (view.c) */
 	u32 threads_off;	/* bits of an APIC id: CPUs with one are not started (smt=off) */
 	u64 measures;		/* what is done about CPUs that leak: PARVUS_MEASURE_STATE() */
-	u32 phys_bits;
-	u32 max_leaf, max_ext_leaf;
+	u32 phys_bits, max_leaf, max_ext_leaf;
 	u64 cr3_keep;		/* CR3_KEEP if there is PCID, and pcid=on; else 0 (roots.c) */
 	u64 xcr0;		/* what guests run with */
 	u32 xsave_size;		/* bytes of an image with xcr0 */
@@ -101,30 +100,15 @@ static inline u64 read_cr3(void) { u64 v; __asm__ volatile("mov %%cr3, %0" : "=r
 static inline void write_cr3(u64 v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void write_cr4(u64 v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 static inline void invlpg(u64 va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
-static inline void outb(u16 port, u8 v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outw(u16 port, u16 v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(u16 port, u32 v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-static inline u8 inb(u16 port)
-{
-	u8 v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-static inline u16 inw(u16 port)
-{
-	u16 v;
-
-	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-static inline u32 inl(u16 port)
-{
-	u32 v;
-
-	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
+/* outb() and inb(), outw() and inw(), outl() and inl(). */
+#define PORT_ACCESS(size, type) \
+	static inline void out##size(u16 port, type v) \
+	{ __asm__ volatile("out" #size " %0, %1" : : "a"(v), "Nd"(port)); } \
+	static inline type in##size(u16 port) \
+	{ type v; __asm__ volatile("in" #size " %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+PORT_ACCESS(b, u8)
+PORT_ACCESS(w, u16)
+PORT_ACCESS(l, u32)
 static inline u64 rdgsbase(void) { u64 v; __asm__ volatile("rdgsbase %0" : "=r"(v)); return v; }
 static inline void wrgsbase(u64 v) { __asm__ volatile("wrgsbase %0" : : "r"(v)); }
 static inline u64 rdfsbase(void) { u64 v; __asm__ volatile("rdfsbase %0" : "=r"(v)); return v; }
@@ -162,8 +146,7 @@ void cpu_init(void);
 void cpuid_faults_init(void);
 void cr4_load(u64 tsd);	/* what every guest runs with, and TSD of this one */
 
-/* time.c: the TSC's rate */
-void time_init(void);
+void time_init(void);	/* time.c: the TSC's rate */
 extern struct arch_clock found_clock;	/* at boot, by one CPU */
 
 /* What the firmware's tables say; boot/acpi.c writes it once. */

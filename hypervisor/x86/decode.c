@@ -14,11 +14,10 @@ struct cursor {
 /* Behind the last byte come zeroes, and short_of says that the answer is none. */
 static u8 next(struct cursor *c)
 {
-	if (c->at == c->end) {
-		c->short_of = true;
-		return 0;
-	}
-	return *c->at++;
+	if (c->at < c->end)
+		return *c->at++;
+	c->short_of = true;
+	return 0;
 }
 
 static s32 immediate(struct cursor *c, unsigned int bytes)
@@ -66,10 +65,7 @@ static u8 modrm(struct cursor *c, struct insn *i, u8 rex)
 	return m;
 }
 
-/*
- * Opcodes behind 0f. In the groups a ModRM byte chooses by its middle three bits, and with a
- * register for its operand it may be another instruction altogether: 0f 01 f8 is SWAPGS.
- */
+/* Opcodes behind 0f. In a group ModRM chooses, by a register another one: 0f 01 f8 is SWAPGS. */
 static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 {
 	static const enum insn_op group6[8] = { INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR };
@@ -112,10 +108,7 @@ static void two_byte(struct cursor *c, struct insn *i, u8 rex)
 	}
 }
 
-/*
- * Prefixes in any order, then REX, which counts only right before the opcode, then the opcode.
- * LOCK is no prefix here: with each of these instructions it is a fault.
- */
+/* Prefixes in any order, then REX, right before the opcode. LOCK is a fault with each of these. */
 void insn_decode(const u8 *bytes, size_t len, struct insn *i)
 {
 	struct cursor c = { bytes, bytes + min(len, (size_t)INSN_MAX), false };

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GDT, TSS and IDT of each pCPU. The GDT holds what a ring-3 Linux expects, and the hypervisor's
- * own code, stack and TSS; there is no LDT (rule 34). Gates are DPL 3 for 3, 4 and 0x80
- * alone (rule 33).
+ * GDT, TSS and IDT of each pCPU. The GDT has what a ring-3 Linux expects, our code, stack and TSS;
+ * there is no LDT (rule 34). Gates are DPL 3 for 3, 4 and 0x80 alone (rule 33).
  */
 #include <x86/cpu.h>
 #include <x86/desc.h>
@@ -41,13 +40,11 @@ static void idt_fill(void)
 		u64 at = (u64)trap_stubs + i * 16;
 		u8 dpl = i == 3 || i == 4 || i == 0x80 ? 3 : 0;
 
-		idt[i].offset0 = (u16)at;
-		idt[i].offset1 = (u16)(at >> 16);
-		idt[i].offset2 = (u32)(at >> 32);
-		idt[i].selector = SEL_HV_CS;
-		idt[i].type = (u8)(0x8e | dpl << 5);
-		idt[i].ist = i == 1 ? IST_DB : i == 2 ? IST_NMI : i == 8 ? IST_DF :
-			     i == 18 ? IST_MC : 0;
+		idt[i] = (struct gate){
+			.offset0 = (u16)at, .offset1 = (u16)(at >> 16), .offset2 = (u32)(at >> 32),
+			.selector = SEL_HV_CS, .type = (u8)(0x8e | dpl << 5),
+			.ist = i == 1 ? IST_DB : i == 2 ? IST_NMI : i == 8 ? IST_DF :
+			       i == 18 ? IST_MC : 0 };
 	}
 }
 
@@ -55,11 +52,9 @@ static void idt_fill(void)
 void desc_init_cpu(struct pcpu *p)
 {
 	static const u64 fixed[GDT_ENTRIES] = {
-		[GDT_USER_CS32] = 0x00cffb000000ffff,
-		[GDT_USER_DS] = 0x00cff3000000ffff,
+		[GDT_USER_CS32] = 0x00cffb000000ffff, [GDT_USER_DS] = 0x00cff3000000ffff,
 		[GDT_USER_CS] = 0x00affb000000ffff,
-		[GDT_HV_CS] = 0x00af9b000000ffff,
-		[GDT_HV_SS] = 0x00cf93000000ffff,
+		[GDT_HV_CS] = 0x00af9b000000ffff, [GDT_HV_SS] = 0x00cf93000000ffff,
 	};
 	struct { u16 limit; u64 base; } __attribute__((packed)) ptr;
 	struct tss *tss;
@@ -136,9 +131,8 @@ static bool cpunode_valid(u64 d) { return tls_valid(d) && !(d >> 41 & 1); }
 
 s64 hc_tls_set(struct vcpu *v, u64 index, u64 descriptor)
 {
-	if (index >= PARVUS_TLS_ENTRIES)
-		return hv_error(PARVUS_EINVAL);
-	if (index == PARVUS_TLS_CPUNODE ? !cpunode_valid(descriptor) : !tls_valid(descriptor))
+	if (index >= PARVUS_TLS_ENTRIES || !(index == PARVUS_TLS_CPUNODE ?
+					     cpunode_valid(descriptor) : tls_valid(descriptor)))
 		return hv_error(PARVUS_EINVAL);
 	v->own->tls[index & index_mask(index, PARVUS_TLS_ENTRIES)] = descriptor;
 	desc_load_tls(this_pcpu(), v->own->tls);

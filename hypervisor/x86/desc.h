@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Selectors, the GDT's layout, vectors, and the bits of RFLAGS; shared with assembly.
- * Entries 4..6 and 12..15 are what Linux expects to find in user mode.
- */
+/* Selectors, the GDT (4..6, 12..15 as Linux has them), vectors, RFLAGS; also for assembly. */
 #pragma once
 
 #define GDT_USER_CS32		4

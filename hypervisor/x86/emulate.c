@@ -6,7 +6,6 @@
 #include <x86/pv.h>
 #include <core/handlers.h>
 #include <core/log.h>
-#include <core/sched.h>
 
 /* ---- CPUID ---- */
 
@@ -23,10 +22,7 @@
 		 1u << 12 /* MTRR */ | 1u << 14 /* MCA */ | 1u << 17 /* PSE36 */ | \
 		 1u << 18 /* PSN */ | 1u << 21 /* DS */ | 1u << 22 /* ACPI */ | \
 		 1u << 27 /* SS */ | 1u << 28 /* HTT */ | 1u << 29 /* TM */ | 1u << 31 /* PBE */)
-/*
- * Leaf 7: what user code can use and no kernel has to know of. A list of what is kept: an
- * unknown bit may be one that needs the kernel's care, such as SMAP, PKU or CET.
- */
+/* Leaf 7: what is kept, for user code. An unknown bit may need the kernel's care, as SMAP, CET. */
 #define B7_KEEP	(1u << 0 /* FSGSBASE */ | 1u << 3 /* BMI1 */ | 1u << 5 /* AVX2 */ | \
 		 1u << 8 /* BMI2 */ | 1u << 9 /* ERMS */ | 1u << 16 /* AVX512F */ | \
 		 1u << 17 /* AVX512DQ */ | 1u << 18 /* RDSEED */ | 1u << 19 /* ADX */ | \
@@ -184,19 +180,9 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	switch (msr) {
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-		if (!canonical(value))
-			return hv_error(PARVUS_EINVAL);
-		if (msr == MSR_FS_BASE)
-			guest_fs_base_set(value);
-		else if (msr == MSR_GS_BASE) {
-			v->own->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
-			guest_gs_base_set(value);
-		} else
-			v->area->user_gs_base = value;
-		return 0;
+	case MSR_FS_BASE ... MSR_KERNEL_GS_BASE:
+		return (int)hc_base_set(v, msr == MSR_FS_BASE ? PARVUS_BASE_FS :
+			msr == MSR_GS_BASE ? PARVUS_BASE_GS_KERNEL : PARVUS_BASE_GS_USER, value);
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp || value >> 32)
 			return hv_error(PARVUS_EINVAL);
@@ -333,10 +319,8 @@ static void halt(struct vcpu *v, const struct regs *r)
 {
 	if (!v->area->irq_enabled)
 		domain_kill(v->domain, "hlt with interrupts disabled at rip %lx", r->rip);
-	else if (vcpu_has_pending(v))
-		pcpu_add_work(this_pcpu(), WORK_VECTORS);
-	else if (sched_block(v))
-		pcpu_add_work(this_pcpu(), WORK_RESCHED);
+	else
+		hc_block(v);
 }
 
 /* DR4 and DR5 are other names of DR6 and DR7 (SDM vol. 3, 17.2.2; CR4.DE is the guest's own). */

@@ -46,6 +46,10 @@
 #include <x86/measures.h>
 #include <x86/entry_macros.S>
 
+/* A register into struct regs, to which rsp points, and back. */
+#define STORE(r)	mov %r, REGS_##r(%rsp)
+#define LOAD(r)		mov REGS_##r(%rsp), %r
+
 	.section .text.entry, "ax"
 
 /*
@@ -77,13 +81,7 @@ hypercall:
 	mov	%gs:PCPU_frame, %rsp
 	WINDOW_END syscall
 	movb	$0, %gs:PCPU_exposed
-	mov	%rdi, REGS_rdi(%rsp)
-	mov	%rsi, REGS_rsi(%rsp)
-	mov	%rdx, REGS_rdx(%rsp)
-	mov	%rax, REGS_rax(%rsp)
-	mov	%r8, REGS_r8(%rsp)
-	mov	%r9, REGS_r9(%rsp)
-	mov	%r10, REGS_r10(%rsp)
+	STORE(rdi); STORE(rsi); STORE(rdx); STORE(rax); STORE(r8); STORE(r9); STORE(r10)
 	mov	%rcx, REGS_rip(%rsp)
 	mov	%r11, REGS_rflags(%rsp)
 /*
@@ -114,12 +112,7 @@ hypercall_exit:
 	lock orb $1, %gs:PCPU_exposed		/* a full barrier before work is read */
 	cmpl	$0, %gs:PCPU_work
 	jne	hypercall_work
-	mov	REGS_rdi(%rsp), %rdi
-	mov	REGS_rsi(%rsp), %rsi
-	mov	REGS_rdx(%rsp), %rdx
-	mov	REGS_r8(%rsp), %r8
-	mov	REGS_r9(%rsp), %r9
-	mov	REGS_r10(%rsp), %r10
+	LOAD(rdi); LOAD(rsi); LOAD(rdx); LOAD(r8); LOAD(r9); LOAD(r10)
 	mov	REGS_rflags(%rsp), %r11
 	mov	REGS_rip(%rsp), %rcx
 	CANONICAL %rcx
@@ -146,13 +139,7 @@ hypercall_memory:
  * complete. rax = result; rbx, rbp, r12..r15 are the guest's, all else is free.
  */
 hypercall_work:
-	mov	%rax, REGS_rax(%rsp)
-	mov	%rbx, REGS_rbx(%rsp)
-	mov	%rbp, REGS_rbp(%rsp)
-	mov	%r12, REGS_r12(%rsp)
-	mov	%r13, REGS_r13(%rsp)
-	mov	%r14, REGS_r14(%rsp)
-	mov	%r15, REGS_r15(%rsp)
+	STORE(rax); STORE(rbx); STORE(rbp); STORE(r12); STORE(r13); STORE(r14); STORE(r15)
 	mov	REGS_rip(%rsp), %rcx		/* as SYSRET leaves them */
 	mov	%rcx, REGS_rcx(%rsp)
 	mov	REGS_rflags(%rsp), %r11
@@ -165,8 +152,7 @@ hypercall_work:
 
 /*
  * The general exit. rsp = struct regs, complete; CR3 already fits the virtual mode. Work that
- * arrives after the look at it finds us exposed, and its sender kicks: the interrupt waits
- * until IRET has opened the flag.
+ * arrives after the look at it finds us exposed, and its kick waits until IRET has opened the flag.
  */
 	.globl	exit_to_guest
 exit_to_guest:
@@ -441,10 +427,7 @@ bounce_slow:
 	SYSCALL_TO_C syscall_from_user
 	jmp	exit_to_guest
 
-/*
- * SYSCALL from compatibility mode (CSTAR): the ABI has no such call; the guest gets #UD.
- * eax.. as the guest's; ecx = eip after the instruction.
- */
+/* SYSCALL from compatibility mode (CSTAR): #UD. eax.. as the guest's; ecx = eip behind it. */
 	.globl	syscall_compat_entry
 	.balign	16
 syscall_compat_entry:
@@ -535,8 +518,7 @@ trap_stray:
 
 /*
  * An IRET to the guest faulted. trap_from_hypervisor() has come back here with our GS, rsp at the
- * frame that was refused, and all registers the guest's: the guest gets the fault (Linux calls
- * it bad_iret).
+ * frame that was refused, and all registers the guest's: it has the fault (Linux: bad_iret).
  */
 return_refused:
 	movb	$0, %gs:PCPU_exposed

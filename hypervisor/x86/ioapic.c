@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Interrupts of devices: lines of the I/O APICs (Intel 82093AA), messages (Intel SDM vol. 3,
- * 11.11), and what an interrupt leaves behind for arch_work(). A handle is a vector, the same on
- * all pCPUs.
+ * 11.11), and what is left for arch_work(). A handle is a vector, the same on all pCPUs.
  */
-#include <x86/cpu.h>
 #include <x86/desc.h>
 #include <x86/paging.h>
 #include <core/event.h>
@@ -33,9 +31,7 @@ static u32 destination(unsigned int cpu)
 /* The I/O APIC that has the line, or NULL. */
 static const struct ioapic *chip_of(u32 line)
 {
-	unsigned int i;
-
-	for (i = 0; i < firmware.ioapics; i++)
+	for (unsigned int i = 0; i < firmware.ioapics; i++)
 		if (line - firmware.ioapic[i].first < firmware.ioapic[i].pins)
 			return &firmware.ioapic[i];
 	return NULL;
@@ -58,10 +54,9 @@ static void pin_write(u32 line, u32 dest, u32 low)
 
 u32 arch_irq_lines(void)
 {
-	unsigned int i;
 	u32 lines = 0;
 
-	for (i = 0; i < firmware.ioapics; i++)
+	for (unsigned int i = 0; i < firmware.ioapics; i++)
 		lines = max(lines, firmware.ioapic[i].first + firmware.ioapic[i].pins);
 	return lines;
 }
@@ -87,16 +82,14 @@ void ioapic_init(void)
 {
 	u32 gsi = firmware.irq_override[COM1_IRQ] & 0xffff;
 	u32 flags = firmware.irq_override[COM1_IRQ] >> 16;
-	struct ioapic *c;
-	u32 pin;
 
-	for (c = firmware.ioapic; c < firmware.ioapic + firmware.ioapics; c++) {
+	for (struct ioapic *c = firmware.ioapic; c < firmware.ioapic + firmware.ioapics; c++) {
 		c->regs = mmio_map(c->at, PAGE_SIZE);
 		c->regs[0] = 1;
 		c->pins = (c->regs[4] >> 16 & 0xff) + 1;
 		if (c->first > LINES_MAX - c->pins)
 			c->first = c->pins = 0;
-		for (pin = 0; pin < c->pins; pin++)
+		for (u32 pin = 0; pin < c->pins; pin++)
 			pin_write(c->first + pin, 0, RTE_MASKED);
 	}
 	/* edge or level by the override's flags */

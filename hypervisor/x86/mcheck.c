@@ -10,9 +10,7 @@
 #include <x86/pv.h>
 #include <core/log.h>
 
-#define MSR_MCG_CAP	0x179
-#define MSR_MCG_STATUS	0x17a
-#define MSR_MCG_CTL	0x17b
+enum { MSR_MCG_CAP = 0x179, MSR_MCG_STATUS, MSR_MCG_CTL };
 #define MSR_MC_CTL(n)		(0x400u + 4 * (n))
 #define MSR_MC_STATUS(n)	(0x401u + 4 * (n))
 #define MSR_MC_ADDR(n)		(0x402u + 4 * (n))
@@ -89,9 +87,7 @@ static void frame_lost(u64 pa)
 /* One more may come meanwhile, and take any place that is free. */
 static void frames_lost(struct pcpu *p)
 {
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(p->check_addr); i++)
+	for (u32 i = 0; i < ARRAY_SIZE(p->check_addr); i++)
 		if (READ_ONCE(p->check_addr[i]))
 			frame_lost(atomic_xchg_u64(&p->check_addr[i], 0) - 1);
 }

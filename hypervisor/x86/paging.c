@@ -2,10 +2,9 @@
 /*
  * The hypervisor's own page tables, which boot/paging.c builds, and the roots of guests.
  *
- * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with
- * the rights of its sections; device memory is mapped uncached at the same offset. The roots
- * of guests have only what view.c shows of it, but with isolation=off, where they have a copy of
- * the 16 entries that lead here.
+ * All RAM is at HV_BASE + physical address, supervisor and never executable, the image with the
+ * rights of its sections; device memory is mapped uncached at the same offset. The roots of guests
+ * have what view.c shows of it, or, with isolation=off, a copy of the 16 entries that lead here.
  */
 #include <x86/pv.h>
 #include <core/log.h>
@@ -14,47 +13,43 @@
 
 u64 hv_root;
 
-u64 paging_data(void)
+u64 paging_data(void) { return HV_P | HV_W | (cpu_features.nx ? HV_NX : 0); }
+
+void *paging_page(void)
 {
-	return HV_P | HV_W | (cpu_features.nx ? HV_NX : 0);
+	void *page = hv_alloc(PAGE_SIZE);
+
+	BUG_ON(!page);
+	return page;
 }
 
 /* The table that an entry points to; an empty entry gets a new one. */
 static u64 *next_table(u64 *entry, void *(*page)(void))
 {
-	void *table;
-
-	if (!(*entry & HV_P)) {
-		table = page();
-		BUG_ON(!table);
-		*entry = virt_to_phys(table) | HV_P | HV_W;
-	}
+	if (!(*entry & HV_P))
+		*entry = virt_to_phys(page()) | HV_P | HV_W;
 	BUG_ON(*entry & HV_PS);
 	return phys_to_virt(*entry & ADDR);
 }
 
-void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void))
+/* The entry of hv_root for a page of @size bytes, with the tables that lead to it. */
+static u64 *entry_of(u64 va, u64 size, void *(*page)(void))
 {
-	u64 va, *l3, *l2, *l1, *root = phys_to_virt(hv_root);
+	u64 *t = phys_to_virt(hv_root);
+	unsigned int shift;
 
-	for (; pa < end; pa += step) {
-		va = pa + HV_BASE;
-		l3 = next_table(&root[va >> 39 & 511], page);
-		if (step == GIB(1)) {
-			l3[va >> 30 & 511] = pa | flags | HV_PS;
-			continue;
-		}
-		l2 = next_table(&l3[va >> 30 & 511], page);
-		if (step == MIB(2)) {
-			l2[va >> 21 & 511] = pa | flags | HV_PS;
-			continue;
-		}
-		l1 = next_table(&l2[va >> 21 & 511], page);
-		l1[va >> 12 & 511] = pa | flags;
-	}
+	for (shift = 39; 1ull << shift > size; shift -= 9)
+		t = next_table(&t[va >> shift & 511], page);
+	return &t[va >> shift & 511];
 }
 
-static void *table_page(void) { return hv_alloc(PAGE_SIZE); }
+u64 *paging_entry(u64 va) { return entry_of(va, PAGE_SIZE, paging_page); }
+
+void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void))
+{
+	for (; pa < end; pa += step)
+		*entry_of(pa + HV_BASE, step, page) = pa | flags | (step > PAGE_SIZE ? HV_PS : 0);
+}
 
 /*
  * A device may lie below the top of RAM, in the hole under 4 GiB. There boot/paging.c mapped
@@ -63,9 +58,8 @@ static void *table_page(void) { return hv_alloc(PAGE_SIZE); }
  */
 static void split_gb(u64 *entry)
 {
-	u64 *l2 = table_page(), i;
+	u64 *l2 = paging_page(), i;
 
-	BUG_ON(!l2);
 	for (i = 0; i < 512; i++)
 		l2[i] = *entry + i * MIB(2);
 	WRITE_ONCE(*entry, virt_to_phys(l2) | HV_P | HV_W);
@@ -74,24 +68,16 @@ static void split_gb(u64 *entry)
 void *mmio_map(u64 pa, u64 bytes)
 {
 	u64 start = ROUND_DOWN(pa, MIB(2)), end = ROUND_UP(pa + bytes, MIB(2));
-	u64 *l3 = next_table((u64 *)phys_to_virt(hv_root) + 256, table_page), gb;
+	u64 gb, *l3;
 
-	for (gb = start >> 30; gb <= (end - 1) >> 30; gb++)
-		if (l3[gb] & HV_PS)
-			split_gb(&l3[gb]);
-	paging_map(start, end, paging_data() | HV_PCD | HV_PWT, MIB(2), table_page);
+	for (gb = ROUND_DOWN(start, GIB(1)); gb < end; gb += GIB(1)) {
+		l3 = entry_of(gb + HV_BASE, GIB(1), paging_page);
+		if (*l3 & HV_PS)
+			split_gb(l3);
+	}
+	paging_map(start, end, paging_data() | HV_PCD | HV_PWT, MIB(2), paging_page);
 	write_cr3(read_cr3());
 	return phys_to_virt(pa);
-}
-
-u64 *paging_entry(u64 va)
-{
-	u64 *root = phys_to_virt(hv_root), *l3, *l2, *l1;
-
-	l3 = next_table(&root[va >> 39 & 511], table_page);
-	l2 = next_table(&l3[va >> 30 & 511], table_page);
-	l1 = next_table(&l2[va >> 21 & 511], table_page);
-	return &l1[va >> 12 & 511];
 }
 
 u64 paging_leaf(u64 va)
@@ -107,25 +93,12 @@ u64 paging_leaf(u64 va)
 	return (va - HV_BASE) | (e & (HV_P | HV_W | HV_PWT | HV_PCD | HV_NX));
 }
 
-void paging_fill_roots(struct pcpu *p)
-{
-	const u64 *from = (u64 *)phys_to_virt(hv_root) + 256;
-
-	for (unsigned int i = 0; i < ROOT_PAIRS; i++) {
-		memcpy(&p->root[i].kernel_table[256], from, 16 * sizeof(u64));
-		memcpy(&p->root[i].user_table[256], from, 16 * sizeof(u64));
-	}
-}
-
 /* ---- what core/arch.h asks of frames, roots and the hardware TLB ---- */
 
 u64 arch_reserved_bits;
 bool arch_1g_pages;
 
-/*
- * The pairs of roots of a CPU, whatever runs there: the software TLB fills their lower and guest
- * slots, view.c ours (256..271).
- */
+/* The pairs of roots of a CPU: the software TLB fills the guest's slots, view.c ours (256..271). */
 void mmu_init_cpu(struct pcpu *p)
 {
 	u64 at = cpu_area(p->cpu) + CPU_AREA_ROOTS, pcid = cpu_features.cr3_keep, i;
@@ -151,8 +124,7 @@ void mmu_init_cpu(struct pcpu *p)
 bool arch_frame_open(u64 n)
 {
 	const struct frame_info *f = frame_info(_mfn(n));
-	u64 base = rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & 0x000ffffffffff000ull;
-	u64 lapic = base >> PAGE_SHIFT;
+	u64 lapic = (rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & ADDR) >> PAGE_SHIFT;
 
 	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
 		return false;
@@ -187,7 +159,7 @@ void boot_discard(void)
 {
 	u64 start = virt_to_phys(image_start), end = virt_to_phys(boot_end);
 
-	paging_map(start, end, paging_data(), PAGE_SIZE, table_page);
+	paging_map(start, end, paging_data(), PAGE_SIZE, paging_page);
 	write_cr3(hv_root);
 	memset(image_start, 0xcc, end - start);
 	frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);

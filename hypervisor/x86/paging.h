@@ -9,7 +9,6 @@
 #include <x86/cpu.h>
 #include <x86/roots.h>
 
-struct pcpu;
 #define HV_BASE		0xffff800000000000ull
 
 /* hypervisor.lds; what boot_end ends begins at image_start */
@@ -57,6 +56,7 @@ static inline u64 *root_loaded(struct roots *r)
 #define HV_NX		(1ull << 63)
 
 u64 paging_data(void);	/* rights of data: HV_P, HV_W, and HV_NX where the CPU has it */
+void *paging_page(void);	/* a zeroed page; after boot_alloc() */
 /*
  * Map [pa, end) of hv_root at HV_BASE + pa, in steps of 4 KiB, 2 MiB or 1 GiB. @page gives the
  * zeroed pages of new tables. The caller flushes, on every CPU that may hold what was there.
@@ -67,8 +67,6 @@ u64 *paging_entry(u64 va);
 #define PAGE_OF(p) ((void *)((u64)(p) & PAGE_MASK))
 /* As hv_root maps the page at @va, whatever the size: the entry of a page of 4 KiB. */
 u64 paging_leaf(u64 va);
-/* Fill slots 256..271 of a CPU's roots with all that hv_root has. */
-void paging_fill_roots(struct pcpu *p);
 void *mmio_map(u64 pa, u64 bytes);	/* map registers of a device, uncached, on this CPU */
 /* The last act of start: boot's part of the image goes, the domains run. */
 noreturn void boot_discard(void);

@@ -43,10 +43,7 @@ static void print_symbol(u64 at)
 	log_raw(line);
 }
 
-/*
- * Along the chain of frame pointers, as far as it looks like one: upward, aligned, in the
- * direct map. rbp may be a guest's when the exception hit entry.S.
- */
+/* The chain of frame pointers, as far as it is one: upward, aligned, ours. rbp may be a guest's. */
 static void backtrace(u64 rip, u64 rbp)
 {
 	log_raw("backtrace:\n");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * I/O ports of domain 0's kernel: its accesses trap, and are done for it where the port is its
- * own. Ours read as ones, and writes to them are dropped. Programs have no ports at all: their #GP
- * is the guest kernel's.
+ * I/O ports of domain 0's kernel: its accesses trap, and are done for it where the port is its own.
+ * Ours read as ones, and writes to them are dropped. Programs have no ports at all.
  */
 #include <x86/pv.h>
 #include <core/log.h>
@@ -24,14 +23,12 @@ static bool touches(u32 port, u32 size, u64 first, u64 last)
 
 static bool port_ours(u32 port, u32 size)
 {
-	unsigned int i;
-
 	if (port == 0xcf8 && size == 4)		/* PCI's address, which covers a way to reset */
 		return false;
 	if (power.reset.space == REGISTER_PORT &&
 	    touches(port, size, power.reset.at, power.reset.at))
 		return true;
-	for (i = 0; i < ARRAY_SIZE(ours); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(ours); i++)
 		if (touches(port, size, ours[i].first, ours[i].last))
 			return true;
 	return false;
@@ -72,10 +69,7 @@ static void port_out(u32 port, u32 size, u32 value)
 		outl((u16)port, value);
 }
 
-/*
- * INS and OUTS, a piece at a time: with more to come, rip stays. Memory is tried before the device
- * is read, which gives a value once.
- */
+/* INS and OUTS, by pieces; rip stays. Memory is tried before a device is read, which is once. */
 static bool string_access(struct vcpu *v, struct regs *r, struct insn *i)
 {
 	u64 *at = i->op == INSN_INS ? &r->rdi : &r->rsi, left = i->rep ? r->rcx : 1, n, k;

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Power off and reboot: by the registers that ACPI names (ACPI 6.4, 4.8.3.2 and 4.8.3.6), then by
- * what PCs and emulators had before. None of these ways reports a failure.
- */
+/* Power off, reboot: by ACPI (6.4, 4.8.3.2, 4.8.3.6), else as PCs and emulators had it before. */
 #include <x86/cpu.h>
 #include <core/arch.h>
 
@@ -29,8 +26,6 @@ static void register_write(const struct acpi_register *r, u8 value)
 
 void power_off(void)
 {
-	const char *s;
-
 	if (power.have_s5 && power.sleep.space != REGISTER_NONE)	/* ACPI 6.4, 4.8.3.7 */
 		register_write(&power.sleep, (u8)(power.s5_a >> 10 << 2 | 1u << 5));
 	else if (power.have_s5) {
@@ -38,7 +33,7 @@ void power_off(void)
 		if (power.pm1b_control)
 			outw(power.pm1b_control, (u16)(power.s5_b | SLP_EN));
 	}
-	for (s = "Shutdown"; *s; s++)	/* Bochs */
+	for (const char *s = "Shutdown"; *s; s++)	/* Bochs */
 		outb(0x8900, (u8)*s);
 	halt_forever();
 }

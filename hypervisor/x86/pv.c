@@ -86,10 +86,7 @@ bool guest_va_read(UNUSED struct vcpu *v, u64 va, void *buf, size_t len)
 	return guest_range(va, len) && copy_exposed(buf, (const void *)va, len);
 }
 
-/*
- * Called whenever a reason comes or goes: a vector that waits, a page fault to be prefilled.
- * Another CPU that raises a vector does not come here; its WORK_VECTORS does.
- */
+/* When a reason comes or goes, on this CPU: a vector that waits, a page fault to be prefilled. */
 bool exit_slow_update(struct pcpu *p, struct vcpu *v)
 {
 	bool pending = vcpu_has_pending(v);
@@ -305,8 +302,7 @@ static bool user_ss(const struct vcpu *v, u64 ss)
 
 /*
  * A frame whose selectors or rip (not canonical, or beyond a 32-bit segment) the hardware would
- * refuse: a general protection fault with the frame as the interrupted user context (rule
- * 28; Linux calls it bad_iret).
+ * refuse: a #GP with the frame as the interrupted user context (rule 28; Linux: bad_iret).
  */
 static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 {
@@ -323,10 +319,7 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 	regs_set(regs, sign_extend(handler), 0);
 }
 
-/*
- * From entry.S: IRET refused a frame that was fit when it was made. In user mode a selector has
- * gone meanwhile, which is the program's fault; the kernel's selectors are constants.
- */
+/* From entry.S: IRET refused a frame that was fit. A program's selector went: its own fault. */
 void pv_return_refused(struct regs *regs);
 void pv_return_refused(struct regs *regs)
 {

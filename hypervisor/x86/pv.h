@@ -3,13 +3,11 @@
 #pragma once
 
 #include <core/vcpu.h>
-#include <x86/cpu.h>
 #include <x86/decode.h>
 #include <x86/desc.h>
 #include <x86/paging.h>
 
-/* pv.c */
-/* Deliver exception or vector @vector to the running vCPU; kills its domain if it cannot be. */
+/* pv.c: deliver exception or vector @vector to the running vCPU; kills its domain if not. */
 void guest_exception(struct vcpu *v, struct regs *regs, u8 vector, u32 error);
 bool exit_slow_update(struct pcpu *p, struct vcpu *v);	/* says whether a vector waits */
 /* Push a page fault on the guest, remembering it for the prefill at iret. */
@@ -23,8 +21,7 @@ bool guest_va_write(struct vcpu *v, u64 va, const void *buf, size_t len);
 /* ports.c: IN, OUT, INS, OUTS of domain 0's kernel. False: the memory of a string is not there. */
 bool port_access(struct vcpu *v, struct regs *r, struct insn *i);
 
-/* view.c */
-/* At boot, when all CPUs are known and before there are domains. */
+/* view.c: at boot, when all CPUs are known and before there are domains. */
 void view_start(bool isolate);
 /* A fault of ring 0 where nothing is present. True: try again. */
 bool view_fault(struct pcpu *p, u64 va);
@@ -51,10 +48,8 @@ noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf
 bool panicking(void);
 void panic_screen(char c);
 
-/* smp.c */
-/* The next CPU, with pages of its own. */
+/* smp.c: the next CPU, with pages of its own. */
 struct pcpu *pcpu_new(unsigned int cpu, u32 id);
-struct pcpu *pcpu_boot(void);
 void mmu_init_cpu(struct pcpu *p);
 extern bool smp_go;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* COM1, a 16550, 115200 8N1, polled output, interrupt-driven input; and the debug port. */
 #include <x86/pv.h>
-#include <core/arch.h>
-
 
 static bool present;
 

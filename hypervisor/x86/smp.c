@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Starting the other CPUs: INIT, start-up IPI, one at a time. A CPU comes from real mode by boot.S,
- * in a page below 1 MiB, to secondary_main(), and waits here until boot/ has been thrown away.
- */
+/* Starting the other CPUs: INIT, start-up IPI, one at a time; by boot.S to secondary_main(). */
 #include <x86/pv.h>
 #include <core/log.h>
 #include <core/sched.h>
@@ -16,15 +13,12 @@ struct pcpu *secondary_pcpu;	/* boot.S: whose CPU starts */
 static void area_map(u64 at)
 {
 	static u64 mapped;	/* end of what is */
-	void *page;
 
 	if (at < mapped) {
 		memset((void *)at, 0, PAGE_SIZE);
 		return;
 	}
-	page = hv_alloc(PAGE_SIZE);
-	BUG_ON(!page);
-	*paging_entry(at) = virt_to_phys(page) | paging_data();
+	*paging_entry(at) = virt_to_phys(paging_page()) | paging_data();
 	mapped = at + PAGE_SIZE;
 }
 
@@ -50,15 +44,6 @@ struct pcpu *pcpu_new(unsigned int cpu, u32 id)
 	mmu_init_cpu(p);
 	pcpus[cpu] = p;
 	BUG_ON(timer_init_cpu(cpu));
-	return p;
-}
-
-struct pcpu *pcpu_boot(void)
-{
-	struct pcpu *p = pcpu_new(0, 0);
-
-	sched_init_cpu(0);
-	cpus_online = 1;
 	return p;
 }
 
@@ -88,10 +73,7 @@ static void start_one(u64 pa, struct pcpu *p)
 
 #define TSC_ROUNDS	32u
 
-/*
- * Is the TSC of a CPU in step with ours? Its sample must lie between two of ours, each
- * round; guests get a clock without traps only then (rule 45).
- */
+/* Is its TSC in step, between two of ours each round? For clocks without traps (rule 45). */
 static bool tsc_in_step(struct pcpu *p)
 {
 	bool ok = true;
@@ -119,9 +101,8 @@ static void tsc_answer(struct pcpu *p)
 	}
 }
 
-void secondary_main(struct pcpu *p);
-
 /* From boot.S. It is online only when its registers are set: the boot CPU counts on it then. */
+void secondary_main(struct pcpu *p);
 void secondary_main(struct pcpu *p)
 {
 	wrmsr(MSR_GS_BASE, (u64)p);	/* whoever takes a lock asks which CPU this is */

@@ -38,10 +38,9 @@ static void interrupt(struct pcpu *p, u64 vector)
 	/* a kick says nothing by itself: the work bits do */
 }
 
-BUILD_ASSERT((u32)SHADOW_DONE == PARVUS_OUTCOME_FILLED);
-BUILD_ASSERT((u32)SHADOW_WAIT == PARVUS_OUTCOME_WAITS);
-BUILD_ASSERT((u32)SHADOW_GUEST_FAULT == PARVUS_OUTCOME_GUEST);
-BUILD_ASSERT((u32)SHADOW_KILLED == PARVUS_OUTCOME_KILLED);
+#define NUMBERED_ALIKE(r, outcome) BUILD_ASSERT((u32)SHADOW_##r == PARVUS_OUTCOME_##outcome)
+NUMBERED_ALIKE(DONE, FILLED); NUMBERED_ALIKE(WAIT, WAITS);
+NUMBERED_ALIKE(GUEST_FAULT, GUEST); NUMBERED_ALIKE(KILLED, KILLED);
 
 /*
  * @va is CR2 as entry.S read it: any touch of memory may be a fault of ours (view.c). The
@@ -86,6 +85,7 @@ void trap_from_guest(struct regs *regs, u64 va)
 	struct vcpu *v = p->current;
 	u64 vector = regs->vector;
 	u32 error = (u32)regs->error;
+	u8 before = 0;
 
 	if (likely(vector == 14)) {
 		page_fault(p, v, regs, va);
@@ -102,16 +102,12 @@ void trap_from_guest(struct regs *regs, u64 va)
 	case 3:
 	case 4:
 	case 0x80:
-		if (p->kernel_mode || v->domain->own->traps[vector].dpl == 3) {
-			guest_exception(v, regs, (u8)vector, 0);
-		} else {
-			/* back to the instruction: CC is one byte, CD n two */
-			u8 before = 0;
-
-			guest_va_read(v, regs->rip - 1, &before, 1);
-			regs->rip -= before == 0xcc ? 1 : 2;
-			guest_exception(v, regs, 13, (u32)vector << 3 | 2);
-		}
+		if (p->kernel_mode || v->domain->own->traps[vector].dpl == 3)
+			break;
+		/* back to the instruction: CC is one byte, CD n two */
+		guest_va_read(v, regs->rip - 1, &before, 1);
+		regs->rip -= before == 0xcc ? 1 : 2;
+		guest_exception(v, regs, 13, (u32)vector << 3 | 2);
 		return;
 	case 18:
 		mcheck_from_guest(v, regs);
@@ -144,9 +140,7 @@ void trap_from_guest(struct regs *regs, u64 va)
 /* A few dozen entries, and a fault that is served has more to do than this. */
 static u64 fixup_of(u64 rip)
 {
-	const __typeof__(ex_table_start[0]) *e;
-
-	for (e = ex_table_start; e < ex_table_end; e++)
+	for (const __typeof__(ex_table_start[0]) *e = ex_table_start; e < ex_table_end; e++)
 		if (e->at == rip)
 			return e->fixup;
 	return 0;
@@ -253,8 +247,8 @@ static void nmi_note(struct pcpu *p)
 
 /*
  * NMI, double fault, machine check, and a debug exception of ring 0; see entry.S. It may have
- * interrupted anything, a lock that is held included: nothing here takes one, but a panic,
- * whose log gives up on locks.
+ * interrupted anything, a lock that is held included: nothing here takes one, and a panic does not
+ * wait.
  */
 void trap_ist(struct regs *regs)
 {

@@ -14,11 +14,7 @@
  * The fault may come under any lock, so filling allocates nothing: tables come from the view's
  * spares, which are made up for on the way out. If there is none, full is right, too.
  */
-#include <x86/cpu.h>
-#include <x86/cpu_area.h>
-#include <x86/paging.h>
 #include <x86/pv.h>
-#include <core/lib.h>
 #include <core/log.h>
 #include <core/memory.h>
 
@@ -197,9 +193,7 @@ int arch_view_init(struct domain *d)
 /* A table of the view and all below it. */
 static void table_free(u64 *t, unsigned int levels)
 {
-	unsigned int i;
-
-	for (i = 0; levels && i < 512; i++)
+	for (unsigned int i = 0; levels && i < 512; i++)
 		if ((t[i] & (HV_P | HV_PS | VIEW_SHARED)) == HV_P)
 			table_free(phys_to_virt(t[i] & ADDR), levels - 1);
 	hv_free(t, PAGE_SIZE);
@@ -280,18 +274,10 @@ void view_load(unsigned int pair)
 		p->root[pair].user_table[256] = p->root[pair].kernel_table[256];
 }
 
-static u64 *table_new(void)
-{
-	u64 *t = hv_alloc(PAGE_SIZE);
-
-	BUG_ON(!t);
-	return t;
-}
-
 static u64 *shared_table(u64 *entry)
 {
 	if (!*entry)
-		*entry = virt_to_phys(table_new()) | HV_P | HV_W | VIEW_SHARED;
+		*entry = virt_to_phys(paging_page()) | HV_P | HV_W | VIEW_SHARED;
 	return phys_to_virt(*entry & ADDR);
 }
 
@@ -315,10 +301,9 @@ static void show_all(u64 *top, const volatile void *start, const volatile void *
 /* Slot 271 of a guest's root: this CPU's pages, and one page of each other if there is @public. */
 static u64 area_table(unsigned int cpu, const u64 *own, u64 *const public[])
 {
-	u64 *l3 = table_new(), *l2 = table_new();
-	unsigned int i;
+	u64 *l3 = paging_page(), *l2 = paging_page();
 
-	for (i = 0; i < cpus_online; i++)
+	for (unsigned int i = 0; i < cpus_online; i++)
 		if (i == cpu || public)
 			l2[INDEX(cpu_area(i), 21)] =
 				virt_to_phys(i == cpu ? own : public[i]) | HV_P | HV_W;
@@ -328,16 +313,16 @@ static u64 area_table(unsigned int cpu, const u64 *own, u64 *const public[])
 
 /*
  * The user root of a CPU with Meltdown, where user mode reads all that is mapped: the code of the
- * ways in and out, the IDT, and of the CPU's pages the last one of its stack, the stacks of NMIs
- * and their like, GDT, TSS and struct pcpu.
+ * ways in and out, the IDT, the top of its stack, those of NMIs and their like, GDT, TSS, struct
+ * pcpu.
  */
 static void user_root_bare(struct pcpu *p)
 {
-	u64 *top = table_new(), *own = PAGE_OF(p->area_entry), at;
+	u64 *top = paging_page(), *own = PAGE_OF(p->area_entry), at;
 
 	show_all(top, boot_end, entry_end);
 	show_all(top, desc_idt(), desc_idt() + PAGE_SIZE);
-	p->way_in = table_new();
+	p->way_in = paging_page();
 	for (at = CPU_AREA_STACK_TOP & PAGE_MASK; at < CPU_AREA_ROOTS; at += PAGE_SIZE)
 		p->way_in[INDEX(at, 12)] = own[INDEX(at, 12)];
 	at = area_table(p->cpu, p->way_in, NULL);
@@ -349,17 +334,19 @@ static void user_root_bare(struct pcpu *p)
 
 void view_start(bool isolate)
 {
-	u64 *public[MAX_CPUS], *top = isolate ? table_new() : NULL, at;
+	u64 *public[MAX_CPUS], *top = isolate ? paging_page() : NULL, at;
+	const u64 *all = (u64 *)phys_to_virt(hv_root) + 256;
 	unsigned int i, k;
 
 	for (i = 0; i < cpus_online; i++) {
-		if (!isolate) {
-			paging_fill_roots(pcpus[i]);
-			continue;
+		for (k = 0; !isolate && k < ROOT_PAIRS; k++) {
+			memcpy(&pcpus[i]->root[k].kernel_table[256], all, 16 * sizeof(u64));
+			memcpy(&pcpus[i]->root[k].user_table[256], all, 16 * sizeof(u64));
 		}
-		public[i] = table_new();
-		public[i][INDEX(CPU_AREA_PUBLIC, 12)] =
-			*paging_entry(cpu_area(i) + CPU_AREA_PUBLIC);
+		public[i] = isolate ? paging_page() : NULL;
+		if (isolate)
+			public[i][INDEX(CPU_AREA_PUBLIC, 12)] =
+				*paging_entry(cpu_area(i) + CPU_AREA_PUBLIC);
 	}
 	if (!isolate)
 		return;

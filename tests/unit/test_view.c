@@ -40,7 +40,7 @@ char boot_end[1], entry_end[1], image_end[1], secret_start[1], secret_end[1];
 u64 paging_data(void) { return HV_P | HV_W; }
 u64 paging_leaf(u64 va) { return va; }
 u64 *paging_entry(UNUSED u64 va) { return NULL; }
-void paging_fill_roots(UNUSED struct pcpu *p) {}
+void *paging_page(void) { return hv_alloc(PAGE_SIZE); }
 const volatile char *desc_idt(void) { return NULL; }
 const volatile void *apic_page(void) { return NULL; }
 
