@@ -95,14 +95,18 @@ static struct slot *slot_at(struct table *t, u32 n)
 	return &t->dir[i / DIR_SLOTS][i % DIR_SLOTS / SLOTS][i % SLOTS];
 }
 
-/* Both begin the slot. */
 static struct offer *offer_at(struct domain *d, u32 ref)
 {
-	return (struct offer *)slot_at(&d->grants->offers, ref);
+	struct slot *s = slot_at(&d->grants->offers, ref);
+
+	return s ? &s->o : NULL;
 }
+
 static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 {
-	return (struct mapping *)slot_at(&g->mappings, handle);
+	struct slot *s = slot_at(&g->mappings, handle);
+
+	return s ? &s->m : NULL;
 }
 
 /* Take a free slot of at most @max, in a new page if need be. 0 or an error. */

@@ -23,7 +23,8 @@ int shadow_foreign_init(struct domain *d)
 		counts = NULL;
 	}
 	spin_unlock(&sd->lock);
-	hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
+	if (counts)
+		hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
 	return 0;
 }
 

@@ -14,10 +14,11 @@ struct cursor {
 /* Behind the last byte come zeroes, and short_of says that the answer is none. */
 static u8 next(struct cursor *c)
 {
-	if (c->at < c->end)
-		return *c->at++;
-	c->short_of = true;
-	return 0;
+	if (c->at == c->end) {
+		c->short_of = true;
+		return 0;
+	}
+	return *c->at++;
 }
 
 static s32 immediate(struct cursor *c, unsigned int bytes)

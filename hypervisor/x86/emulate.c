@@ -6,6 +6,7 @@
 #include <x86/pv.h>
 #include <core/handlers.h>
 #include <core/log.h>
+#include <core/sched.h>
 
 /* ---- CPUID ---- */
 
@@ -180,9 +181,19 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	switch (msr) {
-	case MSR_FS_BASE ... MSR_KERNEL_GS_BASE:
-		return (int)hc_base_set(v, msr == MSR_FS_BASE ? PARVUS_BASE_FS :
-			msr == MSR_GS_BASE ? PARVUS_BASE_GS_KERNEL : PARVUS_BASE_GS_USER, value);
+	case MSR_FS_BASE:
+	case MSR_GS_BASE:
+	case MSR_KERNEL_GS_BASE:
+		if (!canonical(value))
+			return hv_error(PARVUS_EINVAL);
+		if (msr == MSR_FS_BASE)
+			guest_fs_base_set(value);
+		else if (msr == MSR_GS_BASE) {
+			v->own->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
+			guest_gs_base_set(value);
+		} else
+			v->area->user_gs_base = value;
+		return 0;
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp || value >> 32)
 			return hv_error(PARVUS_EINVAL);
@@ -319,8 +330,10 @@ static void halt(struct vcpu *v, const struct regs *r)
 {
 	if (!v->area->irq_enabled)
 		domain_kill(v->domain, "hlt with interrupts disabled at rip %lx", r->rip);
-	else
-		hc_block(v);
+	else if (vcpu_has_pending(v))
+		pcpu_add_work(this_pcpu(), WORK_VECTORS);
+	else if (sched_block(v))
+		pcpu_add_work(this_pcpu(), WORK_RESCHED);
 }
 
 /* DR4 and DR5 are other names of DR6 and DR7 (SDM vol. 3, 17.2.2; CR4.DE is the guest's own). */

@@ -85,7 +85,6 @@ void trap_from_guest(struct regs *regs, u64 va)
 	struct vcpu *v = p->current;
 	u64 vector = regs->vector;
 	u32 error = (u32)regs->error;
-	u8 before = 0;
 
 	if (likely(vector == 14)) {
 		page_fault(p, v, regs, va);
@@ -102,12 +101,16 @@ void trap_from_guest(struct regs *regs, u64 va)
 	case 3:
 	case 4:
 	case 0x80:
-		if (p->kernel_mode || v->domain->own->traps[vector].dpl == 3)
-			break;
-		/* back to the instruction: CC is one byte, CD n two */
-		guest_va_read(v, regs->rip - 1, &before, 1);
-		regs->rip -= before == 0xcc ? 1 : 2;
-		guest_exception(v, regs, 13, (u32)vector << 3 | 2);
+		if (p->kernel_mode || v->domain->own->traps[vector].dpl == 3) {
+			guest_exception(v, regs, (u8)vector, 0);
+		} else {
+			/* back to the instruction: CC is one byte, CD n two */
+			u8 before = 0;
+
+			guest_va_read(v, regs->rip - 1, &before, 1);
+			regs->rip -= before == 0xcc ? 1 : 2;
+			guest_exception(v, regs, 13, (u32)vector << 3 | 2);
+		}
 		return;
 	case 18:
 		mcheck_from_guest(v, regs);
