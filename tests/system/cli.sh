@@ -37,7 +37,7 @@ bad 1 "a command is expected"
 bad 1 "unknown command frobnicate" frobnicate
 bad 1 "unknown command frobnicate" help frobnicate
 for c in $commands; do
-	[[ $c == @(save|restore|migrate) ]] && continue	# not yet, whatever is asked
+	[[ $c == @(save|restore|migrate|cp) ]] && continue	# not yet, whatever is asked
 	status=1
 	[[ $c == run ]] && status=125
 	bad $status "unknown option --frobnicate" "$c" --frobnicate

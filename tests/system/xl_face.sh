@@ -60,6 +60,80 @@ bad "has no monitor that serves its console (parvus adopt)" sysrq two h
 P destroy two
 no_folders || rm -r "$PARVUS_RUN_DIR/domains"
 
+# --- claims: what was promised and is not touched
+P create -q "$work/web.cfg" memory=64
+P claims >"$work/out"
+P claims --json >"$work/json"
+touched=$(P list -v web | awk 'NR == 2 { print $8 }')
+[[ $(awk '$1 == "web" { print $3, $4 }' "$work/out") == "64 $((64 - touched - 1))" ||
+	$(awk '$1 == "web" { print $3, $4 }' "$work/out") == "64 $((64 - touched))" ]] ||
+	fail "claims: $(cat "$work/out"), and $touched touched"
+python3 - "$work/json" "$(P info --json)" <<'END' || fail "claims --json: $(cat "$work/json")"
+import json, sys
+all = json.load(open(sys.argv[1]))
+claimed = {d["name"]: d["claimed_kib"] for d in all}["web"]
+sys.exit(not 0 < claimed <= json.loads(sys.argv[2])["promised_memory_kib"])
+END
+
+# --- debug-keys: the words of the commands themselves, and nothing for a key that shows nothing
+P debug-keys qr >"$work/out"
+[[ $(cat "$work/out") == "$(P list -v)"$'\n'"$(P vcpu-list)" ]] || fail "$(cat "$work/out")"
+[[ $(P debug-keys h | wc -l) == 9 && $(P debug-keys h) == *"q  domains "*"parvus list -v"* ]] ||
+	fail "debug-keys h"
+[[ $(P debug-keys i) == "Source "* ]] || fail "debug-keys i"
+bad "qR: key R shows nothing here" debug-keys qR
+[[ -s $work/out ]] && fail "a key before the wrong one was shown"
+
+# --- config-update: from the next start on, and devices stay
+P config-update web "$work/web.cfg" memory=48 extra=rw
+[[ $(P list web | awk 'NR == 2 { print $3 }') == 64 ]] || fail "config-update acts at once"
+P config-update web vcpus=2 on_reboot=restart cpu_weight=300
+[[ ! -s $work/err ]] || fail "config-update says: $(cat "$work/err")"
+number=$(P domid web)
+G web reboot
+until_true eval '[[ $("$parvus" domid web 2>/dev/null) -gt $number ]]'
+until_true state web "-b----"
+[[ $(P list web | awk 'NR == 2 { print $3 }') == 48 && $(G web cmdline) == *"rw"* &&
+	$(P list -l web) == *"vcpus = 2"*"cpu_weight = 300"* ]] ||
+	fail "not the new configuration: $(P list -l web)"
+P block-attach web "$work/a.img,raw,xvda,w"
+P config-update web "$work/web.cfg" "disk=['$work/b.img,raw,xvdb,w']" "vif=['']"
+[[ $(cat "$work/err") == *"warning: disk: web keeps its 1 (block-attach"*"vif: web keeps its 0"* ]] ||
+	fail "config-update says: $(cat "$work/err")"
+[[ $(P list -l web) == *"$work/a.img"* && $(P list -l web) != *"$work/b.img"* ]] ||
+	fail "its disks: $(P list -l web)"
+bad "the configuration is of other, not of web" config-update web "$work/web.cfg" name=other
+bad "x: KEY=VALUE is expected" config-update web "$work/web.cfg" x
+bad "no kernel" config-update web name=web kernel=
+bad "it has no configuration" config-update 0 "$work/web.cfg"
+P config-update web memory=24
+kill -9 "$(pids)"
+until_true eval '[[ $(P list -v web) == *"no monitor"* ]]'
+P config-update web cap=50
+[[ $(P list -l web) == *"memory = 24"*"cap = 50"*"$work/a.img"* ]] || fail "after a new monitor"
+P destroy web
+clean
+
+# --- cp names the ways that there are
+bad "--copy-in and --copy-out, others take files from a disk (block-attach)" cp web:/x y
+
+# --- info says in JSON what it says in text
+P info -n >"$work/out"
+P info -n --json >"$work/json"
+python3 - "$work/out" "$work/json" <<'END' || fail "info --json has not all of info"
+import json, re, sys
+o = json.load(open(sys.argv[2]))
+other = {"nr_cpus": "cpus", "nr_nodes": "nodes", "nr_domains": "domains", "cpu_mhz": "tsc_khz",
+	"total_memory": "total_memory_kib", "free_memory": "unpromised_memory_kib",
+	"untouched_memory": "free_memory_kib", "promised_memory": "promised_memory_kib",
+	"event_ports": "ports", "grant_mappings": "mappings", "uptime": "uptime_ns"}
+rows = [line.split(":", 1)[0].strip() for line in open(sys.argv[1])]
+lost = [r for r in rows if not re.fullmatch("cpu[0-9]+", r) and other.get(r, r) not in o]
+cpus = [r for r in rows if re.fullmatch("cpu[0-9]+", r)]
+print(lost, len(cpus))
+sys.exit(bool(lost) or len(rows) < 20 or len(o["cpu"]) != len(cpus))
+END
+
 # --- every setting of the table has its word, and is what the table says
 says() { # SETTING TEXT STATUS
 	"$parvus" create -n "$work/web.cfg" "$1" >/dev/null 2>"$work/err"

@@ -280,3 +280,44 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 	free(before);
 	return 0;
 }
+
+/* ---- another configuration ----------------------------------------------------------- */
+
+/* What the devices are made of, and the name, change places. */
+static void keep_devices(struct parvus_config *a, struct parvus_config *b)
+{
+	struct parvus_config was = *a;
+
+	a->name = b->name;
+	a->disks = b->disks;
+	a->ndisks = b->ndisks;
+	a->vifs = b->vifs;
+	a->nvifs = b->nvifs;
+	a->own = b->own;
+	a->nown = b->nown;
+	b->name = was.name;
+	b->disks = was.disks;
+	b->ndisks = was.ndisks;
+	b->vifs = was.vifs;
+	b->nvifs = was.nvifs;
+	b->own = was.own;
+	b->nown = was.nown;
+}
+
+int parvus_keeper_configure(struct parvus_keeper *k, struct parvus_config *c)
+{
+	struct parvus_config *before = k->state.config;
+	int ret;
+
+	keep_devices(before, c);
+	k->state.config = c;
+	ret = parvus_keeper_save(k);
+	if (ret) {
+		keep_devices(before, c);
+		k->state.config = before;
+		parvus_config_free(c);
+		return ret;
+	}
+	parvus_config_free(before);
+	return 0;
+}

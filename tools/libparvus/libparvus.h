@@ -700,6 +700,11 @@ PARVUS_API int parvus_keeper_resize_disk(struct parvus_keeper *k, uint32_t index
 /** parvus_keeper_change_medium() - put another medium into a CD drive; NULL or "" = none */
 PARVUS_API int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index,
 					   const char *target);
+/**
+ * parvus_keeper_configure() - another configuration, from the next start on
+ * @c: belongs to the keeper then; its name, disks, interfaces and devices are not looked at
+ */
+PARVUS_API int parvus_keeper_configure(struct parvus_keeper *k, struct parvus_config *c);
 
 /* ---- console -------------------------------------------------------------------------- */
 

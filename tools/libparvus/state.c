@@ -316,7 +316,8 @@ int parvus_folder(const char *path)
 void parvus_state_remove(struct parvus *h, uint32_t domain)
 {
 	static const char *const files[] = { "state", "state.new", "pid", "console.sock",
-					     "control.sock", "restart", "name", "name.new", NULL };
+					     "control.sock", "restart", "name", "name.new",
+					     "config-new", NULL };
 	char path[300];
 	size_t i;
 

@@ -176,6 +176,21 @@ int requests_again(struct monitor *m)
 	return (int)(m->again_ms - now);
 }
 
+/* Of the file that parvus config-update wrote beside the state. */
+static int update(struct monitor *m, int fd, char *const words[])
+{
+	struct parvus_config *c;
+	char path[300];
+	int ret;
+
+	(void)fd;
+	(void)words;
+	ret = parvus_run_path(m->h, m->domain, "config-new", path, sizeof(path));
+	if (!ret)
+		ret = parvus_config_load(&m->error, path, NULL, 0, &c);
+	return ret ? ret : parvus_keeper_configure(m->keeper, c);
+}
+
 /* @words: with the name. What returns 1 is answered later. */
 static const struct {
 	const char *name;
@@ -190,6 +205,7 @@ static const struct {
 	{ "disk-set", 4, limit_disk },		/* INDEX IOPS|- BPS|- */
 	{ "disk-resize", 2, resize_disk },	/* INDEX */
 	{ "ask", 2, ask },			/* poweroff|reboot, which was asked once */
+	{ "config-update", 1, update },
 	{ "cd", 3, change_medium },		/* INDEX TARGET, which may be empty */
 };
 

@@ -98,6 +98,9 @@ static int info_machine(struct tool *t, bool each_cpu)
 		add_text(o, "parvus_build", m.build);
 		add_u64(o, "abi", PARVUS_ABI_VERSION);
 		add_u64(o, "cpus", m.cpus);
+		add_u64(o, "nodes", 1);
+		add_u64(o, "cores_per_socket", m.cpus);
+		add_u64(o, "threads_per_core", 1);
 		add_u64(o, "domains", m.domains);
 		add_u64(o, "max_domains", m.max_domains);
 		add_memory(o, &m);

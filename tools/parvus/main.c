@@ -16,6 +16,7 @@
 
 static int cmd_help(struct tool *t);
 static int cmd_version(struct tool *t);
+static int cmd_debug_keys(struct tool *t);
 
 static const struct command commands[] = {
 	{ "create", NULL, "[OPTIONS] [FILE] [KEY=VALUE...]",
@@ -52,6 +53,17 @@ static const struct command commands[] = {
 	{ "vm-list", NULL, "", "Show domains with their UUIDs", NULL, 0, 0, cmd_vm_list,
 	  "A domain whose configuration has no uuid shows one of its own, until it is made\n"
 	  "again." },
+	{ "claims", NULL, "", "Show memory that was promised to domains and not touched by them yet",
+	  NULL, 0, 0, cmd_claims, NULL },
+	{ "config-update", NULL, "DOMAIN [FILE] [KEY=VALUE...]",
+	  "Give a domain another configuration, from its next start on",
+	  NULL, 2, ANY, cmd_config_update,
+	  "Its name, disks, interfaces and devices stay what they are: rename, block-attach and\n"
+	  "the like change those, at once and for later." },
+	{ "debug-keys", NULL, "KEYS", "Show what Xen's hypervisor shows by these keys; h names them",
+	  NULL, 1, 1, cmd_debug_keys, "It goes to standard output, not to the log." },
+	{ "cp", NULL, "FROM TO", "Not there: says how files come into a domain, and out", NULL, 0,
+	  ANY, cmd_cp, NULL },
 	{ "vcpu-list", NULL, "[DOMAIN...]", "Show vCPUs", NULL, 0, ANY, cmd_vcpu_list, NULL },
 	{ "vcpu-pin", NULL, "DOMAIN VCPU|all CPUS|all", "Say on which CPUs a vCPU may run",
 	  pin_options, 3, 4, cmd_vcpu_pin, "CPUS is a set such as 0-3,^2." },
@@ -219,6 +231,71 @@ static int cmd_version(struct tool *t)
 	add_text(o, "version", PARVUS_VERSION);
 	add_u64(o, "abi", PARVUS_ABI_VERSION);
 	return print_json(o);
+}
+
+/* The keys of Xen that ask for what there is here, and the command that shows it. */
+static const struct {
+	char key;
+	const char *command, *option, *what;
+} debug_keys[] = {
+	{ 'q', "list", "-v", "domains" },
+	{ 'r', "vcpu-list", NULL, "vCPUs, and the CPUs that they are on" },
+	{ 'm', "info", NULL, "memory, event ports and grants in use" },
+	{ 'e', "info", NULL, "the same" },
+	{ 'g', "info", NULL, "the same" },
+	{ 'u', "info", "-n", "the same, and each CPU" },
+	{ 'i', "info", "-i", "interrupts" },
+	{ 'M', "info", "-i", "the same" },
+	{ 'z', "info", "-i", "the same" },
+};
+#define DEBUG_KEYS (sizeof(debug_keys) / sizeof(*debug_keys))
+
+static int show_key(size_t n)
+{
+	char name[16], option[8];
+	char *argv[] = { name, option, NULL };
+	struct tool t = { .argv = argv };
+	int ret;
+
+	snprintf(name, sizeof(name), "%s", debug_keys[n].command);
+	snprintf(option, sizeof(option), "%s", debug_keys[n].option ? debug_keys[n].option : "");
+	t.argc = debug_keys[n].option ? 2 : 1;
+	argv[t.argc] = NULL;
+	t.command = find_command(name);
+	optind = 0;	/* getopt begins anew */
+	ret = t.command->run(&t);
+	parvus_close(t.h);
+	return ret;
+}
+
+static int cmd_debug_keys(struct tool *t)
+{
+	const char *key;
+	size_t i;
+	int ret = 0;
+
+	if (tool_arguments(t))
+		return 1;
+	if (t->json)
+		return usage(t, "--json: not here, but with the commands that h names");
+	for (key = t->args[0]; *key; key++) {
+		for (i = 0; i < DEBUG_KEYS && debug_keys[i].key != *key; i++)
+			;
+		if (i == DEBUG_KEYS && *key != 'h')
+			return usage(t, "%s: key %c shows nothing here (h names those that do)",
+				     t->args[0], *key > ' ' && *key <= '~' ? *key : '?');
+	}
+	for (key = t->args[0]; *key && !ret; key++) {
+		for (i = 0; i < DEBUG_KEYS; i++)
+			if (*key == 'h')
+				printf("%c  %-40s parvus %s%s%s\n", debug_keys[i].key,
+				       debug_keys[i].what, debug_keys[i].command,
+				       debug_keys[i].option ? " " : "",
+				       debug_keys[i].option ? debug_keys[i].option : "");
+			else if (*key == debug_keys[i].key)
+				ret = show_key(i);
+	}
+	return ret;
 }
 
 int main(int argc, char **argv)
