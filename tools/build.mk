@@ -212,7 +212,7 @@ install:
 	install -m 644 README.md CHANGES.md docs/*.md $(SHARE)/doc/parvus
 	install -d $(DESTDIR)$(PREFIX)/lib/parvus/compat $(DESTDIR)/etc/xen/scripts
 	install tools/compat/xenstore $(DESTDIR)$(PREFIX)/lib/parvus/compat
-	for f in read write exists rm; do \
+	for f in read write exists list rm; do \
 		ln -sf xenstore $(DESTDIR)$(PREFIX)/lib/parvus/compat/xenstore-$$f; done
 	for f in xl xm; do \
 		ln -sf ../../../sbin/parvus $(DESTDIR)$(PREFIX)/lib/parvus/compat/$$f; done

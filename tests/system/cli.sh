@@ -157,7 +157,7 @@ a.cfg: disk: d1p3 and xvdb: a disk that is given whole|disk = ['/x,raw,d1p3,w','
 a.cfg: disk: xvda2 and hda2 are the same disk|disk = ['/x,raw,xvda2,w','/y,raw,hda2,w']
 a.cfg: disk: xvda and hda are the same disk|disk = ['/x,raw,xvda,w','/y,raw,hda,w']
 a.cfg: disk: sdb and d1 are the same disk|disk = ['/x,raw,sdb,w','/y,raw,d1,w']
-there are no scripts for disks|disk = ['/x,raw,xvda,w,script=block-drbd']
+script=block-drbd makes a block device, which is raw|disk = ['/x,qcow2,xvda,w,script=block-drbd']
 the backendtype is not phy, qdisk or program|disk = ['/x,raw,xvda,w,backendtype=tap']
 backendtype=program serves raw files only|disk = ['/x,qcow2,xvda,w,backendtype=program']
 backendtype=program needs a target|disk = ['vdev=xvda,devtype=cdrom,backendtype=program']

@@ -137,7 +137,7 @@ static int check(const char *target, const char *access)
 
 	e.text[0] = 0;
 	ck_assert_int_gt(asprintf(&d.target, "%s/%s", dir, target), 0);
-	int ret = pv_claim_check(h, 7, 0, &d, &leaving);
+	int ret = pv_claim_check(h, 7, 0, &d, NULL, &leaving);
 	free(d.target);
 	ck_assert(!leaving);
 	return ret;

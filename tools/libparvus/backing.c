@@ -329,6 +329,8 @@ void parvus_disk_adopt(const struct parvus_device *device, const struct parvus_d
 	memcpy(&c, device->config, sizeof(c));
 	b->major = c.major;
 	b->minor = c.minor;
+	if (d && pv_disk_scripted(d))
+		return;
 	if (c.major == LOOP_MAJOR)
 		b->fd = pv_sys.loop_hold(c.minor);
 	if (c.major != LOOP_MAJOR || !d || !d->target || d->shared)

@@ -518,18 +518,20 @@ int pv_claim_lock(struct parvus *h)
 }
 
 int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
-		   const struct parvus_disk *d, bool *leaving)
+		   const struct parvus_disk *d, const uint32_t *device, bool *leaving)
 {
 	struct claim c = { .h = h, .disk = d, .domain = domain, .back = back };
 	struct node n;
 	int ret;
 
 	*leaving = false;
-	if (d->shared || !d->target)
+	if (d->shared || !d->target || (pv_disk_scripted(d) && !device))
 		return 0;
 	if (back)	/* a number there, of which nothing is known here */
 		return number_node(d->target, &c.remote) ? look_registry(&c) : 0;
-	if (!path_node(d->target, &n))
+	if (device)
+		n = block_node(device[0], device[1]);
+	else if (!path_node(d->target, &n))
 		return 0;	/* who opens it finds out, and says why */
 	ground_of(n, &c.ground);
 	if (c.ground.full)

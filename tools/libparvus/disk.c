@@ -2,7 +2,7 @@
 /*
  * libparvus: entries of disk = [...], in the syntax of xl (xl-disk-configuration(5)):
  * [target, [format, [vdev, [access]]]][, key=value | flag]...; target= goes to the end of the
- * text. Old: phy:PATH,VDEV,ACCESS. Keys of our own: iops, bps, queues.
+ * text. Old: phy:PATH,VDEV,ACCESS, and drbd:NAME for a script. Keys of our own: iops, bps, queues.
  */
 #include "spec.h"
 
@@ -220,6 +220,25 @@ static int disk_target(const struct spec *s, struct parvus_disk *d, const char *
 	return pv_spec_set(s, &d->target, text);
 }
 
+/* drbd:NAME is NAME with script=block-drbd, as in xl. */
+static int script_prefix(const struct spec *s, struct parvus_disk *d, char **p, bool *old)
+{
+	static const char *const kinds[] = { "drbd:", "iscsi:", "nbd:", "enbd:", NULL };
+	char script[16];
+	size_t i;
+	int ret;
+
+	for (i = 0; kinds[i] && strncmp(*p, kinds[i], strlen(kinds[i])); i++)
+		;
+	if (!kinds[i])
+		return 0;
+	snprintf(script, sizeof(script), "block-%.*s", (int)strcspn(kinds[i], ":"), kinds[i]);
+	*p += strlen(kinds[i]);
+	*old = true;
+	ret = pv_spec_set(s, &d->format, "raw");
+	return ret ? ret : pv_spec_set(s, &d->script, script);
+}
+
 int pv_disk_parse(struct parvus_error *e, const char *where, const char *text,
 		  struct parvus_disk *d)
 {
@@ -270,6 +289,8 @@ int pv_disk_parse(struct parvus_error *e, const char *where, const char *text,
 				}
 			if (old)
 				ret = pv_spec_set(&s, &d->format, "raw");
+			else
+				ret = script_prefix(&s, d, &p, &old);
 			if (!ret && *p)
 				ret = disk_target(&s, d, p,
 						  !strncmp(at + strspn(at, " \t"), "phy:", 4));
@@ -320,7 +341,7 @@ static int absolute(struct parvus_error *e, struct parvus_disk *d)
 {
 	char *cwd, *path;
 
-	if (!d->target || d->target[0] == '/' || d->backend)
+	if (!d->target || d->target[0] == '/' || d->backend || pv_disk_scripted(d))
 		return 0;
 	cwd = getcwd(NULL, 0);
 	if (!cwd || asprintf(&path, "%s/%s", cwd, d->target) < 0)
@@ -331,6 +352,11 @@ static int absolute(struct parvus_error *e, struct parvus_disk *d)
 	free(d->target);
 	d->target = path;
 	return parvus_disk_text(e, d);
+}
+
+bool pv_disk_scripted(const struct parvus_disk *d)
+{
+	return d->script && strcmp(d->script, "block");
 }
 
 bool pv_disk_inside(const struct parvus_disk *a, const struct parvus_disk *b)
@@ -350,10 +376,15 @@ int pv_disk_settle(struct parvus_error *e, const char *where, struct parvus_disk
 	if (d->index < 0)
 		return pv_spec_wrong(&s, "%s is no disk: xvda to xvdzzz and d0 to d18277 are, and "
 				     "partitions of them from 1 to 999", d->vdev);
-	if (d->script)
-		return pv_spec_wrong(&s,
-				     "there are no scripts for disks: give the block device that "
-				     "%s would make", d->script);
+	if (d->script && d->backend)
+		return pv_spec_wrong(&s, "script=%s runs here, and backend=%s is elsewhere",
+				     d->script, d->backend);
+	if (pv_disk_scripted(d) && (d->program || strcmp(d->format, "raw")))
+		return pv_spec_wrong(&s, "script=%s makes a block device, which is raw and served "
+				     "by the kernel, not %s", d->script,
+				     d->program ? "by a program" : d->format);
+	if (pv_disk_scripted(d) && !d->target)
+		return pv_spec_wrong(&s, "script=%s needs a target for %s", d->script, d->vdev);
 	if (d->program && strcmp(d->format, "raw"))
 		return pv_spec_wrong(&s, "backendtype=program serves raw files only, no %s",
 				     d->format);
@@ -391,6 +422,8 @@ int parvus_disk_text(struct parvus_error *e, struct parvus_disk *d)
 		fprintf(f, ",backend=%s", d->backend);
 	if (d->backendtype)
 		fprintf(f, ",backendtype=%s", d->backendtype);
+	if (d->script)
+		fprintf(f, ",script=%s", d->script);
 	fprintf(f, "%s%s", d->discard ? ",discard" : "", d->no_discard ? ",no-discard" : "");
 	if (d->queues)
 		fprintf(f, ",queues=%u", d->queues);

@@ -244,7 +244,8 @@ int parvus_keeper_change_medium(struct parvus_keeper *k, uint32_t index, const c
 
 	if (!s)
 		return -EINVAL;
-	if (!disk || !disk->cdrom || s->back || disk->program || strcmp(disk->format, "raw"))
+	if (!disk || !disk->cdrom || s->back || disk->program || pv_disk_scripted(disk) ||
+	    strcmp(disk->format, "raw"))
 		return pv_fail(k->h->error, EINVAL, "disk %u of domain %u is no CD drive whose "
 			       "medium can be changed (devtype=cdrom, raw, of domain 0)", index,
 			       k->state.domain);

@@ -79,6 +79,10 @@ static inline int64_t pv_now_ms(void)
 /* A control_op; no text is set. */
 int pv_call(struct parvus *h, uint32_t op, void *data, uint32_t bytes);
 
+/* Is its block device made by a script here? xl's own, block, is what happens without one. */
+bool pv_disk_scripted(const struct parvus_disk *d);
+/* block.c: "remove" for what scripts have made for a domain that is gone, and its keeper. */
+void pv_block_sweep(struct parvus *h, const struct parvus_state *state);
 /* Is one of them the whole disk of the other, which is a partition? */
 bool pv_disk_inside(const struct parvus_disk *a, const struct parvus_disk *b);
 /* What there is to say of a setting of xl.cfg that is not followed; NULL = nobody knows it. */
@@ -107,10 +111,11 @@ int pv_build_check(struct parvus *h, const struct parvus_config *c);
 int pv_claim_lock(struct parvus *h);
 /*
  * 0, or -EBUSY with the user in the text: somebody else uses what @d, a disk of @domain with its
- * back end in @back, lies on. @leaving: the user is letting go of it.
+ * back end in @back, lies on. @device: major and minor of what a script has made; NULL = it is what
+ * the target names. @leaving: the user is letting go of it.
  */
 int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
-		   const struct parvus_disk *d, bool *leaving);
+		   const struct parvus_disk *d, const uint32_t *device, bool *leaving);
 
 /* backing.c: the mark of a qemu-nbd, by which it is known again. */
 void pv_nbd_mark(uint32_t domain, uint64_t created_ns, uint32_t index, char mark[PARVUS_NBD_MARK]);

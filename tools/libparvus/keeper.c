@@ -192,11 +192,21 @@ static void adopt(struct parvus_keeper *k, struct parvus_device *r)
 	}
 	if (!s->back && r->device_class == PARVUS_CLASS_BLOCK) {
 		parvus_disk_adopt(r, disk, &s->backing);
+		s->added = disk && pv_disk_scripted(disk) && pv_block_added(k, disk);
 		s->backing.nbd = saved_nbd(k, r->index);
 		pv_nbd_mark(k->state.domain, k->state.created_ns, r->index, s->backing.mark);
 	}
 	if (pv_slot_program(k, s))
 		pv_server_adopt(k, s);
+}
+
+static void forget_script(struct parvus_keeper *k, const struct parvus_state_device *d)
+{
+	const struct slot s = { .device_class = d->device_class, .index = d->index };
+	const struct parvus_disk *disk = pv_slot_disk(k, &s);
+
+	if (disk && pv_disk_scripted(disk) && pv_block_added(k, disk))
+		pv_block_remove(k, disk);
 }
 
 /* What a keeper that was killed was about to attach, and had not made: nobody was told of it. */
@@ -213,6 +223,7 @@ static void forget_unmade(struct parvus_keeper *k)
 			continue;
 		pv_nbd_mark(before.domain, before.created_ns, d->index, b.mark);
 		parvus_disk_close(k->h, &b);
+		forget_script(k, d);
 		pv_slot_forget(k, d->device_class, d->index);
 	}
 }
@@ -311,12 +322,14 @@ static int disk_ready(struct parvus_keeper *k, const struct parvus_disk *d)
 	bool leaving;
 	int ret;
 
+	if (pv_disk_scripted(d))
+		return pv_block_check(k, d);
 	ret = pv_slot_back(k, d->backend, &back);
 	if (!ret && !back && d->target && access(d->target, d->readonly ? R_OK : R_OK | W_OK))
 		ret = pv_fail(k->h->error, errno, "cannot open %s: %s", d->target,
 			      strerror(errno));
 	if (!ret)
-		ret = pv_claim_check(k->h, k->state.domain, back, d, &leaving);
+		ret = pv_claim_check(k->h, k->state.domain, back, d, NULL, &leaving);
 	if (ret)
 		return pv_fail(k->h->error, -ret, "%s: %s", d->vdev, k->h->error->text);
 	return d->program && !back ? pv_server_check(k, d->vdev, k->h->block_server) : 0;

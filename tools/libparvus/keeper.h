@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the parts of a keeper share. Each calls those before it alone: note.c (log and state file),
- * entry.c (a device's part of the configuration), server.c (programs that serve disks), bridge.c
- * (interfaces), slot.c (one device), keeper.c (all of them), hotplug.c (what is asked of it).
+ * entry.c (a device's part of the configuration), server.c (programs that serve disks), script.c
+ * (hotplug scripts), bridge.c (interfaces), block.c (disks that a script makes), slot.c (one
+ * device), keeper.c (all of them), hotplug.c (what is asked of it).
  */
 #ifndef LIBPARVUS_KEEPER_H
 #define LIBPARVUS_KEEPER_H
 
 #include "internal.h"
+
+#include <stdio.h>
 
 enum wait {
 	WAIT_NONE,
@@ -21,6 +24,7 @@ struct slot {
 	uint32_t device_class, index, id;
 	uint32_t back;			/* the domain of its back end; 0 = this one */
 	struct parvus_backing backing;
+	bool added;			/* a script has made what the disk lies on */
 	enum wait wait;
 	int64_t until_ms;
 	int request;			/* is answered when the waiting is over; -1 = none */
@@ -48,6 +52,16 @@ void pv_keeper_say(struct parvus_keeper *k, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void pv_keeper_save(struct parvus_keeper *k);
 
+/* entry.c */
+/* As messages name it: "xvda", "vif 0". */
+const char *pv_slot_name(uint32_t device_class, uint32_t index, char name[24]);
+/* What the configuration says of it; NULL = nothing, or it is of the other class. */
+struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s);
+struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
+struct parvus_own *pv_slot_own(const struct parvus_keeper *k, const struct slot *s);
+/* The program that serves it here; NULL = none of ours. */
+const char *pv_slot_program(const struct parvus_keeper *k, const struct slot *s);
+
 /* server.c. A slot that has no program is left alone. */
 int pv_server_check(struct parvus_keeper *k, const char *name, const char *program);
 int pv_server_start(struct parvus_keeper *k, struct slot *s);
@@ -55,24 +69,48 @@ void pv_server_adopt(struct parvus_keeper *k, struct slot *s);
 void pv_server_ended(struct parvus_keeper *k, struct slot *s);
 void pv_server_stop(struct parvus_keeper *k, struct slot *s);
 
+/* script.c: one run of a hotplug script for a device */
+struct script {
+	char name[24];			/* of the device, for messages */
+	char at[64];			/* its place in Xen's store: XENBUS_PATH */
+	const char *script;		/* a path, or a name in the folders of scripts */
+	const char *action, *option;	/* its arguments; option may be NULL */
+	const char *type;		/* "vif" or "vbd" */
+	uint32_t index;
+	int seconds;			/* that it may take */
+	/* In its process: variables, and lines of the store, which may be NULL. */
+	void (*tell)(struct parvus_keeper *k, const struct script *s, FILE *store);
+	const void *of;
+};
+/* What a block script said; "" = nothing. */
+struct script_answer {
+	char device[24], path[300];
+};
+const char *pv_script_path(const struct parvus_keeper *k, const char *script, char path[300]);
+int pv_script_check(struct parvus_keeper *k, const struct script *s);
+/* Is what "add" wrote there? It is kept for "remove". */
+bool pv_script_kept(struct parvus_keeper *k, const struct script *s);
+/* 0, or why it failed, as it says. @answer: NULL = not wanted. */
+int pv_script_run(struct parvus_keeper *k, const struct script *s, struct script_answer *answer);
+
 /* bridge.c */
 void pv_vif_interface(const struct parvus_keeper *k, const struct parvus_vif *v, char name[32]);
 int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v);
 void pv_vif_offline(struct parvus_keeper *k, const struct parvus_vif *v);
 int pv_vif_look(struct parvus_keeper *k, const struct parvus_vif *v, struct slot *s);
 
+/* block.c: a disk that a script makes here (pv_disk_scripted()) */
+int pv_block_check(struct parvus_keeper *k, const struct parvus_disk *d);
+/* "add": the block device that the script has made, into s->backing; s->added = remove it. */
+int pv_block_add(struct parvus_keeper *k, struct slot *s, const struct parvus_disk *d);
+void pv_block_remove(struct parvus_keeper *k, const struct parvus_disk *d);
+/* Has a keeper before us added it? */
+bool pv_block_added(struct parvus_keeper *k, const struct parvus_disk *d);
+
 /* slot.c */
-/* As messages name it: "xvda", "vif 0". */
-const char *pv_slot_name(uint32_t device_class, uint32_t index, char name[24]);
 struct slot *pv_slot_find(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
 /* An empty one; NULL = there are as many as there may be. */
 struct slot *pv_slot_add(struct parvus_keeper *k, uint32_t device_class, uint32_t index);
-/* What the configuration says of it; NULL = nothing, or it is of the other class. */
-struct parvus_disk *pv_slot_disk(const struct parvus_keeper *k, const struct slot *s);
-struct parvus_vif *pv_slot_vif(const struct parvus_keeper *k, const struct slot *s);
-struct parvus_own *pv_slot_own(const struct parvus_keeper *k, const struct slot *s);
-/* The program that serves it here; NULL = none of ours. */
-const char *pv_slot_program(const struct parvus_keeper *k, const struct slot *s);
 /* The number of the domain of that name, where a back end is to be; 0 = this one, or no name. */
 int pv_slot_back(struct parvus_keeper *k, const char *name, uint32_t *domain);
 /* Make the device of an entry of the configuration. */

@@ -81,6 +81,8 @@ void pv_slot_let_go(struct parvus_keeper *k, struct slot *s)
 	if (v && s->ifindex)
 		pv_vif_offline(k, v);
 	parvus_disk_close(k->h, &s->backing);
+	if (s->added && pv_slot_disk(k, s))
+		pv_block_remove(k, pv_slot_disk(k, s));
 	s->used = false;
 	*k->h->error = before;
 }
@@ -133,7 +135,7 @@ int pv_slot_claim(struct parvus_keeper *k, const struct slot *s, const struct pa
 
 		if (lock < 0)
 			return lock;
-		ret = pv_claim_check(k->h, k->state.domain, s->back, disk, &leaving);
+		ret = pv_claim_check(k->h, k->state.domain, s->back, disk, NULL, &leaving);
 		if (!ret)
 			ret = parvus_keeper_save(k);
 		close(lock);
@@ -143,9 +145,30 @@ int pv_slot_claim(struct parvus_keeper *k, const struct slot *s, const struct pa
 	}
 }
 
+/*
+ * What a script has made is known when it has run. Nobody else gets a disk until this one's device
+ * is in the registry, where they look: @lock is held so long.
+ */
+static int add_disk(struct parvus_keeper *k, struct slot *s, const struct parvus_disk *disk,
+		    int *lock)
+{
+	uint32_t device[2];
+	bool leaving;
+	int ret = pv_block_add(k, s, disk);
+
+	if (ret)
+		return ret;
+	device[0] = s->backing.major;
+	device[1] = s->backing.minor;
+	*lock = pv_claim_lock(k->h);
+	ret = *lock < 0 ? *lock :
+	      pv_claim_check(k->h, k->state.domain, 0, disk, device, &leaving);
+	return ret ? pv_fail(k->h->error, -ret, "%s: %s", disk->vdev, k->h->error->text) : 0;
+}
+
 /* What a disk lies on, and what the registry is to know of it. */
 static int prepare_disk(struct parvus_keeper *k, struct slot *s, const struct parvus_disk *disk,
-			struct parvus_device *device)
+			struct parvus_device *device, int *lock)
 {
 	char mark[PARVUS_NBD_MARK];
 	int ret;
@@ -155,6 +178,8 @@ static int prepare_disk(struct parvus_keeper *k, struct slot *s, const struct pa
 		pv_fail(k->h->error, -ret, "%s: %s", disk->vdev, k->h->error->text);
 	} else if (s->back) {
 		ret = remote_disk(k, disk, &s->backing);
+	} else if (pv_disk_scripted(disk)) {
+		ret = add_disk(k, s, disk, lock);
 	} else {
 		pv_nbd_mark(k->state.domain, k->state.created_ns, s->index, mark);
 		ret = parvus_disk_open(k->h, disk, mark, &s->backing);
@@ -204,18 +229,19 @@ static int make(struct parvus_keeper *k, struct slot *s)
 	const struct parvus_vif *v = pv_slot_vif(k, s);
 	const struct parvus_own *own = pv_slot_own(k, s);
 	struct parvus_device device = { 0 };
-	int ret;
+	int ret, lock = -1;
 
 	ret = pv_slot_back(k, disk ? disk->backend : v ? v->backend : own->backend, &s->back);
 	if (ret)
 		return ret;
-	ret = disk ? prepare_disk(k, s, disk, &device) : v ? prepare_vif(k, s, v, &device) :
-	      prepare_own(k, s, own, &device);
-	if (ret)
-		return ret;
+	ret = disk ? prepare_disk(k, s, disk, &device, &lock) :
+	      v ? prepare_vif(k, s, v, &device) : prepare_own(k, s, own, &device);
 	device.front_domain = k->state.domain;
 	device.back_domain = s->back;
-	ret = parvus_device_create(k->h, &device);
+	if (!ret)
+		ret = parvus_device_create(k->h, &device);
+	if (lock >= 0)
+		close(lock);
 	if (ret)
 		return ret;
 	s->id = device.id;

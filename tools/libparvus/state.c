@@ -409,7 +409,7 @@ int parvus_state_served(struct parvus *h, uint32_t domain)
 	return pv_state_served(h, domain);
 }
 
-/* What a monitor that is no more has left: nbd devices, which go with nobody, and its folder. */
+/* What a monitor that is no more has left and goes with nobody: nbd devices, and its folder. */
 static void sweep_one(struct parvus *h, uint32_t domain)
 {
 	struct parvus_state s;
@@ -422,6 +422,7 @@ static void sweep_one(struct parvus *h, uint32_t domain)
 			pv_nbd_mark(domain, s.created_ns, s.devices[i].index, b.mark);
 			parvus_disk_close(h, &b);
 		}
+		pv_block_sweep(h, &s);
 		parvus_state_free(&s);
 	}
 	parvus_state_remove(h, domain);

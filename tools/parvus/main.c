@@ -53,14 +53,16 @@ static const struct command commands[] = {
 	{ "vm-list", NULL, "", "Show domains with their UUIDs", NULL, 0, 0, cmd_vm_list,
 	  "A domain whose configuration has no uuid shows one of its own, until it is made\n"
 	  "again." },
-	{ "claims", NULL, "", "Show memory that was promised to domains and not touched by them yet",
+	{ "claims", NULL, "",
+	  "Show memory that was promised to domains and not touched by them yet",
 	  NULL, 0, 0, cmd_claims, NULL },
 	{ "config-update", NULL, "DOMAIN [FILE] [KEY=VALUE...]",
 	  "Give a domain another configuration, from its next start on",
 	  NULL, 2, ANY, cmd_config_update,
 	  "Its name, disks, interfaces and devices stay what they are: rename, block-attach and\n"
 	  "the like change those, at once and for later." },
-	{ "debug-keys", NULL, "KEYS", "Show what Xen's hypervisor shows by these keys; h names them",
+	{ "debug-keys", NULL, "KEYS",
+	  "Show what Xen's hypervisor shows by these keys; h names them",
 	  NULL, 1, 1, cmd_debug_keys, "It goes to standard output, not to the log." },
 	{ "cp", NULL, "FROM TO", "Not there: says how files come into a domain, and out", NULL, 0,
 	  ANY, cmd_cp, NULL },

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* parvus sysrq, vm-list, claims, config-update, cp: what xl's users know, and have seldom need of. */
+/*
+ * parvus sysrq, vm-list, claims, config-update, cp: what xl's users know, and have seldom need of.
+ */
 #include "ask.h"
 #include "commands.h"
 #include "show.h"
@@ -214,6 +216,7 @@ int cmd_cp(struct tool *t)
 		print_help(t->command);
 		return 0;
 	}
-	return fail("cp: a domain has no agent that would take or give a file: run has --copy-in and "
-		    "--copy-out, others take files from a disk (block-attach) or by the network");
+	return fail("cp: a domain has no agent that would take or give a file: run has --copy-in "
+		    "and --copy-out, others take files from a disk (block-attach) or by the "
+		    "network");
 }
