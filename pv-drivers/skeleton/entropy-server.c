@@ -46,7 +46,8 @@ static int entropy_serve(struct parvus_backend *b, struct parvus_backend_queue *
 		struct entropy_response response = { .id = request.id };
 
 		if (!entropy_request_ok(&request, queue->pool_bytes))
-			return -EPROTO;
+			return parvus_backend_lie(b, "a request of %u bytes at %u of its pool",
+						  request.bytes, request.offset);
 		if (getrandom(queue->pool + request.offset, request.bytes, 0) < 0)
 			response.status = -errno;
 		parvus_produce(&s->responses, &response);
@@ -61,7 +62,7 @@ static int entropy_serve(struct parvus_backend *b, struct parvus_backend_queue *
 	else
 		asleep = parvus_producer_sleep(&s->responses, 1);
 	if (parvus_consumer_broken(&s->requests) || parvus_producer_broken(&s->responses))
-		return -EPROTO;
+		return parvus_backend_lie(b, "a broken ring");
 	return !asleep;
 }
 

@@ -356,7 +356,11 @@ static int disk_serve(struct parvus_backend *b, struct parvus_backend_queue *que
 		answer = (struct parvus_block_response){ .id = r.id };
 		ret = request(d, queue, &r, &answer.status);
 		if (ret)
-			return ret;
+			return parvus_backend_lie(b, "request %u (operation %u, %llu sectors "
+						  "from %llu, %u segments) that no front end makes",
+						  r.id, r.op,
+						  (unsigned long long)r.sectors,
+						  (unsigned long long)r.sector, r.segments);
 		charge(d, &r);
 		parvus_produce(&q->responses, &answer);
 		if (parvus_release(&q->requests) | parvus_publish(&q->responses))
@@ -365,7 +369,7 @@ static int disk_serve(struct parvus_backend *b, struct parvus_backend_queue *que
 	/* asleep until there is a request, and room for its answer */
 	ret = full ? parvus_producer_sleep(&q->responses, 1) : parvus_consumer_sleep(&q->requests);
 	if (parvus_consumer_broken(&q->requests) || parvus_producer_broken(&q->responses))
-		return -EPROTO;
+		return parvus_backend_lie(b, "a broken ring");
 	return !ret;
 }
 

@@ -317,6 +317,7 @@ static uint8_t *pool(uint64_t offset)
 static struct parvus_backend *b;
 static unsigned int connects, disconnects, configures, serves, refuses;
 static int serve_result;
+static const char *serve_says;
 static struct parvus_backend_queue *served_queue;
 
 static int count_connect(struct parvus_backend *back, struct parvus_backend_queue *q,
@@ -329,15 +330,18 @@ static int count_connect(struct parvus_backend *back, struct parvus_backend_queu
 	ck_assert_uint_eq(features, blob()->features);
 	ck_assert_mem_eq(extra, blob() + 1, 16);
 	connects++;
+	if (refuses == 2)
+		return parvus_backend_lie(back, "a blob of %u", 7u);
 	return refuses ? -EINVAL : 0;
 }
 
 static int count_serve(struct parvus_backend *back, struct parvus_backend_queue *q)
 {
-	(void)back;
 	ck_assert_ptr_nonnull(q->rings);
 	serves++;
 	served_queue = q;
+	if (serve_says)
+		parvus_backend_lie(back, "%s", serve_says);
 	return serve_result;
 }
 
@@ -372,6 +376,7 @@ static void setup(void)
 	sys.d = (struct parvus_device){ .id = 4, .device_class = 0x123, .front_domain = FRONT };
 	connects = disconnects = configures = serves = refuses = 0;
 	serve_result = 0;
+	serve_says = NULL;
 }
 
 static struct parvus_error error;
@@ -599,6 +604,45 @@ static void (*const lies[])(void) = {
 	lie_pool_ref, lie_port, lie_queue_reserved, lie_to_program, lie_in_rings,
 };
 
+/* What closed a device is told in the program's words, or by its number; old words are gone. */
+START_TEST(reasons)
+{
+	static const struct {
+		const char *says;
+		int result;
+		unsigned int refuses;
+		const char *text;
+	} each[] = {
+		{ "a request of 7 bytes", -EPROTO, 0, "domain 5: queue 0: a request of 7 bytes" },
+		{ NULL, -EINVAL, 0, "domain 5: queue 0: Invalid argument" },
+		{ NULL, 0, 2, "domain 5: cannot use its link of queues 1: a blob of 7" },
+		{ NULL, 0, 1, "domain 5: cannot use its link of queues 1: Invalid argument" },
+	};
+	char text[120];
+
+	offered();
+	serve_says = "nothing that closes it";
+	front_connect();
+	ck_assert_int_eq(parvus_backend_run(b, 0), 1);
+	if (each[_i].refuses) {
+		/* it comes again */
+		sys.d.config[0] = 'x';
+		sys.d.front_state = PARVUS_DEVICE_CLOSED;
+		sys.changed = true;
+		ck_assert_int_eq(parvus_backend_run(b, 0), 1);
+		refuses = each[_i].refuses;
+		front_connect();
+	} else {
+		sys.pending = true;
+	}
+	serve_says = each[_i].says;
+	serve_result = each[_i].result;
+	ck_assert_int_eq(parvus_backend_run(b, 0), -EPROTO);
+	snprintf(text, sizeof(text), "device %u: %s", sys.d.id, each[_i].text);
+	ck_assert_str_eq(error.text, text);
+}
+END_TEST
+
 /* ---- block-server -------------------------------------------------------------------- */
 
 #define SECTORS 4096u
@@ -798,6 +842,8 @@ START_TEST(block_lies)
 	}
 	ck_assert_int_eq(ask(&r), -EPROTO);
 	ck_assert_uint_eq(sys.d.back_state, PARVUS_DEVICE_CLOSED);
+	ck_assert_ptr_nonnull(strstr(error.text, ": queue 0: request "));
+	ck_assert_ptr_nonnull(strstr(error.text, "that no front end makes"));
 	block_end();
 }
 END_TEST
@@ -932,6 +978,7 @@ int main(void)
 	tcase_add_test(c, life);
 	tcase_add_loop_test(c, passing, 0, 8);
 	tcase_add_loop_test(c, lying, 0, sizeof(lies) / sizeof(*lies));
+	tcase_add_loop_test(c, reasons, 0, 4);
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(d, setup, teardown);
 	tcase_set_timeout(d, 60);

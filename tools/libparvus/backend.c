@@ -40,6 +40,7 @@ struct parvus_backend {
 	int64_t retry;		/* ms: when to try again; 0: nothing to try */
 	uint8_t blob[PARVUS_DEVICE_BLOB];
 	size_t blob_bytes;
+	char why[160];		/* what the program says is wrong, until it was told */
 	unsigned int count;
 	struct parvus_backend_queue queue[PARVUS_LINK_QUEUES];
 	struct served served[PARVUS_LINK_QUEUES];
@@ -276,6 +277,22 @@ static int lie(struct parvus_backend *b, const char *format, ...)
 		       b->record.front_domain, text);
 }
 
+int parvus_backend_lie(struct parvus_backend *b, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(b->why, sizeof(b->why), format, args);
+	va_end(args);
+	return -EPROTO;
+}
+
+/* The program returned @err: in its own words, if it has said some. */
+static const char *why(const struct parvus_backend *b, int err)
+{
+	return b->why[0] ? b->why : strerror(-err);
+}
+
 /* What failed with @err while a link was made: an error of our own may pass, others are lies. */
 static int cannot(struct parvus_backend *b, int err, const char *what, uint32_t which)
 {
@@ -284,7 +301,7 @@ static int cannot(struct parvus_backend *b, int err, const char *what, uint32_t 
 		return pv_fail(b->error, -err, "device %u: cannot %s %u: %s", b->record.id, what,
 			       which, strerror(-err));
 	}
-	return lie(b, "cannot %s %u: %s", what, which, strerror(-err));
+	return lie(b, "cannot %s %u: %s", what, which, why(b, err));
 }
 
 /* Map @count pages of the front end at @at, or anywhere. */
@@ -411,6 +428,7 @@ static int accept_link(struct parvus_backend *b)
 	if (ret)
 		return ret;
 	b->connected = true;
+	b->why[0] = 0;
 	ret = b->ops->connect(b, b->queue, b->count, link.features,
 			      b->record.front_blob + sizeof(link));
 	return ret ? cannot(b, ret, "use its link of queues", b->count) : 0;
@@ -586,12 +604,15 @@ static int look(struct parvus_backend *b)
 
 static int serve(struct parvus_backend *b, unsigned int i)
 {
-	int ret = b->ops->serve(b, &b->queue[i]);
+	int ret;
 
+	b->why[0] = 0;
+	ret = b->ops->serve(b, &b->queue[i]);
 	b->served[i].more = ret > 0;
 	if (ret >= 0)
 		return 0;
-	lie(b, "queue %u: %s", i, strerror(-ret));
+	lie(b, "queue %u: %s", i, why(b, ret));
+	b->why[0] = 0;
 	return refuse(b);
 }
 

@@ -49,7 +49,8 @@ struct parvus_backend_queue {
  * @connect: a front end is there; make the rings of @count queues. An error refuses it. @extra:
  *	what follows struct parvus_link in its blob, a copy; @features: those that it chose of ours
  * @serve: do what waits in a queue, up to some limit, then ask to be woken. 1 = there is more,
- *	call again; 0 = the other end will wake us; an error closes the device
+ *	call again; 0 = the other end will wake us; an error closes the device: parvus_backend_lie()
+ *	says why
  * @disconnect: the front end has gone; queues are unmapped after this. May be NULL
  * @configured: the toolstack has changed the configuration. May be NULL
  */
@@ -119,6 +120,16 @@ PARVUS_API void parvus_backend_notify(struct parvus_backend *b,
 /** parvus_backend_again() - serve() this queue in the next parvus_backend_run() */
 PARVUS_API void parvus_backend_again(struct parvus_backend *b,
 				     const struct parvus_backend_queue *queue);
+
+/**
+ * parvus_backend_lie() - say what is wrong with the front end; returns the error that serve() or
+ * connect() returns then
+ *
+ * The text of the error object names it, behind device, domain and queue: "a request of 70000
+ * bytes". Without it there is what the returned number means.
+ */
+PARVUS_API int parvus_backend_lie(struct parvus_backend *b, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #ifdef __cplusplus
 }
