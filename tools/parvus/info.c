@@ -301,7 +301,8 @@ int cmd_info(struct tool *t)
 	if (c < 0)
 		return 1;
 	if (interrupts && (t->nargs || each_cpu))
-		return usage(t, "-i shows the machine's interrupts, and nothing else");
+		return usage(t, "-i shows the machine's interrupts, and nothing else: not %s",
+			     t->nargs ? t->args[0] : "-n");
 	if (each_cpu && t->nargs)
 		return usage(t, "-n shows the machine's CPUs, not those of %s", t->args[0]);
 	if (tool_open(t))

@@ -279,7 +279,8 @@ static int cmd_debug_keys(struct tool *t)
 	if (tool_arguments(t))
 		return 1;
 	if (t->json)
-		return usage(t, "--json: not here, but with the commands that h names");
+		return usage(t, "%s: --json is not here, but with the commands that h names",
+			     t->args[0]);
 	for (key = t->args[0]; *key; key++) {
 		for (i = 0; i < DEBUG_KEYS && debug_keys[i].key != *key; i++)
 			;

@@ -216,7 +216,7 @@ int cmd_cp(struct tool *t)
 		print_help(t->command);
 		return 0;
 	}
-	return fail("cp: a domain has no agent that would take or give a file: run has --copy-in "
-		    "and --copy-out, others take files from a disk (block-attach) or by the "
-		    "network");
+	return fail("cp %s: a domain has no agent that would take or give a file: run has "
+		    "--copy-in and --copy-out, others take files from a disk (block-attach) or by "
+		    "the network", t->argc > 1 ? t->argv[1] : "");
 }
