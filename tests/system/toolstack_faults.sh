@@ -136,7 +136,8 @@ show cpu_cap=50 cpu=1 | grep -q '^cap = 50' || fail "cpu_cap"
 show cpus=all cpu=1 | grep -q '^cpus = \["1"' || fail "cpu"
 [[ ! -s $work/err ]] || fail "$(cat "$work/err")"
 show kernel= bootloader=pygrub | grep -qx "kernel = \"$PARVUS_LIB_DIR/vmlinuz\"" || fail bootloader
-grep -q "bootloader: pygrub does not run here, the kernel is $PARVUS_LIB_DIR/vmlinuz" "$work/err" ||
+grep "bootloader: pygrub does not run here, the kernel is $PARVUS_LIB_DIR/vmlinuz" "$work/err" |
+	grep -qF "debugfs -R 'dump /boot/FILE FILE' IMAGE" ||
 	fail "$(cat "$work/err")"
 show bootloader=pygrub | grep -qx "kernel = \"$work/kernel\"" || fail "the kernel that is given"
 clean

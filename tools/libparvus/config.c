@@ -525,8 +525,10 @@ static int packaged_kernel(struct reader *r, const char *file)
 		r->c->kernel = NULL;
 		return pv_fail(r->error, ENOMEM, "no memory");
 	}
-	if (asprintf(&text, "%s: bootloader: %s does not run here, the kernel is %s", file,
-		     r->bootloader, r->c->kernel) < 0)
+	if (asprintf(&text, "%s: bootloader: %s does not run here, the kernel is %s; another "
+		     "one, such as the guest's own, is named by kernel= when it was copied out "
+		     "(debugfs -R 'dump /boot/FILE FILE' IMAGE)", file, r->bootloader,
+		     r->c->kernel) < 0)
 		return pv_fail(r->error, ENOMEM, "no memory");
 	ret = warn(r, NULL, text);
 	free(text);
