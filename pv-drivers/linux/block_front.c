@@ -118,21 +118,23 @@ static bool front_has_data(const struct parvus_block_request *r)
  */
 static bool front_room(struct front_queue *fq)
 {
-	if (fq->issued < fq->count && parvus_producer_room(&fq->requests))
-		return true;
-	if (fq->issued)
-		return false;	/* an answer will come */
-	return !parvus_producer_sleep(&fq->requests, 1) && !parvus_producer_broken(&fq->requests);
+	return fq->issued < fq->count && parvus_producer_room(&fq->requests);
 }
 
-/* Without room: the hardware queue rests until an answer has made some. */
-static blk_status_t front_busy(struct front_queue *fq, struct blk_mq_hw_ctx *hctx)
+/*
+ * With the lock held, without room. blk-mq comes again when a request of this hardware queue has
+ * ended; if that may be none, after some milliseconds. We do not stop the hardware queue: blk-mq
+ * looks whether it is stopped and then puts a request aside, and if it was started in between,
+ * nobody comes for that one (rule 119; Linux block/blk-mq.c, __blk_mq_try_issue_directly()).
+ */
+static blk_status_t front_busy(struct front_queue *fq)
 {
-	fq->stopped = true;
-	blk_mq_stop_hw_queue(hctx);
+	struct block_front *f = fq->front;
+	bool ends = fq->issued && f->end.link->count == f->tags.nr_hw_queues;
+
 	if (parvus_producer_broken(&fq->requests))
-		parvus_link_end_lie(&fq->front->end, "has a wrong index");
-	return BLK_STS_DEV_RESOURCE;
+		parvus_link_end_lie(&f->end, "has a wrong index");
+	return ends ? BLK_STS_DEV_RESOURCE : BLK_STS_RESOURCE;
 }
 
 static blk_status_t front_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
@@ -185,7 +187,7 @@ static blk_status_t front_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_
 		parvus_queue_notify(fq->q);
 	return BLK_STS_OK;
 busy:
-	status = front_busy(fq, hctx);
+	status = front_busy(fq);
 	tell = parvus_publish(&fq->requests);
 	spin_unlock_irqrestore(&fq->lock, flags);
 	if (tell)
@@ -246,25 +248,20 @@ static struct request *front_take(struct front_queue *fq, u32 id)
 	return rq;
 }
 
-/* Its data was copied, or has none: it ends, and who waits for room goes on. */
+/* Its data was copied, or has none: it ends, and blk-mq looks who waits for room. */
 static void front_finish(struct front_queue *fq, struct request *rq)
 {
 	struct front_request *fr = blk_mq_rq_to_pdu(rq);
 	unsigned long flags;
-	bool stopped;
 
 	spin_lock_irqsave(&fq->lock, flags);
 	if (fr->place.pages)
 		block_pool_put(&fq->pool, &fr->place);
 	fr->fq = NULL;
 	fq->issued--;
-	stopped = fq->stopped;
-	fq->stopped = false;
 	spin_unlock_irqrestore(&fq->lock, flags);
 	/* here, and not in a soft interrupt: nothing is left that takes long */
 	blk_mq_end_request(rq, fr->status);
-	if (stopped)
-		blk_mq_start_stopped_hw_queues(fq->front->disk->queue, true);
 }
 
 /* False: it was a lie. */
@@ -294,20 +291,6 @@ static bool front_answer(struct front_queue *fq, const struct parvus_block_respo
 	return true;
 }
 
-/* The other end made room, and nothing is under way whose answer would tell who waits. */
-static void front_room_made(struct front_queue *fq)
-{
-	bool stopped;
-
-	spin_lock(&fq->lock);
-	stopped = fq->stopped && !fq->issued;
-	if (stopped)
-		fq->stopped = false;
-	spin_unlock(&fq->lock);
-	if (stopped)
-		blk_mq_start_stopped_hw_queues(fq->front->disk->queue, true);
-}
-
 static irqreturn_t front_interrupt(int irq, void *data)
 {
 	struct parvus_queue *q = data;
@@ -326,8 +309,6 @@ static irqreturn_t front_interrupt(int irq, void *data)
 			return IRQ_HANDLED;
 		}
 	} while (!parvus_consumer_sleep(&fq->responses));
-	if (READ_ONCE(fq->stopped))
-		front_room_made(fq);
 	parvus_queue_done(q);
 	return list_empty(&fq->slow) ? IRQ_HANDLED : IRQ_WAKE_THREAD;
 }
@@ -512,8 +493,13 @@ void front_resume(struct block_front *f)
 		return;
 	f->quiet = false;
 	blk_mq_unquiesce_queue(f->disk->queue);
-	blk_mq_start_stopped_hw_queues(f->disk->queue, true);
 	blk_mq_kick_requeue_list(f->disk->queue);
+	/*
+	 * Who had seen the queue quiet puts a request aside maybe after it was run (rule 119). He
+	 * does so within a section of RCU.
+	 */
+	synchronize_rcu();
+	blk_mq_run_hw_queues(f->disk->queue, true);
 }
 
 /* states */

@@ -23,7 +23,6 @@ struct front_queue {
 	spinlock_t lock;		/* all below */
 	struct parvus_producer requests;
 	u32 issued;			/* requests without an answer */
-	bool stopped;			/* somebody waits for pool or ring */
 	struct block_pool pool;
 	struct list_head slow;		/* requests that wait for their data to be copied */
 };
