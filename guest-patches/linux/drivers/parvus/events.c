@@ -176,13 +176,18 @@ bool parvus_events_handle(void)
 			READ_ONCE(parvus_armed[w]);
 		for (; bits; bits &= bits - 1) {
 			unsigned int port = w * BITS_PER_LONG + __ffs(bits);
-			struct parvus_port *p = READ_ONCE(parvus_ports[port]);
+			struct parvus_port *p;
 
 			if (test_bit(port, parvus_auto) &&
 			    !test_and_clear_bit(port, parvus_armed))
 				continue;
 			clear_bit(port, PENDING);
 			smp_mb__after_atomic();	/* the handler sees what was signalled before */
+			/*
+			 * Now: the number may have been given to another port since we looked, and
+			 * this was taken from that one.
+			 */
+			p = READ_ONCE(parvus_ports[port]);
 			if (p)
 				generic_handle_irq_desc(p->desc);
 		}
