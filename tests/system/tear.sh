@@ -113,13 +113,29 @@ program_tears() {
 		until_true 100 '[ "$(cat '"$server"')" != '"$old"' ]'
 	done
 }
+# A disk does not go on: all that there is to say of it.
+stuck() {
+	local d
+	for d in /sys/bus/parvus/devices/*; do
+		echo "${d##*/}: disk $(cat $d/index), $(cat $d/state), its peer $(cat $d/peer_state)," \
+			"refused $(cat $d/refused)"
+	done
+	cat "/proc/$(cat "$server")/wchan" "/proc/$(cat "$server")/stat"
+	grep parvus /proc/interrupts
+	parvus sysrq u 9
+	parvus sysrq u w
+	parvus sysrq u t
+	sleep 5
+	says u | tail -200
+	exit 1
+}
 program_tears &
 program=$!
 kernel_tears
 wait $program || fail "tears of the program"
 truncate -s 65536 last.img
 P block-attach u /tmp/last.img,raw,xvdy,ro
-ended u 1200
+(ended u 600) || stuck
 says u | grep '^@'
 [ "$(says u | grep -c ': all there')" = 2 ] || fail "not all there"
 P destroy u
