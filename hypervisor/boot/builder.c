@@ -3,7 +3,6 @@
 #include <boot/boot.h>
 #include <x86/pv.h>
 #include <boot/bundle.h>
-#include <core/log.h>
 #include <core/hypercall.h>
 #include <core/memory.h>
 #include <core/sched.h>

@@ -3,7 +3,6 @@
 #include <boot/boot.h>
 #include <boot/bundle.h>
 #include <x86/pv.h>
-#include <core/log.h>
 #include <core/hypercall.h>
 #include <core/sched.h>
 
@@ -95,7 +94,8 @@ void boot_main(u32 magic, u64 info)
 	log_info("Parvus, ABI %u, command line: %s", PARVUS_ABI_VERSION, boot_info.cmdline);
 	boot_options_check();
 	acpi_init();
-	pic_disable();
+	outb(0x21, 0xff);	/* the 8259s are silenced for good */
+	outb(0xa1, 0xff);
 	apic_init_cpu();
 	time_init();
 	secondaries_start();

@@ -157,7 +157,7 @@ u64 arch_timer_late(void)
 void apic_timer_arm(u64 deadline)
 {
 	struct pcpu *p = this_pcpu();
-	u64 now, ticks;
+	u64 now, ticks = 0;
 
 	if (p->timer_deadline == deadline && !apic_timer_probe)
 		return;
@@ -169,19 +169,9 @@ void apic_timer_arm(u64 deadline)
 		wrmsr(MSR_TSC_DEADLINE, deadline);
 		return;
 	}
-	if (!deadline) {
-		apic_write(APIC_INITIAL, 0);
-		return;
+	if (deadline) {		/* a far one: fire early, look again, arm again */
+		ticks = deadline > now ? min(deadline - now, 0xfffffffull) : 0;
+		ticks = min(mul_div(ticks, 1ull << 32, apic.tsc_per_tick) + 1, 0xffffffffull);
 	}
-	/* far deadlines: fire early, look again, arm again */
-	ticks = deadline > now ? min(deadline - now, 0xfffffffull) : 0;
-	ticks = min(mul_div(ticks, 1ull << 32, apic.tsc_per_tick) + 1, 0xffffffffull);
 	apic_write(APIC_INITIAL, (u32)ticks);
-}
-
-/* The 8259s are silenced for good. */
-void pic_disable(void)
-{
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
 }

@@ -3,7 +3,6 @@
 #include <x86/pv.h>
 #include <core/memory.h>
 #include <core/handlers.h>
-#include <core/log.h>
 
 s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 {
@@ -58,15 +57,11 @@ static int user_selector_set(struct vcpu *v, u64 sel)
 {
 	u64 base = 0, live, d, entry = sel >> 3;
 
-	if (sel > 0xffff)
-		return hv_error(PARVUS_EINVAL);
 	/* any RPL will do for a descriptor of DPL 3, and these are all that are in the table */
 	if (sel > 3 && (sel & 4 || entry < GDT_USER_CS32 || entry > GDT_USER_CS)) {
 		entry -= GDT_TLS;
-		if (sel & 4 || entry >= PARVUS_TLS_ENTRIES)
-			return hv_error(PARVUS_EINVAL);
 		d = v->own->tls[entry & index_mask(entry, PARVUS_TLS_ENTRIES)];
-		if (!d)
+		if (sel & 4 || entry >= PARVUS_TLS_ENTRIES || !d)
 			return hv_error(PARVUS_EINVAL);
 		base = descriptor_base(d);
 	}
@@ -80,24 +75,8 @@ static int user_selector_set(struct vcpu *v, u64 sel)
 
 s64 hc_base_set(struct vcpu *v, u64 which, u64 value)
 {
-	if (which == PARVUS_SEL_GS_USER)
-		return user_selector_set(v, value);
-	if (!canonical(value))
-		return hv_error(PARVUS_EINVAL);
-	switch (which) {
-	case PARVUS_BASE_FS:
-		guest_fs_base_set(value);
-		return 0;
-	case PARVUS_BASE_GS_KERNEL:
-		v->own->kernel_gs_base = value;
-		this_pcpu()->kernel_gs_base = value;
-		guest_gs_base_set(value);
-		return 0;
-	case PARVUS_BASE_GS_USER:
-		v->area->user_gs_base = value;
-		return 0;
-	}
-	return hv_error(PARVUS_EINVAL);
+	return which == PARVUS_SEL_GS_USER ? user_selector_set(v, value) :
+					     base_set(v, which, PARVUS_BASE_FS, value);
 }
 
 /* ---- MSRs, CPUID, debug registers ---- */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of a vCPU: reset, saved, loaded, and as its guest knows them. */
 #include <x86/pv.h>
-#include <core/log.h>
 #include <parvus/control.h>
 
 /* FPU, debug registers and the like as after a reset (Intel SDM vol. 3, 9.1.1). */
@@ -229,7 +228,7 @@ void arch_context_load(struct vcpu *v, struct regs *regs)
 	tsd_load(p, v);
 	shadow_load(v);
 	if (!p->kernel_mode)
-		set_user_mode(p);
+		set_mode(p, USER_MODE);
 	exit_slow_update(p, v);
 }
 

@@ -30,7 +30,7 @@ void cpu_detect(void)
 	f->fpu_leak = fpu_pointers_leak(b, c, d, 0);
 	cpuid_count(1, 0, &a, &b, &c, &d);
 	f->mca = (d & 0x4080) == 0x4080;	/* MCE, MCA */
-	f->xsave = c >> 26 & 1;
+	f->xsave = c >> 26 & 1 && f->max_leaf >= 0xd;
 	f->cr3_keep = c >> 17 & 1 ? CR3_KEEP : 0;
 	f->x2apic = c >> 21 & 1;
 	f->tsc_deadline = c >> 24 & 1;
@@ -56,7 +56,7 @@ void cpu_detect(void)
 	}
 	f->xsave_size = 512;
 	f->xcr0 = XCR0_X87 | XCR0_SSE;
-	if (f->xsave && f->max_leaf >= 0xd) {
+	if (f->xsave) {
 		cpuid_count(0xd, 0, &a, &b, &c, &d);
 		if (a & XCR0_AVX)
 			f->xcr0 |= XCR0_AVX;
@@ -64,8 +64,6 @@ void cpu_detect(void)
 			f->xcr0 |= XCR0_AVX512;
 		cpuid_count(0xd, 1, &a, &b, &c, &d);
 		f->xsaveopt = a & 1;
-	} else {
-		f->xsave = false;
 	}
 }
 

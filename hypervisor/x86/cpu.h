@@ -117,12 +117,6 @@ static inline void xcr0_set(u64 v)
 {
 	__asm__ volatile("xsetbv" : : "c"(0), "a"((u32)v), "d"((u32)(v >> 32)));
 }
-static inline void halt_once(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
-noreturn static inline void halt_forever(void)
-{
-	for (;;)
-		__asm__ volatile("cli; hlt");
-}
 
 /*
  * AMD without XSaveErPtr (CPUID 80000008 EBX bit 2): XRSTOR and FXRSTOR leave FOP, FIP and FDP as
@@ -182,7 +176,6 @@ extern struct power {
 	u8 reset_value;
 } power;
 #define SLP_EN	(1u << 13)		/* of PM1 control */
-noreturn void power_off(void);
 
 void smp_init(u64 pa);	/* smp.c: start the other CPUs, from the page at @pa */
 
@@ -202,7 +195,6 @@ extern u64 apic_timer_probe;
 void apic_timer_start_count(void);
 u32 apic_timer_stop_count(void);
 void apic_timer_set_rate(u64 tsc, u32 ticks);
-void pic_disable(void);
 
 /* ioapic.c */
 void ioapic_init(void);		/* all lines masked, but that of the serial line */

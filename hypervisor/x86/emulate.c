@@ -5,7 +5,6 @@
  */
 #include <x86/pv.h>
 #include <core/handlers.h>
-#include <core/log.h>
 #include <core/sched.h>
 
 /* ---- CPUID ---- */
@@ -181,19 +180,8 @@ int guest_msr_read(struct vcpu *v, u32 msr, u64 *value)
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 {
 	switch (msr) {
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-		if (!canonical(value))
-			return hv_error(PARVUS_EINVAL);
-		if (msr == MSR_FS_BASE)
-			guest_fs_base_set(value);
-		else if (msr == MSR_GS_BASE) {
-			v->own->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
-			guest_gs_base_set(value);
-		} else
-			v->area->user_gs_base = value;
-		return 0;
+	case MSR_FS_BASE ... MSR_KERNEL_GS_BASE:
+		return base_set(v, msr, MSR_FS_BASE, value);
 	case MSR_TSC_AUX:
 		if (!cpu_features.rdtscp || value >> 32)
 			return hv_error(PARVUS_EINVAL);

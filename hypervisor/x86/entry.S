@@ -532,32 +532,27 @@ return_refused:
 /*
  * NMI, #MC, #DF on stacks of their own. GS may be anything, and so may CR3; the stack says whose
  * CPU it is. The base is read and written by MSR, for SWAPGS would need to know which of the two is
- * active. rbx, r12 to r14 keep what must outlive C. The second NMI waits for IRETQ; nothing in
+ * active. r12 to r14 keep what must outlive C. The second NMI waits for IRETQ; nothing in
  * here faults, so there is none before.
  */
 ist_common:
 	PUSH_REGS
 	cld
 	GUEST_CLOSE
-	mov	%rsp, %rbx
 	mov	$0xc0000101, %ecx		/* MSR_GS_BASE */
 	rdmsr
 	mov	%eax, %r12d
 	mov	%edx, %r13d
-	mov	%rsp, %rax
-	and	$-CPU_AREA_SIZE, %rax
-	add	$CPU_AREA_PCPU, %rax
+	mov	%rsp, %rbx
+	and	$-CPU_AREA_SIZE, %rbx
+	add	$CPU_AREA_PCPU, %rbx
 	mov	%cr3, %r14
-	mov	PCPU_user_cr3(%rax), %rdx
-	xor	%r14, %rdx
-	shl	%rdx				/* CR3_KEEP is no part of CR3 */
-	jnz	1f
-	mov	PCPU_kernel_cr3(%rax), %rdx
-	mov	%rdx, %cr3
-1:	mov	%rax, %rdx
+	call	root_for_c_again
+	mov	%rbx, %rax
+	mov	%rbx, %rdx
 	shr	$32, %rdx
 	wrmsr
-	mov	%rbx, %rdi
+	mov	%rsp, %rdi
 	call	trap_ist
 	mov	%r14, %cr3
 	mov	$0xc0000101, %ecx
@@ -574,9 +569,6 @@ ist_common:
  * It may come at the first instruction of syscall_entry, with the guest's rsp and GS: hence the
  * stack of its own. All registers as interrupted; scratch: 0 = rsp, 1 = rax.
  */
-db_entry:
-	pushq	$0
-	pushq	$1
 ist_from_guest:
 	testb	$3, 24(%rsp)
 	jz	ist_common
@@ -592,43 +584,25 @@ ist_from_guest:
 	mov	%gs:PCPU_scratch + 8, %rax
 	jmp	trap_guest
 
-/* All registers as interrupted; rsp = the frame, with an error code of 0 for #DF. */
-nmi_entry:
-	pushq	$0
-	pushq	$2
-	jmp	ist_common
-df_entry:
-	pushq	$8				/* the hardware pushed an error code of 0 */
-	jmp	ist_common
-mc_entry:
-	pushq	$0
-	pushq	$18
-	jmp	ist_from_guest
-
-/* The stubs, 16 bytes apart, one for each vector (desc.c). All registers as interrupted. */
+/*
+ * The stubs, 16 bytes apart, one for each vector (desc.c). All registers as interrupted; rsp = the
+ * hardware's frame, with an error code if the vector has one.
+ */
 	.globl	trap_stubs
 	.balign	16
 trap_stubs:
 	vector = 0
 	.rept	256
 	.balign	16
-	.if	vector == 1
-	jmp	db_entry
-	.elseif	vector == 2
-	jmp	nmi_entry
-	.elseif	vector == 8
-	jmp	df_entry
-	.elseif	vector == 18
-	jmp	mc_entry
-	.else
-	has_error = 0
-	.if	vector < 32
-	has_error = VECTORS_WITH_ERROR >> vector & 1
-	.endif
-	.if	!has_error
+	.if	vector >= 32 || !(VECTORS_WITH_ERROR >> (vector & 31) & 1)
 	pushq	$0
 	.endif
 	pushq	$vector
+	.if	vector == 1 || vector == 18	/* #DB, #MC */
+	jmp	ist_from_guest
+	.elseif	vector == 2 || vector == 8	/* NMI, #DF */
+	jmp	ist_common
+	.else
 	jmp	trap_common
 	.endif
 	vector = vector + 1
@@ -650,7 +624,10 @@ root_for_guest:
 	LOAD_ROOT PCPU_user_cr3, %rax
 2:	incq	%gs:PCPU_n_root_switches
 1:	ret
-/* From ring 0: if an IRET to user mode faulted. rbx = struct pcpu, GS is unknown. */
+/*
+ * From ring 0: if an IRET to user mode faulted; and for ist_common, which may have come at any
+ * place, on each CPU. rbx = struct pcpu, GS is unknown.
+ */
 root_for_c_again:
 	mov	%cr3, %rax
 	xor	PCPU_user_cr3(%rbx), %rax

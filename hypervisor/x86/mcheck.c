@@ -8,7 +8,6 @@
  * out (exit_work) ends the domains. One from a guest comes on the CPU's ordinary stack.
  */
 #include <x86/pv.h>
-#include <core/log.h>
 
 enum { MSR_MCG_CAP = 0x179, MSR_MCG_STATUS, MSR_MCG_CTL };
 #define MSR_MC_CTL(n)		(0x400u + 4 * (n))
@@ -41,8 +40,9 @@ static bool banks_read(struct pcpu *p, const struct regs *regs)
 {
 	u64 status, banks = cpu_features.mca ? rdmsr(MSR_MCG_CAP) & 0xff : 0;
 	bool resumable = cpu_features.mca && (rdmsr(MSR_MCG_STATUS) & MCG_RIPV);
+	u32 n, i;
 
-	for (u32 n = 0; n < banks; n++) {
+	for (n = 0; n < banks; n++) {
 		status = rdmsr(MSR_MC_STATUS(n));
 		if (!(status & MC_VALID))
 			continue;
@@ -50,8 +50,6 @@ static bool banks_read(struct pcpu *p, const struct regs *regs)
 		    ((status & MC_UNCORRECTED) && !(status & MC_ADDR_VALID)))
 			panic_regs(regs, "machine check in bank %u, status %lx", n, status);
 		if (status & MC_UNCORRECTED) {
-			u32 i;
-
 			for (i = 0; i < ARRAY_SIZE(p->check_addr) && p->check_addr[i]; i++)
 				;
 			if (i == ARRAY_SIZE(p->check_addr))

@@ -7,9 +7,6 @@
  * have what view.c shows of it, or, with isolation=off, a copy of the 16 entries that lead here.
  */
 #include <x86/pv.h>
-#include <core/log.h>
-
-#define ADDR	0x000ffffffffff000ull
 
 u64 hv_root;
 
@@ -29,7 +26,7 @@ static u64 *next_table(u64 *entry, void *(*page)(void))
 	if (!(*entry & HV_P))
 		*entry = virt_to_phys(page()) | HV_P | HV_W;
 	BUG_ON(*entry & HV_PS);
-	return phys_to_virt(*entry & ADDR);
+	return phys_to_virt(*entry & HV_ADDR);
 }
 
 /* The entry of hv_root for a page of @size bytes, with the tables that lead to it. */
@@ -86,7 +83,7 @@ u64 paging_leaf(u64 va)
 	unsigned int shift = 39;
 
 	while ((e = t[va >> shift & 511]) & HV_P && shift > 12 && !(e & HV_PS && shift < 39)) {
-		t = phys_to_virt(e & ADDR);
+		t = phys_to_virt(e & HV_ADDR);
 		shift -= 9;
 	}
 	BUG_ON(!(e & HV_P));
@@ -108,8 +105,8 @@ void mmu_init_cpu(struct pcpu *p)
 	for (i = 0; i < ROOT_PAIRS; i++, at += 2 * PAGE_SIZE) {
 		p->root[i].kernel_table = (u64 *)at;
 		p->root[i].user_table = (u64 *)(at + PAGE_SIZE);
-		p->pairs[i].kernel_cr3 = (*paging_entry(at) & ADDR) | (pcid ? 2 * i + 2 : 0);
-		p->pairs[i].user_cr3 = (*paging_entry(at + PAGE_SIZE) & ADDR) |
+		p->pairs[i].kernel_cr3 = (*paging_entry(at) & HV_ADDR) | (pcid ? 2 * i + 2 : 0);
+		p->pairs[i].user_cr3 = (*paging_entry(at + PAGE_SIZE) & HV_ADDR) |
 				       (pcid ? 2 * i + 3 : 0);
 	}
 	p->full = true;
@@ -124,7 +121,7 @@ void mmu_init_cpu(struct pcpu *p)
 bool arch_frame_open(u64 n)
 {
 	const struct frame_info *f = frame_info(_mfn(n));
-	u64 lapic = (rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & ADDR) >> PAGE_SHIFT;
+	u64 lapic = (rdmsr(MSR_APIC_BASE) & ~arch_reserved_bits & HV_ADDR) >> PAGE_SHIFT;
 
 	if (n >= 1ull << (cpu_features.phys_bits - PAGE_SHIFT) || (f && f->type != FRAME_NONE))
 		return false;
@@ -136,8 +133,12 @@ bool arch_frame_open(u64 n)
 }
 
 u32 arch_cpu_id(unsigned int cpu) { return pcpus[cpu]->apic_id; }
-void arch_halt(void) { halt_once(); }
-void arch_stop(void) { halt_forever(); }
+void arch_halt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+void arch_stop(void)
+{
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
 
 void arch_fast_paths(bool may)
 {

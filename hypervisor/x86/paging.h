@@ -54,6 +54,7 @@ static inline u64 *root_loaded(struct roots *r)
 #define HV_D		64ull
 #define HV_PS		128ull
 #define HV_NX		(1ull << 63)
+#define HV_ADDR		0x000ffffffffff000ull
 
 u64 paging_data(void);	/* rights of data: HV_P, HV_W, and HV_NX where the CPU has it */
 void *paging_page(void);	/* a zeroed page; after boot_alloc() */

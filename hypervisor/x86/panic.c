@@ -5,7 +5,6 @@
  * build (symbols.awk): a sorted table of address and name.
  */
 #include <x86/pv.h>
-#include <core/log.h>
 #include <parvus/control.h>
 
 struct symbol {
@@ -157,7 +156,7 @@ static void begin(const struct regs *r, const char *fmt, va_list ap)
 
 	arch_full_begin();	/* for good */
 	if (!atomic_cmpxchg_u32(&state.owner, 0, me) && state.owner != me)
-		halt_forever();
+		arch_stop();
 	log_panic_mode();
 	for (unsigned int i = 0; i < cpus_online; i++)
 		if (pcpus[i] && i + 1 != me) {

@@ -4,7 +4,6 @@
  * Ours read as ones, and writes to them are dropped. Programs have no ports at all.
  */
 #include <x86/pv.h>
-#include <core/log.h>
 
 #define STRING_MAX	512u		/* bytes that INS and OUTS move before they come again */
 
@@ -23,15 +22,13 @@ static bool touches(u32 port, u32 size, u64 first, u64 last)
 
 static bool port_ours(u32 port, u32 size)
 {
+	bool reset = power.reset.space == REGISTER_PORT, found = false;
+
 	if (port == 0xcf8 && size == 4)		/* PCI's address, which covers a way to reset */
 		return false;
-	if (power.reset.space == REGISTER_PORT &&
-	    touches(port, size, power.reset.at, power.reset.at))
-		return true;
 	for (unsigned int i = 0; i < ARRAY_SIZE(ours); i++)
-		if (touches(port, size, ours[i].first, ours[i].last))
-			return true;
-	return false;
+		found |= touches(port, size, ours[i].first, ours[i].last);
+	return found || (reset && touches(port, size, power.reset.at, power.reset.at));
 }
 
 /* Would it put the machine to sleep? Domain 0 asks the hypervisor for that (shutdown). */
@@ -51,8 +48,6 @@ static u32 port_in(u32 port, u32 size)
 
 static void port_out(u32 port, u32 size, u32 value)
 {
-	if (size < 4)
-		value &= (1u << 8 * size) - 1;
 	if (sleeps(port, size, value, power.pm1a_control) ||
 	    sleeps(port, size, value, power.pm1b_control)) {
 		log_guest(control_domain(), "ports: domain 0 may not end the machine by port %x",
@@ -113,6 +108,6 @@ bool port_access(struct vcpu *v, struct regs *r, struct insn *i)
 	if (i->op == INSN_IN)
 		r->rax = (r->rax & ~mask) | (port_in(port, i->size) & mask);
 	else
-		port_out(port, i->size, (u32)r->rax);
+		port_out(port, i->size, (u32)(r->rax & mask));
 	return true;
 }

@@ -7,24 +7,18 @@ struct power power = { .sleep.space = REGISTER_NONE, .reset.space = REGISTER_NON
 
 static void register_write(const struct acpi_register *r, u8 value)
 {
-	switch (r->space) {
-	case REGISTER_MEMORY:
+	if (r->space == REGISTER_MEMORY) {
 		*(volatile u8 *)r->at = value;
-		break;
-	case REGISTER_PORT:
+	} else if (r->space == REGISTER_PORT) {
 		outb((u16)r->at, value);
-		break;
-	case REGISTER_PCI:	/* of bus 0 */
+	} else if (r->space == REGISTER_PCI) {	/* of bus 0 */
 		outl(0xcf8, 0x80000000 | (u32)(r->at >> 32 & 31) << 11 |
 			    (u32)(r->at >> 16 & 7) << 8 | (u32)(r->at & 0xfc));
 		outb((u16)(0xcfc + (r->at & 3)), value);
-		break;
-	case REGISTER_NONE:
-		break;
 	}
 }
 
-void power_off(void)
+static noreturn void power_off(void)
 {
 	if (power.have_s5 && power.sleep.space != REGISTER_NONE)	/* ACPI 6.4, 4.8.3.7 */
 		register_write(&power.sleep, (u8)(power.s5_a >> 10 << 2 | 1u << 5));
@@ -35,7 +29,7 @@ void power_off(void)
 	}
 	for (const char *s = "Shutdown"; *s; s++)	/* Bochs */
 		outb(0x8900, (u8)*s);
-	halt_forever();
+	arch_stop();
 }
 
 void arch_power_off(bool reboot)
@@ -45,5 +39,5 @@ void arch_power_off(bool reboot)
 	register_write(&power.reset, power.reset_value);
 	outb(0xcf9, 6);		/* the chipset's reset register: full reset */
 	outb(0x64, 0xfe);	/* the keyboard controller pulls the CPU's reset line */
-	halt_forever();
+	arch_stop();
 }

@@ -9,7 +9,6 @@
  */
 #include <x86/pv.h>
 #include <x86/measures.h>
-#include <core/log.h>
 #include <core/handlers.h>
 #include <core/memory.h>
 #include <core/trace.h>
@@ -54,12 +53,12 @@ static bool copy_exposed(void *to, const void *from, size_t len)
 	size_t left;
 
 	if (user)
-		set_kernel_mode(p);
+		set_mode(p, KERNEL_MODE);
 	expose(p);
 	left = guest_copy(to, from, len);
 	WRITE_ONCE(p->exposed, 0);
 	if (user)
-		set_user_mode(p);
+		set_mode(p, USER_MODE);
 	return !left;
 }
 
@@ -114,7 +113,7 @@ static void enter_kernel(struct pcpu *p)
 		return;
 	p->area->user_gs_base = guest_gs_base();
 	guest_gs_base_set(p->kernel_gs_base);
-	set_kernel_mode(p);
+	set_mode(p, KERNEL_MODE);
 }
 
 /*
@@ -238,15 +237,13 @@ void arch_vector_deliver(struct vcpu *v, struct regs *regs)
 	struct pcpu *p = this_pcpu();
 	unsigned int word, bit;
 
-	if (!vcpu_has_pending(v) || (p->kernel_mode && !READ_ONCE(p->area->irq_enabled))) {
-		p->area->pending = exit_slow_update(p, v);
-		return;
+	if (vcpu_has_pending(v) && (!p->kernel_mode || READ_ONCE(p->area->irq_enabled))) {
+		for (word = 3; !v->vectors[word]; word--)
+			;
+		bit = 63 - (unsigned int)__builtin_clzll(v->vectors[word]);
+		atomic_and_u64(&v->vectors[word], ~(1ull << bit));
+		interrupt_guest(v, regs, (u8)(word * 64 + bit));
 	}
-	for (word = 3; !v->vectors[word]; word--)
-		;
-	bit = 63 - (unsigned int)__builtin_clzll(v->vectors[word]);
-	atomic_and_u64(&v->vectors[word], ~(1ull << bit));
-	interrupt_guest(v, regs, (u8)(word * 64 + bit));
 	p->area->pending = exit_slow_update(p, v);
 }
 
@@ -287,7 +284,7 @@ static void leave_kernel(struct pcpu *p)
 
 	p->area->irq_enabled = 1;
 	guest_gs_base_set(base);
-	set_user_mode(p);
+	set_mode(p, USER_MODE);
 }
 
 /* A program's stack segment: the fixed one, or writable data in a TLS entry as tls_set took it. */

@@ -2,6 +2,7 @@
 /* Between the C files of x86/: virtual mode changes, delivery, scheduling. */
 #pragma once
 
+#include <core/log.h>
 #include <core/vcpu.h>
 #include <x86/decode.h>
 #include <x86/desc.h>
@@ -76,12 +77,31 @@ bool bench_sysret(struct vcpu *v, struct regs *r);
 #define BENCH(call)	false
 #endif
 
+/* In kernel mode. @which: from @fs on FS, kernel GS, user GS, as MSRs and PARVUS_BASE_* count. */
+static ALWAYS_INLINE int base_set(struct vcpu *v, u64 which, u64 fs, u64 value)
+{
+	if (!canonical(value))
+		return hv_error(PARVUS_EINVAL);
+	if (which == fs) {
+		guest_fs_base_set(value);
+	} else if (which == fs + 1) {
+		v->own->kernel_gs_base = this_pcpu()->kernel_gs_base = value;
+		guest_gs_base_set(value);
+	} else if (which == fs + 2) {
+		v->area->user_gs_base = value;
+	} else {
+		return hv_error(PARVUS_EINVAL);
+	}
+	return 0;
+}
+
 static inline u64 sign_extend(u64 va) { return (u64)((s64)(va << 16) >> 16); }
 /* The root that C runs with: the mode's, but that a bare user root is loaded by entry.S alone. */
 static inline u64 *mode_root(struct pcpu *p)
 {
 	return p->kernel_mode || cpu_features.user_bare ? &p->kernel_cr3 : &p->user_cr3;
 }
+enum { USER_MODE, KERNEL_MODE };
 static inline void set_mode(struct pcpu *p, bool kernel)
 {
 	p->kernel_mode = kernel;
@@ -90,5 +110,3 @@ static inline void set_mode(struct pcpu *p, bool kernel)
 	else if (p->full)
 		root_load(&p->roots, &p->kernel_cr3);
 }
-static inline void set_kernel_mode(struct pcpu *p) { set_mode(p, true); }
-static inline void set_user_mode(struct pcpu *p) { set_mode(p, false); }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Starting the other CPUs: INIT, start-up IPI, one at a time; by boot.S to secondary_main(). */
 #include <x86/pv.h>
-#include <core/log.h>
 #include <core/sched.h>
 
 struct pcpu *pcpus[MAX_CPUS];

@@ -146,7 +146,6 @@ void time_init(void)
 		{ "PIT", 1193182, 0xffff, pit_read },
 	}, *c, itself = { NULL, 0, ~0u, tsc_read };
 	u64 f, tsc = 0, khz, measured = 0, said = tsc_said(cpuid_of, rdmsr);
-	const char *by = "CPUID";
 	u32 ticks = 0;
 
 	outb(0x43, 0x34);	/* without end */
@@ -157,8 +156,6 @@ void time_init(void)
 	khz = tsc_decide(said, measured, tsc_rough(cpuid_of));
 	if (khz < TSC_LEAST_KHZ)
 		panic("time: nothing tells the TSC's rate, or it is below %u kHz", TSC_LEAST_KHZ);
-	if (khz == measured)
-		by = c[-1].name;
 	itself.hz = khz * 1000;
 	if (measured < TSC_LEAST_KHZ)
 		measure(&itself, &tsc, &ticks);
@@ -166,19 +163,14 @@ void time_init(void)
 	apic_timer_set_rate(tsc, ticks);
 
 	/* mult in [2^31, 2^32): pvclock's form */
-	f = found_clock.tsc_khz * 1000;
-	while (f > 2000000000ull) {
-		f >>= 1;
+	for (f = itself.hz; f > 2000000000ull; f >>= 1)
 		rate.shift--;
-	}
-	while (f <= 1000000000ull) {
-		f <<= 1;
+	for (; f <= 1000000000ull; f <<= 1)
 		rate.shift++;
-	}
 	rate.mult = (u32)((1000000000ull << 32) / f);
 	rate.base = rdtsc();
 	found_clock.wall_ns = cmos_time() * 1000000000;
-	log_info("time: TSC %lu kHz by %s%s", found_clock.tsc_khz, by,
+	log_info("time: TSC %lu kHz by %s%s", khz, khz == measured ? c[-1].name : "CPUID",
 		 cpu_features.tsc_deadline ? ", deadline timer" : "");
 }
 

@@ -262,7 +262,7 @@ void trap_ist(struct regs *regs)
 		return;
 	case 2:
 		if (panicking())
-			halt_forever();
+			arch_stop();
 		nmi_note(this_pcpu());
 		return;
 	case 8:

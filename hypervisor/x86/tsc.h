@@ -15,15 +15,13 @@ typedef void cpuid_words(u32 leaf, u32 r[4]);	/* eax, ebx, ecx, edx */
 /* In kHz, by CPUID or by the hypervisor below us; 0: they say nothing. */
 static inline u64 tsc_said(cpuid_words *cpuid, u64 (*msr)(u32 nr))
 {
-	u32 r[4], vendor, max, ratio, crystal;
+	u32 r[4], vendor, max;
 	u64 khz = 0;
 
 	cpuid(0, r);
 	if (r[0] >= 0x15) {		/* Intel SDM vol. 2, CPUID leaf 0x15 */
 		cpuid(0x15, r);
-		ratio = r[1];
-		crystal = r[2];
-		khz = r[0] ? (u64)crystal * ratio / r[0] / 1000 : 0;
+		khz = r[0] ? (u64)r[2] * r[1] / r[0] / 1000 : 0;	/* a crystal, a ratio */
 	}
 	cpuid(1, r);
 	if (khz >= TSC_LEAST_KHZ || !(r[2] >> 31))

@@ -15,10 +15,8 @@
  * spares, which are made up for on the way out. If there is none, full is right, too.
  */
 #include <x86/pv.h>
-#include <core/log.h>
 #include <core/memory.h>
 
-#define ADDR		0x000ffffffffff000ull
 #define VIEW_SHARED	(1ull << 9)	/* of a pointer: to a table of boot's, copied on change */
 #define INDEX(va, shift) ((va) >> (shift) & 511)
 
@@ -90,12 +88,12 @@ static u64 *table_below(struct domain_view *v, u64 *entry)
 	u64 e = *entry, *t;
 
 	if ((e & HV_P) && !(e & VIEW_SHARED))
-		return e & HV_PS ? NULL : phys_to_virt(e & ADDR);
+		return e & HV_PS ? NULL : phys_to_virt(e & HV_ADDR);
 	if (!v->count)
 		return NULL;
 	t = v->spare[--v->count];
 	if (e & HV_P)
-		memcpy(t, phys_to_virt(e & ADDR), PAGE_SIZE);
+		memcpy(t, phys_to_virt(e & HV_ADDR), PAGE_SIZE);
 	smp_store_release(entry, virt_to_phys(t) | HV_P | HV_W);
 	return t;
 }
@@ -105,7 +103,7 @@ static bool view_show(struct domain *d, u64 n)
 {
 	struct domain_view *v = &d->view;
 	u64 leaf, *l2, *l1, *e;
-	bool large, shown = false;
+	bool large, shown;
 
 	HOLD(&v->lock);
 	leaf = leaf_of(d, n, &large);
@@ -114,15 +112,12 @@ static bool view_show(struct domain *d, u64 n)
 	if (e && large && !*e) {
 		n = ROUND_DOWN(n, EXTENT_FRAMES);
 		*e = n << PAGE_SHIFT | paging_data() | HV_PS;
-		shown = true;
-	} else if (e && *e & HV_PS) {
-		shown = true;		/* by another CPU */
-	} else if (e) {
-		l1 = table_below(v, e);
-		if (l1)
-			l1[n & 511] = leaf;
-		shown = l1;
 	}
+	shown = e && *e & HV_PS;	/* by now, or by another CPU */
+	l1 = e && !shown ? table_below(v, e) : NULL;
+	if (l1)
+		l1[n & 511] = leaf;
+	shown |= !!l1;
 	if (shown)
 		frame_info(_mfn(n))->flags |= FRAME_SHOWN;
 	return shown;
@@ -195,7 +190,7 @@ static void table_free(u64 *t, unsigned int levels)
 {
 	for (unsigned int i = 0; levels && i < 512; i++)
 		if ((t[i] & (HV_P | HV_PS | VIEW_SHARED)) == HV_P)
-			table_free(phys_to_virt(t[i] & ADDR), levels - 1);
+			table_free(phys_to_virt(t[i] & HV_ADDR), levels - 1);
 	hv_free(t, PAGE_SIZE);
 }
 
@@ -232,13 +227,13 @@ bool arch_view_drop(struct domain *d, mfn_t mfn)
 	root = arch_full_begin();
 	e = &d->view.top[n >> 18];
 	if (*e & HV_P && !(*e & VIEW_SHARED)) {
-		l2 = phys_to_virt(*e & ADDR);
+		l2 = phys_to_virt(*e & HV_ADDR);
 		e = &l2[n >> 9 & 511];
 		if (*e & HV_PS) {
 			WRITE_ONCE(*e, 0);
 			first->flags &= (u8)~FRAME_SHOWN;
 		} else if (*e & HV_P && !(*e & VIEW_SHARED)) {
-			WRITE_ONCE(((u64 *)phys_to_virt(*e & ADDR))[n & 511], 0);
+			WRITE_ONCE(((u64 *)phys_to_virt(*e & HV_ADDR))[n & 511], 0);
 			f->flags &= (u8)~FRAME_SHOWN;
 		}
 	}
@@ -278,7 +273,7 @@ static u64 *shared_table(u64 *entry)
 {
 	if (!*entry)
 		*entry = virt_to_phys(paging_page()) | HV_P | HV_W | VIEW_SHARED;
-	return phys_to_virt(*entry & ADDR);
+	return phys_to_virt(*entry & HV_ADDR);
 }
 
 /* [start, end) is in each view, with the rights that it has in hv_root. */

@@ -91,9 +91,9 @@ static u64 shown(const struct domain *of, u64 n)
 	u64 e = of->view.top[n >> 18];
 
 	if (e & HV_P)
-		e = ((u64 *)phys_to_virt(e & ADDR))[n >> 9 & 511];
+		e = ((u64 *)phys_to_virt(e & HV_ADDR))[n >> 9 & 511];
 	if (e & HV_P && !(e & HV_PS))
-		e = ((u64 *)phys_to_virt(e & ADDR))[n & 511];
+		e = ((u64 *)phys_to_virt(e & HV_ADDR))[n & 511];
 	return e & HV_P ? e : 0;
 }
 

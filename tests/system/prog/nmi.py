@@ -7,8 +7,8 @@ from machine import O, Failure, Machine
 # What paths.c does not come to: stacks of a guest that cannot be used, compatibility mode, faults of
 # IRET, debug exceptions, machine checks; and the way of an NMI itself, where no second one comes.
 NOT_HERE = {"bounce_failed", "bounce_slow", "syscall_compat_entry", "trap_stray", "return_refused",
-            "ist_common", "db_entry", "ist_from_guest", "nmi_entry", "df_entry", "mc_entry",
-            "trap_stubs", "enter_first", "verw_operand", "root_for_c_again"}
+            "ist_common", "ist_from_guest", "trap_stubs", "enter_first", "verw_operand",
+            "root_for_c_again"}
 ROOTS = "debug=1 loglevel=debug isolation=on"	# the longer way, by another root for user mode
 LEAST = 0.9		# of the rest: no FSGSBASE, an error of ours
 SECONDS = 3		# for an instruction to be reached: a round of paths.c takes milliseconds
@@ -66,7 +66,7 @@ def main():
     missed = []
     with Machine([("paths", "paths", "")], args=ROOTS, gdb=True) as m:
         for address in code:
-            if not land(m, address, symbols["nmi_entry"]):
+            if not land(m, address, symbols["trap_stubs"] + 2 * 16):
                 missed.append(address)
                 if len(missed) > (1 - LEAST) * len(code):
                     raise Failure(f"too few are reached, {address:x} is not; the log:\n" +
