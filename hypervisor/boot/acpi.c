@@ -144,13 +144,11 @@ static void parse_fadt(const struct sdt *t)
 {
 	const u8 *p = (const u8 *)t;
 	const struct sdt *dsdt;
-	u64 at = *(const u32 *)(p + 40);
+	u64 at = table_word(p, t->length, 140, 8) ?: table_word(p, t->length, 40, 4);
 
 	firmware.pm_timer = fadt_pm_timer(p, t->length);
 	power.pm1a_control = (u16)*(const u32 *)(p + 64);
 	power.pm1b_control = (u16)*(const u32 *)(p + 68);
-	if (t->length >= 148 && *(const u64 *)(p + 140))
-		at = *(const u64 *)(p + 140);
 	if (t->length >= 129 && *(const u32 *)(p + 112) & 1u << 10) {
 		power.reset = register_of(p + 116);
 		power.reset_value = p[128];

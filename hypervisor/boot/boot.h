@@ -51,10 +51,8 @@ void measures_init(void);
 void paging_init(void);	/* paging.c: final page tables; afterwards all RAM is at phys_to_virt() */
 /* The next piece of free RAM in [p->end, high), in whole pages. False: there is none. */
 bool boot_free_next(struct boot_piece *p, u64 high);
-/* boot memory: whole zeroed pages, before the frame allocator is there */
-void *boot_alloc(u64 bytes, u64 align);
 void memory_init(void);		/* hand what is left to the frame allocator */
-u64 free_modules(void);		/* and the modules above 1 MiB, when all is built; frames */
+void free_modules(void);	/* and the modules above 1 MiB, when all is built */
 
 void acpi_init(void);	/* acpi.c */
 const void *acpi_rsdp(void);	/* as found, RSDP_SIZE bytes; NULL = none */

@@ -117,6 +117,10 @@ static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 
 	if (b.control && control_domain())
 		return "there is a control domain already";
+	if (b.control) {
+		b.mem = boot_dom0_mem(b.mem, frames_free_count() << PAGE_SHIFT);
+		b.vcpus = boot_option_number("dom0_vcpus", 1, MAX_VCPUS, b.vcpus);
+	}
 	error = elf_parse(kernel.data, kernel.size, &elf);
 	if (error)
 		return error;
@@ -208,16 +212,11 @@ static int build_bundle(const void *archive, u64 size)
 		log_err("boot: a module is not a bundle with a manifest");
 		return 0;
 	}
-	at = (const char *)manifest.data;
-	end = at + manifest.size;
-	for (; at < end; at = eol + 1) {
+	end = (const char *)manifest.data + manifest.size;
+	for (at = (const char *)manifest.data; at < end; at = eol + 1) {
 		for (eol = at; eol < end && *eol != '\n'; eol++)
 			;
 		kind = manifest_line(at, (size_t)(eol - at), &b, &error);
-		if (b.control) {
-			b.mem = boot_dom0_mem(b.mem, frames_free_count() << PAGE_SHIFT);
-			b.vcpus = boot_option_number("dom0_vcpus", 1, MAX_VCPUS, b.vcpus);
-		}
 		initrd.size = 0;
 		if (kind > 0)
 			error = !bundle_find(archive, size, b.kernel, &kernel) ?
@@ -247,9 +246,7 @@ static const char *build_plain(void)
 	if (boot_info.modules > 2)
 		return "there are more modules than its kernel and its initrd";
 	b = (struct bundle_domain){ .name = "Domain-0", .kernel = "module", .weight = 256,
-		.control = 1, .mem = boot_dom0_mem(0, frames_free_count() << PAGE_SHIFT),
-		.vcpus = min(cpus_online, MAX_VCPUS) };
-	b.vcpus = boot_option_number("dom0_vcpus", 1, MAX_VCPUS, b.vcpus);
+		.control = 1, .vcpus = min(cpus_online, MAX_VCPUS) };
 	hv_snprintf(b.cmdline, sizeof(b.cmdline), "%s", boot_first_args());
 	return build(module(0), boot_info.modules > 1 ? module(1) : none);
 }
@@ -260,7 +257,7 @@ unsigned int build_domains(void)
 	bool plain = boot_info.modules && !bundle_find(m.data, m.size, "manifest", &manifest);
 	const char *error = plain ? build_plain() : NULL;
 	unsigned int i, n = plain;
-	u64 freed;
+	u64 freed = (u64)(boot_end - image_start) / PAGE_SIZE;	/* boot_discard() */
 
 	if (error)
 		panic("boot: the modules are no bundles, and no domain 0: %s", error);
@@ -268,7 +265,9 @@ unsigned int build_domains(void)
 		m = module(i);
 		n += build_bundle(m.data, m.size);
 	}
-	freed = free_modules() + (u64)(boot_end - image_start) / PAGE_SIZE;	/* boot_discard() */
+	freed -= frames_total_count();
+	free_modules();
+	freed += frames_total_count();
 	for (i = 0; i < MAX_DOMAINS; i++)
 		if (domains[i]) {
 			domains[i]->frames_free_before += freed;

@@ -54,6 +54,7 @@ static const char *field(const char *s, const char *end, const char **name, size
 			 const char **value, size_t *value_len)
 {
 	const char *v;
+	bool quoted;
 
 	while (s < end && (*s == ' ' || *s == '\t'))
 		s++;
@@ -67,20 +68,13 @@ static const char *field(const char *s, const char *end, const char **name, size
 	*value_len = 0;
 	if (s == end || *s != '=')
 		return s;
-	v = ++s;
-	if (s < end && *s == '"') {
-		v = ++s;
-		while (s < end && *s != '"')
-			s++;
-		*value = s < end ? v : NULL;
-		*value_len = (size_t)(s - v);
-		return s < end ? s + 1 : s;
-	}
-	while (s < end && *s != ' ' && *s != '\t')
+	quoted = ++s < end && *s == '"';
+	v = s += quoted;
+	while (s < end && (quoted ? *s != '"' : *s != ' ' && *s != '\t'))
 		s++;
-	*value = v;
+	*value = quoted && s == end ? NULL : v;
 	*value_len = (size_t)(s - v);
-	return s;
+	return s + (quoted && s < end);
 }
 
 static bool copy(char *out, size_t size, const char *v, size_t n)

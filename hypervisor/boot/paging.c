@@ -82,7 +82,8 @@ static void find_boot_memory(u64 bytes)
 	}
 }
 
-void *boot_alloc(u64 bytes, u64 align)
+/* Whole zeroed pages, before the frame allocator is there. */
+static void *boot_alloc(u64 bytes, u64 align)
 {
 	void *p;
 
@@ -138,21 +139,16 @@ void paging_init(void)
 	write_cr3(hv_root);
 }
 
-u64 free_modules(void)
+void free_modules(void)
 {
-	u64 total = 0;
-
 	for (unsigned int i = 0; i < boot_info.modules; i++) {
 		u64 start = ROUND_UP(boot_info.module[i].start, PAGE_SIZE);
 		u64 end = ROUND_DOWN(boot_info.module[i].end, PAGE_SIZE);
 
-		if (start >= MIB(1) && start < end) {
+		if (start >= MIB(1) && start < end)
 			frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);
-			total += (end - start) >> PAGE_SHIFT;
-		}
 	}
 	boot_info.modules = 0;
-	return total;
 }
 
 void memory_init(void)

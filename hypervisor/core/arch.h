@@ -140,16 +140,6 @@ noreturn void arch_panic(u64 rip, u64 frame, const char *fmt, va_list ap);
 /* ---- what follows from it ---- */
 
 static inline bool arch_cpu_exposed(unsigned int cpu) { return READ_ONCE(arch_cpu(cpu)->exposed); }
-/* Ask a pCPU to call shadow_serve() before it is exposed again. */
-static inline void arch_request(unsigned int cpu) { cpu_work_add(arch_cpu(cpu), WORK_SERVE); }
-
-static inline void arch_kick(u64 mask)
-{
-	unsigned int cpu;
-
-	for_each_bit(cpu, mask)
-		arch_kick_cpu(cpu);
-}
 
 /* Give a pCPU work, and interrupt it if it would not look at it soon. With any lock held. */
 static inline void pcpu_kick(unsigned int cpu, u32 work)

@@ -267,22 +267,19 @@ void domain_kill(struct domain *d, const char *fmt, ...)
 	end_goes_on(d);
 }
 
-void domain_shutdown(struct domain *d, u32 reason, u32 status)
+s64 hc_shutdown(struct vcpu *v, u64 reason, u64 status)
 {
+	struct domain *d = v->domain;
+
+	if (reason > PARVUS_SHUTDOWN_CRASH || reason == PARVUS_SHUTDOWN_SUSPEND || status > 255)
+		return hv_error(PARVUS_EINVAL);
 	end_here(d);
-	if (!end_begins(d, reason, status))
-		return;
+	if (!end_begins(d, (u32)reason, (u32)status))
+		return 0;
 	if (reason == PARVUS_SHUTDOWN_CRASH)
 		hv_snprintf(d->own->kill_reason, sizeof(d->own->kill_reason), "%.*s",
 			    (int)sizeof(d->own->said) - 1, d->own->said);
 	end_goes_on(d);
-}
-
-s64 hc_shutdown(struct vcpu *v, u64 reason, u64 status)
-{
-	if (reason > PARVUS_SHUTDOWN_CRASH || reason == PARVUS_SHUTDOWN_SUSPEND || status > 255)
-		return hv_error(PARVUS_EINVAL);
-	domain_shutdown(v->domain, (u32)reason, (u32)status);
 	return 0;
 }
 

@@ -136,8 +136,6 @@ void domain_kill_other(struct domain *d, const char *why);
 #define PAUSE_MEMORY	2u	/* it waits for a frame */
 void domain_pause(struct domain *d, u32 why);
 void domain_unpause(struct domain *d, u32 why);
-/* The guest asked to end (reason is PARVUS_SHUTDOWN_*). */
-void domain_shutdown(struct domain *d, u32 reason, u32 status);
 /* A vCPU stopped for good; the last one destroys the domain, if need be after killing it. */
 void domain_vcpu_gone(struct domain *d);
 unsigned int domains_count(void);

@@ -185,11 +185,35 @@ static s64 irq_info(struct vcpu *v, u64 gpa)
 	return guest_write(d, gpa, &i, sizeof(i)) ? hv_error(PARVUS_EFAULT) : 0;
 }
 
-/* The handle, or a negative errno. Under the lock. */
-static int irq_map_locked(struct domain *d, const struct parvus_irq *r)
+/* UNMAP; and of a line MASK, UNMASK, EOI. */
+static s64 irq_change(struct vcpu *v, u64 op, u64 handle)
+{
+	struct irq *q;
+
+	HOLD(&irqs.lock);
+	q = irq_of(v->domain, handle);
+	if (!q)
+		return hv_error(PARVUS_ENOENT);
+	if (op == PARVUS_IRQ_UNMAP) {
+		irq_drop(q);
+		return 0;
+	}
+	if (q->kind != PARVUS_IRQ_LINE || (op == PARVUS_IRQ_EOI && !(q->flags & PARVUS_IRQ_LEVEL)))
+		return hv_error(PARVUS_EINVAL);
+	if (op == PARVUS_IRQ_EOI)
+		q->waits = false;
+	else
+		q->masked = op == PARVUS_IRQ_MASK;
+	line_write(q);
+	return 0;
+}
+
+/* The handle, or a negative errno. */
+static int irq_make(struct domain *d, const struct parvus_irq *r)
 {
 	struct irq *q, *free = NULL;
 
+	HOLD(&irqs.lock);
 	for (q = irqs.of + IRQ_HANDLES; q-- > irqs.of;) {
 		if (!q->domain)
 			free = q;
@@ -220,17 +244,13 @@ static s64 irq_map(struct vcpu *v, u64 gpa)
 		return hv_error(PARVUS_ENOENT);
 	if (r.kind == PARVUS_IRQ_LINE && arch_irq_line_ours(r.source))
 		return hv_error(PARVUS_EBUSY);
-	spin_lock(&irqs.lock);
-	ret = irq_map_locked(v->domain, &r);
-	spin_unlock(&irqs.lock);
+	ret = irq_make(v->domain, &r);
 	if (ret < 0)
 		return ret;
 	r.handle = (u32)ret;
 	if (!guest_write(v->domain, gpa, &r, sizeof(r)))
 		return 0;
-	HOLD(&irqs.lock);	/* a handle that its maker does not learn of */
-	if (irq_of(v->domain, r.handle))
-		irq_drop(&irqs.of[r.handle]);
+	irq_change(v, PARVUS_IRQ_UNMAP, r.handle);	/* its maker does not learn of it */
 	return hv_error(PARVUS_EFAULT);
 }
 
@@ -267,29 +287,6 @@ static s64 irq_target(struct vcpu *v, u64 gpa)
 	return guest_write(d, gpa, &r, sizeof(r)) ? hv_error(PARVUS_EFAULT) : 0;
 }
 
-/* UNMAP; and of a line MASK, UNMASK, EOI. */
-static s64 irq_change(struct vcpu *v, u64 op, u64 handle)
-{
-	struct irq *q;
-
-	HOLD(&irqs.lock);
-	q = irq_of(v->domain, handle);
-	if (!q)
-		return hv_error(PARVUS_ENOENT);
-	if (op == PARVUS_IRQ_UNMAP) {
-		irq_drop(q);
-		return 0;
-	}
-	if (q->kind != PARVUS_IRQ_LINE || (op == PARVUS_IRQ_EOI && !(q->flags & PARVUS_IRQ_LEVEL)))
-		return hv_error(PARVUS_EINVAL);
-	if (op == PARVUS_IRQ_EOI)
-		q->waits = false;
-	else
-		q->masked = op == PARVUS_IRQ_MASK;
-	line_write(q);
-	return 0;
-}
-
 static s64 irq_pending(struct vcpu *v, u64 word)
 {
 	if (word >= 8)
@@ -316,21 +313,18 @@ s64 hc_irq_op(struct vcpu *v, u64 op, u64 arg)
 
 void irq_show(struct parvus_control_interrupt *i)
 {
-	u32 n = i->handle;
-	const struct irq *q;
+	static const struct irq none;	/* as one that is free: all 0 */
+	const struct irq *q = &none;
+	u32 n;
 
 	HOLD(&irqs.lock);
-	while (n < IRQ_HANDLES && !irqs.of[n & index_mask(n, IRQ_HANDLES)].domain)
-		n++;
+	for (n = i->handle; n < IRQ_HANDLES && !q->domain; n++)
+		q = &irqs.of[n & index_mask(n, IRQ_HANDLES)];
 	*i = (struct parvus_control_interrupt){
-		.size = i->size, .version = i->version, .handle = PARVUS_INTERRUPT_NONE,
-		.strays = irqs.strays, .stuck = irqs.stuck, .storms = irqs.storms };
-	if (n >= IRQ_HANDLES)
-		return;
-	q = &irqs.of[n & index_mask(n, IRQ_HANDLES)];
-	*i = (struct parvus_control_interrupt){
-		.size = i->size, .version = i->version, .strays = i->strays, .stuck = i->stuck,
-		.storms = i->storms, .handle = n, .domain = q->domain->id, .kind = q->kind,
+		.size = i->size, .version = i->version,
+		.handle = q->domain ? n - 1 : PARVUS_INTERRUPT_NONE,
+		.domain = q->domain ? q->domain->id : 0,
+		.strays = irqs.strays, .stuck = irqs.stuck, .storms = irqs.storms, .kind = q->kind,
 		.source = q->source, .index = q->index, .flags = q->flags, .cpu = q->cpu,
 		.vcpu = q->target ? q->target->id : 0, .count = q->count,
 		.vector = q->target ? q->vector : PARVUS_IRQ_NOWHERE,

@@ -94,8 +94,7 @@ int timer_set(struct timer *t, unsigned int cpu, u64 deadline)
 	if (t->cpu != cpu)
 		timer_cancel(t);
 	HOLD(&h->lock);
-	if (t->cpu != cpu)
-		WRITE_ONCE(t->cpu, cpu);
+	WRITE_ONCE(t->cpu, cpu);
 	if (!t->heap_index && h->count == TIMERS_PER_CPU)
 		return hv_error(PARVUS_ENOMEM);
 	t->deadline = deadline;

@@ -26,7 +26,7 @@ void vcpu_wake(struct vcpu *v)
 		pcpu_kick(READ_ONCE(v->sched.cpu), WORK_RESCHED | WORK_VECTORS);
 }
 
-static ALWAYS_INLINE void raise(struct vcpu *v, u8 vector)
+ALWAYS_INLINE void vcpu_raise(struct vcpu *v, u8 vector)
 {
 	u64 bit = 1ull << (vector % 64);
 
@@ -43,11 +43,9 @@ static ALWAYS_INLINE void raise(struct vcpu *v, u8 vector)
 	}
 }
 
-void vcpu_raise(struct vcpu *v, u8 vector) { raise(v, vector); }
-
 static void vcpu_timer_fired(struct timer *t)
 {
-	raise(container_of(t, struct vcpu, timer), PARVUS_VECTOR_TIMER);
+	vcpu_raise(container_of(t, struct vcpu, timer), PARVUS_VECTOR_TIMER);
 }
 
 /* ---- making and unmaking ---- */
@@ -103,7 +101,7 @@ static struct vcpu *vcpu_arg(struct vcpu *v, u64 n)
 	return n < v->domain->vcpu_count ? domain_vcpu(v->domain, n) : NULL;
 }
 
-static ALWAYS_INLINE int mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
+ALWAYS_INLINE int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
 {
 	if (words != 1)
 		return words ? hv_error(PARVUS_E2BIG) : hv_error(PARVUS_EINVAL);
@@ -112,11 +110,6 @@ static ALWAYS_INLINE int mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask
 	if (v->domain->vcpu_count < 64 && *mask >> v->domain->vcpu_count)
 		return hv_error(PARVUS_EINVAL);
 	return 0;
-}
-
-int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
-{
-	return mask_read(v, gpa, words, mask);
 }
 
 static int vcpu_area_set(struct vcpu *v, u64 gpa)
@@ -251,7 +244,7 @@ s64 hc_ipi_send(struct vcpu *v, u64 vector, u64 mask_gpa, u64 words)
 
 	if (vector < 32 || vector > 255)
 		return hv_error(PARVUS_EINVAL);
-	ret = mask_read(v, mask_gpa, words, &mask);
+	ret = vcpu_mask_read(v, mask_gpa, words, &mask);
 	if (ret)
 		return ret;
 	for_each_bit(i, mask)

@@ -309,7 +309,7 @@ static bool release_some(struct aspace *as, unsigned int budget)
  * done. A switch to the id may have made it live again meanwhile, and another release dead: then
  * gen is not dead_gen, and this shootdown is not that one's.
  */
-int shadow_release(struct vcpu *v, u64 id)
+s64 hc_mmu_release(struct vcpu *v, u64 id, struct regs *regs)
 {
 	struct shadow_domain *sd = v->domain->shadow;
 	struct aspace *as = id ? as_get(sd, id) : NULL;
@@ -333,13 +333,5 @@ int shadow_release(struct vcpu *v, u64 id)
 	}
 	done = release_some(as, RELEASE_BATCH);
 	as_put(sd, as);
-	return done ? 0 : -PARVUS_EAGAIN;
-}
-
-/* More to do than may be done at once: the guest comes again (rule 49). */
-s64 hc_mmu_release(struct vcpu *v, u64 id, struct regs *regs)
-{
-	int ret = shadow_release(v, id);
-
-	return ret == -PARVUS_EAGAIN ? hypercall_restart(regs) : ret;
+	return done ? 0 : hypercall_restart(regs);	/* it comes again (rule 49) */
 }

@@ -56,11 +56,6 @@ static void page_free(struct shadow_domain *sd, u32 i)
 	page_free_locked(sd, i);
 }
 
-u64 shadow_pool_free(const struct domain *d)
-{
-	return d->shadow->free_count + d->shadow->max - d->shadow->count;
-}
-
 u64 shadow_pages(const struct domain *d)
 {
 	return d->shadow->count + (d->shadow->pages_bytes + sizeof(*d->shadow)) / PAGE_SIZE + 1 +

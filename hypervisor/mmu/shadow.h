@@ -63,9 +63,8 @@ enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u
 /* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
 void shadow_prefill(struct vcpu *v);
 
-/* What the hypercalls mmu_flush_batch and mmu_release do; a mask or an id as a guest gave it. */
+/* What the hypercall mmu_flush_batch does; the mask as a guest gave it. */
 int shadow_flush_batch(struct vcpu *v, u64 vcpu_mask);
-int shadow_release(struct vcpu *v, u64 id);
 
 /* Boot option mmu=exact: every address space is anonymous, nothing outlives a switch. */
 extern bool shadow_exact;
@@ -107,7 +106,5 @@ void shadow_flush_hint(struct vcpu *v, u64 start, u64 end);
  */
 void shadow_lose(struct vcpu *v, const struct shadow_loss *l);
 
-/* For stats and tests. */
-u64 shadow_pool_free(const struct domain *d);
 /* Frames of the pool that exist, and of its own tables. */
 u64 shadow_pages(const struct domain *d);

@@ -231,7 +231,7 @@ static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 		if (!cpu_behind(cpu, as, gen))
 			others &= ~(1ull << cpu);
 		else
-			arch_request(cpu);
+			cpu_work_add(arch_cpu(cpu), WORK_SERVE);
 	}
 	if (!others)
 		return;
@@ -244,7 +244,8 @@ static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 	}
 	if (!kick)
 		return;
-	arch_kick(kick);
+	for_each_bit(cpu, kick)
+		arch_kick_cpu(cpu);
 	for_each_bit(cpu, kick) {
 		while (arch_cpu_exposed(cpu) && cpu_behind(cpu, as, gen) &&
 		       READ_ONCE(as->loaded) >> cpu & 1)

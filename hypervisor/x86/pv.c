@@ -336,10 +336,10 @@ void pv_return_refused(struct regs *regs)
 }
 
 /* Back to the SYSCALL instruction, with the fault that a read of that stack gives. */
-static s64 frame_bad_stack(struct vcpu *v, struct regs *regs, u64 va)
+static s64 frame_bad_stack(struct vcpu *v, struct regs *regs)
 {
 	enum shadow_result r = SHADOW_KILLED;
-	u64 nr = regs->rax;
+	u64 nr = regs->rax, va = regs->rsp;
 	u32 error;
 
 	if (guest_range(va, 64))
@@ -383,30 +383,19 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 		pcpu_add_work(p, WORK_VECTORS);
 }
 
-/* rax rcx r11, rip cs rflags rsp ss at the guest's rsp. */
-s64 hc_iret(struct vcpu *v, struct regs *regs)
+/* At the guest's rsp: rax, for iret rcx and r11, rip cs rflags rsp ss. As SYSRET leaves them else. */
+static ALWAYS_INLINE s64 frame_return(struct vcpu *v, struct regs *regs, bool sysret)
 {
-	u64 f[8];
+	u64 f[8], *frame = &f[sysret ? 1 : 3];
 
-	if (!guest_va_read(v, regs->rsp, f, sizeof(f)))
-		return frame_bad_stack(v, regs, regs->rsp);
+	if (!guest_va_read(v, regs->rsp, f, sysret ? 6 * sizeof(u64) : sizeof(f)))
+		return frame_bad_stack(v, regs);
 	regs->rcx = f[1];
-	regs->r11 = f[2];
-	trace(PARVUS_TRACE_EXIT, v, f[3], f[4]);
-	pv_return_to(v, regs, &f[3]);
+	regs->r11 = sysret ? (f[3] & RFLAGS_GUEST) | RFLAGS_RUN : f[2];
+	trace(PARVUS_TRACE_EXIT, v, frame[0], frame[1]);
+	pv_return_to(v, regs, frame);
 	return (s64)f[0];
 }
 
-/* rax, rip cs rflags rsp ss; rcx and r11 end as SYSRET leaves them. */
-s64 hc_sysret(struct vcpu *v, struct regs *regs)
-{
-	u64 f[6];
-
-	if (!guest_va_read(v, regs->rsp, f, sizeof(f)))
-		return frame_bad_stack(v, regs, regs->rsp);
-	regs->rcx = f[1];
-	regs->r11 = (f[3] & RFLAGS_GUEST) | RFLAGS_RUN;
-	trace(PARVUS_TRACE_EXIT, v, f[1], f[2]);
-	pv_return_to(v, regs, &f[1]);
-	return (s64)f[0];
-}
+s64 hc_iret(struct vcpu *v, struct regs *regs) { return frame_return(v, regs, false); }
+s64 hc_sysret(struct vcpu *v, struct regs *regs) { return frame_return(v, regs, true); }

@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <unistd.h>
 #include "native.h"
+#include <core/handlers.h>
 #include <core/lib.h>
 #include <core/log.h>
+#include <mmu/mmu.h>
 
 #define FRAMES	(16 * EXTENT_FRAMES)
 
@@ -94,7 +96,7 @@ START_TEST(pool_floor)
 
 	ck_assert_uint_ge(shadow_pages(d), SHADOW_POOL_FLOOR(2));
 	/* but for the kernel half and the vCPUs */
-	ck_assert_uint_ge(shadow_pool_free(d), SHADOW_POOL_FLOOR(2) - 3);
+	ck_assert_uint_ge(d->shadow->free_count, SHADOW_POOL_FLOOR(2) - 3);
 	ck_assert_uint_le(frames_free_count() + SHADOW_POOL_FLOOR(2), before);
 	domain_destroy(d);
 	gone();
@@ -338,7 +340,7 @@ START_TEST(ends)
 	runs(d);
 	domain_kill(d, "first \"reason\" %d\n", 7);
 	domain_kill(d, "second");
-	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
+	hc_shutdown(d->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 3);
 	ck_assert_str_eq(d->own->kill_reason, "first \"reason\" 7\n");
 	ck_assert_uint_eq(native_kicks, 2);
 	domain_vcpu_gone(d);
@@ -357,7 +359,7 @@ START_TEST(powers_off)
 	struct domain *d = native_domain("name", 512, 512, 1);
 
 	d->alive_vcpus = 1;
-	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 3);
+	hc_shutdown(d->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 3);
 	domain_kill(d, "too late");
 	domain_vcpu_gone(d);
 	ck_assert(native_logged("reason=poweroff status=3 why=\"\""));
@@ -613,12 +615,12 @@ START_TEST(kept_for_domain_0)
 	ck_assert_int_eq(domain_promise(b, _gfn(0), 512), 0);
 	a->state = c->state = DOMAIN_RUNNING;
 	a->alive_vcpus = c->alive_vcpus = 1;
-	domain_shutdown(a, PARVUS_SHUTDOWN_POWEROFF, 5);
+	hc_shutdown(a->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 5);
 	domain_vcpu_gone(a);
 	ck_assert_uint_eq(a->state, DOMAIN_SHUTDOWN);
 	ck_assert_uint_eq(domains_count(), 4);
 	ck_assert_uint_eq(a->shutdown_status, 5);
-	domain_shutdown(zero, PARVUS_SHUTDOWN_REBOOT, 0);
+	hc_shutdown(zero->vcpus[0], PARVUS_SHUTDOWN_REBOOT, 0);
 	domain_vcpu_gone(zero);
 	/* a was over, b half built; c still has a vCPU to lose */
 	ck_assert_uint_eq(domains_count(), 2);
@@ -643,7 +645,7 @@ static void ends_by(u32 reason, u32 when, bool again, unsigned int records)
 	if (reason == PARVUS_SHUTDOWN_KILLED)
 		domain_kill(d, "x");
 	else
-		domain_shutdown(d, reason, 0);
+		hc_shutdown(d->vcpus[0], reason, 0);
 	domain_vcpu_gone(d);
 	ck_assert_uint_eq(native_power_offs, 1);
 	ck_assert(native_rebooted == again);
@@ -711,7 +713,7 @@ START_TEST(killed_by_another)
 	d = native_domain("e", 512, 512, 2);
 	runs(leaving = d);
 	native_kicks = 0;
-	domain_shutdown(zero, PARVUS_SHUTDOWN_POWEROFF, 0);
+	hc_shutdown(zero->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 0);
 	native_on_kick = goes_at_once;
 	domain_vcpu_gone(zero);
 	ck_assert_uint_eq(native_kicks, 3);
@@ -739,7 +741,7 @@ START_TEST(killed_while_built)
 	domain_kill_other(d, "again");
 	ck_assert_str_eq(d->own->kill_reason, "its memory is lost");
 	domain_destroy(d);
-	domain_shutdown(zero, PARVUS_SHUTDOWN_POWEROFF, 0);
+	hc_shutdown(zero->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 0);
 	domain_vcpu_gone(zero);
 	gone();
 }
@@ -764,7 +766,7 @@ START_TEST(killed_twice)
 	ck_assert_uint_eq(c->work & WORK_RESCHED, WORK_RESCHED);
 	ck_assert_str_eq(d->own->kill_reason, "by a sibling");
 	c->work = 0;
-	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 0);
+	hc_shutdown(d->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 0);
 	ck_assert_uint_eq(c->work & WORK_RESCHED, WORK_RESCHED);
 	c->work = 0;
 	domain_kill(other, "by somebody else");
@@ -788,7 +790,7 @@ START_TEST(control_not_built)
 	d = native_domain("d", 512, 512, 1);
 	d->state = DOMAIN_RUNNING;
 	d->alive_vcpus = 1;
-	domain_shutdown(d, PARVUS_SHUTDOWN_POWEROFF, 0);
+	hc_shutdown(d->vcpus[0], PARVUS_SHUTDOWN_POWEROFF, 0);
 	domain_vcpu_gone(d);
 	ck_assert_uint_eq(native_power_offs, 1);
 	gone();

@@ -590,6 +590,20 @@ static unsigned int somebody(void)
 	return i;
 }
 
+/* A call of the guest, which is -PARVUS_EAGAIN here if it has to come again. */
+static int release_id(struct vcpu *v, u64 id)
+{
+	struct regs r = { .rip = 2 };
+	s64 ret = hc_mmu_release(v, id, &r);
+
+	return r.rip ? (int)ret : -PARVUS_EAGAIN;
+}
+
+static u64 pool_free(void)
+{
+	return d->shadow->free_count + d->shadow->max - d->shadow->count;
+}
+
 #define CALL(i, call) ({ \
 	unsigned int me_ = native_this_cpu, cpu_ = (unsigned int)cpu_of[i]; \
 	bool exposed_ = native_cpus[cpu_].exposed; \
@@ -717,7 +731,7 @@ static void space_end(unsigned int s)
 		if (runs[k] == s)
 			return;
 	for (k = 0; k < 200; k++)
-		if (CALL(i, shadow_release(d->vcpus[i], sp->id)) != -PARVUS_EAGAIN)
+		if (CALL(i, release_id(d->vcpus[i], sp->id)) != -PARVUS_EAGAIN)
 			break;
 	CHECK(k < 200, "release never ends");
 	freed_count = 0;
@@ -1104,7 +1118,7 @@ static void call_anything(unsigned int i)
 		break;
 	case 3:
 	case 4:
-		(void)CALL(i, shadow_release(v, any_id()));
+		(void)CALL(i, release_id(v, any_id()));
 		break;
 	case 5:
 		age(i);
@@ -1475,8 +1489,8 @@ START_TEST(bad_calls)
 	REFUSED(0, hc_mmu_flush(v, 99, 1, 0, 0x1000, 0, PARVUS_FLUSH_RANGE));
 	REFUSED(0, hc_mmu_flush(v, 99, 1, 0x1000, 0x1000, 0, PARVUS_FLUSH_RANGE));
 	REFUSED(0, hc_mmu_flush(v, 0, 0, 0xffffffffffe00000, 0, 0, PARVUS_FLUSH_KERNEL));
-	REFUSED(0, shadow_release(v, 99));
-	REFUSED(0, shadow_release(v, 0));
+	REFUSED(0, release_id(v, 99));
+	REFUSED(0, release_id(v, 0));
 	REFUSED(0, hc_mmu_age(v, 99));
 	REFUSED(0, shadow_flush_batch(v, 0));
 	ck_assert_uint_eq(d->ended, 0);
@@ -1493,21 +1507,21 @@ START_TEST(release)
 
 	map(0x400000, 600, P | W | U);
 	ck_assert_int_eq(fault(0x400000, 0, true, &e), SHADOW_DONE);	/* the reserve is taken */
-	free_pages = shadow_pool_free(d);
+	free_pages = pool_free();
 	ok(CALL(0, hc_mmu_switch(v, 50, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
 	for (n = 0; n < 40; n++) {
 		map(0x40000000 + (n << 21), 600, P | W | U);
 		ck_assert_int_eq(fault(0x40000000 + (n << 21), 0, true, &e), SHADOW_DONE);
 	}
 	/* the reserve is filled up before each fault, so what it lacks now counts as taken */
-	ck_assert_uint_lt(shadow_pool_free(d), free_pages - 30);
+	ck_assert_uint_lt(pool_free(), free_pages - 30);
 	ok(CALL(0, hc_mmu_switch(v, 51, spaces[0].root << 12, 0, 0, 0, 0)), "switch");
-	while (CALL(0, shadow_release(v, 50)) == -PARVUS_EAGAIN)
+	while (CALL(0, release_id(v, 50)) == -PARVUS_EAGAIN)
 		calls++;
 	ck_assert_uint_ge(calls, 2);
 	ck_assert_uint_lt(calls, 10);
 	/* left: the aspace of id 51, and what one fault keeps in reserve */
-	ck_assert_uint_ge(shadow_pool_free(d) + 1 + SHADOW_RESERVE, free_pages);
+	ck_assert_uint_ge(pool_free() + 1 + SHADOW_RESERVE, free_pages);
 }
 END_TEST
 
@@ -1820,7 +1834,7 @@ static void release_hook(unsigned int cpu)
 	depth++;
 	ck_assert_uint_eq(cpu, 1);
 	ck_assert_uint_ne(walked_table(1), 0);
-	(void)CALL(2, shadow_release(d->vcpus[2], 50));
+	(void)CALL(2, release_id(d->vcpus[2], 50));
 	check_walks();
 	races++;
 	depth--;
@@ -1839,7 +1853,7 @@ START_TEST(release_while_it_runs)
 	ok(CALL(1, hc_mmu_switch(v, 50, root, 0, 0, 0, 0)), "switch");
 	use(1, a);
 	native_before_serve = release_hook;
-	while (CALL(0, shadow_release(d->vcpus[0], 50)) == -PARVUS_EAGAIN)
+	while (CALL(0, release_id(d->vcpus[0], 50)) == -PARVUS_EAGAIN)
 		;
 	native_before_serve = NULL;
 	ck_assert_uint_eq(races, 1);
@@ -2125,7 +2139,7 @@ START_TEST(same_id)
 	switch_to(0, 50, 0);
 	use(0, user_write);
 	switch_to(0, 51, 1);
-	while (CALL(0, shadow_release(d->vcpus[0], 50)) == -PARVUS_EAGAIN)
+	while (CALL(0, release_id(d->vcpus[0], 50)) == -PARVUS_EAGAIN)
 		;
 	switch_to(0, 50, 2);
 	native_this_cpu = 0;
