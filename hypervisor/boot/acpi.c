@@ -57,12 +57,11 @@ static u64 scan_rsdp(u64 start, u64 end)
 
 static void add_cpu(u32 id, u32 flags)
 {
-	if (!(flags & 1))
-		return;
-	for (unsigned int i = 0; i < firmware.cpus; i++)
-		if (firmware.cpu_apic_id[i] == id)
-			return;
-	if (firmware.cpus < MAX_CPUS)
+	unsigned int i = 0;
+
+	while (i < firmware.cpus && firmware.cpu_apic_id[i] != id)
+		i++;
+	if (flags & 1 && i == firmware.cpus && i < MAX_CPUS)
 		firmware.cpu_apic_id[firmware.cpus++] = id;
 }
 
@@ -111,8 +110,7 @@ static void parse_s5(const struct sdt *dsdt)
 		memcpy(all, p, min((size_t)(end - p), sizeof(all)));
 		q += 1 + (*q >> 6) + 1;		/* package length, element count */
 		q += *q == 0x0a;
-		power.s5_a = (u16)(*q << 10);
-		q++;
+		power.s5_a = (u16)(*q++ << 10);
 		q += *q == 0x0a;
 		power.s5_b = (u16)(*q << 10);
 		power.have_s5 = true;

@@ -241,14 +241,12 @@ static struct bundle_file module(unsigned int i)
 /* Domain 0 by a boot loader's entry: its kernel with the command line, its initrd. */
 static const char *build_plain(void)
 {
-	struct bundle_file none = { NULL, 0 };
-
 	if (boot_info.modules > 2)
 		return "there are more modules than its kernel and its initrd";
 	b = (struct bundle_domain){ .name = "Domain-0", .kernel = "module", .weight = 256,
 		.control = 1, .vcpus = min(cpus_online, MAX_VCPUS) };
 	hv_snprintf(b.cmdline, sizeof(b.cmdline), "%s", boot_first_args());
-	return build(module(0), boot_info.modules > 1 ? module(1) : none);
+	return build(module(0), boot_info.modules > 1 ? module(1) : (struct bundle_file){ 0 });
 }
 
 unsigned int build_domains(void)

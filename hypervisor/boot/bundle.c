@@ -103,18 +103,10 @@ static const struct key {
 	{ "control", AT(control), 0, 0, 1 },
 };
 
-static const struct key *key_named(const char *name, size_t len)
-{
-	for (const struct key *k = keys; k < keys + ARRAY_SIZE(keys); k++)
-		if (strlen(k->name) == len && !memcmp(k->name, name, len))
-			return k;
-	return NULL;
-}
-
 int manifest_line(const char *s, size_t len, struct bundle_domain *d, const char **error)
 {
 	const char *end = s + len, *name, *v;
-	const struct key *k;
+	const struct key *k, *no_key = keys + ARRAY_SIZE(keys);
 	size_t nl, vl;
 	u64 number;
 	bool any = false;
@@ -122,9 +114,12 @@ int manifest_line(const char *s, size_t len, struct bundle_domain *d, const char
 	*d = (struct bundle_domain){ .mem = MIB(256), .vcpus = 1, .weight = 256 };
 	while ((s = field(s, end, &name, &nl, &v, &vl))) {
 		any = true;
-		k = key_named(name, nl);
-		*error = !v ? "a quote does not end" : !k ? "unknown word" : "a value is too long";
-		if (!v || !k || (k->size && !copy((char *)d + k->at, k->size, v, vl)))
+		k = keys;
+		while (k < no_key && (strlen(k->name) != nl || memcmp(k->name, name, nl)))
+			k++;
+		*error = !v ? "a quote does not end" :
+			 k == no_key ? "unknown word" : "a value is too long";
+		if (!v || k == no_key || (k->size && !copy((char *)d + k->at, k->size, v, vl)))
 			return -1;
 		if (k->size)
 			continue;

@@ -35,18 +35,16 @@ struct mb1_info {
 
 static void parse_mb1(const struct mb1_info *mb)
 {
-	const u32 *mod = phys_to_virt(mb->mods_addr);
+	const u32 *mod = phys_to_virt(mb->mods_addr), *e;
 	u64 at = mb->mmap_addr, end = at + mb->mmap_length;
 
 	if (mb->flags & 4)
 		copy_text(boot_info.cmdline, mb->cmdline);
 	for (unsigned int i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
 		add_module(mod[0], mod[1], mod[2]);
-	while ((mb->flags & 64) && at + 24 <= end) {
-		const u32 *e = phys_to_virt(at);
-
+	for (; (mb->flags & 64) && at + 24 <= end; at += e[0] + 4) {
+		e = phys_to_virt(at);
 		add_range(e[1] | (u64)e[2] << 32, e[3] | (u64)e[4] << 32, e[5]);
-		at += e[0] + 4;
 	}
 }
 
@@ -80,15 +78,13 @@ static void parse_mb2_tag(const u32 *tag)
 
 static void parse_mb2(const u32 *info)
 {
-	u32 total = info[0], off = 8;
+	const u32 *tag;
 
-	while (off + 8 <= total) {
-		const u32 *tag = (const u32 *)((const char *)info + off);
-
+	for (u32 off = 8; off + 8 <= info[0]; off += ROUND_UP(tag[1], 8u)) {
+		tag = (const u32 *)((const char *)info + off);
 		if (!tag[0] || tag[1] < 8)
 			break;
 		parse_mb2_tag(tag);
-		off += ROUND_UP(tag[1], 8u);
 	}
 }
 

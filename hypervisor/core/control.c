@@ -428,8 +428,7 @@ static int control_destroy(union control *c)
 		domain_kill_other(d, "destroyed");
 	/* under the lock, so that no call that builds or looks is half-way */
 	spin_lock(&d->control_lock);
-	if (d->state == DOMAIN_BUILDING || d->state == DOMAIN_SHUTDOWN)
-		domain_state_change(d, d->state, DOMAIN_DYING);
+	domain_dying(d);
 	spin_unlock(&d->control_lock);
 	if (d->state == DOMAIN_DYING && spin_trylock(&d->destroy_lock)) {
 		/* another call may have finished it while we had only a reference */

@@ -296,25 +296,21 @@ void device_domain_gone(struct domain *d)
 	HOLD(&registry.lock);
 	for (u32 i = 0; i < PARVUS_DEVICES; i++) {
 		struct device *e = devices[i];
+		bool front = e && e->end[FRONT] == d, back = e && e->end[BACK] == d;
 
-		if (!e || (e->end[FRONT] != d && e->end[BACK] != d))
+		if (!front && !back)
 			continue;
 		changes_seen(i, d);
 		if (devices[i] != e)
 			continue;
-		if (e->end[BACK] == d) {
-			e->end[BACK] = NULL;
-			if (!e->removed) {
-				e->d.back_state = PARVUS_DEVICE_CLOSED;
-				e->d.back_changes++;
-				if (e->end[FRONT] != d)
-					end_changed(e, FRONT);
-			}
-		}
-		if (e->end[FRONT] == d) {
-			e->end[FRONT] = NULL;
-			if (!e->removed)
-				device_remove(i);
+		e->end[FRONT] = front ? NULL : e->end[FRONT];
+		e->end[BACK] = back ? NULL : e->end[BACK];
+		if (front && !e->removed) {
+			device_remove(i);
+		} else if (!e->removed) {
+			e->d.back_state = PARVUS_DEVICE_CLOSED;
+			e->d.back_changes++;
+			end_changed(e, FRONT);
 		}
 	}
 }

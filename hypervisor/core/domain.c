@@ -379,19 +379,17 @@ void domain_destroy(struct domain *d)
 				      reason == PARVUS_SHUTDOWN_REBOOT ? REBOOT_ASKED : 0));
 }
 
-/* The state changes only under the lock; false: it was not @from. */
-bool domain_state_change(struct domain *d, enum domain_state from, enum domain_state to)
+void domain_dying(struct domain *d)
 {
 	bool ok;
 
 	spin_lock(&census.lock);
-	ok = d->state == from;
+	ok = d->state == DOMAIN_BUILDING || d->state == DOMAIN_SHUTDOWN;
 	if (ok)
-		WRITE_ONCE(d->state, to);
+		WRITE_ONCE(d->state, DOMAIN_DYING);
 	spin_unlock(&census.lock);
 	if (ok)
 		domain_changed(d);
-	return ok;
 }
 
 /* Domain 0 goes last: when nobody else is left. */

@@ -40,7 +40,7 @@ struct domain_own {
 struct domain {
 	u16 id;
 	u32 serial;			/* numbers are used again, this never is */
-	u8 state;			/* enum domain_state: domain_state_change() */
+	u8 state;			/* enum domain_state */
 	bool control;			/* domain 0's privilege */
 	char name[MAX_DOMAIN_NAME];
 
@@ -146,7 +146,7 @@ void domain_destroy(struct domain *d);
 /* In steps, for control DESTROY: state DYING, one caller at a time. True: it is gone. */
 #define DESTROY_CHUNKS	4u	/* shadow tables, or 2 MiB chunks of memory, of a step */
 bool domain_destroy_some(struct domain *d, u64 chunks);
-bool domain_state_change(struct domain *d, enum domain_state from, enum domain_state to);
+void domain_dying(struct domain *d);	/* its state is that, if it does not run */
 /* It becomes domain 0: the others' end is its business, and they end with it. */
 void domain_set_control(struct domain *d);
 struct domain *control_domain(void);

@@ -447,21 +447,20 @@ static s64 event_unmask(struct domain *d, u64 n)
 
 static s64 event_status(struct domain *d, u64 gpa)
 {
+	struct port *p, closed = { .kind = PARVUS_EVENT_CLOSED };
 	struct parvus_event_bind b, s;
-	struct port *p;
 	int ret = bind_read(d, gpa, &b, false);
 
 	if (ret)
 		return ret;
-	s = (struct parvus_event_bind){ .size = sizeof(s), .version = 1, .port = b.port };
 	spin_lock(&d->event_lock);
 	ret = port_find(d->events, b.port, &p);
-	if (!ret)
-		s = (struct parvus_event_bind){
-			.size = sizeof(s), .version = 1, .port = b.port, .kind = p->kind,
-			.vcpu = p->vcpu, .flags = p->flags, .interval_ns = p->interval_ns,
-			.virq = p->kind == PARVUS_EVENT_VIRQ ? p->other : 0, .domain = p->domain,
-			.remote_port = p->kind == PARVUS_EVENT_VIRQ ? 0 : p->other };
+	p = ret ? &closed : p;
+	s = (struct parvus_event_bind){
+		.size = sizeof(s), .version = 1, .port = b.port, .kind = p->kind, .vcpu = p->vcpu,
+		.flags = p->flags, .interval_ns = p->interval_ns, .domain = p->domain,
+		.virq = p->kind == PARVUS_EVENT_VIRQ ? p->other : 0,
+		.remote_port = p->kind == PARVUS_EVENT_VIRQ ? 0 : p->other };
 	spin_unlock(&d->event_lock);
 	return ret && ret != -PARVUS_ENOENT ? ret : guest_write(d, gpa, &s, sizeof(s));
 }

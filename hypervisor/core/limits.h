@@ -10,16 +10,11 @@
 #define MAX_CMDLINE		2048
 #define MAX_KILL_REASON		120
 #define MAX_MACHINE_MEM		GIB(512)	/* and no domain has more */
-
 /* Shadow pool: max(floor, 1 % of RAM) pages (rule 47). */
-#define SHADOW_POOL_FLOOR(vcpus)	(128 + 64 * (vcpus))
-
+#define SHADOW_POOL_FLOOR(vcpus) (128 + 64 * (vcpus))
 /* Tables of a domain's view of memory that lie ready for a fault, which cannot allocate. */
 #define VIEW_SPARES		6u
 #define VIEW_PAGES_MAX(frames)	(32 + (frames) / 128)
-
-/* The tick of the scheduler when more than one vCPU wants a CPU. */
-#define SLICE_NS		5000000ull
-
+#define SLICE_NS		5000000ull	/* the scheduler's tick if vCPUs wait for a CPU */
 /* A call on many records begins no other one after this: the guest comes again. */
 #define LONG_CALL_NS		100000ull

@@ -21,6 +21,7 @@
 
 #define WEIGHT_ONE	256u
 #define BEHIND		(2 * SLICE_NS)	/* virtual: worth a change of pCPU */
+#define CAP_PERIOD_NS	10000000ull	/* a cap is kept over periods of this length */
 
 static struct queue {
 	struct spinlock lock;

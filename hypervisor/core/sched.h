@@ -4,9 +4,6 @@
 
 #include <core/vcpu.h>
 
-/* A cap is kept over periods of this length. */
-#define CAP_PERIOD_NS	10000000ull
-
 void sched_init_cpu(unsigned int cpu);
 /* A vCPU became runnable. Returns the pCPU to kick, or MAX_CPUS for none. */
 unsigned int sched_wake(struct vcpu *v, u64 now);

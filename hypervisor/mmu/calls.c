@@ -206,16 +206,18 @@ s64 hc_mmu_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 }
 
 /* The address spaces that run on the vCPUs of the mask, up to the tlb_gen that they show. */
-int shadow_flush_batch(struct vcpu *v, u64 mask)
+s64 hc_mmu_flush_batch(struct vcpu *v, u64 mask_gpa, u64 words)
 {
 	unsigned int i;
+	u64 mask;
+	int ret = vcpu_mask_read(v, mask_gpa, words, &mask);
 
+	if (ret)
+		return ret;
 	for_each_bit(i, mask) {
 		struct aspace *as;
 		u64 gen = ~0ull, gpa, *page;
 
-		if (i >= v->domain->vcpu_count)
-			return hv_error(PARVUS_EINVAL);
 		as = as_get_current(v->domain->vcpus[i]);
 		gpa = READ_ONCE(as->gen_gpa);	/* once: a switch elsewhere may change it */
 		guest_access_begin();
@@ -232,14 +234,6 @@ int shadow_flush_batch(struct vcpu *v, u64 mask)
 		arch_breathe();
 	}
 	return 0;
-}
-
-s64 hc_mmu_flush_batch(struct vcpu *v, u64 mask_gpa, u64 words)
-{
-	u64 mask;
-	int ret = vcpu_mask_read(v, mask_gpa, words, &mask);
-
-	return ret ? ret : shadow_flush_batch(v, mask);
 }
 
 /* The guest cleared accessed bits: what is not used again goes with the re-sync. */

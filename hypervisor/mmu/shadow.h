@@ -63,9 +63,6 @@ enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u
 /* At iret after a delivered #PF: fill the address and its valid neighbours, never fail. */
 void shadow_prefill(struct vcpu *v);
 
-/* What the hypercall mmu_flush_batch does; the mask as a guest gave it. */
-int shadow_flush_batch(struct vcpu *v, u64 vcpu_mask);
-
 /* Boot option mmu=exact: every address space is anonymous, nothing outlives a switch. */
 extern bool shadow_exact;
 

@@ -108,12 +108,6 @@ s64 hc_cpuid(struct vcpu *v, u64 leaf, u64 subleaf)
 	return 0;
 }
 
-s64 hc_debugreg_set(struct vcpu *v, u64 index, u64 value)
-{
-	return index > 7 ? hv_error(PARVUS_EINVAL) :
-			   guest_debugreg_set(v, (unsigned int)index, value);
-}
-
 s64 hc_debugreg_get(struct vcpu *v, u64 index)
 {
 	if (index > 7 || index == 4 || index == 5)

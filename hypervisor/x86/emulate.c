@@ -208,13 +208,13 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 }
 
 /* Addresses of the guest only; DR7 without the reserved bits and without GD (rule 27). */
-int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value)
+s64 hc_debugreg_set(struct vcpu *v, u64 index, u64 value)
 {
 	switch (index) {
 	case 0 ... 3:
 		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
 			return hv_error(PARVUS_EINVAL);
-		v->own->dr[index] = value;
+		v->own->dr[index & 3] = value;
 		break;
 	case 6:
 		v->own->dr[6] = (value & 0xe00f) | 0xffff0ff0;
@@ -342,13 +342,6 @@ static bool store(struct vcpu *v, struct regs *r, const struct insn *i)
 	return true;
 }
 
-static void flush_page(struct vcpu *v, u64 va)
-{
-	va &= PAGE_MASK;
-	hc_mmu_flush(v, 0, 0, va, va + PAGE_SIZE, PAGE_SIZE,
-		     (s64)va < 0 ? PARVUS_FLUSH_KERNEL : PARVUS_FLUSH_CURRENT);
-}
-
 /* edx:eax, as RDMSR, WRMSR, RDTSC and XSETBV have it. */
 static u64 pair(const struct regs *r) { return (u32)r->rax | r->rdx << 32; }
 static void pair_set(struct regs *r, u64 value)
@@ -379,14 +372,6 @@ static bool set_xcr0(struct vcpu *v, const struct regs *r)
 	v->own->xcr0 = this_pcpu()->xcr0 = value;
 	xcr0_set(value);
 	return true;
-}
-
-static void swap_gs(struct vcpu *v)
-{
-	u64 base = guest_gs_base();
-
-	guest_gs_base_set(sign_extend(v->area->user_gs_base));
-	v->area->user_gs_base = base;
 }
 
 /* IRET: the frame on the guest's stack, by virtual selectors; rip is the frame's then. */
@@ -430,6 +415,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 {
 	u8 bytes[INSN_MAX];
 	size_t len = fetch(v, r->rip, bytes);
+	bool ok = true;
 	struct insn i;
 	u64 value;
 
@@ -459,33 +445,32 @@ bool emulate(struct vcpu *v, struct regs *r)
 			break;
 		if (!v->domain->control)
 			no_port(r, &i);
-		else if (!port_access(v, r, &i))
-			return false;
+		else
+			ok = port_access(v, r, &i);
 		break;
 	case INSN_MOV_FROM_CR:
-		if (!control_read(v, i.special, &value))
-			return false;
-		*reg(r, i.reg) = value;
+		ok = control_read(v, i.special, &value);
+		if (ok)
+			*reg(r, i.reg) = value;
 		break;
 	case INSN_MOV_TO_CR:
-		if (!control_write(v, i.special, *reg(r, i.reg)))
-			return false;
+		ok = control_write(v, i.special, *reg(r, i.reg));
 		break;
 	case INSN_MOV_FROM_DR:
 		*reg(r, i.reg) = v->own->dr[debug_register(&i) & 7];
 		break;
 	case INSN_MOV_TO_DR:
-		if (guest_debugreg_set(v, debug_register(&i), *reg(r, i.reg)))
-			return false;
+		ok = !hc_debugreg_set(v, debug_register(&i), *reg(r, i.reg));
 		break;
 	case INSN_CLTS ... INSN_LTR:	/* tables are the hypervisor's; registered by hypercall */
 		break;
 	case INSN_SMSW ... INSN_SIDT:
-		if (!store(v, r, &i))
-			return false;
+		ok = store(v, r, &i);
 		break;
 	case INSN_INVLPG:
-		flush_page(v, operand_address(r, &i));
+		value = operand_address(r, &i) & PAGE_MASK;
+		hc_mmu_flush(v, 0, 0, value, value + PAGE_SIZE, PAGE_SIZE,
+			     (s64)value < 0 ? PARVUS_FLUSH_KERNEL : PARVUS_FLUSH_CURRENT);
 		break;
 	case INSN_RDMSR:
 		if (guest_msr_read(v, (u32)r->rcx, &value))
@@ -494,8 +479,7 @@ bool emulate(struct vcpu *v, struct regs *r)
 		break;
 	case INSN_WRMSR:
 		value = pair(r);
-		if (guest_msr_write(v, (u32)r->rcx, value) && !BENCH(msr(v, (u32)r->rcx, value)))
-			return false;
+		ok = !guest_msr_write(v, (u32)r->rcx, value) || BENCH(msr(v, (u32)r->rcx, value));
 		break;
 	case INSN_RDPMC:
 		pair_set(r, 0);
@@ -510,15 +494,17 @@ bool emulate(struct vcpu *v, struct regs *r)
 		cpuid(v, r);
 		break;
 	case INSN_XSETBV:
-		if (!set_xcr0(v, r))
-			return false;
+		ok = set_xcr0(v, r);
 		break;
 	case INSN_SWAPGS:
-		swap_gs(v);
+		value = guest_gs_base();
+		guest_gs_base_set(sign_extend(v->area->user_gs_base));
+		v->area->user_gs_base = value;
 		break;
 	case INSN_IRET:
 		return return_by_frame(v, r);
 	}
-	done(v, r, i.length);
-	return true;
+	if (ok)
+		done(v, r, i.length);
+	return ok;
 }

@@ -383,7 +383,10 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 		pcpu_add_work(p, WORK_VECTORS);
 }
 
-/* At the guest's rsp: rax, for iret rcx and r11, rip cs rflags rsp ss. As SYSRET leaves them else. */
+/*
+ * At the guest's rsp: rax, for iret rcx and r11, then rip cs rflags rsp ss. After sysret rcx and
+ * r11 are what SYSRET leaves there.
+ */
 static ALWAYS_INLINE s64 frame_return(struct vcpu *v, struct regs *regs, bool sysret)
 {
 	u64 f[8], *frame = &f[sysret ? 1 : 3];

@@ -64,7 +64,6 @@ bool emulate(struct vcpu *v, struct regs *regs);
 int guest_msr_read(struct vcpu *v, u32 msr, u64 *value);
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value);
 void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4]);
-int guest_debugreg_set(struct vcpu *v, unsigned int index, u64 value);
 
 /* tools/bench/hypervisor.c: what only the benchmark's build has (make BENCH=1) */
 #ifdef CONFIG_BENCH

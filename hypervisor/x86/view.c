@@ -113,7 +113,7 @@ static bool view_show(struct domain *d, u64 n)
 		n = ROUND_DOWN(n, EXTENT_FRAMES);
 		*e = n << PAGE_SHIFT | paging_data() | HV_PS;
 	}
-	shown = e && *e & HV_PS;	/* by now, or by another CPU */
+	shown = e && *e & HV_PS;	/* just now, or by another CPU */
 	l1 = e && !shown ? table_below(v, e) : NULL;
 	if (l1)
 		l1[n & 511] = leaf;

@@ -599,6 +599,12 @@ static int release_id(struct vcpu *v, u64 id)
 	return r.rip ? (int)ret : -PARVUS_EAGAIN;
 }
 
+static int flush_batch(struct vcpu *v, u64 mask)
+{
+	CHECK(!guest_write(d, (u64)BUF_GFN << PAGE_SHIFT, &mask, sizeof(mask)), "mask");
+	return (int)hc_mmu_flush_batch(v, (u64)BUF_GFN << PAGE_SHIFT, 1);
+}
+
 static u64 pool_free(void)
 {
 	return d->shadow->free_count + d->shadow->max - d->shadow->count;
@@ -661,7 +667,7 @@ static void flush_space(unsigned int i, unsigned int s)
 	if (!users && chance(2))
 		return;			/* tlb_gen alone does it, at the next switch */
 	if (chance(6))
-		ok(CALL(i, shadow_flush_batch(v, users | (chance(2) ? 1ull << below(VCPUS) : 0))),
+		ok(CALL(i, flush_batch(v, users | (chance(2) ? 1ull << below(VCPUS) : 0))),
 		   "batch");
 	else if (chance(6) && runs[i] == s)
 		ok(CALL(i, hc_mmu_flush(v, 77, gen, flush_start, flush_end, PAGE_SIZE,
@@ -1114,7 +1120,7 @@ static void call_anything(unsigned int i)
 		runs[i] = (unsigned int)below(SPACES);
 		break;
 	case 2:
-		(void)CALL(i, shadow_flush_batch(v, below(1 << VCPUS)));
+		(void)CALL(i, flush_batch(v, below(1 << VCPUS)));
 		break;
 	case 3:
 	case 4:
@@ -1484,7 +1490,7 @@ START_TEST(bad_calls)
 	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0x3000, 0x2000, 0, PARVUS_FLUSH_RANGE));
 	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0, 0x1000, 0, PARVUS_FLUSH_KERNEL));
 	REFUSED(PARVUS_EINVAL, hc_mmu_flush(v, 1, 1, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL));
-	REFUSED(PARVUS_EINVAL, shadow_flush_batch(v, 1ull << VCPUS));
+	REFUSED(PARVUS_EINVAL, flush_batch(v, 1ull << VCPUS));
 	/* hints about what is not there are no mistake */
 	REFUSED(0, hc_mmu_flush(v, 99, 1, 0, 0x1000, 0, PARVUS_FLUSH_RANGE));
 	REFUSED(0, hc_mmu_flush(v, 99, 1, 0x1000, 0x1000, 0, PARVUS_FLUSH_RANGE));
@@ -1492,7 +1498,7 @@ START_TEST(bad_calls)
 	REFUSED(0, release_id(v, 99));
 	REFUSED(0, release_id(v, 0));
 	REFUSED(0, hc_mmu_age(v, 99));
-	REFUSED(0, shadow_flush_batch(v, 0));
+	REFUSED(0, flush_batch(v, 0));
 	ck_assert_uint_eq(d->ended, 0);
 }
 END_TEST
@@ -1914,7 +1920,7 @@ static void flush_up_to(unsigned int i, u64 gen)
 		ok(CALL(i, hc_mmu_flush(v, 50, gen, 0, 0, 0, PARVUS_FLUSH_AS)), "flush");
 		break;
 	case BY_BATCH:
-		ok(CALL(i, shadow_flush_batch(v, 2)), "batch");
+		ok(CALL(i, flush_batch(v, 2)), "batch");
 		break;
 	default:
 		ok(CALL(i, hc_mmu_switch(v, 50, root, 0, gen, gen_gpa(0), 0)), "switch");
