@@ -42,7 +42,7 @@ static void parse_mb1(const struct mb1_info *mb)
 		copy_text(boot_info.cmdline, mb->cmdline);
 	for (unsigned int i = 0; (mb->flags & 8) && i < mb->mods_count; i++, mod += 4)
 		add_module(mod[0], mod[1], mod[2]);
-	for (; (mb->flags & 64) && at + 24 <= end; at += e[0] + 4) {
+	for (; (mb->flags & 64) && at + 24 <= end; at += e[0] + 4ull) {
 		e = phys_to_virt(at);
 		add_range(e[1] | (u64)e[2] << 32, e[3] | (u64)e[4] << 32, e[5]);
 	}
@@ -82,7 +82,7 @@ static void parse_mb2(const u32 *info)
 
 	for (u32 off = 8; off + 8 <= info[0]; off += ROUND_UP(tag[1], 8u)) {
 		tag = (const u32 *)((const char *)info + off);
-		if (!tag[0] || tag[1] < 8)
+		if (!tag[0] || tag[1] < 8 || tag[1] > info[0] - off)
 			break;
 		parse_mb2_tag(tag);
 	}

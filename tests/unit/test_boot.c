@@ -97,6 +97,30 @@ START_TEST(long_text)
 }
 END_TEST
 
+/*
+ * Sizes that lead back to where they stand: reading ends. A tag that says it goes beyond the end of
+ * all of them is none.
+ */
+START_TEST(sizes_that_wrap)
+{
+	u32 *t;
+
+	used = 8;
+	tag(1, "debug=1", 8);
+	t = tag(77, "", 0);
+	t[1] = 0xfffffff9;
+	multiboot2();
+	ck_assert_str_eq(boot_info.cmdline, "debug=1");
+
+	used = 8;
+	t = tag(6, "", 0);
+	t[1] = 0xfffffff8;
+	t[2] = 24;
+	multiboot2();
+	ck_assert_uint_eq(boot_info.ranges, 0);
+}
+END_TEST
+
 START_TEST(pvh)
 {
 	static char line[] = "debug=1", text[] = "vmlinux quiet";
@@ -152,6 +176,7 @@ int main(void)
 	tcase_add_test(t, three_modules);
 	tcase_add_test(t, old_rsdp);
 	tcase_add_test(t, long_text);
+	tcase_add_test(t, sizes_that_wrap);
 	tcase_add_test(t, pvh);
 	tcase_add_test(t, file_names);
 	suite_add_tcase(s, t);
