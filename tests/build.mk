@@ -62,6 +62,9 @@ $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 # A part of x86/, with the machine that it needs (tests/unit/machine).
 $(UNIT_O)/test_view.o: UNIT_CFLAGS := -Itests/unit/machine $(UNIT_CFLAGS)
 
+# Tables of firmware are packed, and x86 does not mind.
+$(UNIT_O)/test_acpi.o: UNIT_CFLAGS += -fno-sanitize=alignment
+
 # It includes mmu/shadow.c, with accesses of its own.
 $(UNIT_O)/test_tlb_schedules: $(UNIT_O)/test_tlb_schedules.o \
 		$(filter-out %/mmu/shadow.o,$(UNIT_OBJS))

@@ -20,6 +20,8 @@ struct sdt {
 /* Tables may lie in memory that e820 does not call RAM, thus outside the direct map. */
 static void *firmware_map(u64 pa, u64 bytes)
 {
+	if (pa > GIB(512) - bytes)
+		return NULL;
 	if (pa + bytes <= max(ROUND_UP(frame_table_count << PAGE_SHIFT, GIB(1)), GIB(1)))
 		return phys_to_virt(pa);
 	return mmio_map(pa, bytes);
@@ -27,14 +29,19 @@ static void *firmware_map(u64 pa, u64 bytes)
 
 static void *table_map(u64 pa)
 {
-	struct sdt *t;
+	struct sdt *t = pa ? firmware_map(pa, sizeof(*t)) : NULL;
 
-	if (!pa || pa >= GIB(512))
-		return NULL;
-	t = firmware_map(pa, sizeof(*t));
-	if (t->length < sizeof(*t) || t->length > MIB(4))
+	if (!t || t->length < sizeof(*t) || t->length > MIB(4))
 		return NULL;
 	return firmware_map(pa, t->length);
+}
+
+/* Registers are mapped by pieces of 2 MiB: RAM and the image are none, nor what is out of reach. */
+static bool device_at(u64 pa, u64 bytes)
+{
+	const struct frame_info *f = frame_info(_mfn(pa >> PAGE_SHIFT));
+
+	return pa >= MIB(2) && pa <= GIB(512) - bytes && (!f || f->type == FRAME_NONE);
 }
 
 static u8 sum(const void *p, size_t n)
@@ -67,16 +74,18 @@ static void add_cpu(u32 id, u32 flags)
 
 static void parse_madt(const struct sdt *t)
 {
+	static const u8 least[10] = { 8, 12, 10, 2, 2, 12, 2, 2, 2, 16 };
 	const u8 *p = (const u8 *)t + 44, *end = (const u8 *)t + t->length;
+	u64 lapic = table_word((const u8 *)t, t->length, 36, 4);
 
-	firmware.lapic = *(const u32 *)((const u8 *)t + 36);
 	for (; p + 2 <= end && p[1] >= 2 && p + p[1] <= end; p += p[1]) {
-		switch (p[0]) {
+		switch (p[0] < sizeof(least) && p[1] >= least[p[0]] ? p[0] : 0xff) {
 		case 0:
 			add_cpu(p[3], *(const u32 *)(p + 4));
 			break;
 		case 1:
-			if (firmware.ioapics == MAX_IOAPICS)
+			if (firmware.ioapics == MAX_IOAPICS ||
+			    !device_at(*(const u32 *)(p + 4), PAGE_SIZE))
 				break;
 			firmware.ioapic[firmware.ioapics++] = (struct ioapic){
 				.at = *(const u32 *)(p + 4), .first = *(const u32 *)(p + 8) };
@@ -87,13 +96,15 @@ static void parse_madt(const struct sdt *t)
 							     (u32)*(const u16 *)(p + 8) << 16;
 			break;
 		case 5:
-			firmware.lapic = *(const u64 *)(p + 4);
+			lapic = *(const u64 *)(p + 4);
 			break;
 		case 9:
 			add_cpu(*(const u32 *)(p + 4), *(const u32 *)(p + 8));
 			break;
 		}
 	}
+	if (device_at(lapic, PAGE_SIZE))
+		firmware.lapic = lapic;
 }
 
 /* "_S5_", package, length, count, two byte constants (prefix 0x0a, or the ops zero and one). */
@@ -122,7 +133,7 @@ static struct acpi_register register_of(const u8 *gas)
 {
 	struct acpi_register r = { .space = REGISTER_NONE, .at = *(const u64 *)(gas + 4) };
 
-	if (gas[0] < REGISTER_NONE)
+	if (gas[0] < REGISTER_NONE && (gas[0] != REGISTER_MEMORY || device_at(r.at, 1)))
 		r.space = gas[0];
 	if (r.space == REGISTER_MEMORY)
 		r.at = (u64)mmio_map(r.at, 1);
@@ -141,12 +152,12 @@ static void hide(struct sdt *t)
 static void parse_fadt(const struct sdt *t)
 {
 	const u8 *p = (const u8 *)t;
-	const struct sdt *dsdt;
 	u64 at = table_word(p, t->length, 140, 8) ?: table_word(p, t->length, 40, 4);
+	const struct sdt *dsdt;
 
 	firmware.pm_timer = fadt_pm_timer(p, t->length);
-	power.pm1a_control = (u16)*(const u32 *)(p + 64);
-	power.pm1b_control = (u16)*(const u32 *)(p + 68);
+	power.pm1a_control = (u16)table_word(p, t->length, 64, 4);
+	power.pm1b_control = (u16)table_word(p, t->length, 68, 4);
 	if (t->length >= 129 && *(const u32 *)(p + 112) & 1u << 10) {
 		power.reset = register_of(p + 116);
 		power.reset_value = p[128];
@@ -187,7 +198,7 @@ void acpi_init(void)
 		else if (t && !memcmp(t->signature, "FACP", 4))
 			parse_fadt(t);
 		else if (t && !memcmp(t->signature, "HPET", 4) &&
-			 hpet_address((const u8 *)t, t->length))
+			 device_at(hpet_address((const u8 *)t, t->length), 1024))
 			firmware.hpet = mmio_map(hpet_address((const u8 *)t, t->length), 1024);
 		else if (t && (!memcmp(t->signature, "DMAR", 4) ||
 			       !memcmp(t->signature, "IVRS", 4)))
