@@ -36,7 +36,7 @@ u32 arch_cpu_id(unsigned int cpu);	/* the number by which the hardware knows it 
 void arch_halt(void);	/* let interrupts in and wait for one; served when it returns */
 /* Let in what interrupts, amid long work (rule 69), with any lock held. Returns what is due. */
 static inline u32 arch_breathe(void);
-void arch_work(void);	/* serve what an interrupt left behind WORK_ARCH; no lock is held */
+void arch_work(u32 work);	/* serve WORK_ARCH and WORK_FORGET; no lock is held */
 noreturn void arch_stop(void);	/* this pCPU does nothing any more */
 /* Call lock_wait(), which keeps all registers: the compiler does not see it, and saves none. */
 static inline void arch_lock_wait(struct spinlock *l, u32 ticket);
@@ -68,6 +68,7 @@ void arch_roots_leave(void);
 /* Forget a range or all, small pages and large, in both roots of the pair in use, on this pCPU. */
 void arch_tlb_flush_range(u64 start, u64 end);
 void arch_tlb_flush_all(void);
+void arch_tlb_forget(void);	/* all, in all pairs of roots */
 /* May assembly serve system calls and returns by itself? For all pCPUs; with any lock held. */
 void arch_fast_paths(bool may);
 extern bool arch_1g_pages;

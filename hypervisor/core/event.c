@@ -563,9 +563,9 @@ static void page_hide(mfn_t mfn)
 	for_each_domain(d)
 		arch_view_drop(d, mfn);
 	for (unsigned int cpu = 0; cpu < arch_cpus(); cpu++)
-		pcpu_kick(cpu, WORK_ARCH);
+		pcpu_kick(cpu, WORK_FORGET);
 	for (unsigned int cpu = 0; cpu < arch_cpus(); cpu++)
-		while (arch_cpu_exposed(cpu) && READ_ONCE(arch_cpu(cpu)->work) & WORK_ARCH)
+		while (arch_cpu_exposed(cpu) && READ_ONCE(arch_cpu(cpu)->work) & WORK_FORGET)
 			cpu_relax();
 }
 

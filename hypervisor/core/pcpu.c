@@ -41,8 +41,8 @@ static void pcpu_idle(struct cpu *c)
 		work = __atomic_fetch_and(&c->work, WORK_RESCHED | WORK_STOP, SEQ_CST);
 		if (work & WORK_TIMER)
 			pcpu_timers_due(c);
-		if (work & WORK_ARCH)
-			arch_work();
+		if (work & (WORK_ARCH | WORK_FORGET))
+			arch_work(work);
 	}
 	WRITE_ONCE(c->idle, false);
 }
@@ -131,8 +131,8 @@ void pcpu_work(struct regs *regs)
 	while ((work = __atomic_exchange_n(&c->work, 0, SEQ_CST))) {
 		if (work & WORK_STOP)
 			arch_stop();
-		if (unlikely(work & WORK_ARCH))
-			arch_work();
+		if (unlikely(work & (WORK_ARCH | WORK_FORGET)))
+			arch_work(work);
 		if (work & WORK_SERVE)
 			shadow_serve();
 		if (work & WORK_TIMER) {

@@ -15,6 +15,7 @@ struct parvus_vcpu_area;
 #define WORK_STOP	8u	/* panic elsewhere: stop */
 #define WORK_TIMER	16u
 #define WORK_ARCH	32u	/* what an interrupt left for arch_work() */
+#define WORK_FORGET	64u	/* an event page has left all views: arch_work() */
 
 /* A part of struct pcpu (x86/arch.h). Each writes its own; others read or write what is [any]. */
 struct cpu {

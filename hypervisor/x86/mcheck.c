@@ -107,7 +107,8 @@ void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs)
 	cpu_work_add(&p->common, WORK_ARCH);
 }
 
-void arch_work(void)
+/* What interrupted left a note, and so did whoever took an event page out of all views. */
+void arch_work(u32 work)
 {
 	struct pcpu *p = this_pcpu();
 
@@ -125,4 +126,6 @@ void arch_work(void)
 	}
 	irq_serve(p);
 	view_settle(p);
+	if (work & WORK_FORGET)
+		arch_tlb_forget();
 }

@@ -27,13 +27,14 @@ static bool guest_range(u64 va, size_t len)
 static NOINLINE KEEPS_REGISTERS void expose_late(struct pcpu *p)
 {
 	if (READ_ONCE(p->work) & WORK_ARCH)
-		view_restore(p);
+		view_root_is(p, mode_root(p));
 	shadow_serve();
 }
 
 /*
  * For an access by guest address, which uses the translations of this pCPU (core/arch.h). hv_root,
- * which has no guest memory, is loaded only while WORK_ARCH is due (view_fault).
+ * which has no guest memory, is loaded only while WORK_ARCH is due (view_fault). WORK_FORGET has
+ * time until it is over: whoever asked for that waits so long (core/page_hide()).
  */
 static inline void expose(struct pcpu *p)
 {

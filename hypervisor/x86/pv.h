@@ -27,7 +27,6 @@ void view_start(bool isolate);
 /* A fault of ring 0 where nothing is present. True: try again. */
 bool view_fault(struct pcpu *p, u64 va);
 /* Back from hv_root to what the virtual mode says; or to the root that was loaded, if any was. */
-void view_restore(struct pcpu *p);
 void view_root_is(struct pcpu *p, u64 *root);
 void view_settle(struct pcpu *p);
 

@@ -17,18 +17,18 @@
 #include <core/arch.h>
 #include <x86/paging.h>
 
-static void forget(struct roots *r, const u64 *but)
+static void forget(struct root_pair *p, const u64 *but)
 {
-	if (but != &r->kernel_cr3)
-		r->kernel_cr3 &= ~cpu_features.cr3_keep;
-	if (but != &r->user_cr3)
-		r->user_cr3 &= ~cpu_features.cr3_keep;
+	if (but != &p->kernel_cr3)
+		p->kernel_cr3 &= ~cpu_features.cr3_keep;
+	if (but != &p->user_cr3)
+		p->user_cr3 &= ~cpu_features.cr3_keep;
 }
 
 static void others_forget(struct roots *r)
 {
 	if (cpu_features.cr3_keep)
-		forget(r, root_loaded(r));
+		forget(&r->now, root_loaded(r));
 }
 
 void arch_tlb_flush_all(void)
@@ -36,6 +36,14 @@ void arch_tlb_flush_all(void)
 	others_forget(arch_roots());
 	arch_roots()->n_root_switches++;
 	write_cr3(read_cr3());		/* which never has CR3_KEEP */
+}
+
+/* What every view showed may be anybody's now, and pairs that were left have it in the TLB. */
+void arch_tlb_forget(void)
+{
+	for (unsigned int i = 0; i < ROOT_PAIRS; i++)
+		forget(&arch_roots()->pairs[i], NULL);
+	arch_tlb_flush_all();
 }
 
 void arch_tlb_flush_range(u64 start, u64 end)
@@ -48,7 +56,7 @@ void arch_tlb_flush_range(u64 start, u64 end)
 void roots_area(struct roots *r, u64 frame)
 {
 	r->area_frame = frame;
-	forget(r, NULL);
+	forget(&r->now, NULL);
 }
 
 void arch_root_load(unsigned int pair, bool good)

@@ -39,15 +39,6 @@ u64 arch_full_begin(void)
 	return (u64)root;
 }
 
-/* If it is not full, an event page has left all views (core/page_hide()). */
-void view_restore(struct pcpu *p)
-{
-	if (p->full && p->current)
-		view_root_is(p, mode_root(p));
-	else
-		arch_tlb_flush_all();
-}
-
 void arch_full_end(u64 root)
 {
 	if (root)		/* early at boot there is no this_pcpu() */
@@ -166,7 +157,7 @@ void view_settle(struct pcpu *p)
 	while (!d->view.count && d->view.pages < VIEW_PAGES_MAX(d->ram_frames) &&
 	       spare_add(&d->view))
 		;
-	view_restore(p);
+	view_root_is(p, mode_root(p));
 }
 
 int arch_view_init(struct domain *d)

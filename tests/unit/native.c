@@ -396,7 +396,11 @@ struct parvus_vcpu_area *arch_area(const struct vcpu *v)
 
 u32 arch_cpu_id(unsigned int cpu) { return cpu * 2; }
 void arch_stop(void) { panic("arch_stop"); }
-void arch_work(void) {}
+void arch_work(u32 work)
+{
+	if (work & WORK_FORGET)
+		arch_tlb_forget();
+}
 
 void (*native_on_halt)(void);
 void arch_halt(void)

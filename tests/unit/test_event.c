@@ -345,7 +345,7 @@ static void hears_of_it(unsigned int cpu)
 
 	hidden_kicks++;
 	EXPECT(cpu == 1, "CPU %u is asked, which runs no guest", cpu);
-	EXPECT(native_cpus[1].work & WORK_ARCH, "a kick without a reason");
+	EXPECT(native_cpus[1].work & WORK_FORGET, "a kick without a reason");
 	EXPECT(frame_info(hidden_frame)->type == FRAME_GUEST, "the frame has gone already");
 	EXPECT(!(frame_info(hidden_frame)->word & FRAME_EVENTS), "a fault may show it still");
 	for (i = 0; i < MAX_DOMAINS; i++)
@@ -371,7 +371,7 @@ START_TEST(hidden_at_the_end)
 	native_on_kick = NULL;
 	native_cpus[1].exposed = false;
 	ck_assert_uint_eq(hidden_kicks, 1);
-	ck_assert(native_cpus[2].work & WORK_ARCH);
+	ck_assert(native_cpus[2].work & WORK_FORGET);
 	ck_assert_uint_eq(f->type, FRAME_FREE);
 }
 END_TEST

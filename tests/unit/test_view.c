@@ -8,8 +8,11 @@
 #include <pthread.h>
 #include <unistd.h>
 #include "native.h"
+#include <core/handlers.h>
 #include <core/lib.h>
 #include <mmu/shadow.h>
+#include <parvus/event.h>
+#include <parvus/mmu.h>
 #include <x86/cpu_area.h>
 
 /* What was looked up is used later: a test lets somebody in there. */
@@ -267,6 +270,84 @@ START_TEST(released_while_filled)
 }
 END_TEST
 
+/*
+ * With PCID, an event page that every view showed and that is to be another's (rule 99). CPU 0 has
+ * it in the TLB under the PCIDs of two pairs, one of which it has left; CPU 1 works with hv_root
+ * meanwhile, and goes back to a root that has it. Whatever of these is loaded next forgets.
+ */
+#define EVENTS	3u
+
+static void setup_pcid(void)
+{
+	native_pcid();
+	setup();
+}
+
+static void switch_to(u64 id, u64 gfn)
+{
+	ck_assert_int_eq(hc_mmu_switch(d->vcpus[native_this_cpu], id, gfn << PAGE_SHIFT, 0, 0, 0,
+				       PARVUS_SWITCH_NONE), 0);
+}
+
+/* As entry.S and arch_work() do it, on the way out. */
+static void way_out(unsigned int cpu)
+{
+	unsigned int me = native_this_cpu;
+	struct pcpu *p = &native_cpus[cpu];
+	bool settle = p->work & WORK_ARCH;
+	struct regs regs;
+
+	native_unexpose(cpu);
+	native_this_cpu = cpu;
+	pcpu_work(&regs);
+	if (settle)
+		view_settle(p);
+	if (p->full)
+		view_root_is(p, mode_root(p));
+	native_expose(cpu);
+	native_this_cpu = me;
+}
+
+START_TEST(hidden_everywhere)
+{
+	struct roots *r = &native_cpus[0].roots;
+	unsigned int left;
+	u64 root;
+
+	ck_assert_int_eq(domain_populate(other, _gfn(0), 8), 0);
+	ck_assert_int_eq(hc_event_op(other->vcpus[0], PARVUS_EVENT_REGISTER, EVENTS << PAGE_SHIFT),
+			 0);
+	mfn = mfn_x(gfn_entry_mfn(gfn_lookup(other, _gfn(EVENTS))));
+	native_on_kick = way_out;
+	native_unexpose(0);
+	native_this_cpu = 0;
+	switch_to(5, 1);
+	ck_assert(touch(0, mfn));
+	left = r->pair;
+	switch_to(6, 2);
+	ck_assert(touch(0, mfn));
+	ck_assert(r->pair != left && r->pairs[left].kernel_cr3 & CR3_KEEP);
+	native_expose(0);
+	native_unexpose(1);
+	native_this_cpu = 1;
+	ck_assert(touch(1, mfn) && native_cpus[1].kernel_cr3 & CR3_KEEP);
+	root = arch_full_begin();
+	ck_assert(root && native_cpus[1].full);
+	native_unexpose(2);
+	native_this_cpu = 2;
+	domain_destroy(other);
+	ck_assert_uint_eq(shown(d, mfn), 0);
+	ck_assert_uint_eq(frame_info(_mfn(mfn))->type, FRAME_FREE);
+	ck_assert_msg(!((r->pairs[left].kernel_cr3 | r->pairs[left].user_cr3) & CR3_KEEP),
+		      "the pair that was left keeps it");
+	ck_assert(!(r->user_cr3 & CR3_KEEP));
+	native_cpus[1].area_of[native_cpus[1].kernel_cr3 & 0xfff] = 1;
+	way_out(1);
+	ck_assert_msg(!native_cpus[1].area_of[native_cpus[1].kernel_cr3 & 0xfff],
+		      "it went back to what the TLB had");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("view");
@@ -279,6 +360,10 @@ int main(void)
 	tcase_add_test(t, moved_before_filled);
 	tcase_add_test(t, touched_while_it_goes);
 	tcase_add_test(t, released_while_filled);
+	suite_add_tcase(s, t);
+	t = tcase_create("pcid");
+	tcase_add_checked_fixture(t, setup_pcid, NULL);
+	tcase_add_test(t, hidden_everywhere);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }

@@ -35,7 +35,6 @@ const volatile void *apic_page(void);
 /* view.c's own */
 void view_start(bool isolate);
 bool view_fault(struct pcpu *p, u64 va);
-void view_restore(struct pcpu *p);
 void view_root_is(struct pcpu *p, u64 *root);
 void view_settle(struct pcpu *p);
 
