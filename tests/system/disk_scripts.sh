@@ -37,6 +37,11 @@ all) for key in $(xenstore-list "$at"); do echo "$key=$(xenstore-read "$at/$key"
 refused) xenstore-write "$at/hotplug-error" "no such volume" "$at/hotplug-status" error; exit 1 ;;
 quiet) xenstore-write "$at/hotplug-error" $'it\nis busy' "$at/hotplug-status" error; exit 0 ;;
 none) exit 0 ;;
+long)	# what is behind the end of what is read makes another name of it
+	long=$PARVUS_FAKE/
+	while ((${#long} < 293)); do long+=./; done
+	((${#long} == 294)) || long+=/
+	xenstore-write "$at/physical-device-path" "${long}blk-30" ;;
 esac
 xenstore-write "$at/node" "made-${params#*:}"
 case $params in
@@ -134,6 +139,15 @@ wrong "xvda: the script block-test names no block device" 1 \
 	"vdev=xvda,script=block-test,target=none"
 wrong "xvda: the script block-test made $PARVUS_FAKE/blk-9: No such file" 1 \
 	"vdev=xvda,script=block-test,target=vol:9"
+wrong "xvda: the script block-test names a path of more than 298 characters" 1 \
+	"vdev=xvda,script=block-test,target=long"
+# the kernel has it, and neither /proc nor /sys says for what
+touch "$PARVUS_FAKE/held-2"
+wrong "vol:2 is in use by domain 0, whose kernel does not say for what" 1 \
+	"vdev=xvda,script=block-test,target=vol:2"
+wrong "num:2 is in use by domain 0, whose kernel does not say for what" 1 \
+	"vdev=xvda,script=block-test,target=num:2"
+rm "$PARVUS_FAKE/held-2"
 wrong "xvda: cannot run the script $PARVUS_SCRIPT_DIR/block-none: No such file" 0 \
 	"vdev=xvda,script=block-none,target=x"
 G - fail 32 12 0

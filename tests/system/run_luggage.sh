@@ -122,6 +122,19 @@ for head in 'file 99999999999 -' 'file -1 -' 'file' 'elif 1 x' $'\x01\x02'; do
 		fail "$head: $(cat "$work/err")"
 	[[ ! -e lie ]] || fail "a lie became a file"
 done
+# a second file that goes beyond the end of the disk
+"$parvus" run -m 32 -n r --copy-out x --copy-out lie true 2>"$work/err" &
+run=$!
+until_true eval '[[ -n $("$parvus" block-list r 2>/dev/null | grep xvdz) ]]'
+at=$(P block-list r | awk '$1 == "xvdz" { print $NF }')
+printf '%-63s\n' 'file 67108864 -' 1<>"$at"
+printf '%-63s\n' 'file 67108864 -' | dd of="$at" bs=64 seek=1048577 conv=notrunc status=none
+G r poweroff 0
+wait $run
+[[ $? == 125 && $(cat "$work/err") == *"--copy-out lie: the domain has not given it" ]] ||
+	fail "beyond the end: $(cat "$work/err")"
+[[ $(stat -c %s x) == 67108864 && ! -e lie ]] || fail "beyond the end: $(ls -l)"
+rm x
 # it does not come to it
 "$parvus" run -m 32 -n r --copy-out lie true 2>"$work/err" &
 run=$!

@@ -864,9 +864,10 @@ static int fake_stat(const char *path, struct stat *st)
 
 static bool fake_block_held(const char *path)
 {
-	int loop = numbered(path, "loop");
+	int loop = numbered(path, "loop"), blk = numbered(path, "blk-");
 
-	return (numbered(path, "blk-") >= 0 && there("held-%d", numbered(path, "blk-"))) ||
+	sscanf(path, "/dev/block/8:%d", &blk);
+	return (blk >= 0 && there("held-%d", blk)) ||
 	       (loop >= 0 && there("held-loop%d", loop));
 }
 

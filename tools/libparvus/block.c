@@ -73,6 +73,9 @@ static int made(struct parvus_keeper *k, const struct parvus_disk *d,
 	char end;
 	int ret;
 
+	if (strlen(answer->path) == sizeof(answer->path) - 1)	/* what is cut is another's */
+		return pv_fail(k->h->error, ENAMETOOLONG, "%s: the script %s names a path of more "
+			       "than %zu characters", d->vdev, d->script, sizeof(answer->path) - 2);
 	if (answer->path[0]) {
 		ret = pv_sys.block(answer->path, d->readonly, dev);
 		return ret < 0 ? pv_fail(k->h->error, -ret, "%s: the script %s made %s: %s",

@@ -42,6 +42,7 @@ struct ground {
 struct claim {
 	struct parvus *h;
 	const struct parvus_disk *disk;
+	const char *path;	/* of what is opened */
 	uint32_t domain, back;	/* whose disk, and where its back end is */
 	struct ground ground;
 	struct node remote;	/* of another domain's device */
@@ -348,7 +349,7 @@ static int look_holders(const struct claim *c)
 static bool kernel_has(const struct claim *c)
 {
 	char path[300], text[32];
-	bool has = pv_sys.block_held(c->disk->target);
+	bool has = pv_sys.block_held(c->path);
 	struct node n, file;
 	struct dirent *e;
 	DIR *d;
@@ -520,7 +521,8 @@ int pv_claim_lock(struct parvus *h)
 int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
 		   const struct parvus_disk *d, const uint32_t *device, bool *leaving)
 {
-	struct claim c = { .h = h, .disk = d, .domain = domain, .back = back };
+	struct claim c = { .h = h, .disk = d, .path = d->target, .domain = domain, .back = back };
+	char made[48];
 	struct node n;
 	int ret;
 
@@ -529,10 +531,13 @@ int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
 		return 0;
 	if (back)	/* a number there, of which nothing is known here */
 		return number_node(d->target, &c.remote) ? look_registry(&c) : 0;
-	if (device)
+	if (device) {
 		n = block_node(device[0], device[1]);
-	else if (!path_node(d->target, &n))
+		snprintf(made, sizeof(made), "/dev/block/%u:%u", device[0], device[1]);
+		c.path = made;
+	} else if (!path_node(d->target, &n)) {
 		return 0;	/* who opens it finds out, and says why */
+	}
 	ground_of(n, &c.ground);
 	if (c.ground.full)
 		return used(&c, "in more devices than are looked at");

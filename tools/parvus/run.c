@@ -31,6 +31,7 @@
 #define DEVICES_MAX	16u	/* of --disk, and of --network */
 #define OUT_VDEV	"xvdz"
 #define OUT_HEAD	64u	/* bytes ahead of each file that comes out */
+#define OUT_DISK	(INPUT_MAX + EACH_MAX * OUT_HEAD)
 
 const struct option_text run_options[] = {
 	{ 'm', "memory", "MB", "memory, 256 without it" },
@@ -251,7 +252,8 @@ static int take_file(const struct luggage *l, unsigned int n, uint64_t *at)
 
 	out_names(l->out[n], path, file);
 	if (pread(l->out_fd, head, OUT_HEAD, (off_t)*at) != OUT_HEAD ||
-	    sscanf(head, "%7s %llu %c", word, &size, &kind) != 3 || size > INPUT_MAX)
+	    sscanf(head, "%7s %llu %c", word, &size, &kind) != 3 ||
+	    size > OUT_DISK - OUT_HEAD - *at)
 		word[0] = 0;
 	*at += OUT_HEAD;
 	if (!strcmp(word, "none"))
@@ -551,7 +553,7 @@ static int add_out_disk(struct tool *t, struct parvus_config *c, struct luggage 
 	char spec[80];
 
 	l->out_fd = memfd_create("parvus-run", MFD_CLOEXEC);
-	if (l->out_fd < 0 || ftruncate(l->out_fd, INPUT_MAX + EACH_MAX * OUT_HEAD))
+	if (l->out_fd < 0 || ftruncate(l->out_fd, OUT_DISK))
 		return fail("run: no memory for files that come out: %s", strerror(errno));
 	snprintf(spec, sizeof(spec), "vdev=" OUT_VDEV ",target=/proc/%d/fd/%d", (int)getpid(),
 		 l->out_fd);
