@@ -128,7 +128,7 @@ static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 		return "needs features that this hypervisor does not offer here";
 	if (elf.low < HIGH_START && elf.high > LOW_END)
 		return "its kernel lies across [640K, 1M)";
-	d = domain_create(b.name, max_gfn, b.mem >> PAGE_SHIFT, b.vcpus);
+	d = domain_create(b.name, max_gfn, b.mem >> PAGE_SHIFT, b.vcpus, false);
 	if (!d)
 		return "no memory for it, or too many domains";
 	spin_unlock(&d->control_lock);	/* there is nobody else yet */

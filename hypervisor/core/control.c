@@ -93,7 +93,6 @@ static int control_create(union control *c)
 {
 	struct parvus_control_create *a = &c->create;
 	struct domain *d;
-	u64 want;
 
 	if (a->flags & ~PARVUS_CREATE_CLAIM || !name_valid(a->name) ||
 	    !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !a->vcpus || a->vcpus > MAX_VCPUS ||
@@ -101,16 +100,10 @@ static int control_create(union control *c)
 	    a->max_frames > MAX_MACHINE_MEM >> PAGE_SHIFT ||
 	    a->extra_gfns > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return hv_error(PARVUS_EINVAL);
-	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus);
+	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus,
+			  a->flags & PARVUS_CREATE_CLAIM);
 	if (!d)
 		return hv_error(domains_count() == MAX_DOMAINS ? PARVUS_ENOSPC : PARVUS_ENOMEM);
-	d->claims = a->flags & PARVUS_CREATE_CLAIM;
-	want = a->max_frames + (d->max_gfn >> EXTENT_ORDER);	/* each chunk may get a table */
-	if (d->claims && !frames_claim(d, (s64)want, false)) {
-		spin_unlock(&d->control_lock);
-		domain_destroy(d);
-		return hv_error(PARVUS_ENOMEM);
-	}
 	sched_set_weight(d, a->weight ? a->weight : 256);
 	sched_set_cap(d, a->cap, arch_now_ns());
 	domain_pause(d, PAUSE_CONTROL);

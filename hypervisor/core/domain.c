@@ -119,7 +119,8 @@ static void number_use(struct domain *d)
 	census.alive++;
 }
 
-struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
+struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus,
+			     bool claims)
 {
 	u64 before = frames_free_count(), chunks = ROUND_UP(max_gfn, EXTENT_FRAMES) >> EXTENT_ORDER;
 	u64 pool;
@@ -155,7 +156,10 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 		if (!d->vcpus[i])
 			goto fail;
 	}
-	spin_lock(&d->control_lock);
+	d->claims = claims;	/* each chunk may get a table */
+	if (claims && !frames_claim(d, (s64)(ram + chunks), false))
+		goto fail;
+	spin_lock(&d->control_lock);	/* now there are others who know of it */
 	d->refs = 1;
 	number_use(d);
 	return d;

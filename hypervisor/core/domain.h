@@ -125,7 +125,8 @@ void domain_hold(struct domain *d);
  * is for logs, cut at MAX_DOMAIN_NAME; @max_gfn, in frames, is rounded up to chunks; @ram is what
  * it may ever have. Its control_lock is held, until it is as its maker wants it.
  */
-struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus);
+struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus,
+			     bool claims);
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);

@@ -41,9 +41,12 @@ void native_boot(u64 frames, u64 hole)
 
 unsigned int native_alloc_fail, native_access_fail, native_failed;
 bool native_fail_on;
+void (*native_on_alloc)(void);
 
 static bool fails(unsigned int *n)
 {
+	if (native_on_alloc && n == &native_alloc_fail)
+		native_on_alloc();
 	if (!*n || --*n)
 		return false;
 	native_failed++;
@@ -290,7 +293,7 @@ MACHINE0(pred_barrier)
 
 struct domain *native_domain(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
 {
-	struct domain *d = domain_create(name, max_gfn, ram, vcpus);
+	struct domain *d = domain_create(name, max_gfn, ram, vcpus, false);
 
 	if (d)
 		spin_unlock(&d->control_lock);

@@ -64,6 +64,7 @@ extern u64 native_now, native_wall, native_open_frame, native_timer[NATIVE_CPUS]
  */
 extern unsigned int native_alloc_fail, native_access_fail, native_failed;
 extern bool native_fail_on;
+extern void (*native_on_alloc)(void);	/* called before each of the former, failing or not */
 
 /* arch_vcpu_init() fails from this call on (counted down); 0 = never. */
 extern unsigned int native_vcpu_fail;

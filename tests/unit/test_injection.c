@@ -162,6 +162,13 @@ static void pin(struct domain *g)
 
 static void destroy(void);
 
+/* What fails does so while nobody can know of the domain, and destroy it at the same time. */
+static unsigned int known;
+static void unknown(void)
+{
+	EXPECT(domains_count() == known, "%u domains, one of them half made", domains_count());
+}
+
 static s64 create(void)
 {
 	struct parvus_control_create *c = ARG(parvus_control_create);
@@ -173,7 +180,10 @@ static s64 create(void)
 	c->max_frames = RAM;
 	c->extra_gfns = 100;
 	c->flags = PARVUS_CREATE_CLAIM;
+	known = domains_count();
+	native_on_alloc = unknown;
 	ret = control(PARVUS_CONTROL_CREATE);
+	native_on_alloc = NULL;
 	child = ret ? 0 : c->domain;
 	if (child)
 		pin(domains[child % MAX_DOMAINS]);
