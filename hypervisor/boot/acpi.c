@@ -17,10 +17,13 @@ struct sdt {
 	u32 oem_revision, creator, creator_revision;
 } __attribute__((packed));
 
+/* The end of the direct map, or of what this CPU addresses: an entry beyond is none. */
+static u64 reach(void) { return min(GIB(512), 1ull << cpu_features.phys_bits); }
+
 /* Tables may lie in memory that e820 does not call RAM, thus outside the direct map. */
 static void *firmware_map(u64 pa, u64 bytes)
 {
-	if (pa > GIB(512) - bytes)
+	if (pa > reach() - bytes)
 		return NULL;
 	if (pa + bytes <= max(ROUND_UP(frame_table_count << PAGE_SHIFT, GIB(1)), GIB(1)))
 		return phys_to_virt(pa);
@@ -41,7 +44,7 @@ static bool device_at(u64 pa, u64 bytes)
 {
 	const struct frame_info *f = frame_info(_mfn(pa >> PAGE_SHIFT));
 
-	return pa >= MIB(2) && pa <= GIB(512) - bytes && (!f || f->type == FRAME_NONE);
+	return pa >= MIB(2) && pa <= reach() - bytes && (!f || f->type == FRAME_NONE);
 }
 
 static u8 sum(const void *p, size_t n)

@@ -83,7 +83,11 @@ static u8 *table(const char *name, u32 bytes)
 	return x;
 }
 
-static void setup(void) { native_boot((RAM + MIB(1)) >> PAGE_SHIFT, 256); }
+static void setup(void)
+{
+	native_boot((RAM + MIB(1)) >> PAGE_SHIFT, 256);
+	cpu_features.phys_bits = 46;
+}
 
 /* An entry of the MADT, at its end: of a kind, with a length that may be a lie. */
 static void entry(u8 kind, u8 length, u8 byte)
@@ -224,6 +228,25 @@ START_TEST(tables_elsewhere)
 }
 END_TEST
 
+/* A CPU with fewer address bits: what is beyond them faults. */
+START_TEST(few_bits)
+{
+	u8 *t = table("HPET", 56);
+
+	word(t, 44, 1ull << 36, 8);
+	acpi_init();
+	ck_assert(is_mapped(1ull << 36));
+	cpu_features.phys_bits = 36;
+	maps = 0;
+	acpi_init();
+	ck_assert_uint_eq(maps, 0);
+	table("APIC", 44);
+	word(tables, 64 + 36, 1ull << 36, 8);
+	acpi_init();
+	ck_assert_uint_eq(maps, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("acpi");
@@ -235,6 +258,7 @@ int main(void)
 	tcase_add_test(t, registers);
 	tcase_add_test(t, good_registers);
 	tcase_add_test(t, tables_elsewhere);
+	tcase_add_test(t, few_bits);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }
