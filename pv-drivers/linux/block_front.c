@@ -125,7 +125,7 @@ static bool front_room(struct front_queue *fq)
  * With the lock held, without room. blk-mq comes again when a request of this hardware queue has
  * ended; if that may be none, after some milliseconds. We do not stop the hardware queue: blk-mq
  * looks whether it is stopped and then puts a request aside, and if it was started in between,
- * nobody comes for that one (rule 119; Linux block/blk-mq.c, __blk_mq_try_issue_directly()).
+ * nobody comes for that one (rule 127; Linux block/blk-mq.c, __blk_mq_try_issue_directly()).
  */
 static blk_status_t front_busy(struct front_queue *fq)
 {
@@ -495,7 +495,7 @@ void front_resume(struct block_front *f)
 	blk_mq_unquiesce_queue(f->disk->queue);
 	blk_mq_kick_requeue_list(f->disk->queue);
 	/*
-	 * Who had seen the queue quiet puts a request aside maybe after it was run (rule 119). He
+	 * Who had seen the queue quiet puts a request aside maybe after it was run (rule 127). He
 	 * does so within a section of RCU.
 	 */
 	synchronize_rcu();
