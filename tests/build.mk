@@ -74,10 +74,12 @@ $(UNIT_O)/test_tlb_schedules: $(UNIT_O)/test_tlb_schedules.o \
 $(UNIT_O)/linux/%.o: pv-drivers/linux/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(UNIT_CFLAGS) -Itests/unit/kernel -Ipv-drivers/linux/include -MMD -c -o $@ $<
-UNIT_LINUX := block_pool link_state
+UNIT_LINUX := block_front block_pool link_state
 $(UNIT_LINUX:%=$(UNIT_O)/test_%.o): UNIT_CFLAGS += -Itests/unit/kernel -Ipv-drivers/linux/include
 $(UNIT_LINUX:%=$(UNIT_O)/test_%): $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_O)/linux/%.o
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
+$(UNIT_O)/test_block_front: $(UNIT_O)/linux/block_pool.o
+$(UNIT_O)/linux/block_front.o: UNIT_CFLAGS += -Wno-unused-parameter
 # And of the port to Linux (tests/unit/port).
 $(UNIT_O)/test_port.o: UNIT_CFLAGS := -Itests/unit/port $(UNIT_CFLAGS) -Wno-unused-parameter
 $(UNIT_O)/test_port: $(UNIT_O)/test_port.o

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The little of Linux, and of its port to Parvus, that pv-drivers/linux/link_state.c needs: locks
- * that nobody contends for, and work that the test itself runs. The headers beside it include it.
+ * The little of Linux, and of its port to Parvus, that pv-drivers/linux/link_state.c and
+ * block_front.c need: locks that nobody contends for, and work that the test itself runs. The headers beside it include it.
  */
 #ifndef UNIT_LINUX_PARVUS_H
 #define UNIT_LINUX_PARVUS_H
@@ -88,6 +88,16 @@ struct parvus_dev {
 };
 int parvus_device_set_state(struct parvus_dev *dev, u32 state, const void *blob, size_t bytes);
 int parvus_device_read(struct parvus_dev *dev, struct parvus_device *record);
+struct parvus_driver {
+	struct { const char *name; } driver;
+	u32 device_class;
+	enum parvus_side side;
+	int (*probe)(struct parvus_dev *dev);
+	void (*remove)(struct parvus_dev *dev);
+	void (*peer_changed)(struct parvus_dev *dev, u32 state);
+};
+int parvus_register_driver(struct parvus_driver *driver);
+extern bool parvus_start;
 static inline void parvus_notify_port(u32 port) { (void)port; }
 static inline void parvus_event_done_port(u32 port) { (void)port; }
 
