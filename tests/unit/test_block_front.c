@@ -281,8 +281,9 @@ static void link_make(unsigned int count, unsigned int entries, unsigned int pag
 	for (i = 0; i < count; i++) {
 		struct parvus_queue *q = &qs->queue[i];
 
-		q->ring_bytes = 2 * sizeof(struct parvus_ring) + entries *
-			(sizeof(struct parvus_block_request) + sizeof(struct parvus_block_response));
+		q->ring_bytes = 2 * sizeof(struct parvus_ring) +
+				entries * (sizeof(struct parvus_block_request) +
+					   sizeof(struct parvus_block_response));
 		q->rings = calloc(1, q->ring_bytes);
 		q->pool_pages = pages;
 		q->pool = calloc(pages, sizeof(q->pool[0]));
@@ -375,11 +376,12 @@ static void io_add(enum req_op op, unsigned int bytes, unsigned int h)
 static void back_data(const struct parvus_queue *q, const struct parvus_block_request *r,
 		      unsigned int n)
 {
-	unsigned int i, at = 0, b;
+	unsigned int i, at = 0, b, end_of;
 
 	must(r->segments <= PARVUS_BLOCK_INLINE);
 	for (i = 0; i < r->segments; i++) {
-		for (b = r->segment[i].offset; b < r->segment[i].offset + r->segment[i].bytes; b++) {
+		end_of = r->segment[i].offset + r->segment[i].bytes;
+		for (b = r->segment[i].offset; b < end_of; b++) {
 			unsigned char *p = page_address(q->pool[b / PAGE_SIZE]) + b % PAGE_SIZE;
 
 			if (b % 512 == 0) {
@@ -591,7 +593,7 @@ static void actors_add(unsigned int vcpus, unsigned int servers)
 
 /* ---- tests ---- */
 
-/* The pool has room for one of four. */
+/* The pool has room for one of three. */
 static void pool_scene(void)
 {
 	unsigned int i;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The little of Linux, and of its port to Parvus, that pv-drivers/linux/link_state.c and
- * block_front.c need: locks that nobody contends for, and work that the test itself runs. The headers beside it include it.
+ * block_front.c need: locks that nobody contends for, and work that the test itself runs. The
+ * headers beside it include it.
  */
 #ifndef UNIT_LINUX_PARVUS_H
 #define UNIT_LINUX_PARVUS_H
