@@ -39,6 +39,35 @@ wait $pid
 until_true 10 "gone slow"
 balanced "$before"
 
+step "run with disks, an interface, and files that come out"
+ip link add br0 type bridge && ip link set br0 up || fail "a bridge"
+{ echo from-0; dd if=/dev/zero bs=1M count=4 2>/dev/null; } | head -c 4194304 >run.img
+luggage='read -r word </dev/xvda; echo $word $(cat /sys/class/net/eth0/address) >result
+dd if=/dev/urandom of=big bs=100000 count=11 2>/dev/null; md5sum <big >sum
+dd if=big of=/dev/xvda bs=4096 2>/dev/null; sync; cp big /tmp/prog; chmod 755 /tmp/prog; exit 3'
+run 3 --disk /tmp/run.img,raw,xvda,w --network mac=02:00:00:00:00:07,bridge=br0 \
+	--copy-out result --copy-out sum:run.sum --copy-out big:run.big \
+	--copy-out /tmp/prog:run.prog -- "$luggage"
+[ ! -s run.err ] || fail "run with luggage: $(cat run.err)"
+[ "$(cat result)" = "from-0 02:00:00:00:00:07" ] || fail "run with luggage: $(cat result)"
+for f in run.big run.prog; do
+	[ "$(md5sum <$f)" = "$(cat run.sum)" ] || fail "$f: $(md5sum <$f), not $(cat run.sum)"
+done
+[ -x run.prog ] && [ ! -x run.big ] || fail "modes: $(ls -l run.*)"
+[ "$(head -c 1100000 run.img | md5sum)" = "$(cat run.sum)" ] || fail "what the domain wrote"
+run 5 --disk /tmp/run.img,raw,xvda,r -- 'dd if=/proc/version of=/dev/xvda || exit 5'
+run 125 --copy-out none -- true
+grep -q "there is no file none in the domain" run.err || fail "run --copy-out: $(cat run.err)"
+rm run.big run.prog
+parvus run -m 48 -n slow --disk /tmp/run.img,raw,xvda,w --network '' 'sleep 60' >run.out 2>&1 &
+pid=$!
+until_true 10 "parvus block-list slow 2>/dev/null | grep -q xvda"
+kill -9 $pid
+wait $pid
+until_true 10 "gone slow"
+run 0 --disk /tmp/run.img,raw,xvda,w -- true
+balanced "$before"
+
 step "names; what is wrong leaves nothing"
 domain u 48
 bad 1 "there is a domain named u already" create name=u kernel=/idle memory=4
