@@ -27,6 +27,8 @@ xenstore-read "$XENBUS_PATH/hotplug-status"
 xenstore-rm "$XENBUS_PATH/hotplug-status"
 xenstore-exists "$XENBUS_PATH/hotplug-status" && echo "it is still there"
 xenstore-exists "$XENBUS_PATH/bridge" || echo "it is not there"
+vm=$(xenstore-read "/local/domain/$(xenstore-read "$XENBUS_PATH/frontend-id")/vm")
+echo "$vm $(xenstore-read "$vm/uuid") $(xenstore-read "$vm/name")"
 echo "$(xm domname "$(xenstore-read "$XENBUS_PATH/frontend-id")")"
 case $ip in
 10.0.0.66)
@@ -37,7 +39,8 @@ esac
 END
 chmod 755 "$PARVUS_SCRIPT_DIR/vif-store"
 vif="script=vif-store,bridge=br0,ip=10.0.0.5,mac=00:16:3e:01:02:03,mtu=1400"
-P create -q "$work/web.cfg" "vif=['$vif']"
+uuid=01234567-89ab-cdef-0123-456789abcdef
+P create -q "$work/web.cfg" "vif=['$vif']" uuid=$uuid
 cat >"$work/want" <<END
 online type_if=vif backend/vif/1/0 vif backend
 bridge=br0 0
@@ -55,6 +58,7 @@ nothing= 1
 backend/vif/1/0/hotplug-status: connected
 /local/domain/1/device/vif/0/mtu: 15 00
 again
+/vm/$uuid $uuid web
 web
 END
 diff "$work/want" "$PARVUS_SCRIPT_DIR/log" || fail "a script sees other things"
@@ -65,27 +69,56 @@ grep -q "^vifname=left 0" "$PARVUS_SCRIPT_DIR/log" || fail "vifname"
 P destroy web
 until_true grep -q "^offline type_if=vif backend/vif/1/0" "$PARVUS_SCRIPT_DIR/log"
 clean
+
+# --- VLANs glued to the name of a bridge, of Open vSwitch: as Ganeti writes them
+P create -q "$work/web.cfg" "vif=['script=vif-store,bridge=switch1.100:200:300','bridge=br0']"
+[[ $(P network-list web | awk '{ print $NF }' | tr '\n' ' ') == "Bridge switch1.100:200:300 br0 " ]] ||
+	fail "$(P network-list web)"
+grep -q "^bridge=switch1.100:200:300 0" "$PARVUS_SCRIPT_DIR/log" || fail "a script's bridge"
+number=$(P domid web)
+G web reboot
+until_true eval '[[ $("$parvus" domid web 2>/dev/null) -gt $number ]]'
+[[ $(P list -l web) == *"bridge=switch1.100:200:300"* ]] || fail "after a reboot"
+P destroy web
+clean
+for b in br0.5:5000 br0:0 br0.100: br0:1:2:4095 br0:99999999999999999999; do
+	bad "a VLAN of a bridge is 1 to 4094, as in br0.100:200:300, not \"$b\"" create -n \
+		"$work/web.cfg" "vif=['bridge=$b']"
+done
+for b in .5:5 br:0a a-name-that-is-too-long:5; do
+	bad "1 to 15 letters" create -n "$work/web.cfg" "vif=['bridge=$b']"
+done
+bad "vif 0: there is no bridge br0.100:7 (for VLANs of one: script=vif-openvswitch)" create \
+	"$work/web.cfg" "vif=['bridge=br0.100:7']"
+clean
 # outside of a script there is no store
 x=$("$PARVUS_LIB_DIR/compat/xenstore-read" backend/x 2>&1) && fail "a store outside of scripts"
 [[ $x == "xenstore-read: backend/x: there is no store outside of a hotplug script" ]] || fail "$x"
 
 # --- vif-bridge of /etc/xen/scripts: ours, and Xen's own, on interfaces that are there
+next_number() { # the next domain's, in $next
+	P create -q "$work/web.cfg" name=probe
+	next=$(($(P domid probe) + 1))
+	P destroy probe
+	clean
+}
 bed() { # SCRIPT: of a bridge and what would be a back end's interface, in a network of their own
+	next_number
 	unshare --net --mount bash -c '
 		mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/log && mkdir /var/log/xen &&
 			mount -t tmpfs tmpfs /run || exit 99
 		ip link add br0 type bridge && ip link set br0 up &&
-			ip link add vif2.0 type veth peer x ||
+			ip link add "$3" type veth peer x ||
 			exit 77
 		"$0" create -q "$1" "vif=[\"script=$2,bridge=br0\"]" || exit 1
-		ip -o link show master br0 | grep -q " vif2.0@.*UP" || { ip link; exit 1; }
+		ip -o link show master br0 | grep -q " $3@.*UP" || { ip link; exit 1; }
 		"$0" destroy web
 		for i in $(seq 100); do
-			ip -o link show master br0 | grep -q vif2.0 || break
+			ip -o link show master br0 | grep -q "$3" || break
 			sleep 0.1
 		done
 		[ "$i" != 100 ] || { cat /var/log/xen/* "$PARVUS_LOG_DIR"/monitor-web.log; exit 2; }
-		! grep -i error /var/log/xen/* 2>/dev/null' "$parvus" "$work/web.cfg" "$1"
+		! grep -i error /var/log/xen/* 2>/dev/null' "$parvus" "$work/web.cfg" "$1" "vif$next.0"
 }
 unshare --net true 2>/dev/null || exit 0
 bed "$(realpath tools/compat/vif-bridge)"
@@ -96,7 +129,27 @@ clean
 (cd "$work" && apt-get download xen-utils-common >/dev/null 2>&1 &&
 	dpkg -x xen-utils-common_*.deb xen) ||
 	{ echo "xen-utils-common cannot be had: its scripts were not tried"; exit 0; }
-eval "$(declare -f bed | sed 's/vif2\.0/vif3.0/g')"
 bed "$work/xen/etc/xen/scripts/vif-bridge" || fail "vif-bridge of xen-utils-common: $?"
+clean
+# its vif-openvswitch asks the store for more, and tells a switch, which is a log here
+mkdir "$work/bin"
+printf '#!/bin/sh\necho "$*" >>"%s"\n' "$work/ovs" >"$work/bin/ovs-vsctl"
+chmod 755 "$work/bin/ovs-vsctl"
+next_number
+PATH="$work/bin:$PATH" unshare --net --mount bash -c '
+	mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/log && mkdir /var/log/xen &&
+		mount -t tmpfs tmpfs /run && ip link add "$3" type veth peer x || exit 99
+	"$0" create -q "$1" uuid=01234567-89ab-cdef-0123-456789abcdef \
+		"vif=[\"script=$2/vif-openvswitch,bridge=sw.7:8:9,mac=02:00:00:00:00:01\"]" || exit 1
+	"$0" destroy web
+	for i in $(seq 100); do
+		[ -e "$PARVUS_RUN_DIR/domains/"* ] || break
+		sleep 0.1
+	done' "$parvus" "$work/web.cfg" "$work/xen/etc/xen/scripts" "vif$next.0" ||
+	fail "vif-openvswitch: $?: $(cat "$work/ovs" "$PARVUS_LOG_DIR"/monitor-web.log)"
+[[ $(grep add-port "$work/ovs") == *"add-port sw vif$next.0 tag=7 trunk=8,9 "* &&
+	$(grep add-port "$work/ovs") == *'"xen-vm-name"="web"'*'"xen-vm-uuid"="01234567-'* &&
+	$(tail -1 "$work/ovs") == *"--if-exists del-port vif$next.0" ]] ||
+	fail "vif-openvswitch: $(cat "$work/ovs")"
 clean
 exit 0

@@ -108,8 +108,9 @@ int pv_vif_check(struct parvus_keeper *k, const struct parvus_vif *v)
 			       "(parvus network-nat start makes parvus0)",
 			       v->index);
 	if (parvus_net(PARVUS_NET_IS_BRIDGE, bridge, NULL, 0) != 1)
-		return pv_fail(k->h->error, ENODEV, "vif %d: there is no bridge %s", v->index,
-			       bridge);
+		return pv_fail(k->h->error, ENODEV, "vif %d: there is no bridge %s%s", v->index,
+			       bridge, strpbrk(bridge, ".:") ?
+			       " (for VLANs of one: script=vif-openvswitch)" : "");
 	return 0;
 }
 

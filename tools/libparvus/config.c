@@ -644,6 +644,20 @@ int parvus_config_load(struct parvus_error *e, const char *file, char *const ove
 	return ret;
 }
 
+void parvus_config_uuid(const struct parvus_config *c, const struct parvus_control_info *i,
+			char uuid[40])
+{
+	unsigned long long a = i->generation_id[0], b = i->generation_id[1];
+
+	if (i->flags & PARVUS_INFO_CONTROL)
+		a = b = 0;
+	if (c && c->uuid)
+		snprintf(uuid, 40, "%s", c->uuid);
+	else
+		snprintf(uuid, 40, "%08llx-%04llx-%04llx-%04llx-%012llx", a >> 32, a >> 16 & 0xffff,
+			 a & 0xffff, b >> 48, b & 0xffffffffffffull);
+}
+
 void parvus_config_free(struct parvus_config *c)
 {
 	size_t i;

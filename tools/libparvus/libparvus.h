@@ -331,6 +331,9 @@ PARVUS_API int parvus_config_parse(struct parvus_error *e, const char *file, con
 /** parvus_config_text() - the configuration as a file that gives it again; free() it */
 PARVUS_API int parvus_config_text(struct parvus_error *e, const struct parvus_config *c,
 				  char **text);
+/** parvus_config_uuid() - the configuration's; of none, or without one, the domain's own, by @i */
+PARVUS_API void parvus_config_uuid(const struct parvus_config *c,
+				   const struct parvus_control_info *i, char uuid[40]);
 /** parvus_config_free() - free a configuration; NULL is allowed */
 PARVUS_API void parvus_config_free(struct parvus_config *c);
 

@@ -57,6 +57,22 @@ bool pv_script_kept(struct parvus_keeper *k, const struct script *s)
 	return store_path(k, s, store) && !access(store, F_OK);
 }
 
+/* What the store has of the domain itself. */
+static void tell_domain(struct parvus_keeper *k, const struct script *s, FILE *store)
+{
+	uint32_t domain = k->state.domain;
+	struct parvus_control_info i = { 0 };
+	char uuid[40];
+
+	parvus_domain_info(k->h, domain, &i);
+	parvus_config_uuid(k->state.config, &i, uuid);
+	fprintf(store, "%s/script %s\n%s/frontend-id %u\n", s->at, s->script, s->at, domain);
+	fprintf(store, "/local/domain/%u/vm /vm/%s\n/local/domain/%u/name %s\n", domain, uuid,
+		domain, k->state.config->name);
+	fprintf(store, "/vm/%s/uuid %s\n/vm/%s/name %s\n", uuid, uuid, uuid,
+		k->state.config->name);
+}
+
 static void become(struct parvus_keeper *k, const struct script *s)
 {
 	char path[300], store[300], text[600], action[16], option[16];
@@ -86,8 +102,7 @@ static void become(struct parvus_keeper *k, const struct script *s)
 	}
 	s->tell(k, s, f);
 	if (f) {
-		fprintf(f, "%s/script %s\n%s/frontend-id %u\n", s->at, s->script, s->at,
-			k->state.domain);
+		tell_domain(k, s, f);
 		fclose(f);
 	}
 	/* where xl's scripts write their log, and without which they do not begin */

@@ -83,17 +83,43 @@ static int vif_rate(const struct spec *s, struct parvus_vif *v, const char *text
 	return pv_spec_set(s, &v->rate, text);
 }
 
+static bool name_good(const char *text, size_t n)
+{
+	return n && n <= 15 && text[0] != '.' && text[0] != '-' &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") >= n;
+}
+
 /* The name of an interface of domain 0. */
 static int vif_name(const struct spec *s, char **to, const char *text)
 {
-	size_t n = strlen(text);
-
-	if (!n || n > 15 || text[0] == '.' || text[0] == '-' ||
-	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
+	if (!name_good(text, strlen(text)))
 		return pv_spec_wrong(s,
 				     "an interface or bridge has a name of 1 to 15 letters, "
 				     "digits, . _ -, not \"%s\"", text);
 	return pv_spec_set(s, to, text);
+}
+
+/*
+ * A bridge, or one of Open vSwitch with the VLANs of this port behind it, as its script takes it
+ * apart: NAME[.TAG][:TRUNK...]. A bridge of Linux may have a name with a dot.
+ */
+static int vif_bridge(const struct spec *s, struct parvus_vif *v, const char *text)
+{
+	size_t n = strcspn(text, ".:");
+	const char *p = text + n;
+
+	if (name_good(text, strlen(text)) || !name_good(text, n) ||
+	    p[1 + strspn(p + 1, "0123456789:")])
+		return vif_name(s, &v->bridge, text);
+	do {
+		unsigned long vlan = strtoul(p + 1, (char **)&p, 10);
+
+		if (vlan < 1 || vlan > 4094 || (*p && *p != ':'))
+			return pv_spec_wrong(s,
+					     "a VLAN of a bridge is 1 to 4094, as in br0.100:200:300, "
+					     "not \"%s\"", text);
+	} while (*p);
+	return pv_spec_set(s, &v->bridge, text);
 }
 
 static int vif_option(const struct spec *s, struct parvus_vif *v, const char *key,
@@ -104,7 +130,7 @@ static int vif_option(const struct spec *s, struct parvus_vif *v, const char *ke
 	if (!strcmp(key, "mac"))
 		return vif_mac(s, v, value);
 	if (!strcmp(key, "bridge"))
-		return vif_name(s, &v->bridge, value);
+		return vif_bridge(s, v, value);
 	if (!strcmp(key, "script"))
 		return pv_spec_set(s, &v->script, value);
 	if (!strcmp(key, "ip"))

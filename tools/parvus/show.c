@@ -237,15 +237,8 @@ int report_device(struct tool *t, const struct parvus_control_info *i, uint32_t 
 void domain_uuid(struct tool *t, const struct parvus_control_info *i, char uuid[40])
 {
 	struct parvus_config *c = config_of(t, i->domain);
-	unsigned long long a = i->generation_id[0], b = i->generation_id[1];
 
-	if (i->flags & PARVUS_INFO_CONTROL)
-		a = b = 0;
-	if (c && c->uuid)
-		snprintf(uuid, 40, "%s", c->uuid);
-	else
-		snprintf(uuid, 40, "%08llx-%04llx-%04llx-%04llx-%012llx", a >> 32, a >> 16 & 0xffff,
-			 a & 0xffff, b >> 48, b & 0xffffffffffffull);
+	parvus_config_uuid(c, i, uuid);
 	parvus_config_free(c);
 }
 
