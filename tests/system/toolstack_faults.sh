@@ -79,6 +79,38 @@ P vcpu-set --json web 2 | grep -q '"vcpus_wanted":2' || fail "vcpu-set --json"
 P destroy web
 clean
 
+cat >"$work/twice.cfg" <<END
+name = "twice"
+kernel = "$work/kernel"
+disk = ['$work/a.img,raw,xvda,w']
+memory = 32
+disk = ['$work/b.img,raw,xvdb,w']
+memory += 64
+END
+bad "twice.cfg:6: += joins two texts or two lists" create -n "$work/twice.cfg"
+sed -i '$d' "$work/twice.cfg"
+P create -n "$work/twice.cfg" memory=48
+[[ $(cat "$work/err") == "parvus: warning: $work/twice.cfg:5: disk: is given again, only this value\
+ counts (+= adds to one)" ]] || fail "a second disk: $(cat "$work/err")"
+P create -n "$work/web.cfg" memory=48 memory=64
+[[ $(cat "$work/err") == "parvus: warning: command line: memory: is given again, only this value "* ]] ||
+	fail "a second memory: $(cat "$work/err")"
+sed -i 's/^disk = \(.*b.img\)/disk += \1/' "$work/twice.cfg"
+[[ $(P create -n "$work/twice.cfg") == *a.img*b.img* && ! -s $work/err ]] ||
+	fail "a disk more: $(cat "$work/err")"
+# nothing at all is a value, too
+bad 'there is no domain named ""' destroy ''
+"$parvus" run -k '' true 2>"$work/err" && fail "no kernel at all"
+[[ $(cat "$work/err") == 'parvus: cannot open "": No such file or directory' ]] ||
+	fail "$(cat "$work/err")"
+bad 'unknown command ""' ''
+bad '"": not a set of CPUs' vcpu-pin 0 all ''
+bad '"": keys are expected' debug-keys ''
+for command in vcpu-list device-list block-list network-list list; do
+	bad "there is no domain named nosuch" $command nosuch
+	[[ ! -s $work/out ]] || fail "$command of none says: $(cat "$work/out")"
+done
+
 # --- what is shown is what there is
 P create -q "$work/web.cfg" on_reboot=preserve
 word() { P list web | awk -v n="$1" 'NR == 2 { print $n }'; }

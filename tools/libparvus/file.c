@@ -68,7 +68,7 @@ int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **da
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return pv_fail(e, errno, "cannot open %s: %s", path, strerror(errno));
+		return pv_fail(e, errno, "cannot open %s: %s", pv_shown(path), strerror(errno));
 	ret = readable(e, path, fd, max, &room);
 	if (ret)
 		goto out;

@@ -126,6 +126,9 @@ int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **da
 /* "a FIFO": what is there in place of a regular file. */
 const char *pv_kind_text(mode_t mode);
 
+/* What was given, for a message: nothing is shown as "". */
+static inline const char *pv_shown(const char *text) { return text[0] ? text : "\"\""; }
+
 /* Unpack by magic. 0 = not packed, 1 = done (data is to be freed), or an error. */
 int pv_unpack(struct parvus_error *e, const char *name, const uint8_t *packed, size_t bytes,
 	      void **data, size_t *size);
@@ -144,6 +147,7 @@ struct cfg_setting {
 	char *key;
 	struct cfg_value value;
 	const char *file;	/* for messages; not owned */
+	bool again;		/* another value of the same source stood before it */
 };
 struct cfg {
 	struct cfg_setting *settings;

@@ -188,7 +188,7 @@ int parvus_find(struct parvus *h, const char *name, struct parvus_control_info *
 	}
 	ret = find_name(h, name, PARVUS_DOMAIN_SELF, i);
 	if (ret == -ENOENT)
-		return pv_fail(h->error, ENOENT, "there is no domain named %s", name);
+		return pv_fail(h->error, ENOENT, "there is no domain named %s", pv_shown(name));
 	return ret;
 }
 

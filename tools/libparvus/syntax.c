@@ -375,9 +375,10 @@ static int assignment(struct parser *p, struct cfg *cfg)
 		}
 		cfg->settings = all;
 		s = &all[cfg->n++];
-		s->key = key;
+		*s = (struct cfg_setting){ .key = key };
 		key = NULL;
 	} else {
+		s->again = !strcmp(s->file, p->file);
 		value_free(&s->value);
 	}
 	s->value = v;

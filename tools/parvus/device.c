@@ -64,6 +64,9 @@ int cmd_device_list(struct tool *t)
 
 	if (tool_arguments(t) || tool_open(t))
 		return 1;
+	for (n = 0; n < t->nargs; n++)
+		if (tool_domain(t, t->args[n], &i))
+			return 1;
 	all = json_object_new_array();
 	if (!t->json)
 		printf("%6s %10s %5s %6s %-12s %4s %s\n", "ID", "Class", "Index", "Domain", "Front",

@@ -194,7 +194,8 @@ static int cmd_help(struct tool *t)
 	if (t->nargs) {
 		c = find_command(t->args[0]);
 		if (!c)
-			return fail("unknown command %s (see parvus help)", t->args[0]);
+			return fail("unknown command %s (see parvus help)",
+				    t->args[0][0] ? t->args[0] : "\"\"");
 		print_help(c);
 		return 0;
 	}
@@ -281,6 +282,8 @@ static int cmd_debug_keys(struct tool *t)
 	if (t->json)
 		return usage(t, "%s: --json is not here, but with the commands that h names",
 			     t->args[0]);
+	if (!*t->args[0])
+		return usage(t, "\"%s\": keys are expected (h names them)", t->args[0]);
 	for (key = t->args[0]; *key; key++) {
 		for (i = 0; i < DEBUG_KEYS && debug_keys[i].key != *key; i++)
 			;
@@ -332,7 +335,7 @@ int main(int argc, char **argv)
 	t.as_xl = !strcmp(self, "xl") || !strcmp(self, "xm");
 	t.command = find_command(name);
 	if (!t.command) {
-		fail("unknown command %s (see parvus help)", name);
+		fail("unknown command %s (see parvus help)", name[0] ? name : "\"\"");
 		return 1;
 	}
 	ret = t.command->run(&t);

@@ -60,6 +60,9 @@ int cmd_vcpu_list(struct tool *t)
 		return 1;
 	if (parvus_machine(t->h, &m))
 		return fail_lib(t);
+	for (i = 0; i < t->nargs; i++)
+		if (tool_domain(t, t->args[i], &one))
+			return 1;
 	all = json_object_new_array();
 	if (!t->json)
 		printf("%-32s %5s %5s %5s %5s %9s  %s\n", "Name", "ID", "VCPU", "CPU", "State",
