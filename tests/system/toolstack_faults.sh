@@ -93,7 +93,7 @@ P create -n "$work/twice.cfg" memory=48
 [[ $(cat "$work/err") == "parvus: warning: $work/twice.cfg:5: disk: is given again, only this value\
  counts (+= adds to one)" ]] || fail "a second disk: $(cat "$work/err")"
 P create -n "$work/web.cfg" memory=48 memory=64
-[[ $(cat "$work/err") == "parvus: warning: command line: memory: is given again, only this value "* ]] ||
+[[ $(cat "$work/err") == "parvus: warning: command line: memory: is given again, only "* ]] ||
 	fail "a second memory: $(cat "$work/err")"
 sed -i 's/^disk = \(.*b.img\)/disk += \1/' "$work/twice.cfg"
 [[ $(P create -n "$work/twice.cfg") == *a.img*b.img* && ! -s $work/err ]] ||

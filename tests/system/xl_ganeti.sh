@@ -44,8 +44,8 @@ hv_xen.XenPvmHypervisor.CheckParameterSyntax(params)
 hv_xen.XenPvmHypervisor.ValidateParameters(params)
 
 def instance(name, **more):
-	nic = objects.NIC(mac="aa:00:00:35:ac:01", ip=None, name=None, uuid="nic-uuid", netinfo=None,
-		nicparams={"mode": "bridged", "link": "br0", "vlan": ""})
+	nic = objects.NIC(mac="aa:00:00:35:ac:01", ip=None, name=None, uuid="nic-uuid",
+		netinfo=None, nicparams={"mode": "bridged", "link": "br0", "vlan": ""})
 	return objects.Instance(name=name, hvparams=dict(params, **more), nics=[nic], tags=[],
 		beparams={"memory": 64, "minmem": 64, "maxmem": 64, "vcpus": 1}, os="noop")
 

@@ -73,8 +73,8 @@ rm -r "$work/debs/usr/share/xen-tools"/*.d
 mkdir "$work/debs/usr/share/xen-tools/bookworm.d"
 bed bash -c '
 	xen-create-image --hostname=tools.example.org --dir="$0/images" --install-method=copy \
-		--install-source="$0/tree" --dist=bookworm --fs=ext3 --dhcp --bridge=br0 --memory=48M \
-		--size=24M --swap=8M --nohosts --mirror=http://none --force \
+		--install-source="$0/tree" --dist=bookworm --fs=ext3 --dhcp --bridge=br0 \
+		--memory=48M --size=24M --swap=8M --nohosts --mirror=http://none --force \
 		--genpass=0 --boot \
 		>"$0/out" 2>&1
 	rc=$?

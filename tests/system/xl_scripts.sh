@@ -72,7 +72,8 @@ clean
 
 # --- VLANs glued to the name of a bridge, of Open vSwitch: as Ganeti writes them
 P create -q "$work/web.cfg" "vif=['script=vif-store,bridge=switch1.100:200:300','bridge=br0']"
-[[ $(P network-list web | awk '{ print $NF }' | tr '\n' ' ') == "Bridge switch1.100:200:300 br0 " ]] ||
+[[ $(P network-list web | awk '{ print $NF }' | tr '\n' ' ') == \
+	"Bridge switch1.100:200:300 br0 " ]] ||
 	fail "$(P network-list web)"
 grep -q "^bridge=switch1.100:200:300 0" "$PARVUS_SCRIPT_DIR/log" || fail "a script's bridge"
 number=$(P domid web)
@@ -118,7 +119,8 @@ bed() { # SCRIPT: of a bridge and what would be a back end's interface, in a net
 			sleep 0.1
 		done
 		[ "$i" != 100 ] || { cat /var/log/xen/* "$PARVUS_LOG_DIR"/monitor-web.log; exit 2; }
-		! grep -i error /var/log/xen/* 2>/dev/null' "$parvus" "$work/web.cfg" "$1" "vif$next.0"
+		! grep -i error /var/log/xen/* 2>/dev/null' \
+		"$parvus" "$work/web.cfg" "$1" "vif$next.0"
 }
 unshare --net true 2>/dev/null || exit 0
 bed "$(realpath tools/compat/vif-bridge)"
@@ -139,8 +141,8 @@ next_number
 PATH="$work/bin:$PATH" unshare --net --mount bash -c '
 	mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/log && mkdir /var/log/xen &&
 		mount -t tmpfs tmpfs /run && ip link add "$3" type veth peer x || exit 99
-	"$0" create -q "$1" uuid=01234567-89ab-cdef-0123-456789abcdef \
-		"vif=[\"script=$2/vif-openvswitch,bridge=sw.7:8:9,mac=02:00:00:00:00:01\"]" || exit 1
+	vif=script=$2/vif-openvswitch,bridge=sw.7:8:9,mac=02:00:00:00:00:01
+	"$0" create -q "$1" uuid=01234567-89ab-cdef-0123-456789abcdef "vif=[\"$vif\"]" || exit 1
 	"$0" destroy web
 	for i in $(seq 100); do
 		[ -e "$PARVUS_RUN_DIR/domains/"* ] || break

@@ -216,7 +216,8 @@ int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask)
 	return 0;
 wrong:
 	return pv_fail(e, EINVAL,
-		       "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)", pv_shown(text));
+		       "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)",
+		       pv_shown(text));
 }
 
 void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes)
@@ -611,7 +612,8 @@ int parvus_config_parse(struct parvus_error *e, const char *file, const char *te
 		const struct cfg_setting *s = &r.cfg.settings[i];
 
 		if (s->again)
-			ret = warn(&r, s, "is given again, only this value counts (+= adds to one)");
+			ret = warn(&r, s,
+				   "is given again, only this value counts (+= adds to one)");
 		ret = ret ?: read_setting(&r, s);
 	}
 	if (!ret)

@@ -86,7 +86,8 @@ static int vif_rate(const struct spec *s, struct parvus_vif *v, const char *text
 static bool name_good(const char *text, size_t n)
 {
 	return n && n <= 15 && text[0] != '.' && text[0] != '-' &&
-	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") >= n;
+	       strspn(text, "abcdefghijklmnopqrstuvwxyz" "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		      "0123456789._-") >= n;
 }
 
 /* The name of an interface of domain 0. */
@@ -116,8 +117,8 @@ static int vif_bridge(const struct spec *s, struct parvus_vif *v, const char *te
 
 		if (vlan < 1 || vlan > 4094 || (*p && *p != ':'))
 			return pv_spec_wrong(s,
-					     "a VLAN of a bridge is 1 to 4094, as in br0.100:200:300, "
-					     "not \"%s\"", text);
+					     "a VLAN of a bridge is 1 to 4094, as in "
+					     "br0.100:200:300, not \"%s\"", text);
 	} while (*p);
 	return pv_spec_set(s, &v->bridge, text);
 }
