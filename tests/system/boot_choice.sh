@@ -266,6 +266,8 @@ starts try "0.3, though 0.2 was meant"
 good good
 bad "no try was found good" commit
 starts pair-2 "as nothing was committed"
+good status
+says "^last try: +failed"	# this is no try
 good good
 good try
 starts try "0.3"
