@@ -309,6 +309,11 @@ fake grub-mkconfig 'echo half >$2; exit 1'
 cp "$R/boot/grub/grub.cfg" "$work/cfg"
 bad "grub.cfg is as it was" update
 cmp -s "$work/cfg" "$R/boot/grub/grub.cfg" || fail "a failed update has changed grub.cfg"
+echo "menuentry 'Old' --class gnu-linux {" >>"$R/boot/grub/grub.cfg"
+fake grub-mkconfig 'echo "menuentry parvus --class parvus {" >$2'
+bad "no entry for the old system any more; $R/boot/grub/grub.cfg is as it was" update
+tail -1 "$R/boot/grub/grub.cfg" | grep -q Old || fail "an update without the old system is taken"
+cp "$work/cfg" "$R/boot/grub/grub.cfg"
 fake grub-mkconfig 'echo whole >$2'
 chmod 444 "$R/boot/grub/grub.cfg"
 inode=$(stat -c %i "$R/boot/grub/grub.cfg")
