@@ -97,7 +97,7 @@ has parvus-doc usr/share/doc/parvus/install.md usr/share/doc/parvus/abi.md
 has "linux-headers-$linux" "usr/src/linux-headers-$linux/Module.symvers" "lib/modules/$linux/build"
 has "linux-image-$linux" "boot/parvus-linux-$linux.gz" "boot/config-$linux" \
 	"boot/System.map-$linux" "usr/lib/parvus/vmlinuz-$linux" \
-		"lib/modules/$linux/modules.builtin"
+		"lib/modules/$linux/modules.builtin" "lib/modules/$linux/modules.builtin.modinfo"
 # names that GRUB's own scripts or update-initramfs would take for the machine's kernels
 grep -E ' \./boot/(vmlinu|kernel-|initrd)' "$work/list" && fail "GRUB would start it by itself"
 dpkg-deb --ctrl-tarfile "$deb"/libparvus0_*.deb | tar -xO ./symbols |
