@@ -146,6 +146,8 @@ case $n in
 	[ "$(wc -l </root/facts)" -ge 11 ] || fail "the old system is not what it should be"
 	remember
 	installed
+	# emulated, on a machine that has other things to do, ten minutes are few
+	option 'GRUB_PARVUS_BOOTWATCH=3000'
 	says 'default: *the old system'
 	parvus-boot try
 	says 'next: *a try'
