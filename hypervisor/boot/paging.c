@@ -19,12 +19,11 @@ static void keep(struct boot_piece *kept, u64 at, u64 start, u64 end)
 bool boot_free_next(struct boot_piece *p, u64 high)
 {
 	u64 at = p->end;
-	unsigned int i;
 
 	for (;;) {
 		struct boot_piece ram = { high, high }, kept = { high, high };
 
-		for (i = 0; i < boot_info.ranges; i++)
+		for (unsigned int i = 0; i < boot_info.ranges; i++)
 			if (boot_info.range[i].type == 1)
 				keep(&ram, at, ROUND_UP(boot_info.range[i].start, PAGE_SIZE),
 				     ROUND_DOWN(boot_info.range[i].end, PAGE_SIZE));
@@ -33,9 +32,9 @@ bool boot_free_next(struct boot_piece *p, u64 high)
 			return false;
 		keep(&kept, at, virt_to_phys(image_start), virt_to_phys(image_end));
 		keep(&kept, at, hv_root, room.next);	/* what boot_alloc gave */
-		for (i = 0; i < boot_info.modules; i++)
+		for (unsigned int i = 0; i < boot_info.modules; i++)
 			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);
-		for (i = 0; i < boot_info.ranges; i++)	/* maps of firmware overlap */
+		for (unsigned int i = 0; i < boot_info.ranges; i++)	/* maps overlap */
 			if (boot_info.range[i].type != 1)
 				keep(&kept, at, boot_info.range[i].start, boot_info.range[i].end);
 		ram.end = min(ram.end, high);

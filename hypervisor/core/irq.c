@@ -313,18 +313,17 @@ s64 hc_irq_op(struct vcpu *v, u64 op, u64 arg)
 
 void irq_show(struct parvus_control_interrupt *i)
 {
-	static const struct irq none;
-	u32 n = i->handle;
-	const struct irq *q;
+	static const struct irq none;	/* as one that is free: all 0 */
+	const struct irq *q = &none;
+	u32 n;
 
 	HOLD(&irqs.lock);
-	while (n < IRQ_HANDLES && !irqs.of[n & index_mask(n, IRQ_HANDLES)].domain)
-		n++;
-	q = n < IRQ_HANDLES ? &irqs.of[n & index_mask(n, IRQ_HANDLES)] : &none;
+	for (n = i->handle; n < IRQ_HANDLES && !q->domain; n++)
+		q = &irqs.of[n & index_mask(n, IRQ_HANDLES)];
 	*i = (struct parvus_control_interrupt){
 		.size = i->size, .version = i->version, .strays = irqs.strays,
 		.stuck = irqs.stuck, .storms = irqs.storms, .kind = q->kind, .source = q->source,
-		.handle = q->domain ? n : PARVUS_INTERRUPT_NONE, .index = q->index,
+		.handle = q->domain ? n - 1 : PARVUS_INTERRUPT_NONE, .index = q->index,
 		.domain = q->domain ? q->domain->id : 0, .flags = q->flags, .cpu = q->cpu,
 		.vcpu = q->target ? q->target->id : 0, .count = q->count,
 		.vector = q->domain && !q->target ? PARVUS_IRQ_NOWHERE : q->vector,

@@ -240,11 +240,9 @@ s64 hc_ipi_send(struct vcpu *v, u64 vector, u64 mask_gpa, u64 words)
 {
 	unsigned int i;
 	u64 mask;
-	int ret;
+	int ret = vector < 32 || vector > 255 ? hv_error(PARVUS_EINVAL) :
+					       vcpu_mask_read(v, mask_gpa, words, &mask);
 
-	if (vector < 32 || vector > 255)
-		return hv_error(PARVUS_EINVAL);
-	ret = vcpu_mask_read(v, mask_gpa, words, &mask);
 	if (ret)
 		return ret;
 	for_each_bit(i, mask)

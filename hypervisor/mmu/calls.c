@@ -215,10 +215,9 @@ s64 hc_mmu_flush_batch(struct vcpu *v, u64 mask_gpa, u64 words)
 	if (ret)
 		return ret;
 	for_each_bit(i, mask) {
-		struct aspace *as;
+		struct aspace *as = as_get_current(v->domain->vcpus[i]);
 		u64 gen = ~0ull, gpa, *page;
 
-		as = as_get_current(v->domain->vcpus[i]);
 		gpa = READ_ONCE(as->gen_gpa);	/* once: a switch elsewhere may change it */
 		guest_access_begin();
 		page = gpa ? guest_table(v->domain, gpa >> PAGE_SHIFT) : NULL;

@@ -173,12 +173,11 @@ static void stacks_clear(struct pcpu *p)
 {
 	u64 *entry = p->area_entry - CPU_AREA_VCPU / PAGE_SIZE, *bare = p->way_in ?: entry, at;
 	u64 area = cpu_area(p->cpu), in_use = (u64)__builtin_frame_address(0) - 256 - area;
-	unsigned int i;
 
 	/* C's stack is pages 1 to 4, those of the IST have guards between them */
 	BUILD_ASSERT(CPU_AREA_STACK == PAGE_SIZE && CPU_AREA_STACK_TOP <= 5 * PAGE_SIZE &&
 		     CPU_AREA_IST(1) == 6 * PAGE_SIZE && CPU_AREA_IST(4) == 12 * PAGE_SIZE);
-	for (i = 1; i <= 12; i += i < 4 ? 1 : 2) {
+	for (unsigned int i = 1; i <= 12; i += i < 4 ? 1 : 2) {
 		if (!((entry[i] | bare[i]) & (cpu_features.cr3_keep ? HV_P : HV_D)))
 			continue;
 		at = i * PAGE_SIZE;
@@ -189,7 +188,7 @@ static void stacks_clear(struct pcpu *p)
 		bare[i] &= ~HV_D;
 		invlpg(area + at);
 	}
-	for (i = 0; i < ARRAY_SIZE(p->scratch); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(p->scratch); i++)
 		WRITE_ONCE(p->scratch[i], 0);
 	p->stack_old = true;
 }

@@ -26,7 +26,7 @@ bool port_access(struct vcpu *v, struct regs *r, struct insn *i);
 void view_start(bool isolate);
 /* A fault of ring 0 where nothing is present. True: try again. */
 bool view_fault(struct pcpu *p, u64 va);
-/* Back from hv_root to what the virtual mode says; or to the root that was loaded, if any was. */
+/* Back from hv_root to @root, that of the virtual mode or the one that was loaded; NULL: stay. */
 void view_root_is(struct pcpu *p, u64 *root);
 void view_settle(struct pcpu *p);
 

@@ -117,8 +117,8 @@ program_tears() {
 stuck() {
 	local d
 	for d in /sys/bus/parvus/devices/*; do
-		echo "${d##*/}: disk $(cat $d/index), $(cat $d/state), its peer $(cat $d/peer_state)," \
-			"refused $(cat $d/refused)"
+		echo "${d##*/}: disk $(cat $d/index), $(cat $d/state), its peer" \
+			"$(cat $d/peer_state), refused $(cat $d/refused)"
 	done
 	cat "/proc/$(cat "$server")/wchan" "/proc/$(cat "$server")/stat"
 	grep parvus /proc/interrupts
