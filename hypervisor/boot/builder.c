@@ -244,9 +244,10 @@ static const char *build_plain(void)
 	if (boot_info.modules > 2)
 		return "there are more modules than its kernel and its initrd";
 	b = (struct bundle_domain){ .name = "Domain-0", .kernel = "module", .weight = 256,
-		.control = 1, .vcpus = min(cpus_online, MAX_VCPUS) };
+		.control = 1 };
+	b.vcpus = min(cpus_online, MAX_VCPUS);
 	hv_snprintf(b.cmdline, sizeof(b.cmdline), "%s", boot_first_args());
-	return build(module(0), boot_info.modules > 1 ? module(1) : (struct bundle_file){ 0 });
+	return build(module(0), module(1));
 }
 
 unsigned int build_domains(void)

@@ -80,6 +80,7 @@ number=$(P domid web)
 G web reboot
 until_true eval '[[ $("$parvus" domid web 2>/dev/null) -gt $number ]]'
 [[ $(P list -l web) == *"bridge=switch1.100:200:300"* ]] || fail "after a reboot"
+# the monitor may still wait for its back end: it goes with its domain, and does not wait for ever
 P destroy web
 clean
 for b in br0.5:5000 br0:0 br0.100: br0:1:2:4095 br0:99999999999999999999; do

@@ -439,7 +439,10 @@ int pv_slot_look(struct parvus_keeper *k, struct slot *s)
 	if (ret == -ENOENT) {
 		/* with its domain: parvus_keeper_end() answers; else somebody took it away */
 		if (!domain_runs(k))
-			return 0;
+			return k->state.devices_made ? 0 :
+			       pv_fail(k->h->error, ECANCELED,
+				       "domain %u was destroyed while it was made",
+				       k->state.domain);
 		closed = s->wait == WAIT_CLOSED;
 		pv_fail(k->h->error, ENOENT, "%s of domain %u is gone", slot_name(s, name),
 			k->state.domain);

@@ -88,10 +88,14 @@ static bool begin_again(struct monitor *m)
 	struct parvus_keeper *old = m->keeper;
 	struct parvus_build b = { 0 };
 	struct parvus_error why;
+	int ret = parvus_create(m->h, m->state->config, &b, &m->ops, &m->keeper);
 
-	if (parvus_create(m->h, m->state->config, &b, &m->ops, &m->keeper)) {
+	if (ret) {
 		m->keeper = old;
-		return try_away(m);
+		if (ret != -ECANCELED)
+			return try_away(m);
+		say(m, "not restarted: %s", m->error.text);	/* a person wants it gone */
+		return false;
 	}
 	parvus_keeper_close(old);
 	m->domain = b.domain;
