@@ -141,7 +141,6 @@ SIZES = [
     ("lines-assembly", "lines of code of assembly"),
     ("lines-guest-new", "lines of new files of Linux"),
     ("lines-guest-changed", "changed lines of Linux"),
-    ("lines-pv-drivers", "lines of PV drivers"),
     ("memory-of-qemu", "memory of the machine"),
     ("memory-machine", "of that, for domains and what they need"),
     ("memory-not-usable", "the rest: the hypervisor, its frame table, what the firmware keeps"),
