@@ -628,7 +628,8 @@ struct parvus_keeper_ops {
  * @keeper: [out] of its devices
  *
  * It is ready to run but paused, and belongs to the handle until parvus_domain_commit(). After a
- * failure nothing is left: no domain, device, loop or nbd device, program or folder.
+ * failure nothing is left: no domain, device, loop or nbd device, program or folder. -ECANCELED:
+ * somebody destroyed the domain meanwhile.
  */
 PARVUS_API int parvus_create(struct parvus *h, const struct parvus_config *c,
 			     struct parvus_build *b,
