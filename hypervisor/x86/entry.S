@@ -51,6 +51,7 @@
 #define LOAD(r)		mov REGS_##r(%rsp), %r
 
 	.section .text.entry, "ax"
+hole_end: .quad	HOLE_END, HOLE_END + 64
 
 /*
  * SYSCALL. rcx = rip, r11 = rflags, rsp and all else the guest's.
@@ -223,8 +224,7 @@ hypercall_fast:
  * All is read, once, before anything is done: after a fault in the middle the call begins
  * anew in C. Each FIXUP is such a place.
  */
-	movabs	$HOLE_END, %rcx
-	cmp	%rcx, %rax			/* high half above the hole: canonical */
+	cmp	hole_end(%rip), %rax		/* high half above the hole: canonical */
 	jb	iret_slow
 	GUEST_OPEN				/* IRET closes it */
 	FIXUP	mov 32(%rax), %rcx		/* cs */
@@ -304,8 +304,7 @@ iret_kernel:
  * used as a register from "act" on: nothing may be pushed then. scratch: 1 = rsp, 2 = rax.
  */
 hypercall_sysret:
-	movabs	$HOLE_END, %rcx
-	cmp	%rcx, %rax
+	cmp	hole_end(%rip), %rax
 	jb	sysret_slow
 	GUEST_OPEN				/* SYSRET closes it */
 	FIXUP	cmpq $SEL_USER_CS, 16(%rax)
@@ -377,8 +376,7 @@ syscall_bounce:
 	LOAD_ROOT PCPU_kernel_cr3, %rdx
 	mov	%gs:PCPU_area, %rdx
 	mov	AREA_sp0(%rdx), %rax		/* the one load of a guest's value */
-	movabs	$HOLE_END + 64, %rdx		/* all that is pushed lies above the hole */
-	cmp	%rdx, %rax
+	cmp	hole_end + 8(%rip), %rax	/* all that is pushed lies above the hole */
 	jb	bounce_failed
 	mov	%gs:PCPU_scratch, %rdx
 	mov	%gs:PCPU_stack_top, %rsp
