@@ -11,9 +11,9 @@
  *
  * What is not loaded nobody asks to flush. A pair that was filled for X and left remembers how
  * much of both halves it had heard. When X is loaded again and neither has changed, its tables are
- * as they have to be, but for entries that a fault will bring; and so is what the TLB has under the
- * pair's PCIDs, if there are any (rule 87, x86/roots.c). For that all that takes away raises gen.
- * The pair is known by a number that is ours and never comes back: an id is the guest's.
+ * as they have to be, but for entries that a fault will bring; and so is what the TLB has under
+ * the pair's PCIDs, if there are any (rule 87, x86/roots.c). For that all that takes away raises
+ * gen. The pair is known by a number that is ours and never comes back: an id is the guest's.
  * No lock is held here but where a function takes one, and none while a CPU waits for another.
  */
 
@@ -26,6 +26,7 @@ static struct pairs {
 	u64 serial[ROOT_PAIRS];		/* aspace.serial */
 	struct pair {
 		u64 seen[2];		/* loaded.seen when it was left */
+		u64 kernel;		/* aspace.serial of the kernel half */
 		u64 slots[2][4];	/* root slots in use, or left so by what was there before */
 	} pair[ROOT_PAIRS];
 	unsigned int next;		/* which is given away next */
@@ -66,11 +67,10 @@ static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
  */
 static void slots_load(unsigned int cpu, struct aspace *as)
 {
-	const struct mmu_root *r = cpu_pairs[cpu].root;
 	u64 *slots = cpu_pairs[cpu].now->slots[as->kernel];
 	u64 nx = as->kernel ? 0 : low_nx(), set, stay;
-	u64 *kernel = r->kernel_table + (as->kernel ? 256 : 0);
-	u64 *user = as->kernel ? kernel : r->user_table;
+	u64 *kernel = cpu_pairs[cpu].root->kernel_table + (as->kernel ? 256 : 0);
+	u64 *user = as->kernel ? kernel : cpu_pairs[cpu].root->user_table;
 	unsigned int i, bit;
 
 	for (i = 0; i < 256; i += 64) {
@@ -106,7 +106,7 @@ static void as_unload(unsigned int cpu, struct aspace *as)
 	WRITE_ONCE(half_of(cpu, as)->as, NULL);
 }
 
-/* The pair of the address space, or the next one, of which nothing is good. */
+/* The pair of the address space, or the next one, of which the kernel half may be good. */
 static unsigned int pair_find(unsigned int cpu, u64 serial)
 {
 	struct pairs *p = &cpu_pairs[cpu];
@@ -117,7 +117,7 @@ static unsigned int pair_find(unsigned int cpu, u64 serial)
 	if (i == ROOT_PAIRS) {
 		i = p->next++ % ROOT_PAIRS;
 		p->serial[i] = serial;
-		p->pair[i].seen[0] = p->pair[i].seen[1] = 0;
+		p->pair[i].seen[0] = 0;
 	}
 	p->now = &p->pair[i];
 	p->root = arch_mmu_root(cpu) + i;
@@ -128,10 +128,11 @@ static unsigned int pair_find(unsigned int cpu, u64 serial)
 static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel)
 {
 	unsigned int i = pair_find(cpu, as->serial);
-	const struct pair *p = cpu_pairs[cpu].now;
-	u64 gen = READ_ONCE(as->gen), kernel_gen = READ_ONCE(kernel->gen);
-	bool low = p->seen[0] == gen, high = p->seen[1] == kernel_gen;
+	struct pair *p = cpu_pairs[cpu].now;
+	u64 gen = READ_ONCE(as->gen), high_gen = READ_ONCE(kernel->gen);
+	bool low = p->seen[0] == gen, high = p->seen[1] == high_gen && p->kernel == kernel->serial;
 
+	p->kernel = kernel->serial;
 	smp_mb();
 	if (!low)
 		slots_load(cpu, as);
@@ -139,7 +140,7 @@ static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel
 		slots_load(cpu, kernel);
 	arch_root_load(i, low && high);
 	smp_store_release(&cpu_pairs[cpu].half[0].seen, gen);
-	smp_store_release(&cpu_pairs[cpu].half[1].seen, kernel_gen);
+	smp_store_release(&cpu_pairs[cpu].half[1].seen, high_gen);
 }
 
 static void pair_leave(unsigned int cpu)

@@ -2153,6 +2153,43 @@ START_TEST(same_id)
 }
 END_TEST
 
+/* A pair keeps its kernel half for the next address space, but not for another domain's. */
+START_TEST(other_kernel_half)
+{
+	struct access high = { .va = regions[LOW_REGIONS], .write = true };
+	struct vcpu *v = other->vcpus[0];
+	struct native_cpu *c = &native_cpus[0];
+	unsigned int n, slot = IDX(high.va, 4);
+	u64 mfn, entry;
+
+	map(high.va, 600, P | W | A | D);
+	for (n = 0; n < ROOT_PAIRS; n++) {
+		switch_to(0, 50 + n, 0);
+		use(0, high);
+	}
+	entry = c->root[c->roots.pair].kernel_table[slot];
+	for (n = 0; n < ROOT_PAIRS; n++)
+		c->root[n].kernel_table[slot] = 0;
+	switch_to(0, 50 + ROOT_PAIRS, 1);
+	ck_assert_msg(!c->root[c->roots.pair].kernel_table[slot], "it was filled anew");
+	for (n = 0; n < ROOT_PAIRS; n++)
+		c->root[n].kernel_table[slot] = entry;
+	put_away(0);
+	shadow_start(v, _gfn(0));
+	/* the numbers say the same of both */
+	other->shadow->kernel->gen = d->shadow->kernel->gen;
+	arch_area(v);
+	shadow_load(v);
+	c->current = v;
+	native_expose(0);
+	ck_assert(!native_access(0, high, &mfn));
+	native_unexpose(0);
+	shadow_unload(v);
+	c->current = NULL;
+	run_on(0, 0);
+}
+END_TEST
+
 /* A page goes by INVLPG, with the kernel root loaded: the user root forgets it at its next load. */
 START_TEST(sibling)
 {
@@ -2402,6 +2439,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup_pcid, teardown);
 	tcase_add_test(t, kept);
 	tcase_add_test(t, same_id);
+	tcase_add_test(t, other_kernel_half);
 	tcase_add_test(t, sibling);
 	tcase_add_test(t, areas);
 	tcase_add_test(t, recent_elsewhere);
