@@ -85,7 +85,7 @@ static ALWAYS_INLINE struct leaf leaf_make(struct domain *d, u64 gfn, bool large
 		g = gfn_lookup(d, _gfn(gfn));
 		e = g & GFN_MFN_MASK;
 		if (likely(gfn_is_ram(g))) {
-			count = &frame_info(gfn_entry_mfn(g))->count;
+			count = &frame_table[mfn_x(gfn_entry_mfn(g))].count;
 			if (large) {
 				if (!(g & GFN_EXTENT))
 					return none;
@@ -95,7 +95,7 @@ static ALWAYS_INLINE struct leaf leaf_make(struct domain *d, u64 gfn, bool large
 		} else if (!(g & GFN_PRESENT)) {
 			return none;
 		} else if (g & GFN_MMIO) {	/* no frame to count; cached as the guest says */
-			e |= guest_leaf & PTE_CACHE;
+			e |= PTE_DEVICE | (guest_leaf & PTE_CACHE);
 			break;
 		} else {
 			count = &d->shadow->foreign[shadow_foreign_hash(gfn_entry_mfn(g))];
@@ -119,7 +119,7 @@ static inline struct leaf leaf_renew(struct domain *d, struct entry old, u64 rig
 
 	if (!(g & GFN_PRESENT) || (g & GFN_MFN_MASK) != (old.raw & PTE_ADDR))
 		return (struct leaf){ { 0 } };
-	e = old.raw & (PTE_ADDR | PTE_FOREIGN);
+	e = old.raw & (PTE_ADDR | PTE_FOREIGN | PTE_DEVICE);
 	if (g & GFN_MMIO)
 		e |= guest_leaf & PTE_CACHE;
 	return (struct leaf){ { e | leaf_rights(rights, guest_leaf, g) } };
@@ -132,9 +132,9 @@ static inline void leaf_put(struct entry *at, struct leaf l) { entry_set(at, l.e
 static void leaf_drop(struct domain *d, struct entry e)
 {
 	mfn_t mfn = _mfn((e.raw & PTE_ADDR) >> PAGE_SHIFT);
-	struct frame_info *f = frame_info(mfn);
+	struct frame_info *f = &frame_table[mfn_x(mfn)];
 
-	if (unlikely(!f || f->type == FRAME_NONE))
+	if (unlikely(e.raw & PTE_DEVICE))
 		return;
 	if (e.raw & PTE_PS)
 		atomic_dec_u32(&d->gfn_chunk_maps[(f->word & FRAME_GFN) >> EXTENT_ORDER]);

@@ -16,6 +16,7 @@
 #define PTE_PS		0x80ull
 #define PTE_CACHE	0x18ull		/* PWT, PCD */
 #define PTE_FOREIGN	0x200ull	/* ours, in a leaf: counted as a foreign frame */
+#define PTE_DEVICE	0x400ull	/* ours, in a leaf: no frame, and not counted */
 #define PTE_NX		(1ull << 63)
 #define PTE_ADDR	0x000ffffffffff000ull
 /* A pointer to a table gives every right: the leaf alone decides. */
