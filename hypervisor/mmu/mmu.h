@@ -72,6 +72,7 @@ struct aspace {
 	struct domain *domain;
 	u64 id;
 	u64 serial;		/* no other address space ever has it (tlb.c) */
+	u8 pair[MAX_CPUS];	/* which of the pCPU's it had last; that pCPU's own */
 	gfn_t root;
 	u64 guest_gen;		/* the guest's tlb_gen up to which all is flushed (rule 18) */
 	u64 gen;		/* ours: raised by every change that TLBs must hear of */

@@ -107,16 +107,14 @@ static void as_unload(unsigned int cpu, struct aspace *as)
 }
 
 /* The pair of the address space, or the next one, of which the kernel half may be good. */
-static unsigned int pair_find(unsigned int cpu, u64 serial)
+static unsigned int pair_find(unsigned int cpu, struct aspace *as)
 {
 	struct pairs *p = &cpu_pairs[cpu];
-	unsigned int i;
+	unsigned int i = as->pair[cpu];
 
-	for (i = 0; i < ROOT_PAIRS && p->serial[i] != serial; i++)
-		;
-	if (i == ROOT_PAIRS) {
-		i = p->next++ % ROOT_PAIRS;
-		p->serial[i] = serial;
+	if (p->serial[i] != as->serial) {
+		i = as->pair[cpu] = p->next++ % ROOT_PAIRS;
+		p->serial[i] = as->serial;
 		p->pair[i].seen[0] = 0;
 	}
 	p->now = &p->pair[i];
@@ -127,7 +125,7 @@ static unsigned int pair_find(unsigned int cpu, u64 serial)
 /* Both halves are published. The generations that the roots and the TLB are good for come last. */
 static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel)
 {
-	unsigned int i = pair_find(cpu, as->serial);
+	unsigned int i = pair_find(cpu, as);
 	struct pair *p = cpu_pairs[cpu].now;
 	u64 gen = READ_ONCE(as->gen), high_gen = READ_ONCE(kernel->gen);
 	bool low = p->seen[0] == gen, high = p->seen[1] == high_gen && p->kernel == kernel->serial;

@@ -141,7 +141,9 @@ static void world_init(void)
 		vcpus[i].own = &owns[i];
 		p->serial[i] = i ? low.serial : before.serial;
 		p->pair[i].seen[0] = p->pair[i].seen[1] = 1;
+		p->pair[i].kernel = kernel.serial;
 	}
+	low.pair[LOADER] = 1;
 	native_pcid();
 	c->exposed = false;
 	c->work = 0;
