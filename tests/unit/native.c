@@ -667,8 +667,6 @@ bool native_access(unsigned int cpu, struct access a, u64 *mfn)
 
 static u64 random_state = 1;
 
-void random_seed(u64 seed) { random_state = seed * 0x9e3779b97f4a7c15ull + 1; }
-
 /* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014) */
 u64 random_u64(void)
 {
@@ -677,6 +675,13 @@ u64 random_u64(void)
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
 	return z ^ z >> 31;
+}
+
+/* Mixed, for by the sum alone each seed's numbers would be the next one's, one later. */
+void random_seed(u64 seed)
+{
+	random_state = seed;
+	random_state = random_u64();
 }
 
 void for_seeds(unsigned int count, void (*run)(u64 seed))

@@ -102,12 +102,12 @@ struct view {
 	int level;
 };
 
-static struct view look(u64 root, u64 va)
+/* From the table @gfn of @level down, with the rights that the levels above give. */
+static struct view look_from(u64 gfn, int level, struct view v, u64 va)
 {
-	struct view v = { .w = true, .u = true };
-	u64 gfn = root, e;
+	u64 e;
 
-	for (v.level = 4;; v.level--) {
+	for (v.level = level;; v.level--) {
 		e = guest_page(gfn)[IDX(va, v.level)];
 		if (!(e & P))
 			return v;
@@ -130,6 +130,11 @@ static struct view look(u64 root, u64 va)
 	return v;
 }
 
+static struct view look(u64 root, u64 va)
+{
+	return look_from(root, 4, (struct view){ .w = true, .u = true }, va);
+}
+
 /* The error code of an access by that view, or -1 if it succeeds. */
 static int fault_of(const struct view *v, struct access a)
 {
@@ -147,12 +152,19 @@ static int fault_of(const struct view *v, struct access a)
 }
 
 /*
- * Between a change and the end of its flush the old view is as good as the new one.
+ * Between a change and the end of its flush the old view is as good as the new one; and so is one
+ * of the old tables down to any level, which a CPU may have cached, with what is below them now.
  * pending: the address space whose low half changed, SPACES for the kernel half.
  */
 #define NOTHING		(SPACES + 1)
 static unsigned int pending = NOTHING;
-static struct view old_views[REGIONS][PAGES];
+static struct old {
+	struct view view;
+	struct {
+		u64 gfn;		/* 0 = there was no table of that level */
+		struct view above;	/* its rights are those that the levels above it gave */
+	} table[4];
+} olds[REGIONS][PAGES];
 
 static void remember(unsigned int s)
 {
@@ -161,8 +173,25 @@ static void remember(unsigned int s)
 	u64 root = spaces[s == SPACES ? 0 : s].root;
 
 	for (r = first; r < end; r++)
-		for (p = 0; p < PAGES; p++)
-			old_views[r][p] = look(root, regions[r] + pages[p] * PAGE_SIZE);
+		for (p = 0; p < PAGES; p++) {
+			u64 va = regions[r] + pages[p] * PAGE_SIZE, gfn = root, e;
+			struct view above = { .w = true, .u = true };
+			struct old *o = &olds[r][p];
+
+			memset(o, 0, sizeof(*o));
+			o->view = look(root, va);
+			for (int level = 4; level > 1; level--) {
+				e = guest_page(gfn)[IDX(va, level)];
+				if (!(e & P) || e & (arch_reserved_bits | PS))
+					break;
+				above.w &= !!(e & W);
+				above.u &= !!(e & U);
+				above.nx |= !!(e & NX);
+				gfn = (e & ADDR) >> 12;
+				o->table[level - 1].gfn = gfn;
+				o->table[level - 1].above = above;
+			}
+		}
 	pending = s;
 }
 
@@ -195,6 +224,25 @@ static bool view_gives(const struct view *v, struct access a, int fault, u64 mfn
 	int want = fault_of(v, a);
 
 	return fault >= 0 ? want == fault : want < 0 && mfn_of(v->gfn) == mfn;
+}
+
+/* What was there before gives that, or some of its tables with what is below them now. */
+static bool old_gives(unsigned int r, unsigned int p, struct access a, int fault, u64 mfn)
+{
+	const struct old *o = &olds[r][p];
+
+	if (view_gives(&o->view, a, fault, mfn))
+		return true;
+	for (int level = 1; level < 4; level++) {
+		struct view v;
+
+		if (!o->table[level].gfn)
+			continue;
+		v = look_from(o->table[level].gfn, level, o->table[level].above, a.va);
+		if (view_gives(&v, a, fault, mfn))
+			return true;
+	}
+	return false;
 }
 
 /* One access of a running vCPU, with the page faults that it takes. */
@@ -246,7 +294,7 @@ static void guest_access(unsigned int i, unsigned int r, unsigned int p, struct 
 	}
 	now = look(spaces[runs[i]].root, a.va);
 	CHECK(view_gives(&now, a, fault, mfn) ||
-		      (loose && view_gives(&old_views[r][p], a, fault, mfn)),
+		      (loose && old_gives(r, p, a, fault, mfn)),
 	      "vcpu %u space %u va %lx %s%s%s: fault %d mfn %lx, the tables say fault %d mfn %lx",
 	      i, runs[i], a.va, a.user ? "user " : "kernel ", a.write ? "write" : "",
 	      a.fetch ? "fetch" : "", fault, mfn, fault_of(&now, a),
