@@ -15,7 +15,7 @@
  *	0xf000	struct pcpu: a page of this CPU's alone, and at
  *	0x10000	one that the others see, too
  *	0x11000	ROOT_PAIRS times a kernel root and a user root
- *	0x21000	the page with the area of the vCPU that runs: a frame of its domain
+ *	0x31000	the page with the area of the vCPU that runs: a frame of its domain
  */
 #pragma once
 
@@ -29,5 +29,5 @@
 #define CPU_AREA_PCPU		0xf000
 #define CPU_AREA_PUBLIC		0x10000
 #define CPU_AREA_ROOTS		0x11000
-#define CPU_AREA_VCPU		0x21000
-#define CPU_AREA_END		0x22000
+#define CPU_AREA_VCPU		0x31000
+#define CPU_AREA_END		0x32000
