@@ -33,7 +33,8 @@ hostile() {
 	# 1 is the end of a hostile guest; these two end well, or all is lost
 	for name in keeper canary; do
 		grep -aq "^parvus: end .*name=$name reason=poweroff status=0 " "$work/debug" ||
-			{ tail -60 "$work/debug"; fail "SEED=$seed: status $rc, the end of $name"; }
+			{ tail -60 "$work/debug"; grep -a '^run:' "$work/err" 2>/dev/null
+			fail "SEED=$seed: status $rc, the end of $name"; }
 	done
 	grep -aq '^parvus: off' "$work/debug" || fail "SEED=$seed: the machine did not go off"
 	grep -a 'warning:' "$work/debug" && fail "SEED=$seed: the hypervisor warned"

@@ -75,6 +75,24 @@ err=$(QEMU=qemu-system-nowhere CMD=true tools/run 2>&1) && fail "a missing QEMU 
 err=$(O=/proc/nowhere CMD=true tools/run 2>&1) && fail "an unwritable build folder is accepted"
 [[ $(wc -l <<<"$err") == 1 && $err == *"cannot write"* ]] || fail "unwritable folder: $err"
 
+# a QEMU that dies is not taken for the last domain that ended
+cat >"$work/qemu" <<'END'
+#!/bin/bash
+[[ $* == "-cpu help" ]] && { echo "x86 max"; exit; }
+for a; do
+	[[ $a == file:* ]] && echo "parvus: end name=web reason=killed status=255" >"${a#file:}"
+done
+ulimit -c 0
+kill -SEGV $$
+END
+chmod +x "$work/qemu"
+for seconds in "" 20; do
+	err=$(TIMEOUT=$seconds QEMU=$work/qemu CMD=true tools/run 2>&1)
+	rc=$?
+	[[ $rc == 127 && $err == "run: QEMU itself was ended by SIGSEGV"*name=web* ]] ||
+		fail "a dead QEMU: status $rc: $err"
+done
+
 for status in 0 1 42 255; do
 	guest "exit $status"
 	[[ $rc == "$status" ]] || fail "status $status came back as $rc"
