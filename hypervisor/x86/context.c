@@ -11,8 +11,7 @@ static void context_reset(struct vcpu *v)
 	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
 	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
 	v->own->xcr0 = cpu_features.xcr0;
-	v->own->tsc_aux = 0;
-	v->own->guest_cr4 = v->own->cpuid_faults = 0;
+	v->own->tsc_aux = v->own->guest_cr4 = v->own->cpuid_faults = 0;
 	memset(v->own->dr, 0, sizeof(v->own->dr));
 	v->own->dr[6] = 0xffff0ff0;
 	v->own->dr[7] = 0x400;
@@ -105,13 +104,18 @@ void guest_fs_base_set(u64 v)
 		wrmsr(MSR_FS_BASE, v);
 }
 
+/* Watching and breakpoints at once may end QEMU's TCG: there it is watching alone (rule 63). */
 void debug_load(struct pcpu *p, const struct vcpu *v)
 {
-	__asm__ volatile("mov %0, %%db0" : : "r"(v->own->dr[0]));
-	__asm__ volatile("mov %0, %%db1" : : "r"(v->own->dr[1]));
-	__asm__ volatile("mov %0, %%db2" : : "r"(v->own->dr[2]));
-	__asm__ volatile("mov %0, %%db3" : : "r"(v->own->dr[3]));
-	__asm__ volatile("mov %0, %%db7" : : "r"(v->own->dr[7]));
+	u64 dr7 = v->own->dr[7], on[2] = { 0 };		/* of instructions, of accesses */
+
+	for (unsigned int i = 0; i < 4; i++)
+		on[(dr7 >> (16 + 4 * i) & 3) != 0] |= dr7 & 3ull << 2 * i;
+	if (cpu_features.tcg && on[1])
+		dr7 &= ~on[0];
+	__asm__ volatile("mov %0, %%db0; mov %1, %%db1; mov %2, %%db2; mov %3, %%db3; mov %4, %%db7"
+			 : : "r"(v->own->dr[0]), "r"(v->own->dr[1]), "r"(v->own->dr[2]),
+			     "r"(v->own->dr[3]), "r"(dr7));
 	p->debug_live = v->own->dr[7] != 0x400;
 }
 
@@ -135,10 +139,8 @@ void arch_context_save(struct vcpu *v, const struct regs *regs)
 	o->kernel_mode = p->kernel_mode;
 	o->live_gs_base = guest_gs_base();
 	o->live_fs_base = guest_fs_base();
-	__asm__ volatile("mov %%ds, %0" : "=m"(o->ds));
-	__asm__ volatile("mov %%es, %0" : "=m"(o->es));
-	__asm__ volatile("mov %%fs, %0" : "=m"(o->fs));
-	__asm__ volatile("mov %%gs, %0" : "=m"(o->gs));
+	__asm__ volatile("mov %%ds, %0; mov %%es, %1; mov %%fs, %2; mov %%gs, %3"
+			 : "=m"(o->ds), "=m"(o->es), "=m"(o->fs), "=m"(o->gs));
 	xcr0_want(p, cpu_features.xcr0);	/* all, whatever the guest enabled (rule 37) */
 	fpu_save(v);
 	arch_stats_fold(v);

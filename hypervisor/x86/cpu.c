@@ -11,15 +11,6 @@ u64 arch_measures(void) { return cpu_features.measures; }
 
 enum { XCR0_X87 = 1, XCR0_SSE = 2, XCR0_AVX = 4, XCR0_AVX512 = 0xe0 };
 
-/* QEMU's TCG 7.2: with SMAP an IRET at CPL 3 reads its frame as a supervisor, and faults. */
-static bool smap_works(void)
-{
-	u32 a, b, c, d;
-
-	cpuid_count(0x40000000, 0, &a, &b, &c, &d);
-	return b != 0x54474354;		/* "TCGT" */
-}
-
 /* On the boot CPU; the others are taken to be the same, as the machine's vendor promises. */
 void cpu_detect(void)
 {
@@ -34,11 +25,14 @@ void cpu_detect(void)
 	f->cr3_keep = c >> 17 & 1 ? CR3_KEEP : 0;
 	f->x2apic = c >> 21 & 1;
 	f->tsc_deadline = c >> 24 & 1;
+	cpuid_count(0x40000000, 0, &a, &b, &c, &d);
+	f->tcg = b == 0x54474354;	/* "TCGT": QEMU without KVM (rule 63) */
 	if (f->max_leaf >= 7) {
 		cpuid_count(7, 0, &a, &b, &c, &d);
 		f->fsgsbase = b & 1;
 		f->smep = b >> 7 & 1;
-		f->smap = b >> 20 & 1 && smap_works();
+		/* TCG 7.2: with SMAP an IRET at CPL 3 reads its frame as a supervisor: a fault */
+		f->smap = b >> 20 & 1 && !f->tcg;
 		f->umip = c >> 2 & 1;
 		f->ibpb = d >> 26 & 1;
 	}
@@ -58,8 +52,7 @@ void cpu_detect(void)
 	f->xcr0 = XCR0_X87 | XCR0_SSE;
 	if (f->xsave) {
 		cpuid_count(0xd, 0, &a, &b, &c, &d);
-		if (a & XCR0_AVX)
-			f->xcr0 |= XCR0_AVX;
+		f->xcr0 |= a & XCR0_AVX;
 		if ((a & XCR0_AVX512) == XCR0_AVX512 && (a & XCR0_AVX))
 			f->xcr0 |= XCR0_AVX512;
 		cpuid_count(0xd, 1, &a, &b, &c, &d);

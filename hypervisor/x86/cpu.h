@@ -25,7 +25,7 @@ enum {
 
 extern struct cpu_features {
 	bool smep, smap, umip, fsgsbase, nx, gb_pages, xsave, xsaveopt, rdtscp, x2apic, ibpb;
-	bool tsc_deadline;
+	bool tsc_deadline, tcg;
 	bool mca;		/* machine-check banks */
 	bool fpu_leak;		/* see fpu_pointers_leak() */
 	bool cpuid_faults;	/* in user mode: see cpuid_may_fault() */

@@ -25,14 +25,16 @@ struct gate {
 };
 BUILD_ASSERT(sizeof(struct gate) == 16);
 
-extern char trap_stubs[], syscall_entry[], syscall_compat_entry[];
+extern char syscall_entry[], syscall_compat_entry[];
 static struct gate idt[256] __attribute__((aligned(4096)));
 
 const volatile char *desc_idt(void) { return (const volatile char *)idt; }
 
 /*
  * One table for all CPUs. Every gate is an interrupt gate: entry.S runs with interrupts off.
- * Stacks of their own have those that may hit ring 0 where it has no stack or no GS.
+ * Stacks of their own have those that may hit ring 0 where it has no stack or no GS: under TCG #DB
+ * does not, but a step over a watched access is two of them, the second at the stub of the first,
+ * whose frame it must not push its own over (rule 63).
  */
 static void idt_fill(void)
 {
@@ -43,8 +45,8 @@ static void idt_fill(void)
 		idt[i] = (struct gate){
 			.offset0 = (u16)at, .offset1 = (u16)(at >> 16), .offset2 = (u32)(at >> 32),
 			.selector = SEL_HV_CS, .type = (u8)(0x8e | dpl << 5),
-			.ist = i == 1 ? IST_DB : i == 2 ? IST_NMI : i == 8 ? IST_DF :
-			       i == 18 ? IST_MC : 0 };
+			.ist = i == 1 && !cpu_features.tcg ? IST_DB : i == 2 ? IST_NMI :
+			       i == 8 ? IST_DF : i == 18 ? IST_MC : 0 };
 	}
 }
 

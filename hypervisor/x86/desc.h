@@ -62,6 +62,7 @@
 /* Build this pCPU's GDT, TSS and IDT and load them; sets up SYSCALL's MSRs. */
 void desc_init_cpu(struct pcpu *p);
 const volatile char *desc_idt(void);	/* a page */
+extern char trap_stubs[];		/* of entry.S, 16 bytes each */
 void mcheck_init(void);
 /* Put a vCPU's TLS entries into this pCPU's GDT. */
 void desc_load_tls(struct pcpu *p, const u64 *tls);

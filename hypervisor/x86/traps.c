@@ -72,8 +72,7 @@ static void debug_exception(struct vcpu *v, struct regs *regs)
 {
 	u64 dr6;
 
-	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
-	__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
+	__asm__ volatile("mov %%db6, %0; mov %1, %%db6" : "=&r"(dr6) : "r"(0xffff0ff0ull));
 	v->own->dr[6] |= dr6 & 0xe00f;
 	guest_exception(v, regs, 1, 0);
 }
@@ -258,7 +257,8 @@ void trap_ist(struct regs *regs)
 	switch (regs->vector) {
 	case 1:
 		/* MOV SS before SYSCALL or INT moved the guest's trap here: dropped (rule 32) */
-		__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
+		if (regs->rip != (u64)trap_stubs + 16)	/* TCG's second: the first needs DR6 */
+			__asm__ volatile("mov %0, %%db6" : : "r"(0xffff0ff0ull));
 		return;
 	case 2:
 		if (panicking())
