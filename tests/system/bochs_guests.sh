@@ -10,7 +10,7 @@ command -v grub-mkrescue >/dev/null || { echo "no grub-mkrescue"; exit 77; }
 files=()
 for name in segment_operands fpu_exceptions privileges software_interrupts tables_large \
 	tables_hostile return_frames user_alignment exceptions msr_bases tls_refused segments \
-	vm86 xcr0 user_mode double_fault emulate; do
+	vm86 xcr0 user_mode double_fault emulate debug_registers; do
 	vcpus=$(sed -n 's|^ \* @vcpus \(.*\)|\1|p' "tests/guest/$name.c")
 	mem=$(sed -n 's|^ \* @mem \(.*\)|\1|p' "tests/guest/$name.c")
 	cp "$O/tests/guest/$name" "$work" || exit 99
