@@ -3,6 +3,7 @@
  * A small domain for tests of the toolstack. Its command line says what it does:
  *   idle   blocks for ever
  *   spin   runs for ever
+ *   hold   the same, with a word in a register that no other domain has
  *   off    powers off with status 0
  *   hash   spends its time in the hypercall debug_hash, of 1 MiB
  *   reboot, crash
@@ -50,6 +51,8 @@ void test(void)
 		fill();
 	while (is("spin"))
 		relax();
+	if (is("hold"))
+		__asm__ volatile("1: pause; jmp 1b" : : "b"(0x5ec3e70000ull + start_info->domain));
 	while (is("hash"))
 		parvus_debug_hash(0, 1 << 20);
 	for (;;) {

@@ -18,8 +18,10 @@ ADDR = 0x000ffffffffff000
 GOLDEN = 0x9e3779b97f4a7c15				# tests/guest/lib/canary.c
 CANARY = range(0x800000, 0xc00000, 4096)
 DOMAINS = [("paths", "paths", ""), ("canary", "canary", "")]
-# words that paths (tests/guest/lib/paths.c) alone has: a register of its user's, its bases
-PATHS = {0x11223344, 0x123456789000, 0x23456789a000}
+# words that one domain alone has: paths (tests/guest/lib/paths.c) a register of its user's and its
+# bases, those that hold (idle.c) a register for all of their time, which NMIs therefore find
+HOLD = [(f"hold-{n}", "idle", "cmdline=hold") for n in (2, 3)]
+WORDS = {0x11223344: 0, 0x123456789000: 0, 0x23456789a000: 0, 0x5ec3e70002: 2, 0x5ec3e70003: 3}
 
 
 def symbols():
@@ -154,11 +156,11 @@ class Cpu:
         return at < AREA_END and pa == self.m.translate(self.m.hv_root, va)
 
     def left(self):
-        """What is left of paths on this CPU's stacks and in its own page: (offset, word) each."""
+        """What other domains left on this CPU's stacks and in its own page: (offset, word)."""
         for at in [*range(0x1000, 0xe000, 4096), PCPU]:
             pa = self.m.translate(self.m.hv_root, self.base + at)
             for n in range(0, 4096 if pa else 0, 8):
-                if self.m.word(pa + n) in PATHS:
+                if WORDS.get(self.m.word(pa + n), self.domain) != self.domain:
                     yield at + n, self.m.word(pa + n)
 
     def check(self, root, bare, wrong):
@@ -189,18 +191,19 @@ class Cpu:
 def walk(isolation, rounds):
     """What is in the live roots that nobody allowed, and what was looked at."""
     wrong, seen, looked = [], {}, 0
-    with Machine(DOMAINS + [("busy", "idle", "cmdline=spin")], cpus=2, args=f"debug=1 loglevel=debug isolation={isolation}") as m:
+    with Machine(DOMAINS + HOLD, cpus=2,
+                 args=f"debug=1 loglevel=debug isolation={isolation}") as m:
         m.wait_log("boot: .* given back")
         for _ in range(rounds * 20):
             for _ in range(5):	# what they leave on their stacks is not the next domain's to see
                 time.sleep(0.01)
                 m.call("inject-nmi")
-            time.sleep(0.01)
+            time.sleep(0.03)	# some slices: another domain runs on that CPU by then
             m.call("stop")
             state = m.monitor("info registers -a")
             memory = Memory(m)
-            wrong += [f"{at:x}: a word of domain 0, {word:x}, in memory of everybody"
-                      for at, word in memory.public(PATHS)]
+            wrong += [f"{at:x}: a word of domain {WORDS[word]}, {word:x}, in memory of everybody"
+                      for at, word in memory.public(WORDS)]
             live = re.findall(r"CPL=(\d).*?CR3=([0-9a-f]+)", state, re.S)
             for number, (cpl, cr3) in enumerate(live):
                 cpu = Cpu(memory, number)
@@ -208,10 +211,8 @@ def walk(isolation, rounds):
                     continue
                 if int(cr3, 16) not in (cpu.kernel_cr3, cpu.user_cr3):
                     raise Failure(f"a guest runs with CR3 {cr3}, which is no root of this CPU")
-                left = list(cpu.left())
-                if cpu.domain != 0:
-                    wrong += [f"CPU {number}, {at:x}: a word of domain 0, {word:x}, and domain "
-                              f"{cpu.domain} runs" for at, word in left]
+                wrong += [f"CPU {number}, {at:x}: a word of domain {WORDS[word]}, {word:x}, and "
+                          f"domain {cpu.domain} runs" for at, word in cpu.left()]
                 for root in {cpu.kernel_cr3, cpu.user_cr3}:
                     bare = isolation == "on" and root == cpu.user_cr3
                     for kind, n in cpu.check(root, bare, wrong).items():
