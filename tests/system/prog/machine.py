@@ -64,7 +64,7 @@ class Machine:
         self.qmp = sock.makefile("rw", encoding="utf-8")
         self.qmp.readline()
         self.call("qmp_capabilities")
-        self.gdb = Gdb(connect(d + "/gdb", 60)) if gdb else None
+        self.gdb = Gdb(connect(d + "/gdb", 60), self.log) if gdb else None
 
     def call(self, command, **arguments):
         self.qmp.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
@@ -134,8 +134,8 @@ class Gdb:
     REGISTERS = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"] + \
         [f"r{n}" for n in range(8, 16)] + ["rip"]
 
-    def __init__(self, sock):
-        self.sock = sock
+    def __init__(self, sock, log):
+        self.sock, self.log = sock, log
         self.buffer = b""
 
     def send(self, text):
@@ -161,7 +161,7 @@ class Gdb:
             except ConnectionError:
                 data = b""
             if not data:
-                raise Failure("the machine is gone")
+                raise Failure("the machine is gone; its last words:\n" + self.log()[-2000:])
             self.buffer += data
 
     def ask(self, text):
