@@ -226,8 +226,8 @@ test-guest: deps-test
 conformance: deps-conformance
 	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio
 	@O=$(O) tests/conformance/run $(PART)
-# Each rule of docs/rules.md is broken, one mutant at a time, and its test must go red (some 20
-# minutes, and it goes on where it was stopped). M=PATTERN chooses by name, rule or test.
+# Each rule of docs/rules.md is broken, one mutant at a time, and its test must go red (an hour
+# at most, and it goes on where it was stopped). M=PATTERN chooses by name, rule or test.
 .PHONY: mutants coverage check-static
 mutants: deps-full
 	@$(MAKE) tests-built
