@@ -45,6 +45,7 @@ rc=0
 wait $s || { rc=1; tail -20 stress.out; }
 wait $d || { rc=1; tail -20 fio.out; }
 wait $n || { rc=1; tail -20 iperf.out; }
+echo	# the login of the console leaves its line open
 echo "@ stress-ng: $(grep -c 'successful run' stress.out), fio $(wc -l <fio.rounds)" \
 	"rounds, iperf3 $(wc -l <iperf.rounds) rounds"
 dmesg | grep -iE -A15 'call trace|WARNING:|BUG:|rcu:.*(stall|detected)|hung task|Oops:|i/o error' &&
