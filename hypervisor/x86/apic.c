@@ -137,8 +137,10 @@ u64 apic_timer_probe;	/* set at boot */
 /* The interrupt of what p->timer_deadline says. */
 void apic_timer_fired(struct pcpu *p)
 {
-	if (p->timer_deadline - 1 < rdtsc())	/* neither 0 nor to come: set since it left */
-		p->timer_late = max(p->timer_late, rdtsc() - p->timer_deadline);
+	u64 now = rdtsc();
+
+	if (p->timer_deadline - 1 < now)	/* neither 0 nor to come: set since it left */
+		p->timer_late = max(p->timer_late, now - p->timer_deadline);
 	p->timer_deadline = 0;
 	if (unlikely(apic_timer_probe))
 		apic_timer_arm(0);
