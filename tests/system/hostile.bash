@@ -24,8 +24,9 @@ hostile() {
 		CPUS=2 TIMEOUT=${3:-$(($2 * 20 + 100))} tools/bochs "$work/bundle" debug=1 \
 			>"$work/debug" 2>"$work/console"
 	else
-		# TCG 7.2 ends itself at a PINSR of 256 bits (emit.c.inc, gen_pinsr()), in whatever mode
-		CPU=max,avx=off BUNDLE=$work/bundle MEM=160M CPUS=2 HV_ARGS="debug=1" DEBUG_LOG=$work/debug \
+		# TCG 7.2 ends itself at a PINSR of 256 bits: emit.c.inc, gen_pinsr()
+		CPU=max,avx=off BUNDLE=$work/bundle MEM=160M CPUS=2 \
+			HV_ARGS="debug=1" DEBUG_LOG=$work/debug \
 			TIMEOUT=$(($2 + 60)) CMD=bundle tools/run >"$work/console" 2>"$work/err"
 	fi
 	rc=$?

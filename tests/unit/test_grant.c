@@ -41,7 +41,7 @@ static u64 mfn_at(struct domain *d, u64 gfn)
 /* As if all other numbers had been used since the last domain of this one. */
 static void number_is(struct domain *d, u16 n)
 {
-	domains[d->id] = NULL;
+	domains[d->id % MAX_DOMAINS] = NULL;
 	d->id = n;
 	domains[n] = d;
 }

@@ -77,7 +77,7 @@ def hole_is_checked(code, index, area):
     """The guest address in rax was compared with the end of the hole since it was loaded."""
     for at in range(index - 1, 0, -1):
         insn = re.sub(" +", " ", code[at][1])
-        if re.match(r"cmp %r\w+,%rax$", insn) and re.match("j(b|ae) ", code[at + 1][1]):
+        if re.match(r"cmp .*,%rax ?#.*<hole_end", insn) and re.match("j(b|ae) ", code[at + 1][1]):
             return True
         if insn == f"mov %gs:{area:#x},%rax":
             return True
