@@ -2368,6 +2368,10 @@ START_TEST(cache_types)
 	map(va + 2 * PAGE_SIZE, native_open_frame, P | W | A | D | 0x18);
 	ck_assert_int_eq(fault(va + 2 * PAGE_SIZE, PF_WRITE, false, &e), SHADOW_DONE);
 	ck_assert_uint_eq(shadow_leaf(va + 2 * PAGE_SIZE) & (P | 0x18), P | 0x18);
+	/* renewed by a re-sync, it is still a device's: there is no frame that could be counted */
+	ok(CALL(0, hc_mmu_flush(d->vcpus[0], 0, 0, 0, 0, 0, PARVUS_FLUSH_KERNEL_ALL)), "flush");
+	ck_assert_int_eq(fault(va, PF_WRITE, false, &e), SHADOW_DONE);
+	ck_assert_uint_eq(shadow_leaf(va + 2 * PAGE_SIZE) & (PTE_DEVICE | 0x18), PTE_DEVICE | 0x18);
 	d->control = false;
 }
 END_TEST
