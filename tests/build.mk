@@ -59,8 +59,8 @@ $(UNIT_O)/%.o: tests/unit/%.c $(ABI_GEN)
 $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_OBJS)
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
 
-# A part of x86/, with the machine that it needs (tests/unit/machine).
-$(UNIT_O)/test_view.o: UNIT_CFLAGS := -Itests/unit/machine $(UNIT_CFLAGS)
+# Parts of x86/, with the machine that they need (tests/unit/machine).
+$(UNIT_O)/test_view.o $(UNIT_O)/test_smp.o: UNIT_CFLAGS := -Itests/unit/machine $(UNIT_CFLAGS)
 
 # Tables of firmware are packed, and x86 does not mind.
 $(UNIT_O)/test_acpi.o: UNIT_CFLAGS += -fno-sanitize=alignment
