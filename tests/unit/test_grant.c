@@ -789,6 +789,78 @@ START_TEST(published)
 }
 END_TEST
 
+/* A slot is there when the table has its page, with the list of those that are free (rule 76). */
+static unsigned int table_releases;
+
+static void looks_at_a_table(const void *at)
+{
+	/* grant.c's: its end, the free list, pages of pointers to pages of slots of 32 bytes */
+	const struct { u32 end, free; const u8 **dir; } *t = at;
+	const u8 *slots;
+
+	if (table_releases++)
+		return;
+	complete = false;
+	if (!t->dir || !t->dir[t->end / 128])
+		return;
+	slots = t->dir[t->end / 128];
+	complete = t->free == t->end + 1 && *(const u32 *)(slots + 24) == t->end + 2 &&
+		   *(const u32 *)(slots + 126 * 32 + 24) == t->end + 128;
+}
+
+START_TEST(slots_published)
+{
+	u32 ref, last = 0, tables = 0;
+
+	native_this_cpu = 0;
+	native_unexpose(0);
+	while (last < 300) {
+		table_releases = last % 128 ? 1 : 0;	/* the offer's alone, or the table's, too */
+		tables += !table_releases;
+		native_on_release = looks_at_a_table;
+		OK(grant_offer(doms[0], 100, doms[1]->id, 0, &ref));
+		native_on_release = NULL;
+		ck_assert_uint_eq(ref, ++last);
+		ck_assert_msg(complete, "offer %u", ref);
+	}
+	ck_assert_uint_eq(tables, 3);
+	all_gone();
+}
+END_TEST
+
+/* What was an extent is a table when all entries are in it: others look gfns up without a lock. */
+static const void *chunk_seen;
+static u64 extent_at;
+
+static bool is_its_table(const u64 *page)
+{
+	for (u64 i = 0; i < EXTENT_FRAMES; i++)
+		if (page[i] >> PAGE_SHIFT != extent_at + i)
+			return false;
+	return true;
+}
+
+static void looks_at_a_chunk(const void *at)
+{
+	if (at != chunk_seen)
+		return;
+	for (u64 i = 0; i < frame_table_count; i++)
+		complete |= is_its_table(frame_map(_mfn(i)));
+}
+
+START_TEST(chunks_published)
+{
+	native_this_cpu = 0;
+	chunk_seen = &doms[0]->gfn_chunks[0];
+	extent_at = mfn_at(doms[0], 0);
+	complete = false;
+	native_on_release = looks_at_a_chunk;
+	OK(release(0, 100, 1));
+	native_on_release = NULL;
+	ck_assert(complete);
+}
+END_TEST
+
 START_TEST(releases)
 {
 	struct domain *d = doms[0];
@@ -1213,6 +1285,8 @@ int main(void)
 	tcase_add_test(t, mapper_dies);
 	tcase_add_test(t, all_die);
 	tcase_add_test(t, published);
+	tcase_add_test(t, slots_published);
+	tcase_add_test(t, chunks_published);
 	tcase_add_test(t, releases);
 	tcase_add_test(t, release_alone);
 	suite_add_tcase(s, t);
