@@ -56,6 +56,7 @@ static u64 machine_data(void) { return 0; }
 #define virt_to_phys(p)	((u64)(p))
 #define rdtsc		machine_rdtsc
 #define cpu_area	machine_area
+#define cpu_relax()	sched_yield()	/* threads share CPUs */
 #define paging_entry	machine_entry
 #define paging_data	machine_data
 #define mmu_init_cpu(p)	((void)(p))
@@ -99,7 +100,7 @@ void apic_send(u32 id, u32 what)
 		sched_yield();
 }
 
-/* A machine of CPUs with these APIC ids starts them; it has @online then, and the clock is @stable. */
+/* A machine starts its CPUs of these APIC ids; it has @online then, and the clock is @stable. */
 static void machine(const u32 *ids, u32 count, u64 pa, u32 online, bool stable)
 {
 	memset(&firmware, 0, sizeof(firmware));
@@ -129,7 +130,7 @@ START_TEST(in_step)
 }
 END_TEST
 
-/* One sample of 32 is enough, the first, one between, the last; of the last CPU or of one before. */
+/* One sample of 32 is enough, the first, one between, the last; of any CPU. */
 START_TEST(out_of_step)
 {
 	static const u32 rounds[] = { 1, 17, TSC_ROUNDS };
