@@ -5,7 +5,6 @@
  * writes that page. Each call must reach the kernel, or be a double fault (rule 28).
  * @control 1
  * @vcpus 2
- * @beside canary
  */
 #include "lib/guest.h"
 
