@@ -96,6 +96,7 @@ void user_run(u64 arg)
 	f.rsp = USER_STACK - 64;
 	f.rdi = arg;
 	f.vector = 0;
+	irq_off();	/* rsp is in @f on the way: a frame would hit our callee's */
 	enter_user(&f);
 	user_sp = 0;
 }

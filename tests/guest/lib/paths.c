@@ -55,6 +55,7 @@ static void by_sysret(u64 arg)
 {
 	u64 f[6] = { 0, USER_CODE, PARVUS_USER_CS, 0x202, USER_STACK - 64, PARVUS_USER_SS };
 
+	irq_off();	/* as user_run() */
 	enter_user_sysret(f, arg);
 	user_sp = 0;
 }
