@@ -4,6 +4,7 @@
 #include "wait.h"
 
 #include <curses.h>
+#include <term.h>
 #include <unistd.h>
 
 const struct option_text top_options[] = {
@@ -182,6 +183,19 @@ static void top_print(const struct sample *s, const size_t *index)
 	printf("\n");
 }
 
+/* One that is known not to place its cursor gets lines, as a file does. */
+static bool draws(void)
+{
+	char cup[] = "cup", *how;
+	int error;
+
+	if (setupterm(NULL, 1, &error) != OK)
+		return true;	/* not known: new_screen() */
+	how = tigetstr(cup);
+	del_curterm(cur_term);
+	return how && how != (char *)-1;
+}
+
 /* Of this terminal, or what nearly every one understands. */
 static SCREEN *new_screen(void)
 {
@@ -220,7 +234,7 @@ int cmd_top(struct tool *t)
 	}
 	if (c < 0 || tool_open(t))
 		return 1;
-	batch |= t->json || !isatty(1);
+	batch |= t->json || !isatty(1) || !draws();
 	catch_signals();
 	if (sample(t, &old, &old))
 		return fail_lib(t);
