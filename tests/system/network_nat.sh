@@ -128,6 +128,15 @@ bad "not a private network" start -s 8.8.8.0/24
 bad "start, stop or status" restart
 bad "the name of a bridge" start -b this-name-is-too-long
 before=$(traces)
+# a bridge and a network of one's own
+for options in "-b br-own -s 10.9.8.0/24" "--bridge br-own --subnet 10.9.8.0/24"; do
+	# shellcheck disable=SC2086
+	PATH=$PATH:$work/bin P start $options
+	[[ $(P status) == "running: bridge br-own, network 10.9.8.0/24, this machine 10.9.8.1"* ]] ||
+		fail "$options: $(P status)"
+	P stop -b br-own
+	[[ $(traces) == "$before" ]] || fail "after $options: $(traces)"
+done
 # a server that fails
 mkdir "$work/broken"
 printf '#!/bin/sh\necho it fails >&2\nexit 2\n' >"$work/broken/dnsmasq"

@@ -80,7 +80,7 @@ int cmd_block_detach(struct tool *t)
 		return 1;
 	if (monitor_ask(t, &i, "detach", "disk", index, force ? "force" : "politely", NULL))
 		return 1;
-	return report_device(t, &i, PARVUS_CLASS_BLOCK, UINT32_MAX);
+	return report_this(t, &d);
 }
 
 int cmd_block_resize(struct tool *t)

@@ -9,6 +9,23 @@ int cmd_network_list(struct tool *t)
 	return list_devices(t, PARVUS_CLASS_NETWORK);
 }
 
+/* The monitor chose its number: it is the one that was made last. */
+static int report_last(struct tool *t, const struct parvus_control_info *i)
+{
+	struct parvus_device d, last = { 0 };
+	uint32_t at = 0;
+	int ret;
+
+	while (!(ret = parvus_device_next(t->h, at, &d))) {
+		at = d.id;
+		if (d.front_domain == i->domain && d.device_class == PARVUS_CLASS_NETWORK)
+			last = d;
+	}
+	if (ret != -ENOENT)
+		return fail_lib(t);
+	return last.id ? report_this(t, &last) : print_json(json_object_new_object());
+}
+
 int cmd_network_attach(struct tool *t)
 {
 	struct parvus_control_info i;
@@ -21,14 +38,16 @@ int cmd_network_attach(struct tool *t)
 	ret = parvus_vif_parse(&t->error, "", spec, 0, &v) ? fail_lib(t) :
 	      tool_domain(t, t->args[0], &i);
 	parvus_vif_free(&v);
-	return ret ? ret : monitor_ask(t, &i, "vif-attach", spec, NULL);
+	if (!ret)
+		ret = monitor_ask(t, &i, "vif-attach", spec, NULL);
+	return ret || !t->json ? ret : report_last(t, &i);
 }
 
 /* The interface named by the second argument: its number or its MAC. */
-static int vif_argument(struct tool *t, struct parvus_control_info *i, char index[16])
+static int vif_argument(struct tool *t, struct parvus_control_info *i, struct parvus_device *d,
+			char index[16])
 {
 	struct parvus_network_config n;
-	struct parvus_device d;
 	uint32_t at = 0;
 	uint64_t number = UINT64_MAX;
 	char mac[18];
@@ -39,14 +58,14 @@ static int vif_argument(struct tool *t, struct parvus_control_info *i, char inde
 			     t->args[1]);
 	if (tool_open(t) || tool_domain(t, t->args[0], i))
 		return 1;
-	while (!(ret = parvus_device_next(t->h, at, &d))) {
-		at = d.id;
-		if (d.front_domain != i->domain || d.device_class != PARVUS_CLASS_NETWORK)
+	while (!(ret = parvus_device_next(t->h, at, d))) {
+		at = d->id;
+		if (d->front_domain != i->domain || d->device_class != PARVUS_CLASS_NETWORK)
 			continue;
-		memcpy(&n, d.config, sizeof(n));
+		memcpy(&n, d->config, sizeof(n));
 		mac_text(&n, mac);
-		if (d.index == number || !strcasecmp(mac, t->args[1])) {
-			snprintf(index, 16, "%u", d.index);
+		if (d->index == number || !strcasecmp(mac, t->args[1])) {
+			snprintf(index, 16, "%u", d->index);
 			return 0;
 		}
 	}
@@ -57,15 +76,16 @@ static int vif_argument(struct tool *t, struct parvus_control_info *i, char inde
 int cmd_network_detach(struct tool *t)
 {
 	struct parvus_control_info i;
+	struct parvus_device d;
 	bool force = false;
 	char index[16];
 	int c;
 
 	while ((c = tool_option(t)) > 0)
 		force |= c == 'f';
-	if (c < 0 || vif_argument(t, &i, index))
+	if (c < 0 || vif_argument(t, &i, &d, index))
 		return 1;
 	if (monitor_ask(t, &i, "detach", "vif", index, force ? "force" : "politely", NULL))
 		return 1;
-	return report_device(t, &i, PARVUS_CLASS_NETWORK, UINT32_MAX);
+	return report_this(t, &d);
 }

@@ -217,21 +217,30 @@ int list_devices(struct tool *t, uint32_t device_class)
 	return 0;
 }
 
-int report_device(struct tool *t, const struct parvus_control_info *i, uint32_t device_class,
-		  uint32_t index)
+int report_this(struct tool *t, const struct parvus_device *d)
 {
 	struct parvus_config *c;
-	struct parvus_device d;
 	int ret;
 
 	if (!t->json)
 		return 0;
-	if (parvus_device_find(t->h, i->domain, device_class, index, &d))
-		return print_json(json_object_new_object());
-	c = config_of(t, i->domain);
-	ret = print_json(device_class == PARVUS_CLASS_BLOCK ? disk_json(&d, c) : vif_json(&d, c));
+	c = config_of(t, d->front_domain);
+	ret = print_json(d->device_class == PARVUS_CLASS_BLOCK ? disk_json(d, c) : vif_json(d, c));
 	parvus_config_free(c);
 	return ret;
+}
+
+int report_device(struct tool *t, const struct parvus_control_info *i, uint32_t device_class,
+		  uint32_t index)
+{
+	struct parvus_device d;
+
+	if (!t->json)
+		return 0;
+	/* a guest may have given it back meanwhile */
+	if (parvus_device_find(t->h, i->domain, device_class, index, &d))
+		return print_json(json_object_new_object());
+	return report_this(t, &d);
 }
 
 void domain_uuid(struct tool *t, const struct parvus_control_info *i, char uuid[40])

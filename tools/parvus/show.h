@@ -12,7 +12,8 @@ void add_config(struct tool *t, struct json_object *o, uint32_t domain);
 void add_devices(struct tool *t, struct json_object *o, uint32_t domain);
 /* The whole of block-list and network-list. */
 int list_devices(struct tool *t, uint32_t device_class);
-/* The device that was asked for, when it is there, if JSON is wanted. */
+/* The device that was asked for, when it is there, or this one, if JSON is wanted. */
+int report_this(struct tool *t, const struct parvus_device *d);
 int report_device(struct tool *t, const struct parvus_control_info *i, uint32_t device_class,
 		  uint32_t index);
 void mac_text(const struct parvus_network_config *n, char text[18]);
