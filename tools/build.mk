@@ -13,7 +13,8 @@ initramfs: $(O)/initramfs.cpio
 # Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
 $(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static \
 		$(O)/tools/parvus-monitor-static $(O)/tools/block-server \
-		$(O)/tools/parvus-device $(wildcard tools/domain0/*) guest-kernel
+		$(O)/tools/parvus-device $(O)/tools/guest-boot-static $(wildcard tools/domain0/*) \
+		guest-kernel
 	@tools/mkdomain0 $@
 
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
@@ -160,12 +161,27 @@ $(TOOLS_O)/parvus-device: $(USER_O)/parvus-device.o $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -static -o $@ $^ $(TOOLS_LIBS)
 
+# Reads a guest's disk for bootloader = "pygrub", in a sandbox; libparvus starts it.
+BOOT_OBJS     := $(patsubst tools/%.c,$(TOOLS_O)/%.o,$(wildcard tools/guest-boot/*.c))
+BOOT_LIBS     := -lext2fs -lcom_err
+$(TOOLS_O)/guest-boot/%.o: tools/guest-boot/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(TOOLS_CFLAGS) -MMD -MP -c -o $@ $<
+$(TOOLS_O)/guest-boot-static: $(BOOT_OBJS)
+	@echo "  LD      $@"
+	@$(CC) -static -o $@ $^ $(BOOT_LIBS)
+$(TOOLS_O)/dynamic/guest-boot: $(BOOT_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(BOOT_LIBS)
+
 .PHONY: tools install deps-tools
 deps-tools:
 	@tools/deps tools
 tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/parvus-monitor \
 	$(TOOLS_O)/parvus-monitor-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
-	$(TOOLS_O)/parvus-device
+	$(TOOLS_O)/parvus-device $(TOOLS_O)/guest-boot-static
 
 # The same for a Debian that has the libraries.
 $(TOOLS_O)/dynamic/%: $(TOOLS_O)/%
@@ -182,7 +198,8 @@ LIBDIR ?= $(PREFIX)/lib
 install: SHARE := $(DESTDIR)$(PREFIX)/share
 install:
 	@$(MAKE) deps-tools
-	@$(MAKE) tools $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/parvus-device
+	@$(MAKE) tools $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/parvus-device \
+		$(TOOLS_O)/dynamic/guest-boot
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR)/pkgconfig $(SHARE)/man/man1 \
 		$(DESTDIR)$(PREFIX)/include/parvus $(DESTDIR)$(PREFIX)/lib/parvus \
 		$(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/bash-completion/completions \
@@ -203,7 +220,8 @@ install:
 	install -m 644 tools/boot/*.8 tools/host/*.8 $(SHARE)/man/man8
 	install -m 644 tools/parvus/completion.bash $(SHARE)/bash-completion/completions/parvus
 	install -m 644 tools/boot/completion.bash $(SHARE)/bash-completion/completions/parvus-boot
-	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/parvus-monitor \
+	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/guest-boot \
+		$(TOOLS_O)/parvus-monitor \
 		tools/host/parvus-domains tools/boot/21_linux_parvus $(DESTDIR)$(PREFIX)/lib/parvus
 	install -m 644 tools/boot/parvus.cfg $(DESTDIR)/etc/default/grub.d
 	install -m 644 tools/host/parvus.conf $(DESTDIR)/etc/parvus
@@ -220,6 +238,7 @@ install:
 	for f in vmlinuz initramfs.cpio; do \
 		[ ! -f $(O)/$$f ] || install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; done
 
--include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(MON_OBJS:.o=.d) $(wildcard $(USER_O)/*.d)
+-include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(MON_OBJS:.o=.d) $(BOOT_OBJS:.o=.d) \
+	$(wildcard $(USER_O)/*.d)
 
 include tools/bench/guest/build.mk

@@ -81,6 +81,7 @@ has parvus-hypervisor "boot/parvus-0.1.elf.gz" usr/sbin/parvus-boot etc/grub.d/2
 	etc/default/grub.d/parvus.cfg usr/share/doc/parvus-hypervisor/copyright
 has parvus-tools usr/sbin/parvus usr/sbin/parvus-image usr/sbin/parvus-device \
 	usr/lib/parvus/parvus-monitor usr/lib/parvus/block-server usr/lib/parvus/parvus-domains \
+	usr/lib/parvus/guest-boot \
 	usr/lib/parvus/initramfs.cpio lib/systemd/system/parvus-domains.service etc/parvus/auto/ \
 	etc/parvus/parvus.conf usr/share/man/man1/parvus.1.gz usr/share/man/man5/parvus.cfg.5.gz \
 	usr/share/man/man8/parvus-image.8.gz usr/share/bash-completion/completions/parvus

@@ -27,6 +27,7 @@
 struct job {
 	struct parvus *h;
 	struct parvus_build *b;
+	const char *cmdline;	/* the kernel's, without what is added here; NULL = none */
 	uint64_t done, total;
 };
 
@@ -157,7 +158,7 @@ static int put_cmdline(struct job *j, const struct layout *l, const struct parvu
 
 	/* vCPUs that are there but not wanted yet stay off until the guest takes them */
 	n = snprintf(text, sizeof(text), fewer ? "%s%smaxcpus=%u" : "%s%s",
-		     c->cmdline ? c->cmdline : "", c->cmdline && fewer ? " " : "", c->vcpus);
+		     j->cmdline ? j->cmdline : "", j->cmdline && fewer ? " " : "", c->vcpus);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return pv_fail(j->h->error, E2BIG,
 			       "%s: the kernel's command line is longer than %u bytes",
@@ -300,25 +301,79 @@ struct parts {
 	struct parvus_image *image;
 	void *ramdisk;
 	size_t ramdisk_bytes;
+	char *cmdline;
 };
 
 static void parts_free(struct parts *p)
 {
 	free(p->ramdisk);
+	free(p->cmdline);
 	parvus_image_free(p->image);
+}
+
+static int join_cmdline(struct parvus *h, struct parts *p, const char *first, const char *second)
+{
+	const char *blank = first && *first && second && *second ? " " : "";
+
+	if (asprintf(&p->cmdline, "%s%s%s", first ? first : "", blank, second ? second : "") < 0) {
+		p->cmdline = NULL;
+		return pv_fail(h->error, ENOMEM, "no memory");
+	}
+	return 0;
+}
+
+/*
+ * The guest's own kernel, its ramdisk, its arguments and then those of the configuration. With none
+ * that is for this hypervisor it is the packaged one, and @told has the reason.
+ */
+static int parts_of_guest(struct parvus *h, const struct parvus_config *c, struct parts *p,
+			  char told[PARVUS_TOLD])
+{
+	struct pv_guest_boot b;
+	struct parvus_error e;
+	char why[PARVUS_TOLD], name[200];
+	int ret = pv_guest_boot(h, c, &b, why);
+
+	if (!ret) {
+		snprintf(name, sizeof(name), "%s of its disk", b.title);
+		ret = parvus_image_parse(&e, name, b.kernel, b.kernel_bytes, &p->image);
+		if (ret)
+			snprintf(why, sizeof(why), "%.400s", e.text);
+	}
+	if (ret) {
+		pv_guest_boot_free(&b);
+		if (told)
+			snprintf(told, PARVUS_TOLD, "%.60s: bootloader: %.300s; the kernel is %.100s",
+				 c->name, why, c->kernel);
+		return 1;
+	}
+	p->ramdisk_bytes = b.ramdisk_bytes;
+	p->ramdisk = b.ramdisk;
+	b.ramdisk = NULL;
+	ret = join_cmdline(h, p, b.args, c->cmdline);
+	if (told)
+		snprintf(told, PARVUS_TOLD, "%.60s: the kernel is %.127s, of %.200s", c->name,
+			 b.title, c->disks[0].target);
+	pv_guest_boot_free(&b);
+	return ret;
 }
 
 /* After a failure, too, they are to be freed. */
 static int parts_load(struct parvus *h, const struct parvus_config *c, size_t extra_bytes,
-		      struct parts *p)
+		      struct parts *p, char told[PARVUS_TOLD])
 {
 	int ret;
 
 	memset(p, 0, sizeof(*p));
-	ret = parvus_image_load(h->error, c->kernel, &p->image);
-	if (!ret && c->ramdisk)
-		ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &p->ramdisk,
-				   &p->ramdisk_bytes);
+	ret = c->bootloader ? parts_of_guest(h, c, p, told) : 1;
+	if (ret > 0) {
+		ret = parvus_image_load(h->error, c->kernel, &p->image);
+		if (!ret && c->ramdisk)
+			ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &p->ramdisk,
+					   &p->ramdisk_bytes);
+		if (!ret && c->cmdline)
+			ret = join_cmdline(h, p, c->cmdline, NULL);
+	}
 	if (!ret)
 		ret = parvus_machine(h, &p->m);
 	if (!ret && p->image->features_required & ~p->m.features[0])
@@ -333,7 +388,7 @@ int pv_build_check(struct parvus *h, const struct parvus_config *c)
 	struct parts p;
 	int ret;
 
-	ret = parts_load(h, c, 0, &p);
+	ret = parts_load(h, c, 0, &p, NULL);
 	parts_free(&p);
 	return ret;
 }
@@ -346,9 +401,11 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	int ret;
 
 	b->domain = PARVUS_DOMAIN_SELF;
-	ret = parts_load(h, c, b->extra_bytes, &p);
+	b->told[0] = 0;
+	ret = parts_load(h, c, b->extra_bytes, &p, b->told);
 	if (ret)
 		goto out;
+	j.cmdline = p.cmdline;
 	j.total = p.ramdisk_bytes + b->extra_bytes;
 	for (i = 0; i < p.image->nsegments; i++)
 		j.total += p.image->segments[i].bytes;

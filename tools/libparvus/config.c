@@ -14,7 +14,7 @@ struct reader {
 	struct parvus_error *error;
 	struct cfg cfg;
 	struct parvus_config *c;
-	char *extra, *root, *bootloader;
+	char *extra, *root, *bootloader, *bootloader_args;
 };
 
 static const char *const actions[] = {
@@ -394,8 +394,31 @@ static int read_other(struct reader *r, const struct cfg_setting *s)
 		return warn(r, s, "unknown key, ignored");
 	if (!refused)
 		return warn(r, s, why);
+	if (!strcmp(s->key, "cpuid") && s->value.kind == CFG_STRING && !strcmp(s->value.text, "host"))
+		return 0;
 	return says_something(&s->value) ? wrong(r, s, "%s, so %s cannot be had", why,
 						 shown(&s->value)) : 0;
+}
+
+/* A text, or a list of them as xl has it; their words are told apart by blanks. */
+static int get_boot_args(struct reader *r, const struct cfg_setting *s)
+{
+	char *more = NULL;
+	size_t i;
+
+	if (s->value.kind != CFG_LIST)
+		return get_text(r, s, &r->bootloader_args);
+	for (i = 0; i < s->value.n; i++) {
+		if (s->value.items[i].kind != CFG_STRING)
+			return wrong(r, s, "a list of texts is expected; entry %zu is %s", i + 1,
+				     shown(&s->value.items[i]));
+		if (asprintf(&more, "%s%s%s", r->bootloader_args ? r->bootloader_args : "",
+			     r->bootloader_args ? " " : "", s->value.items[i].text) < 0)
+			return pv_fail(r->error, ENOMEM, "no memory");
+		free(r->bootloader_args);
+		r->bootloader_args = more;
+	}
+	return 0;
 }
 
 static int read_setting(struct reader *r, const struct cfg_setting *s)
@@ -454,6 +477,9 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return read_type(r, s);
 	if (!strcmp(k, "bootloader"))
 		return get_text(r, s, &r->bootloader);
+	/* xl's old name of them, which Ganeti writes */
+	if (!strcmp(k, "bootloader_args") || !strcmp(k, "bootargs"))
+		return get_boot_args(r, s);
 	if (!strcmp(k, "uuid"))
 		return read_uuid(r, s);
 	return read_other(r, s);
@@ -514,10 +540,13 @@ static int settle_devices(struct reader *r, const char *file)
 	return 0;
 }
 
-/* A kernel from the guest's own file system is not looked for: the packaged one is taken. */
+/*
+ * Without a kernel: pygrub, by whatever path, is played by guest_boot.c, and what there is of the
+ * packaged kernel is for a disk that has none. No other boot loader is.
+ */
 static int packaged_kernel(struct reader *r, const char *file)
 {
-	const char *dir = getenv("PARVUS_LIB_DIR");
+	const char *dir = getenv("PARVUS_LIB_DIR"), *name = strrchr(r->bootloader, '/');
 	char *text;
 	int ret;
 
@@ -526,10 +555,16 @@ static int packaged_kernel(struct reader *r, const char *file)
 		r->c->kernel = NULL;
 		return pv_fail(r->error, ENOMEM, "no memory");
 	}
-	if (asprintf(&text, "%s: bootloader: %s does not run here, the kernel is %s; another "
-		     "one, such as the guest's own, is named by kernel= when it was copied out "
-		     "(debugfs -R 'dump /boot/FILE FILE' IMAGE)", file, r->bootloader,
-		     r->c->kernel) < 0)
+	if (!strcmp(name ? name + 1 : r->bootloader, "pygrub")) {
+		r->c->bootloader = strdup("pygrub");
+		if (!r->c->bootloader)
+			return pv_fail(r->error, ENOMEM, "no memory");
+		r->c->bootloader_args = r->bootloader_args;
+		r->bootloader_args = NULL;
+		return 0;
+	}
+	if (asprintf(&text, "%s: bootloader: %s does not run here (pygrub does), the kernel is %s",
+		     file, r->bootloader, r->c->kernel) < 0)
 		return pv_fail(r->error, ENOMEM, "no memory");
 	ret = warn(r, NULL, text);
 	free(text);
@@ -624,6 +659,7 @@ int parvus_config_parse(struct parvus_error *e, const char *file, const char *te
 	free(r.extra);
 	free(r.root);
 	free(r.bootloader);
+	free(r.bootloader_args);
 	if (ret) {
 		parvus_config_free(r.c);
 		return ret;
@@ -688,6 +724,8 @@ void parvus_config_free(struct parvus_config *c)
 	free(c->ramdisk);
 	free(c->cmdline);
 	free(c->uuid);
+	free(c->bootloader);
+	free(c->bootloader_args);
 	free(c);
 }
 
@@ -720,7 +758,12 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 	put_text(f, "name", c->name);
 	if (c->uuid)
 		put_text(f, "uuid", c->uuid);
-	put_text(f, "kernel", c->kernel);
+	if (c->bootloader)
+		put_text(f, "bootloader", c->bootloader);
+	else
+		put_text(f, "kernel", c->kernel);
+	if (c->bootloader_args && c->bootloader_args[0])
+		put_text(f, "bootloader_args", c->bootloader_args);
 	if (c->ramdisk)
 		put_text(f, "ramdisk", c->ramdisk);
 	if (c->cmdline)

@@ -104,6 +104,16 @@ int pv_state_lock(struct parvus *h, uint32_t domain);
 /* Does a keeper work on the domain? */
 bool pv_state_served(struct parvus *h, uint32_t domain);
 
+/* guest_boot.c: what the guest's own boot loader would start. 0, or an error with why it is not. */
+struct pv_guest_boot {
+	void *kernel, *ramdisk;
+	size_t kernel_bytes, ramdisk_bytes;
+	char *args, title[128];
+};
+int pv_guest_boot(struct parvus *h, const struct parvus_config *c, struct pv_guest_boot *b,
+		  char why[PARVUS_TOLD]);
+void pv_guest_boot_free(struct pv_guest_boot *b);
+
 /* Is there what parvus_build() needs? */
 int pv_build_check(struct parvus *h, const struct parvus_config *c);
 

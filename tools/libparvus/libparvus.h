@@ -314,6 +314,8 @@ struct parvus_config {
 	size_t nown;
 	char **warnings;
 	size_t nwarnings;
+	/* "pygrub" where no kernel was named; @kernel is what is started if the disk has none */
+	char *bootloader, *bootloader_args;
 };
 
 /**
@@ -389,13 +391,16 @@ PARVUS_API void parvus_image_free(struct parvus_image *image);
  * @domain: [out] its number
  * @console_ref: [out] grant of the console page, for domain 0
  * @console_port: [out] its event port
+ * @told: [out] "", or which kernel was taken for a bootloader's, and why, for a person
  */
+#define PARVUS_TOLD 500
 struct parvus_build {
 	const void *extra;
 	size_t extra_bytes;
 	parvus_progress *progress;
 	void *progress_arg;
 	uint32_t domain, console_ref, console_port;
+	char told[PARVUS_TOLD];
 };
 
 /**

@@ -97,6 +97,8 @@ static bool begin_again(struct monitor *m)
 		say(m, "not restarted: %s", m->error.text);	/* a person wants it gone */
 		return false;
 	}
+	if (b.told[0])
+		say(m, "%s", b.told);
 	parvus_keeper_close(old);
 	m->domain = b.domain;
 	m->state = parvus_keeper_state(m->keeper);

@@ -35,6 +35,8 @@ static int make(struct tool *t, const struct parvus_config *config, bool paused,
 		return fail_lib(t);
 	}
 	bar_end(&bar);
+	if (b->told[0])
+		warning("%s", b->told);
 	if (parvus_state_start(t->h, config, b)) {
 		fail_lib(t);
 		goto destroy;
