@@ -118,9 +118,15 @@ says "kernel 10 *of Linux 2" 'b=c d e="f'
 
 # --- menu.lst, no menu at all, partitions
 fresh
-printf 'default=1\ntitle Two\nroot (hd0,0)\nkernel /boot/vmlinuz-2 two\n' >"$tree/boot/grub/menu.lst"
-printf 'title The One\nkernel (hd0,0)/boot/vmlinuz-1 root=/dev/xvda1 ro\ninitrd /boot/initrd.img-1\n' \
-	>>"$tree/boot/grub/menu.lst"
+cat >"$tree/boot/grub/menu.lst" <<'END_OF_MENU'
+default=1
+title Two
+root (hd0,0)
+kernel /boot/vmlinuz-2 two
+title The One
+kernel (hd0,0)/boot/vmlinuz-1 root=/dev/xvda1 ro
+initrd /boot/initrd.img-1
+END_OF_MENU
 image
 says "kernel $k ramdisk $r args 18 of The One" "root=/dev/xvda1 ro"
 rm "$tree/boot/grub/menu.lst"

@@ -88,10 +88,12 @@ for my $file (@ARGV) {
 	my $string = qr/f?(?:"(?:[^"\\]|\\.)*"|'[^']*')/;
 	my @at;
 	if ($python) {
-		push @at, $-[0] while $text =~ /\b(?:sys\.stderr\.write|sys\.exit|fail)\(\s*f?["']/g;
+		my $says = qr/\b(?:sys\.stderr\.write|sys\.exit|fail)\(\s*f?["']/;
+		push @at, $-[0] while $text =~ /$says/g;
 	} else {
 		push @at, $-[0] while $text =~ /(?<![=\w] )\bfail\s+["']/g;
-		push @at, $-[0] while $text =~ /\b(?:echo|printf)\s+["'](?=[^\n]*(?:\n\s*"[^\n]*)?>&2)/g;
+		my $says = qr/\b(?:echo|printf)\s+["'](?=[^\n]*(?:\n\s*"[^\n]*)?>&2)/;
+		push @at, $-[0] while $text =~ /$says/g;
 	}
 	for my $at (@at) {
 		my $line = 1 + (substr($text, 0, $at) =~ tr/\n//);

@@ -154,6 +154,12 @@ while read -r key refused; do
 done < <(sed -nE 's/^\t\{ "([a-z0-9_]+)", (true|false),.*/\1 \2/p' tools/libparvus/options.c)
 ((n > 90)) || fail "$n settings"
 says "pci=['0000:01:00.0']" "pci: no device of the machine is given to a domain, so a list of 1" 1
+says "cpuid=host" "" 0
+[[ -s $work/err ]] && fail "cpuid=host says: $(cat "$work/err")"
+says "cpuid=host,htt=0" "cpuid: CPUID says the same to all domains" 1
+says "channel=['name=x']" "channel: the console is the one stream of a domain" 1
+says "p9=['tag=x']" "p9: no folder is shared with a domain" 1
+says "cpus_soft=0-3" "cpus_soft: is a wish" 0
 says "frobnicate=1" "unknown key, ignored" 0
 for uuid in x 01234567-89ab-cdef-0123-456789abcde 01234567-89ab-cdef-0123-456789abcdefa \
 	0123456789ab-cdef-0123-456789abcdef- 01234567-89ab-cdef-0123-456789abcdeg; do

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * guest-boot [--entry=ENTRY] [--kernel=PATH] [--ramdisk=PATH] [--args=TEXT]: reads kernel, ramdisk
- * and kernel arguments out of a guest's own disk, which is descriptor 3, and writes them to standard
- * output: a line "kernel BYTES ramdisk BYTES args BYTES of TITLE" with the three behind it, or one
- * line "none REASON". libparvus starts it for bootloader = "pygrub" (guest_boot.c there).
+ * and kernel arguments out of a guest's own disk, which is descriptor 3, and writes them to
+ * standard output: a line "kernel BYTES ramdisk BYTES args BYTES of TITLE" with the three behind
+ * it, or one line "none REASON". libparvus starts it for bootloader = "pygrub" (guest_boot.c).
  *
- * The disk is the guest's, and hostile: nothing is mounted. libext2fs reads it in a process that has
- * given up everything but these two descriptors: another user, an empty root, no network, bounds of
- * memory and time, and the few system calls that are named below.
+ * The disk is the guest's, and hostile: nothing is mounted. libext2fs reads it in a process that
+ * has given up everything but these two descriptors: another user, an empty root, no network,
+ * bounds of memory and time, and the few system calls that are named below.
  */
 #include "menu.h"
 
@@ -127,7 +127,7 @@ static void confine(void)
 	bound(RLIMIT_FSIZE, 0);
 	bound(RLIMIT_CORE, 0);
 	if (!geteuid()) {
-		/* no network and nothing of the file system; /proc/self/fdinfo is a folder that goes */
+		/* no network, no file system: /proc/self/fdinfo is a folder that goes */
 		if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS) && errno != ENOSYS &&
 		    errno != EPERM)
 			none("no sandbox: unshare: %s", strerror(errno));

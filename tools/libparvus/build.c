@@ -343,8 +343,9 @@ static int parts_of_guest(struct parvus *h, const struct parvus_config *c, struc
 	if (ret) {
 		pv_guest_boot_free(&b);
 		if (told)
-			snprintf(told, PARVUS_TOLD, "%.60s: bootloader: %.300s; the kernel is %.100s",
-				 c->name, why, c->kernel);
+			snprintf(told, PARVUS_TOLD,
+				 "%.60s: bootloader: %.300s; the kernel is %.100s", c->name, why,
+				 c->kernel);
 		return 1;
 	}
 	p->ramdisk_bytes = b.ramdisk_bytes;

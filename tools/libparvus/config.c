@@ -394,7 +394,8 @@ static int read_other(struct reader *r, const struct cfg_setting *s)
 		return warn(r, s, "unknown key, ignored");
 	if (!refused)
 		return warn(r, s, why);
-	if (!strcmp(s->key, "cpuid") && s->value.kind == CFG_STRING && !strcmp(s->value.text, "host"))
+	if (!strcmp(s->key, "cpuid") && s->value.kind == CFG_STRING &&
+	    !strcmp(s->value.text, "host"))
 		return 0;
 	return says_something(&s->value) ? wrong(r, s, "%s, so %s cannot be had", why,
 						 shown(&s->value)) : 0;

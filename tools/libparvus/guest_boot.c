@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * libparvus: bootloader = "pygrub": kernel, ramdisk and arguments out of the guest's own first disk.
- * The disk is opened here and read by a program of its own, guest-boot, which has nothing but it and
- * a pipe, and which may lie, hang or be killed: what it says is checked, bounded and in time.
+ * libparvus: bootloader = "pygrub": kernel, ramdisk and arguments out of the guest's own first
+ * disk. It is opened here and read by a program of its own, guest-boot, which has nothing but it
+ * and a pipe, and which may lie, hang or be killed: what it says is checked, bounded and in time.
  */
 #include "internal.h"
 
@@ -153,7 +153,7 @@ static int read_disk(struct parvus *h, struct reader *r, int disk, char *const w
 	close(fds[0]);
 	if (pid < 0)
 		return ret;
-	/* after all of it, or too late, or with what it should not have said: it has nothing to do */
+	/* it has said all, is too late, or has said what it should not: nothing is left to do */
 	kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
