@@ -55,6 +55,7 @@ help:
 	@echo '  tools            libparvus and the parvus command;'
 	@echo '                   install puts them below DESTDIR, PREFIX'
 	@echo '  guest-kernel     the patched Linux (about 800 CPU seconds once, then cached)'
+	@echo '                   DEBUG=1: one that looks for mistakes, in $(O)/debug'
 	@echo '  new-driver NAME=...  a new pair of drivers in pv-drivers/NAME'
 	@echo '                   (docs/driver-guide.md)'
 	@echo '  refresh-patches  fit the patch series to a new linux-source of Debian'

@@ -17,6 +17,18 @@ $(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static 
 		guest-kernel
 	@tools/mkdomain0 $@
 
+# The guest kernel with what finds mistakes of drivers, beside the other one and never in its place:
+# $(O)/debug/vmlinux (KERNEL= of run), bzImage (kernel= of a domain), linux-headers.
+.PHONY: debug-kernel
+ifeq ($(origin DEBUG),command line)
+ifneq ($(DEBUG),1)
+$(error DEBUG=$(DEBUG): DEBUG=1 is expected)
+endif
+guest-kernel: debug-kernel
+endif
+debug-kernel: $(ABI_GEN)
+	@ABI_GEN_DIR=$(O)/gen tools/debug-kernel $(O)/debug
+
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
 run: check-settings
 	@$(MAKE) deps-run
