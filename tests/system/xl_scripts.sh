@@ -155,4 +155,42 @@ PATH="$work/bin:$PATH" unshare --net --mount bash -c '
 	$(tail -1 "$work/ovs") == *"--if-exists del-port vif$next.0" ]] ||
 	fail "vif-openvswitch: $(cat "$work/ovs")"
 clean
+# Ganeti's vif-ganeti, beside Xen's vif-common.sh and with the library where it looks for it, takes
+# the bridge from the file that Ganeti writes for the interface of the domain that xm domname names
+[[ -n ${FULL:-} ]] || exit 0
+(cd "$work" && apt-get download ganeti ganeti-3.0 >/dev/null 2>&1 &&
+	for f in ganeti*.deb; do dpkg -x "$f" gan; done) ||
+	{ echo "ganeti cannot be had: vif-ganeti was not tried"; exit 0; }
+from=$work/gan/usr/lib/ganeti/3.0/usr/lib/ganeti
+cp "$from/vif-ganeti" "$work/xen/etc/xen/scripts/" || fail "no vif-ganeti in ganeti"
+mkdir -p "$work/usr/lib/ganeti" "$work/node/var/run/ganeti/xen-hypervisor/nic/web"
+cp "$from/net-common" "$work/usr/lib/ganeti/"
+cat >"$work/node/var/run/ganeti/xen-hypervisor/nic/web/0" <<END
+MAC=02:00:00:00:00:01
+IP=
+INTERFACE_INDEX=0
+MODE=bridged
+LINK=br-ganeti
+VLAN=
+TAGS=""
+INTERFACE_UUID=x
+END
+next_number
+GANETI_ROOTDIR=$work/node unshare --net --mount bash -c '
+	mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /var/log && mkdir /var/log/xen &&
+		mount -t tmpfs tmpfs /run &&
+		mount -t overlay overlay /usr -o "lowerdir=$4/usr:/usr" || exit 77
+	ip link add br0 type bridge && ip link add br-ganeti type bridge &&
+		ip link add "$3" type veth peer x || exit 99
+	"$0" create -q "$1" "vif=[\"script=$2/vif-ganeti,bridge=br0\"]" || exit 1
+	ip -o link show master br-ganeti | grep -q " $3@.*UP" || { ip link; exit 1; }
+	"$0" destroy web
+	for i in $(seq 100); do
+		[ -e "$PARVUS_RUN_DIR/domains/"* ] || break
+		sleep 0.1
+	done' "$parvus" "$work/web.cfg" "$work/xen/etc/xen/scripts" "vif$next.0" "$work"
+rc=$?
+[[ $rc == 77 ]] && { echo "no overlay here: vif-ganeti was not tried"; exit 0; }
+[[ $rc == 0 ]] || fail "vif-ganeti: $rc: $(cat "$PARVUS_LOG_DIR"/monitor-web.log)"
+clean
 exit 0
