@@ -11,11 +11,11 @@ if [[ ! -x $tree/scripts/kconfig/conf ]]; then
 	ABI_GEN_DIR=$O/gen tools/debug-kernel "$work/out" --check >"$work/log" 2>&1 ||
 		fail "the fragment: $(cat "$work/log")"
 fi
-before=$(ls -la --time-style=full-iso "$tree" "$O"/linux.key "$O"/vmlinux 2>/dev/null)
+look() { ls -la --time-style=full-iso "$tree" "$O"/linux.key "$O"/vmlinux 2>/dev/null; }
+before=$(look)
 TREE=$tree tools/debug-kernel "$work/check" --check >"$work/log" 2>&1 ||
 	fail "the fragment: $(cat "$work/log")"
-[[ $(ls -la --time-style=full-iso "$tree" "$O"/linux.key "$O"/vmlinux 2>/dev/null) == "$before" ]] ||
-	fail "a check wrote into $tree"
+[[ $(look) == "$before" ]] || fail "a check wrote into $tree"
 for option in PROVE_LOCKING DETECT_HUNG_TASK DYNAMIC_DEBUG FUNCTION_TRACER PARVUS_GUEST; do
 	grep -q "^CONFIG_$option=y" "$work/check/config" || fail "no $option"
 done

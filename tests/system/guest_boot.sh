@@ -225,6 +225,9 @@ lie "the arguments of x are no line" "echo kernel 1 ramdisk 0 args 3 of x; print
 lie "its reader was ended by Segmentation fault" 'kill -SEGV $$'
 lie "its reader said nothing" "head -c 100000 /dev/zero"
 bad "a text in quotes is expected" create -n "$work/own.cfg" bootloader_args=1
+P create -n "$work/own.cfg" "kernel=$work/kernel" bootloader_args=--entry=1 >"$work/out"
+grep -q 'warning: bootloader_args is for bootloader = "pygrub" without kernel' "$work/err" ||
+	fail "bootloader_args that nobody takes: $(cat "$work/err")"
 P create -n "$work/own.cfg" bootloader=/usr/lib/pvgrub >"$work/out"
 grep -q "bootloader: /usr/lib/pvgrub does not run here (pygrub does)" "$work/err" || fail "pvgrub"
 

@@ -268,8 +268,8 @@ static int fill(struct job *j, const struct parvus_config *c, const struct parvu
 }
 
 /* Do kernel and ramdisk fit, before anything is made? */
-static int fits(struct parvus *h, const struct parvus_config *c, const struct parvus_image *image,
-		uint64_t initrd_bytes)
+static int fits(struct parvus *h, const struct parvus_config *c, const char *kernel,
+		const struct parvus_image *image, uint64_t initrd_bytes)
 {
 	uint64_t memory = c->memory << 20, top = memory < TOP ? memory : TOP;
 	uint64_t pages = 2 * PAGE + round_up(sizeof(struct parvus_start_info), PAGE);
@@ -290,7 +290,7 @@ static int fits(struct parvus *h, const struct parvus_config *c, const struct pa
 			return pv_fail(h->error, EINVAL,
 				       "%s: a segment lies between 640 KiB and 1 MiB, which is "
 				       "reserved in a domain",
-				       c->kernel);
+				       kernel);
 	}
 	return 0;
 }
@@ -302,6 +302,7 @@ struct parts {
 	void *ramdisk;
 	size_t ramdisk_bytes;
 	char *cmdline;
+	char name[200];		/* of the kernel, for messages */
 };
 
 static void parts_free(struct parts *p)
@@ -331,12 +332,12 @@ static int parts_of_guest(struct parvus *h, const struct parvus_config *c, struc
 {
 	struct pv_guest_boot b;
 	struct parvus_error e;
-	char why[PARVUS_TOLD], name[200];
+	char why[PARVUS_TOLD];
 	int ret = pv_guest_boot(h, c, &b, why);
 
 	if (!ret) {
-		snprintf(name, sizeof(name), "%s of its disk", b.title);
-		ret = parvus_image_parse(&e, name, b.kernel, b.kernel_bytes, &p->image);
+		snprintf(p->name, sizeof(p->name), "%s of its disk", b.title);
+		ret = parvus_image_parse(&e, p->name, b.kernel, b.kernel_bytes, &p->image);
 		if (ret)
 			snprintf(why, sizeof(why), "%.400s", e.text);
 	}
@@ -368,6 +369,7 @@ static int parts_load(struct parvus *h, const struct parvus_config *c, size_t ex
 	memset(p, 0, sizeof(*p));
 	ret = c->bootloader ? parts_of_guest(h, c, p, told) : 1;
 	if (ret > 0) {
+		snprintf(p->name, sizeof(p->name), "%s", c->kernel);
 		ret = parvus_image_load(h->error, c->kernel, &p->image);
 		if (!ret && c->ramdisk)
 			ret = pv_read_file(h->error, c->ramdisk, PARVUS_IMAGE_MAX, &p->ramdisk,
@@ -380,8 +382,9 @@ static int parts_load(struct parvus *h, const struct parvus_config *c, size_t ex
 	if (!ret && p->image->features_required & ~p->m.features[0])
 		ret = pv_fail(h->error, ENOTSUP,
 			      "%s: needs features that this hypervisor does not offer here",
-			      c->kernel);
-	return ret ? ret : fits(h, c, p->image, round_up(p->ramdisk_bytes, 4) + extra_bytes);
+			      p->name);
+	return ret ? ret : fits(h, c, p->name, p->image,
+			       round_up(p->ramdisk_bytes, 4) + extra_bytes);
 }
 
 int pv_build_check(struct parvus *h, const struct parvus_config *c)

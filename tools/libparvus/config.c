@@ -593,6 +593,9 @@ static int settle(struct reader *r, const char *file)
 	if (!c->kernel || !c->kernel[0])
 		return pv_fail(r->error, EINVAL, "%s: no kernel is given (kernel = \"FILE\")",
 			       file);
+	if (r->bootloader_args && r->bootloader_args[0] &&
+	    warn(r, NULL, "bootloader_args is for bootloader = \"pygrub\" without kernel, ignored"))
+		return -ENOMEM;
 	if (c->ramdisk && !c->ramdisk[0]) {
 		free(c->ramdisk);
 		c->ramdisk = NULL;
