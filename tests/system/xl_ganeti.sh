@@ -4,29 +4,12 @@
 # Ganeti drives us through its own, unmodified hypervisor module (XenPvmHypervisor of hv_xen.py):
 # each method of an instance's life but migration, as its node daemon calls them, with the files
 # where its virtual clusters have them (GANETI_ROOTDIR), against the hypervisor that is a file.
-. tests/system/fake.bash
-packages="ganeti-3.0 python3-bitarray python3-cffi-backend python3-cryptography python3-openssl
-	python3-pycurl python3-pyparsing python3-simplejson"
-# shellcheck disable=SC2086
-(cd "$work" && apt-get download $packages >/dev/null 2>&1 &&
-	for f in *.deb; do dpkg -x "$f" debs; done) || { echo "Ganeti cannot be had"; exit 77; }
-mkdir -p "$work/bin" "$work/node/etc/xen" "$work/node/var/log/ganeti/xen" \
-	"$work/node/var/run/ganeti" "$PARVUS_FAKE"
-touch "$PARVUS_FAKE/bridge-br0"
+. tests/system/programs.bash
+debs ganeti-3.0 python3-bitarray python3-cffi-backend python3-cryptography python3-openssl \
+	python3-pycurl python3-pyparsing python3-simplejson
+mkdir -p "$work/node/etc/xen" "$work/node/var/log/ganeti/xen" "$work/node/var/run/ganeti"
 truncate -s 1M "$PARVUS_FAKE/blk-3" "$work/file.img"
-ln -s "$parvus" "$work/bin/xl"
-
-# what the guests do: they follow requests
-(while sleep 0.2; do
-	for name in web.example.org stays.example.org; do
-		case $("$guest_bin" "$name" request 2>/dev/null) in
-		1) "$guest_bin" "$name" poweroff 0 ;;
-		2) "$guest_bin" "$name" reboot ;;
-		esac
-	done
-done) 2>/dev/null &
-guests=$!
-trap 'kill $guests $(pids) 2>/dev/null; sleep 0.3; rm -rf "$work"' EXIT
+follow web.example.org stays.example.org
 
 cat >"$work/drive.py" <<'END'
 import json, os, sys

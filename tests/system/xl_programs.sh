@@ -5,37 +5,21 @@
 # over this machine's folders, against the hypervisor that is a file: Pacemaker's agent for Xen, by
 # the two testers of its own package (ocf-tester and ocft's nine cases), and xen-tools, which makes
 # an image, writes its configuration and starts it.
-. tests/system/fake.bash
-packages="resource-agents libxml2-utils xen-tools libconfig-inifiles-perl
-	libdata-validate-domain-perl libdata-validate-ip-perl libdata-validate-uri-perl
-	libfile-slurp-perl libfile-which-perl libsort-versions-perl libtext-template-perl
-	libnet-domain-tld-perl libnetaddr-ip-perl liblog-message-perl liblog-message-simple-perl
-	libterm-ui-perl"
-# shellcheck disable=SC2086
-(cd "$work" && apt-get download $packages >/dev/null 2>&1 &&
-	for f in *.deb; do dpkg -x "$f" debs; done) ||
-	{ echo "resource-agents and xen-tools cannot be had"; exit 77; }
+. tests/system/programs.bash
+debs resource-agents libxml2-utils xen-tools libconfig-inifiles-perl \
+	libdata-validate-domain-perl libdata-validate-ip-perl libdata-validate-uri-perl \
+	libfile-slurp-perl libfile-which-perl libsort-versions-perl libtext-template-perl \
+	libnet-domain-tld-perl libnetaddr-ip-perl liblog-message-perl \
+	liblog-message-simple-perl libterm-ui-perl
 for d in bin sbin lib lib64; do	# links in a root of today
 	[[ -d $work/debs/$d ]] && cp -a "$work/debs/$d/." "$work/debs/usr/$d/" &&
 		rm -r "$work/debs/${d:?}"
 done
 mkdir "$work/over" "$work/tree" "$work/tree/etc" "$work/tree/etc/ssh"
-mkdir -p "$work/debs/etc/xen/vm" "$work/debs/usr/local/bin" "$PARVUS_FAKE"
-touch "$PARVUS_FAKE/bridge-br0"
+mkdir -p "$work/debs/etc/xen/vm" "$work/debs/usr/local/bin"
 sed 's/^name = .*/name="web"/' "$work/web.cfg" >"$work/debs/etc/xen/vm/xen-f"
 ln -s "$parvus" "$work/debs/usr/local/bin/xl"
-
-# what the guests do: they follow requests
-(while sleep 0.2; do
-	for name in web tools.example.org; do
-		case $("$guest_bin" "$name" request 2>/dev/null) in
-		1) "$guest_bin" "$name" poweroff 0 ;;
-		2) "$guest_bin" "$name" reboot ;;
-		esac
-	done
-done) 2>/dev/null &
-guests=$!
-trap 'kill $guests $(pids) 2>/dev/null; sleep 0.3; rm -rf "$work"' EXIT
+follow web tools.example.org
 
 bed() { # COMMAND...: with what the packages have, and where all may be written
 	unshare --mount bash -c '
@@ -64,8 +48,15 @@ rc=$?
 "$parvus" list web >/dev/null 2>&1 && P destroy web
 clean
 
-# xen-tools: the tree is copied, not fetched; "bootloader = 'pygrub'" finds the packaged kernel
-for d in bin dev proc sys tmp root var usr; do mkdir "$work/tree/$d"; done
+# xen-tools: the tree is copied, not fetched; "bootloader = 'pygrub'" finds the image's own kernel
+reader=$O/tools/guest-boot-static
+[[ -x $reader ]] || { echo "no $reader: make tools"; exit 99; }
+cp "$reader" "$PARVUS_LIB_DIR/guest-boot"
+for d in bin boot dev proc sys tmp root var usr; do mkdir "$work/tree/$d"; done
+cp "$work/kernel" "$work/tree/boot/vmlinuz-own"
+cp "$PARVUS_LIB_DIR/initramfs.cpio" "$work/tree/boot/initrd-own"
+ln -s boot/vmlinuz-own "$work/tree/vmlinuz"
+ln -s boot/initrd-own "$work/tree/initrd.img"
 printf '#!/bin/sh\n' >"$work/tree/bin/ls"
 chmod 755 "$work/tree/bin/ls"
 # nothing is customized: that runs programs of the tree
@@ -95,6 +86,7 @@ until_true state tools.example.org "-b----"
 	"xvda2 "*/disk.img$'\n'"xvda1 "*/swap.img ]] || fail "$(P block-list tools.example.org)"
 [[ $(P network-list tools.example.org) == *" vif"*" br0" ]] || fail "its interface"
 G tools.example.org wait >/dev/null
+[[ $(G tools.example.org file file) == content ]] || fail "not the image's own ramdisk"
 [[ $(G tools.example.org cmdline) == *"root=/dev/xvda2 ro"* ]] ||
 	fail "$(G tools.example.org cmdline)"
 P destroy tools.example.org

@@ -6,6 +6,7 @@
  *   say TEXT      to the console; waits for room (10 s)
  *   hear BYTES    that much of the console's input to stdout (10 s)
  *   request       the request made of it, as a number; take: and it is forgotten
+ *   follow        does what it was asked for, if it was
  *   ran NS        so much CPU time it has had; stole NS: so long it waited for one
  *   cmdline       the kernel's command line
  *   file NAME     a file of the last cpio archive of its ramdisk
@@ -36,6 +37,17 @@ static struct fake_domain *find(struct fake_state *s, const char *name)
 		    s->d[i].info.state == PARVUS_DOMAIN_RUNNING)
 			return &s->d[i];
 	return NULL;
+}
+
+/* In one step: the next domain of that name was not asked. */
+static void follow(struct fake_domain *d)
+{
+	if (!d->used || d->info.state != PARVUS_DOMAIN_RUNNING)
+		return;
+	if (d->request == PARVUS_REQUEST_POWEROFF)
+		fake_end(d, PARVUS_SHUTDOWN_POWEROFF, 0, "");
+	else if (d->request == PARVUS_REQUEST_REBOOT)
+		fake_end(d, PARVUS_SHUTDOWN_REBOOT, 0, "");
 }
 
 static int say(struct fake_domain *d, const char *text)
@@ -273,7 +285,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	fake_lock();
-	if (!strcmp(argv[2], "poweroff"))
+	if (!strcmp(argv[2], "follow"))
+		follow(d);
+	else if (!strcmp(argv[2], "poweroff"))
 		fake_end(d, PARVUS_SHUTDOWN_POWEROFF, (uint32_t)atoi(arg), "");
 	else if (!strcmp(argv[2], "reboot"))
 		fake_end(d, PARVUS_SHUTDOWN_REBOOT, 0, "");
