@@ -274,7 +274,7 @@ starts try "0.3"
 good good
 cp -a "$R/boot/initrd.img-$V" "$work/initrd"
 echo "initrd made anew" >"$R/boot/initrd.img-$V"
-bad "what is installed is not what was tried" commit
+bad "is not what was tried (" commit
 cp -a "$work/initrd" "$R/boot/initrd.img-$V"
 good commit
 starts pair-3 "0.3"

@@ -160,7 +160,7 @@ static int read_disk(struct parvus *h, struct reader *r, int disk, char *const w
 	if (ret && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		return because(r, "%s: its reader was ended by %s", r->disk,
 			       strsignal(WTERMSIG(status)));
-	if (ret && WIFEXITED(status) && WEXITSTATUS(status) > 125)
+	if (ret && WIFEXITED(status) && (WEXITSTATUS(status) == 126 || WEXITSTATUS(status) == 127))
 		return because(r, "%s: it could not be started", program);
 	return ret;
 }
