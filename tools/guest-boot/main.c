@@ -128,7 +128,7 @@ static void confine(void)
 	bound(RLIMIT_CORE, 0);
 	if (!geteuid()) {
 		/* no network, no file system: /proc/self/fdinfo is a folder that goes */
-		if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS) && errno != ENOSYS &&
+		if (unshare(CLONE_NEWNET | CLONE_NEWNS) && errno != ENOSYS &&
 		    errno != EPERM)
 			none("no sandbox: unshare: %s", strerror(errno));
 		if (chdir("/proc/self/fdinfo") || chroot(".") || chdir("/"))
