@@ -18,7 +18,7 @@ struct sdt {
 } __attribute__((packed));
 
 /* The end of the direct map, or of what this CPU addresses: an entry beyond is none. */
-static u64 reach(void) { return min(GIB(512), 1ull << cpu_features.phys_bits); }
+static u64 reach(void) { return min(MAX_MACHINE_MEM, 1ull << cpu_features.phys_bits); }
 
 /* Tables may lie in memory that e820 does not call RAM, thus outside the direct map. */
 static void *firmware_map(u64 pa, u64 bytes)
@@ -65,14 +65,19 @@ static u64 scan_rsdp(u64 start, u64 end)
 	return 0;
 }
 
+/* Device interrupts have 8 bits for an APIC id, 255 of it meaning all (SDM vol. 3, 11.11). */
 static void add_cpu(u32 id, u32 flags)
 {
 	unsigned int i = 0;
 
 	while (i < firmware.cpus && firmware.cpu_apic_id[i] != id)
 		i++;
-	if (flags & 1 && i == firmware.cpus && i < MAX_CPUS)
+	if (!(flags & 1) || i < firmware.cpus)
+		return;
+	if (id < MAX_CPUS)
 		firmware.cpu_apic_id[firmware.cpus++] = id;
+	else
+		log_warn("acpi: the CPU with APIC id %u is left out", id);
 }
 
 static void parse_madt(const struct sdt *t)

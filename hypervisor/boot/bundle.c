@@ -99,7 +99,7 @@ static const struct key {
 	{ "mem", AT(mem), 0, MIB(2), MAX_MACHINE_MEM },
 	{ "vcpus", AT(vcpus), 0, 1, MAX_VCPUS },
 	{ "weight", AT(weight), 0, 1, 65536 },
-	{ "cap", AT(cap), 0, 0, 100 * MAX_CPUS },
+	{ "cap", AT(cap), 0, 0, 100 * MAX_VCPUS },
 	{ "control", AT(control), 0, 0, 1 },
 };
 

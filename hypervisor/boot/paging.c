@@ -7,7 +7,8 @@
 #include <core/frame.h>
 #include <core/log.h>
 
-static struct { u64 next, end; } room;	/* of boot_alloc(): physical addresses */
+/* Physical: what boot_alloc() has, and where the frame table is. */
+static struct { u64 next, end; struct boot_piece table; } room;
 
 /* [start, end) must be kept: if it ends above @at and begins before *kept, it is *kept. */
 static void keep(struct boot_piece *kept, u64 at, u64 start, u64 end)
@@ -32,6 +33,7 @@ bool boot_free_next(struct boot_piece *p, u64 high)
 			return false;
 		keep(&kept, at, virt_to_phys(image_start), virt_to_phys(image_end));
 		keep(&kept, at, hv_root, room.next);	/* what boot_alloc gave */
+		keep(&kept, at, room.table.start, room.table.end);
 		for (unsigned int i = 0; i < boot_info.modules; i++)
 			keep(&kept, at, boot_info.module[i].start, boot_info.module[i].end);
 		for (unsigned int i = 0; i < boot_info.ranges; i++)	/* maps overlap */
@@ -121,9 +123,9 @@ void paging_init(void)
 	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
 
 	top = max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1));
-	top = min(top, GIB(512));
-	/* frame table; page tables down to 2 MiB, some to 4 KiB; devices */
-	find_boot_memory((top >> PAGE_SHIFT) * sizeof(struct frame_info) + (top >> 18) + MIB(1));
+	top = min(top, MAX_MACHINE_MEM);
+	/* page tables down to 2 MiB, some to 4 KiB; devices */
+	find_boot_memory((top >> 18) + MIB(1));
 	hv_root = virt_to_phys(boot_page());
 	paging_map(0, image, data, MIB(2), boot_page);
 	paging_map(image, image_top, data, PAGE_SIZE, boot_page);
@@ -150,12 +152,61 @@ void free_modules(void)
 	boot_info.modules = 0;
 }
 
+/* Is there RAM in what 2 MiB of the frame table describe, or do they have the counters? */
+static bool table_needed(u64 at)
+{
+	u64 start = at / sizeof(struct frame_info) << PAGE_SHIFT;
+	u64 end = start + (MIB(2) / sizeof(struct frame_info) << PAGE_SHIFT);
+
+	for (unsigned int i = 0; i < boot_info.ranges; i++) {
+		const struct boot_range *r = &boot_info.range[i];
+
+		if (r->type == 1 && r->start < end && r->end > start)
+			return true;
+	}
+	return end > frame_table_count << PAGE_SHIFT;
+}
+
+/* At the end of the last free piece that it fits in: what is low is wanted for devices. */
+static void frame_table_map(void)
+{
+	u64 bytes = ROUND_UP(frame_table_bytes(frame_table_count), PAGE_SIZE), need = 0;
+	u64 *none = boot_page(), zero = virt_to_phys(boot_page()), at, pa, step, *e;
+	struct boot_piece p = { 0, MIB(1) };
+
+	for (at = 0; at < 512; at++)
+		none[at] = zero | (paging_data() & ~HV_W);
+	for (at = 0; at < bytes; at += MIB(2))
+		need += table_needed(at) ? min(MIB(2), bytes - at) : 0;
+	while (boot_free_next(&p, MAX_MACHINE_MEM)) {
+		pa = ROUND_DOWN(p.end - min(need, p.end), MIB(2));
+		if (pa >= p.start)
+			room.table = (struct boot_piece){ pa, pa + need };
+	}
+	pa = room.table.start;
+	if (!pa)
+		panic("boot: no room for the frame table (%lu MiB)", need >> 20);
+	memset(phys_to_virt(pa), 0, need);
+	for (at = 0; at < bytes; at += step) {
+		step = bytes - at < MIB(2) ? PAGE_SIZE : MIB(2);
+		e = paging_entry_of((u64)frame_table + at, step, boot_page);
+		if (table_needed(ROUND_DOWN(at, MIB(2)))) {
+			*e = pa | paging_data() | (step > PAGE_SIZE ? HV_PS : 0);
+			pa += step;
+		} else {
+			*e = virt_to_phys(none) | HV_P | HV_W;
+		}
+	}
+}
+
 void memory_init(void)
 {
 	struct boot_piece p = { 0, MIB(1) };
 
-	frame_table_count = min(top_of_ram(), GIB(512)) >> PAGE_SHIFT;
-	frame_table = boot_alloc(frame_table_count * sizeof(struct frame_info), PAGE_SIZE);
+	frame_table_count = min(top_of_ram(), MAX_MACHINE_MEM) >> PAGE_SHIFT;
+	if (frame_table_count << PAGE_SHIFT < top_of_ram())
+		log_warn("memory: what lies above %lu GiB is left out", frame_table_count >> 18);
+	frame_table_map();
 	/* RAM is ours until somebody gets it, but for the first MiB: domain 0 may look there */
 	for (unsigned int i = 0; i < boot_info.ranges; i++) {
 		u64 n = max(boot_info.range[i].start, MIB(1)) >> PAGE_SHIFT;
@@ -166,7 +217,7 @@ void memory_init(void)
 				.type = FRAME_HYPERVISOR, .owner = DOMAIN_NONE };
 	}
 	room.end = 0;		/* from here on boot_alloc is closed */
-	while (boot_free_next(&p, GIB(512)))
+	while (boot_free_next(&p, frame_table_count << PAGE_SHIFT))
 		frames_add(_mfn(p.start >> PAGE_SHIFT), (p.end - p.start) >> PAGE_SHIFT);
 	log_info("memory: %lu MiB free of %lu MiB", frames_free_count() >> 8,
 		 top_of_ram() >> 20);

@@ -62,6 +62,7 @@ bool arch_view_drop(struct domain *d, mfn_t mfn);
 /* The area of @v, which runs here or is about to, as entry.S reaches it. */
 struct parvus_vcpu_area *arch_area(const struct vcpu *v);
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu);	/* [ROOT_PAIRS] */
+static inline void *arch_mmu_cpu(unsigned int cpu);	/* MMU_CPU_BYTES, zero at first */
 /* Use a pair of roots; or none. @good: what was cached of it is true still, but for flushes. */
 void arch_root_load(unsigned int pair, bool good);
 void arch_roots_leave(void);

@@ -97,8 +97,8 @@ static int control_create(union control *c)
 	if (a->flags & ~PARVUS_CREATE_CLAIM || !name_valid(a->name) ||
 	    !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !a->vcpus || a->vcpus > MAX_VCPUS ||
 	    a->weight > 65535 || a->cap > 100 * MAX_VCPUS || !a->max_frames ||
-	    a->max_frames > MAX_MACHINE_MEM >> PAGE_SHIFT ||
-	    a->extra_gfns > MAX_MACHINE_MEM >> PAGE_SHIFT)
+	    a->extra_gfns > MAX_DOMAIN_MEM >> PAGE_SHIFT ||
+	    a->max_frames > (MAX_DOMAIN_MEM >> PAGE_SHIFT) - a->extra_gfns)
 		return hv_error(PARVUS_EINVAL);
 	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus,
 			  a->flags & PARVUS_CREATE_CLAIM);
@@ -369,7 +369,7 @@ static int control_vcpu(struct domain *d, union control *c)
 	if (d->pauses && a->state != PARVUS_VCPU_STOPPED)
 		a->state = PARVUS_VCPU_PAUSED;
 	a->cpu = READ_ONCE(o->sched.cpu);
-	a->affinity = o->sched.affinity;
+	memcpy(a->affinity, o->sched.affinity, sizeof(a->affinity));
 	a->run_ns = sched_run_ns(o, arch_now_ns());
 	if (o == arch_current())
 		arch_stats_fold(o);

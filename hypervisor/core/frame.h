@@ -43,8 +43,12 @@ BUILD_ASSERT(sizeof(struct frame_info) == 16);
 /* Owners of HYPERVISOR frames say who may see them (rule 80): that domain, all domains, or none. */
 #define OWNER_PUBLIC	0xfffeu
 
-extern struct frame_info *frame_table;
+/* frame_table is an address (core/arch.h); behind the table is a counter for each extent. */
 extern u64 frame_table_count;
+static inline u64 frame_table_bytes(u64 frames)
+{
+	return frames * sizeof(struct frame_info) + (frames / EXTENT_FRAMES + 1) * sizeof(u16);
+}
 
 /* NULL beyond the end of RAM. */
 static inline struct frame_info *frame_info(mfn_t mfn)
@@ -83,9 +87,9 @@ static inline void *frame_map(mfn_t mfn) { return arch_frame_map(mfn); }
 static inline mfn_t frame_of(const void *p) { return arch_frame_of(p); }
 
 /*
- * Whole zeroed frames of hypervisor memory, at most 2 MiB, or NULL: hidden from every guest's
- * root; seen in those of one domain, and freed no sooner than nothing of it runs any more; or
- * seen in all, and for ever: what is freed of it is given out as such again.
+ * Whole zeroed frames of hypervisor memory, at boot alone more than 2 MiB, or NULL: hidden from
+ * every guest's root; seen in those of one domain, and freed no sooner than nothing of it runs any
+ * more; or seen in all, and for ever: what is freed of it is given out as such again.
  */
 void *hv_alloc(size_t bytes);
 void *hv_alloc_own(u16 domain, size_t bytes);

@@ -30,7 +30,7 @@ void guest_access_wait(void)
 	unsigned int cpu, me = arch_this_cpu();
 
 	smp_mb();
-	for (cpu = 0; cpu < MAX_CPUS; cpu++) {
+	for (cpu = 0; cpu < arch_cpus(); cpu++) {
 		u64 seen = smp_load_acquire(&accesses[cpu].count);
 
 		while (cpu != me && (seen & 1) && smp_load_acquire(&accesses[cpu].count) == seen)

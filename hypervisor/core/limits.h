@@ -2,14 +2,15 @@
 /* Fixed limits that more than one part knows; what one counts alone stands at its head. */
 #pragma once
 
-#define MAX_CPUS		64	/* physical CPUs: one word of a mask */
+#define MAX_CPUS		255	/* an APIC id of a device's interrupt has 8 bits */
 #define MAX_DOMAINS		128
 #define MAX_VCPUS		PARVUS_MAX_VCPUS
 #define MAX_MODULES		32
 #define MAX_DOMAIN_NAME		32
 #define MAX_CMDLINE		2048
 #define MAX_KILL_REASON		120
-#define MAX_MACHINE_MEM		GIB(512)	/* and no domain has more */
+#define MAX_MACHINE_MEM		GIB(7168)	/* slots 256 to 269; domain 0 may have it all */
+#define MAX_DOMAIN_MEM		GIB(512)
 /* Shadow pool: max(floor, 1 % of RAM) pages (rule 47). */
 #define SHADOW_POOL_FLOOR(vcpus) (128 + 64 * (vcpus))
 /* Tables of a domain's view of memory that lie ready for a fault, which cannot allocate. */

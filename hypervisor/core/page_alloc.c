@@ -8,8 +8,7 @@
 #include <core/log.h>
 #include <core/memory.h>
 
-struct frame_info *frame_table;		/* set at boot */
-u64 frame_table_count;
+u64 frame_table_count;			/* set at boot */
 
 /* Links are frame numbers + 1, 0 = end. FREE frames: count is the next one, word the previous. */
 
@@ -76,17 +75,7 @@ void frames_add(mfn_t mfn, u64 count)
 	u64 n = mfn_x(mfn), end = min(n + count, frame_table_count);
 
 	HOLD(&ram.lock);
-	if (!ram.chunk_free) {
-		/* the first frames given pay for the chunk counters */
-		u64 bytes = (frame_table_count / EXTENT_FRAMES + 1) * sizeof(u16);
-		u64 pages = (bytes + PAGE_SIZE - 1) >> PAGE_SHIFT;
-
-		BUG_ON(n + pages > end);
-		ram.chunk_free = frame_map(_mfn(n));
-		memset(ram.chunk_free, 0, pages << PAGE_SHIFT);
-		for (; pages; pages--)
-			set_type(n++, FRAME_HYPERVISOR);
-	}
+	ram.chunk_free = (u16 *)(frame_table + frame_table_count);
 	ram.total += end - n;
 	ram.free += end - n;
 	while (n < end) {
@@ -217,6 +206,22 @@ int alloc_claimed(struct domain *d, unsigned int order, mfn_t *out)
 
 int alloc_frames(unsigned int order, mfn_t *out) { return alloc_claimed(NULL, order, out); }
 
+/* Extents side by side, for the tables of a domain as large as the machine: at boot alone. */
+static int run_take(u64 frames, mfn_t *out)
+{
+	u64 n, first = 0;
+
+	HOLD(&ram.lock);
+	for (n = 0; n < frame_table_count && n - first < frames; n += EXTENT_FRAMES)
+		if (!(frame_table[n].flags & FRAME_EXTENT))
+			first = n + EXTENT_FRAMES;
+	if (n < first + frames)
+		return -PARVUS_ENOMEM;
+	for (*out = _mfn(first); first < n; first += EXTENT_FRAMES)
+		free_take(first, EXTENT_ORDER);
+	return 0;
+}
+
 /* From the hypervisor's extent, or a new one; the last single ones from anywhere. */
 static int hv_take(struct domain *d, u64 frames, mfn_t *out)
 {
@@ -243,7 +248,7 @@ static void *hv_new(struct domain *d, size_t bytes, u16 owner)
 	mfn_t mfn;
 	u64 root;
 
-	if (!frames || frames > EXTENT_FRAMES || hv_take(d, frames, &mfn))
+	if (!frames || (frames > EXTENT_FRAMES ? run_take(frames, &mfn) : hv_take(d, frames, &mfn)))
 		return NULL;
 	root = arch_full_begin();	/* in no view yet */
 	if (frames > HV_PIECE)	/* of a domain that is made: no lock is held */

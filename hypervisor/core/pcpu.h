@@ -31,6 +31,7 @@ struct cpu {
 
 /* One of a pCPU's pairs of top-level tables; each is private to the pCPU (rule 24). */
 #define ROOT_PAIRS	16u
+#define MMU_CPU_BYTES	2048u	/* what tlb.c knows of them */
 struct mmu_root {
 	u64 *kernel_table;	/* seen in virtual kernel mode: user half (NX) + kernel half */
 	u64 *user_table;	/* seen in virtual user mode: user half alone */

@@ -100,7 +100,10 @@ static void queue_take_to_run(struct queue *q, struct vcpu *v)
 	v->on_cpu = true;
 }
 
-static bool allowed(const struct vcpu *v, unsigned int cpu) { return v->sched.affinity >> cpu & 1; }
+static bool allowed(const struct vcpu *v, unsigned int cpu)
+{
+	return v->sched.affinity[cpu / 64] >> (cpu & 63) & 1;
+}
 
 /* Must its vCPUs not run? Under the queue's lock: a bar is lifted, or set, before that is taken. */
 static bool barred(const struct domain *d)
@@ -670,14 +673,17 @@ void sched_set_weight(struct domain *d, u64 weight)
 	}
 }
 
-int sched_set_affinity(struct vcpu *v, u64 mask, u64 now)
+int sched_set_affinity(struct vcpu *v, const u64 mask[], u64 now)
 {
 	struct queue *q;
+	unsigned int i;
 
-	if (!(mask & ~0ull >> (64 - cpus)))
+	for (i = 0; i < cpus && !(mask[i / 64] >> (i & 63) & 1); i++)
+		;
+	if (i == cpus)
 		return -PARVUS_EINVAL;
 	q = lock_queue_of(v);
-	WRITE_ONCE(v->sched.affinity, mask);
+	memcpy(v->sched.affinity, mask, sizeof(v->sched.affinity));
 	if (!allowed(v, v->sched.cpu) && v->on_cpu)
 		pcpu_kick(v->sched.cpu, WORK_RESCHED);
 	if (allowed(v, v->sched.cpu) || !v->sched.queued) {

@@ -42,7 +42,7 @@ void sched_set_weight(struct domain *d, u64 weight);
 /* Percent of one CPU that all vCPUs together may use, 0 = no limit. */
 void sched_set_cap(struct domain *d, u32 percent, u64 now);
 /* 0, or -PARVUS_EINVAL if no pCPU of the mask is online. A vCPU on one outside leaves it. */
-int sched_set_affinity(struct vcpu *v, u64 mask, u64 now);
+int sched_set_affinity(struct vcpu *v, const u64 mask[], u64 now);
 void sched_domain_gone(struct domain *d);	/* the domain's structure is about to go */
 
 u64 sched_run_ns(struct vcpu *v, u64 now);	/* time run, the current run included */

@@ -59,7 +59,8 @@ struct vcpu *vcpu_create(struct domain *d, unsigned int id)
 		return NULL;
 	v->domain = d;
 	v->id = id;
-	v->sched.affinity = cpus >= 64 ? ~0ull : (1ull << cpus) - 1;
+	for (unsigned int i = 0; i < cpus; i++)
+		v->sched.affinity[i / 64] |= 1ull << (i & 63);
 	v->sched.weight = d->weight;
 	v->sched.cpu = id % (cpus ? cpus : 1);
 	v->timer.fire = vcpu_timer_fired;

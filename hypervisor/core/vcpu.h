@@ -36,7 +36,7 @@ struct sched_entity {
 	u64 weight;
 	u32 cpu;		/* the pCPU whose queue it is (or was last) on */
 	bool queued, held;	/* RUNNABLE; never both */
-	u64 affinity;		/* mask of pCPUs */
+	u64 affinity[PARVUS_CPU_WORDS];	/* pCPUs; under its queue's lock */
 };
 
 /* timer.c: one-shot timers, a heap per pCPU. The caller arms the hardware for timer_next(). */

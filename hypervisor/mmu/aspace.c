@@ -107,7 +107,7 @@ static struct aspace *as_make(struct domain *d, u32 index, u64 id, gfn_t root)
 	spin_init(&as->lock, LOCK_ASPACE);
 	as->domain = d;
 	as->id = id;
-	as->serial = ++arch_this()->aspaces * MAX_CPUS + arch_this_cpu();
+	as->serial = ++arch_this()->aspaces << 8 | arch_this_cpu();
 	as->root = root;
 	as->index = index;
 	as->refs = 1;

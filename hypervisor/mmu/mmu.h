@@ -79,7 +79,7 @@ struct aspace {
 	u64 tree;		/* and by those that remembered leaf tables do not survive */
 	u64 gen_gpa;		/* where the guest keeps its tlb_gen, 0 = not told */
 	u64 all_gen;		/* of shadow_domain.all_gen: last "flush everything" done */
-	u64 loaded;		/* mask of pCPUs; atomic */
+	u64 loaded[PARVUS_CPU_WORDS];	/* on which pCPUs; atomic */
 	u64 used[4];		/* slots that are not zero */
 	struct spinlock lock;
 	u32 refs;		/* under shadow_domain.lock */

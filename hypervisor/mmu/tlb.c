@@ -18,7 +18,7 @@
  */
 
 /* A pCPU's pairs of roots. */
-static struct pairs {
+struct pairs {
 	struct loaded {			/* in the one in use: low half, kernel half [any reads] */
 		struct aspace *as;
 		u64 seen;		/* the generation that the TLB is good for */
@@ -32,11 +32,14 @@ static struct pairs {
 	unsigned int next;		/* which is given away next */
 	struct pair *now;		/* in use */
 	struct mmu_root *root;		/* and its tables */
-} cpu_pairs[MAX_CPUS];
+};
+BUILD_ASSERT(sizeof(struct pairs) <= MMU_CPU_BYTES);
+
+static inline struct pairs *pairs_of(unsigned int cpu) { return arch_mmu_cpu(cpu); }
 
 static inline struct loaded *half_of(unsigned int cpu, const struct aspace *as)
 {
-	return &cpu_pairs[cpu].half[as->kernel];
+	return &pairs_of(cpu)->half[as->kernel];
 }
 
 /* The low half is never executable in kernel mode: all of it is so in the kernel root. */
@@ -45,11 +48,11 @@ static u64 low_nx(void) { return PTE_NX & ~arch_reserved_bits; }
 /* One slot of this pCPU's roots: what filled it may be new here. The kernel root has overlays. */
 static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
 {
-	struct mmu_root *r = cpu_pairs[cpu].root;
+	struct mmu_root *r = pairs_of(cpu)->root;
 	u64 e = READ_ONCE(as->slot[slot].raw);
 	struct overlay *o;
 
-	cpu_pairs[cpu].now->slots[as->kernel][slot / 64] |= 1ull << (slot % 64);
+	pairs_of(cpu)->now->slots[as->kernel][slot / 64] |= 1ull << (slot % 64);
 	if (as->kernel) {
 		r->kernel_table[256 + slot] = e & PTE_P ? e : 0;
 		return;
@@ -67,10 +70,10 @@ static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
  */
 static void slots_load(unsigned int cpu, struct aspace *as)
 {
-	u64 *slots = cpu_pairs[cpu].now->slots[as->kernel];
+	u64 *slots = pairs_of(cpu)->now->slots[as->kernel];
 	u64 nx = as->kernel ? 0 : low_nx(), set, stay;
-	u64 *kernel = cpu_pairs[cpu].root->kernel_table + (as->kernel ? 256 : 0);
-	u64 *user = as->kernel ? kernel : cpu_pairs[cpu].root->user_table;
+	u64 *kernel = pairs_of(cpu)->root->kernel_table + (as->kernel ? 256 : 0);
+	u64 *user = as->kernel ? kernel : pairs_of(cpu)->root->user_table;
 	unsigned int i, bit;
 
 	for (i = 0; i < 256; i += 64) {
@@ -97,19 +100,20 @@ static void as_load(unsigned int cpu, struct aspace *as)
 {
 	smp_store_release(&half_of(cpu, as)->seen, 0);
 	WRITE_ONCE(half_of(cpu, as)->as, as);
-	atomic_or_u64(&as->loaded, 1ull << cpu);	/* full barrier, then gen (rule 1) */
+	/* a full barrier, then gen (rule 1) */
+	atomic_or_u64(&as->loaded[cpu / 64], 1ull << (cpu & 63));
 }
 
 static void as_unload(unsigned int cpu, struct aspace *as)
 {
-	atomic_and_u64(&as->loaded, ~(1ull << cpu));
+	atomic_and_u64(&as->loaded[cpu / 64], ~(1ull << (cpu & 63)));
 	WRITE_ONCE(half_of(cpu, as)->as, NULL);
 }
 
 /* The pair of the address space, or the next one, of which the kernel half may be good. */
 static unsigned int pair_find(unsigned int cpu, struct aspace *as)
 {
-	struct pairs *p = &cpu_pairs[cpu];
+	struct pairs *p = pairs_of(cpu);
 	unsigned int i = as->pair[cpu];
 
 	if (p->serial[i] != as->serial) {
@@ -126,7 +130,7 @@ static unsigned int pair_find(unsigned int cpu, struct aspace *as)
 static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel)
 {
 	unsigned int i = pair_find(cpu, as);
-	struct pair *p = cpu_pairs[cpu].now;
+	struct pair *p = pairs_of(cpu)->now;
 	u64 gen = READ_ONCE(as->gen), high_gen = READ_ONCE(kernel->gen);
 	bool low = p->seen[0] == gen, high = p->seen[1] == high_gen && p->kernel == kernel->serial;
 
@@ -137,16 +141,16 @@ static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel
 	if (!high)
 		slots_load(cpu, kernel);
 	arch_root_load(i, low && high);
-	smp_store_release(&cpu_pairs[cpu].half[0].seen, gen);
-	smp_store_release(&cpu_pairs[cpu].half[1].seen, high_gen);
+	smp_store_release(&pairs_of(cpu)->half[0].seen, gen);
+	smp_store_release(&pairs_of(cpu)->half[1].seen, high_gen);
 }
 
 static void pair_leave(unsigned int cpu)
 {
-	struct pair *p = cpu_pairs[cpu].now;
+	struct pair *p = pairs_of(cpu)->now;
 
-	p->seen[0] = cpu_pairs[cpu].half[0].seen;
-	p->seen[1] = cpu_pairs[cpu].half[1].seen;
+	p->seen[0] = pairs_of(cpu)->half[0].seen;
+	p->seen[1] = pairs_of(cpu)->half[1].seen;
 }
 
 void shadow_load(struct vcpu *v)
@@ -186,7 +190,7 @@ static void as_change(struct vcpu *v, struct aspace *as)
 	pair_leave(cpu);
 	as_load(cpu, as);
 	pair_load(cpu, as, v->domain->shadow->kernel);
-	atomic_and_u64(&old->loaded, ~(1ull << cpu));
+	atomic_and_u64(&old->loaded[cpu / 64], ~(1ull << (cpu & 63)));
 	if (old != v->own->shadow.anon)
 		as_put(v->domain->shadow, old);
 }
@@ -197,7 +201,7 @@ void shadow_serve(void)
 	unsigned int cpu = arch_this_cpu();
 	u64 gen;
 
-	for (struct loaded *l = cpu_pairs[cpu].half; l < cpu_pairs[cpu].half + 2; l++) {
+	for (struct loaded *l = pairs_of(cpu)->half; l < pairs_of(cpu)->half + 2; l++) {
 		gen = l->as ? READ_ONCE(l->as->gen) : l->seen;
 		if (gen == l->seen)
 			continue;
@@ -217,38 +221,42 @@ static bool cpu_behind(unsigned int cpu, const struct aspace *as, u64 gen)
 
 /*
  * Every other pCPU that has @as loaded drops what it caches; this one has seen to itself. All of
- * them are asked before one is looked at: a pCPU that is not exposed serves before it becomes so
+ * a word are asked before one is looked at: a pCPU that is not exposed serves before it becomes so
  * and needs no IPI (core/arch.h). The end of the wait is not only its answer: a pCPU that
  * went to another address space, or stopped running guests, holds nothing of this one either.
  */
 static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 {
-	unsigned int me = arch_this_cpu(), cpu;
-	u64 others = READ_ONCE(as->loaded) & ~(1ull << me), kick = 0;
+	unsigned int me = arch_this_cpu(), first, bit;
 
-	for_each_bit(cpu, others) {
-		if (!cpu_behind(cpu, as, gen))
-			others &= ~(1ull << cpu);
-		else
-			cpu_work_add(arch_cpu(cpu), WORK_SERVE);
-	}
-	if (!others)
-		return;
-	smp_mb();
-	for_each_bit(cpu, others) {
-		if (arch_cpu_exposed(cpu)) {
-			kick |= 1ull << cpu;
-			v->stats.shootdowns++;
+	for (first = 0; first < arch_cpus(); first += 64) {
+		const u64 *loaded = &as->loaded[first / 64];
+		u64 others = READ_ONCE(*loaded), kick = 0;
+
+		if (first == (me & ~63u))
+			others &= ~(1ull << (me & 63));
+		for_each_bit(bit, others) {
+			if (!cpu_behind(first + bit, as, gen))
+				others &= ~(1ull << bit);
+			else
+				cpu_work_add(arch_cpu(first + bit), WORK_SERVE);
 		}
-	}
-	if (!kick)
-		return;
-	for_each_bit(cpu, kick)
-		arch_kick_cpu(cpu);
-	for_each_bit(cpu, kick) {
-		while (arch_cpu_exposed(cpu) && cpu_behind(cpu, as, gen) &&
-		       READ_ONCE(as->loaded) >> cpu & 1)
-			cpu_relax();
+		if (!others)
+			continue;
+		smp_mb();
+		for_each_bit(bit, others) {
+			if (arch_cpu_exposed(first + bit)) {
+				kick |= 1ull << bit;
+				v->stats.shootdowns++;
+			}
+		}
+		for_each_bit(bit, kick)
+			arch_kick_cpu(first + bit);
+		for_each_bit(bit, kick) {
+			while (arch_cpu_exposed(first + bit) && cpu_behind(first + bit, as, gen) &&
+			       READ_ONCE(*loaded) >> bit & 1)
+				cpu_relax();
+		}
 	}
 }
 

@@ -61,6 +61,7 @@ struct pcpu {
 		struct cpu;
 		struct cpu common;
 	};
+	u64 mmu[MMU_CPU_BYTES / 8];	/* tlb.c's */
 };
 
 BUILD_ASSERT(sizeof(struct pcpu) == 2 * PAGE_SIZE &&
@@ -82,6 +83,9 @@ static inline struct pcpu *this_pcpu(void)
 static inline void pcpu_add_work(struct pcpu *p, u32 bits) { cpu_work_add(&p->common, bits); }
 
 /* ---- core/arch.h ---- */
+
+/* Slot 270. What of it tells of addresses without RAM is zero, and cannot be written. */
+#define frame_table	((struct frame_info *)0xffff870000000000ull)
 
 /* The direct map (x86/paging.h). */
 static inline void *arch_frame_map(mfn_t mfn)
@@ -107,6 +111,7 @@ static inline unsigned int arch_this_cpu(void) { return this_pcpu()->cpu; }
 static inline struct vcpu *arch_current(void) { return this_pcpu()->current; }
 static inline unsigned int arch_cpus(void) { return cpus_online; }
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return pcpus[cpu]->root; }
+static inline void *arch_mmu_cpu(unsigned int cpu) { return pcpus[cpu]->mmu; }
 static inline struct roots *arch_roots(void) { return &this_pcpu()->roots; }
 static inline u32 arch_breathe(void)
 {

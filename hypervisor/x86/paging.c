@@ -29,8 +29,7 @@ static u64 *next_table(u64 *entry, void *(*page)(void))
 	return phys_to_virt(*entry & HV_ADDR);
 }
 
-/* The entry of hv_root for a page of @size bytes, with the tables that lead to it. */
-static u64 *entry_of(u64 va, u64 size, void *(*page)(void))
+u64 *paging_entry_of(u64 va, u64 size, void *(*page)(void))
 {
 	u64 *t = phys_to_virt(hv_root);
 	unsigned int shift;
@@ -40,12 +39,13 @@ static u64 *entry_of(u64 va, u64 size, void *(*page)(void))
 	return &t[va >> shift & 511];
 }
 
-u64 *paging_entry(u64 va) { return entry_of(va, PAGE_SIZE, paging_page); }
+u64 *paging_entry(u64 va) { return paging_entry_of(va, PAGE_SIZE, paging_page); }
 
 void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void))
 {
 	for (; pa < end; pa += step)
-		*entry_of(pa + HV_BASE, step, page) = pa | flags | (step > PAGE_SIZE ? HV_PS : 0);
+		*paging_entry_of(pa + HV_BASE, step, page) =
+			pa | flags | (step > PAGE_SIZE ? HV_PS : 0);
 }
 
 /*
@@ -68,7 +68,7 @@ void *mmio_map(u64 pa, u64 bytes)
 	u64 gb, *l3;
 
 	for (gb = ROUND_DOWN(start, GIB(1)); gb < end; gb += GIB(1)) {
-		l3 = entry_of(gb + HV_BASE, GIB(1), paging_page);
+		l3 = paging_entry_of(gb + HV_BASE, GIB(1), paging_page);
 		if (*l3 & HV_PS)
 			split_gb(l3);
 	}

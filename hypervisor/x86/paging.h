@@ -2,7 +2,7 @@
 /*
  * The address map of ring 0. Slots 256..271 of every root, HV_BASE and 8 TiB above it, are the
  * hypervisor's: physical address p is at HV_BASE + p, the image as well as all RAM and devices;
- * the last slot holds the CPUs' own pages (x86/cpu_area.h).
+ * slot 270 has the frame table, the last slot the CPUs' own pages (x86/cpu_area.h).
  */
 #pragma once
 
@@ -63,7 +63,8 @@ void *paging_page(void);	/* a zeroed page; after boot_alloc() */
  * zeroed pages of new tables. The caller flushes, on every CPU that may hold what was there.
  */
 void paging_map(u64 pa, u64 end, u64 flags, u64 step, void *(*page)(void));
-/* The entry of hv_root for a page of 4 KiB, with the tables that lead to it. */
+/* The entry of hv_root for a page of @size, or of 4 KiB, with the tables that lead to it. */
+u64 *paging_entry_of(u64 va, u64 size, void *(*page)(void));
 u64 *paging_entry(u64 va);
 #define PAGE_OF(p) ((void *)((u64)(p) & PAGE_MASK))
 /* As hv_root maps the page at @va, whatever the size: the entry of a page of 4 KiB. */

@@ -128,8 +128,7 @@ void smp_init(u64 pa)
 		u32 id = firmware.cpu_apic_id[i];
 		struct pcpu *p;
 
-		if (id == me || cpus_online == MAX_CPUS || (id > 254 && !cpu_features.x2apic) ||
-		    id & cpu_features.threads_off)
+		if (id == me || id & cpu_features.threads_off)
 			continue;
 		p = pcpu_new(cpus_online, id);
 		start_one(pa, p);

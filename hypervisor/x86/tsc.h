@@ -89,7 +89,7 @@ static inline u64 hpet_address(const u8 *t, u32 length)
 {
 	u64 at = table_word(t, length, 44, 8);
 
-	return table_word(t, length, 40, 1) || at % 8 || at >= GIB(512) ? 0 : at;
+	return table_word(t, length, 40, 1) || at % 8 || at >= MAX_MACHINE_MEM ? 0 : at;
 }
 
 /* By the period in fs, of its first register: at most 100 ns, or it is none. */

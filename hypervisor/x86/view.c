@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What ring 0 sees while a guest runs (rules 80 to 83). Slot 256, the direct map, is in hv_root
- * whole. In the roots of a guest it is its domain's *view*: the same addresses, and of them the
- * domain's own memory, the hypervisor's own for that domain, and what is public. So neither a
- * mistake of ours nor a speculation finds anything of another domain there.
+ * What ring 0 sees while a guest runs (rules 80 to 83). Slots 256 to 269, the direct map, are in
+ * hv_root whole. In the roots of a guest they are its domain's *view*: the same addresses, and of
+ * them the domain's own memory, the hypervisor's own for that domain, and what is public. So
+ * neither a mistake of ours nor a speculation finds anything of another domain there.
  *
  * Nothing is opened or closed for that. The first touch of a page faults; if the page may be seen
  * it is entered, for good. If not, this CPU goes on with hv_root, which is called full, until
@@ -21,6 +21,9 @@
 #define INDEX(va, shift) ((va) >> (shift) & 511)
 
 static u64 *public_top;		/* what every view begins with; NULL: isolation=off */
+
+/* The root's slots from 256 on that a view fills. */
+static unsigned int view_slots(void) { return (unsigned int)((frame_table_count - 1) >> 27) + 1; }
 
 /* ---- full, and back ---- */
 
@@ -98,7 +101,7 @@ static bool view_show(struct domain *d, u64 n)
 
 	HOLD(&v->lock);
 	leaf = leaf_of(d, n, &large);
-	l2 = leaf ? table_below(v, &v->top[n >> 18]) : NULL;
+	l2 = leaf ? table_below(v, &v->top[n >> 27][n >> 18 & 511]) : NULL;
 	e = l2 ? &l2[n >> 9 & 511] : NULL;
 	if (e && large && !*e) {
 		n = ROUND_DOWN(n, EXTENT_FRAMES);
@@ -166,11 +169,12 @@ int arch_view_init(struct domain *d)
 
 	if (!public_top)
 		return 0;
-	v->top = hv_alloc(PAGE_SIZE);
-	if (!v->top)
-		return hv_error(PARVUS_ENOMEM);
-	memcpy(v->top, public_top, PAGE_SIZE);
-	v->pages = 1;
+	for (; v->pages < view_slots(); v->pages++) {
+		v->top[v->pages] = hv_alloc(PAGE_SIZE);
+		if (!v->top[v->pages])
+			return hv_error(PARVUS_ENOMEM);
+	}
+	memcpy(v->top[0], public_top, PAGE_SIZE);
 	while (v->count < VIEW_SPARES && spare_add(v))
 		;
 	return v->count < VIEW_SPARES ? hv_error(PARVUS_ENOMEM) : 0;
@@ -188,16 +192,17 @@ static void table_free(u64 *t, unsigned int levels)
 void arch_view_free(struct domain *d)
 {
 	struct domain_view *v = &d->view;
-	u64 root = arch_full_begin(), *top;
+	u64 root = arch_full_begin(), *top[ARRAY_SIZE(v->top)];
 
 	while (v->count)
 		hv_free(v->spare[--v->count], PAGE_SIZE);
 	spin_lock(&v->lock);	/* others take their event pages out of it */
-	top = v->top;
-	v->top = NULL;
+	memcpy(top, v->top, sizeof(top));
+	v->top[0] = NULL;
 	spin_unlock(&v->lock);
-	if (top)
-		table_free(top, 2);
+	for (unsigned int i = 0; i < ARRAY_SIZE(top); i++)
+		if (top[i])
+			table_free(top[i], 2);
 	arch_full_end(root);
 }
 
@@ -213,10 +218,10 @@ bool arch_view_drop(struct domain *d, mfn_t mfn)
 
 	HOLD(&d->view.lock);
 	/* FRAME_SHOWN speaks for the owner's view alone */
-	if (!d->view.top || (f->owner == d->id && !((f->flags | first->flags) & FRAME_SHOWN)))
+	if (!d->view.top[0] || (f->owner == d->id && !((f->flags | first->flags) & FRAME_SHOWN)))
 		return false;
 	root = arch_full_begin();
-	e = &d->view.top[n >> 18];
+	e = &d->view.top[n >> 27][n >> 18 & 511];
 	if (*e & HV_P && !(*e & VIEW_SHARED)) {
 		l2 = phys_to_virt(*e & HV_ADDR);
 		e = &l2[n >> 9 & 511];
@@ -253,11 +258,13 @@ void view_load(unsigned int pair)
 {
 	struct pcpu *p = this_pcpu();
 
-	if (public_top)
-		p->root[pair].kernel_table[256] =
-			virt_to_phys(p->current->domain->view.top) | HV_P | HV_W;
-	if (public_top && !p->way_in)
-		p->root[pair].user_table[256] = p->root[pair].kernel_table[256];
+	for (unsigned int i = 0; public_top && i < view_slots(); i++) {
+		u64 e = virt_to_phys(p->current->domain->view.top[i]) | HV_P | HV_W;
+
+		p->root[pair].kernel_table[256 + i] = e;
+		if (!p->way_in)
+			p->root[pair].user_table[256 + i] = e;
+	}
 }
 
 static u64 *shared_table(u64 *entry)
@@ -315,6 +322,7 @@ static void user_root_bare(struct pcpu *p)
 	for (unsigned int k = 0; k < ROOT_PAIRS; k++) {
 		p->root[k].user_table[256] = virt_to_phys(top) | HV_P | HV_W;
 		p->root[k].user_table[INDEX(CPU_AREA_BASE, 39)] = at;
+		p->root[k].user_table[INDEX((u64)frame_table, 39)] = 0;
 	}
 }
 
@@ -338,14 +346,16 @@ void view_start(bool isolate)
 		return;
 	show_all(top, boot_end, secret_start);
 	show_all(top, secret_end, image_end);
-	show_all(top, frame_table, frame_table + frame_table_count);
 	if (apic_page())
 		show_all(top, apic_page(), (const volatile char *)apic_page() + PAGE_SIZE);
 	for (i = 0; i < cpus_online; i++) {
 		at = area_table(i, PAGE_OF(pcpus[i]->area_entry), public);
-		for (k = 0; k < ROOT_PAIRS; k++)
+		for (k = 0; k < ROOT_PAIRS; k++) {
 			pcpus[i]->root[k].kernel_table[INDEX(CPU_AREA_BASE, 39)] =
 				pcpus[i]->root[k].user_table[INDEX(CPU_AREA_BASE, 39)] = at;
+			pcpus[i]->root[k].kernel_table[INDEX((u64)frame_table, 39)] =
+				pcpus[i]->root[k].user_table[INDEX((u64)frame_table, 39)] = all[14];
+		}
 		if (cpu_features.user_bare)
 			user_root_bare(pcpus[i]);
 	}

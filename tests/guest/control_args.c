@@ -280,17 +280,19 @@ static void running(void)
 	v = ARG(parvus_control_vcpu);
 	v->domain = id;
 	BAD(control(PARVUS_CONTROL_PIN), PARVUS_EINVAL);	/* no CPU */
-	v->affinity = 1ull << 63;
+	v->affinity[0] = 1ull << 63;
+	v->affinity[3] = 1ull << 63;
 	BAD(control(PARVUS_CONTROL_PIN), PARVUS_EINVAL);	/* none that is there */
-	v->affinity = 1;
+	v->affinity[0] = 1;
 	v->vcpu = 1;
 	BAD(control(PARVUS_CONTROL_PIN), PARVUS_ENOENT);
 	BAD(control(PARVUS_CONTROL_VCPU), PARVUS_ENOENT);
 	v->vcpu = 0;
 	EXPECT_EQ(control(PARVUS_CONTROL_PIN), 0);
-	v->affinity = 0;
+	v->affinity[0] = v->affinity[3] = 0;
 	EXPECT_EQ(control(PARVUS_CONTROL_VCPU), 0);
-	EXPECT_EQ(v->affinity, 1);
+	EXPECT_EQ(v->affinity[0], 1);
+	EXPECT_EQ(v->affinity[3], 1ull << 63);
 	BAD(child_op(PARVUS_CONTROL_VCPUS, id, 0), PARVUS_EINVAL);
 	BAD(child_op(PARVUS_CONTROL_VCPUS, id, 2), PARVUS_EINVAL);
 	EXPECT_EQ(child_op(PARVUS_CONTROL_VCPUS, id, 1), 0);

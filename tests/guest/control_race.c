@@ -43,7 +43,7 @@ static s64 hammer(u64 op, u32 size)
 		((struct parvus_control_memory *)(void *)h)->target_frames = 500;
 		break;
 	case PARVUS_CONTROL_PIN:
-		((struct parvus_control_vcpu *)(void *)h)->affinity = 3;
+		((struct parvus_control_vcpu *)(void *)h)->affinity[0] = 3;
 		break;
 	}
 	return parvus_control_op(op, pa(other_page));

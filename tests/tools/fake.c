@@ -640,11 +640,11 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		if (v->vcpu >= d->info.vcpus)
 			return -ENOENT;
 		if (op == PARVUS_CONTROL_PIN) {
-			if (!(v->affinity & 3))
+			if (!(v->affinity[0] & 3))
 				return -EINVAL;
-			d->affinity[v->vcpu] = v->affinity;
+			d->affinity[v->vcpu] = v->affinity[0];
 		}
-		v->affinity = d->affinity[v->vcpu];
+		v->affinity[0] = d->affinity[v->vcpu];
 		v->state = v->vcpu ? PARVUS_VCPU_STOPPED : PARVUS_VCPU_BLOCKED;
 		v->stats.syscalls = v->stats.crossings = now_ns() / 1000;
 		v->run_ns = d->info.run_ns;

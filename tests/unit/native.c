@@ -19,8 +19,8 @@ __attribute__((constructor)) static void check_locks(void) { lock_checks = LOCKS
 
 /* ---- RAM ---- */
 
-extern struct frame_info *frame_table;	/* page_alloc.c's */
-extern u64 frame_table_count;
+struct frame_info *frame_table;
+extern u64 frame_table_count;	/* page_alloc.c's */
 
 static u8 *ram;
 static u64 ram_frames;
@@ -29,7 +29,7 @@ void native_boot(u64 frames, u64 hole)
 {
 	ram_frames = frames;
 	ram = aligned_alloc(EXTENT_SIZE, ROUND_UP(frames << PAGE_SHIFT, EXTENT_SIZE));
-	frame_table = calloc(frames, sizeof(*frame_table));
+	frame_table = calloc(1, frame_table_bytes(frames));
 	EXPECT(ram && frame_table, "no memory");
 	/* contents are stale, as the allocator's promise has it */
 	memset(ram, 0xa5, frames << PAGE_SHIFT);
@@ -311,6 +311,7 @@ void (*native_before)(const void *at), (*native_on_cr3)(void);
 
 struct cpu *native_cpu_of[NATIVE_CPUS];
 struct mmu_root *native_root_of[NATIVE_CPUS];
+u64 native_mmu_of[NATIVE_CPUS][MMU_CPU_BYTES / 8];
 struct roots *arch_roots(void) { return &native_cpus[native_this_cpu].roots; }
 
 /* The roots are not in RAM, which is all the tests' own. Their addresses are beyond it. */

@@ -6,7 +6,9 @@
 #define NATIVE_CPUS	4u
 
 extern struct cpu *native_cpu_of[NATIVE_CPUS];
+extern struct frame_info *frame_table;
 extern struct mmu_root *native_root_of[NATIVE_CPUS];
+extern u64 native_mmu_of[NATIVE_CPUS][MMU_CPU_BYTES / 8];
 struct roots *arch_roots(void);
 
 /* The fake machine has a CR3 and a TLB, too. */
@@ -32,6 +34,7 @@ static inline unsigned int arch_this_cpu(void) { return native_this_cpu; }
 static inline struct vcpu *arch_current(void) { return arch_this()->current; }
 static inline unsigned int arch_cpus(void) { return NATIVE_CPUS; }
 static inline struct mmu_root *arch_mmu_root(unsigned int cpu) { return native_root_of[cpu]; }
+static inline void *arch_mmu_cpu(unsigned int cpu) { return native_mmu_of[cpu]; }
 static inline void *arch_frame_map(mfn_t mfn) { return native_frame_map(mfn_x(mfn)); }
 static inline mfn_t arch_frame_of(const void *p) { return _mfn(native_frame_of(p)); }
 static inline u32 arch_breathe(void) { return 0; }

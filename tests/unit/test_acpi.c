@@ -9,7 +9,7 @@
 #include <boot/boot.h>
 
 #define TABLES	0x20000000ull	/* in the direct map, and no RAM */
-#define TOP	GIB(512)
+#define TOP	MAX_MACHINE_MEM
 #define RAM	0x300000ull
 
 struct firmware firmware;
@@ -119,7 +119,15 @@ START_TEST(entries)
 	ck_assert_uint_eq(firmware.cpu_apic_id[0], 1);
 	entry(9, 16, 1);
 	acpi_init();
-	ck_assert_uint_eq(firmware.cpu_apic_id[0], 0x01010101);
+	ck_assert_uint_eq(firmware.cpu_apic_id[0], 7);	/* 0x01010101: no interrupt reaches it */
+	entry(9, 16, 1);
+	word(tables, 256 + 44 + 4, 255, 4);
+	acpi_init();
+	ck_assert_uint_eq(firmware.cpu_apic_id[0], 7);
+	entry(9, 16, 1);
+	word(tables, 256 + 44 + 4, 254, 4);
+	acpi_init();
+	ck_assert_uint_eq(firmware.cpu_apic_id[0], 254);
 	entry(2, 10, 1);
 	acpi_init();
 	ck_assert_uint_eq(firmware.irq_override[1], 0x01010101);

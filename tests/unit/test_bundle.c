@@ -235,7 +235,7 @@ START_TEST(bad_lines)
 	refused("domain=x kernel=k mem=", "number");
 	refused("domain=x kernel=k mem=lots", "number");
 	refused("domain=x kernel=k mem=1M", "range");
-	refused("domain=x kernel=k mem=513G", "range");
+	refused("domain=x kernel=k mem=7169G", "range");
 	refused("domain=x kernel=k mem=0xffffffffffffffff", "range");
 	refused("domain=x kernel=k vcpus=0", "range");
 	refused("domain=x kernel=k vcpus=65", "range");

@@ -320,14 +320,14 @@ START_TEST(too_many)
 }
 END_TEST
 
-/* The largest domain can be made; its memory is another matter. */
+/* The largest domain U can be made; its memory is another matter. */
 START_TEST(largest)
 {
-	struct domain *d = native_domain("large", MAX_MACHINE_MEM >> PAGE_SHIFT,
-					 MAX_MACHINE_MEM >> PAGE_SHIFT, 1);
+	struct domain *d = native_domain("large", MAX_DOMAIN_MEM >> PAGE_SHIFT,
+					 MAX_DOMAIN_MEM >> PAGE_SHIFT, 1);
 
 	ck_assert_ptr_nonnull(d);
-	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_MACHINE_MEM >> PAGE_SHIFT), 0);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), MAX_DOMAIN_MEM >> PAGE_SHIFT), 0);
 	domain_destroy(d);
 	gone();
 }

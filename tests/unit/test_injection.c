@@ -156,7 +156,7 @@ static void pin(struct domain *g)
 {
 	for (unsigned int i = 0; i < g->vcpu_count; i++) {
 		g->vcpus[i]->sched.cpu = 1;
-		g->vcpus[i]->sched.affinity = 2;
+		g->vcpus[i]->sched.affinity[0] = 2;
 	}
 }
 

@@ -14,12 +14,11 @@ START_TEST(boot)
 {
 	/* RAM that begins and ends within an extent */
 	native_boot(FRAMES + 100, 300);
-	/* the chunk counters took one frame */
-	ck_assert_uint_eq(frames_total_count(), FRAMES + 100 - 300 - 1);
+	ck_assert_uint_eq(frames_total_count(), FRAMES + 100 - 300);
 	ck_assert_uint_eq(taken(), 0);
 	ck_assert_int_eq(frame_info(_mfn(0))->type, FRAME_NONE);
 	ck_assert_int_eq(frame_info(_mfn(299))->type, FRAME_NONE);
-	ck_assert_int_eq(frame_info(_mfn(300))->type, FRAME_HYPERVISOR);
+	ck_assert_int_eq(frame_info(_mfn(300))->type, FRAME_FREE);
 	ck_assert_int_eq(frame_info(_mfn(FRAMES + 9))->type, FRAME_FREE);
 	ck_assert_ptr_null(frame_info(_mfn(FRAMES + 100)));
 	ck_assert_ptr_null(frame_info(_mfn(~0ull)));
@@ -160,7 +159,6 @@ START_TEST(hypervisor_memory)
 	native_boot(FRAMES, 1);
 	before = frames_free_count();
 	ck_assert_ptr_null(hv_alloc(0));
-	ck_assert_ptr_null(hv_alloc(EXTENT_SIZE + 1));
 	hv_free(NULL, 5);
 	random_seed(1);
 	for (n = 0; n < 4000; n++) {
@@ -185,6 +183,37 @@ START_TEST(hypervisor_memory)
 	for (i = 0; i < ARRAY_SIZE(held); i++)
 		if (held[i].p)
 			hv_free(held[i].p, held[i].bytes);
+	ck_assert_uint_eq(frames_free_count(), before);
+}
+END_TEST
+
+/* The tables of a domain as large as a large machine: extents side by side. */
+START_TEST(runs_of_extents)
+{
+	u64 before, i;
+	mfn_t m[EXTENTS];
+	u8 *p;
+
+	native_boot(FRAMES, 1);
+	before = frames_free_count();
+	p = hv_alloc(3 * EXTENT_SIZE - PAGE_SIZE + 1);
+	ck_assert_uint_eq((u64)p % EXTENT_SIZE, 0);
+	ck_assert_uint_eq(frames_free_count(), before - 3 * EXTENT_FRAMES);
+	for (i = 0; i < 3 * EXTENT_SIZE; i++)
+		EXPECT(!p[i], "not zeroed");
+	hv_free(p, 3 * EXTENT_SIZE);
+	ck_assert_uint_eq(frames_free_count(), before);
+	p = hv_alloc((EXTENTS - 1) * EXTENT_SIZE);	/* all that are whole */
+	ck_assert_ptr_nonnull(p);
+	hv_free(p, (EXTENTS - 1) * EXTENT_SIZE);
+	ck_assert_ptr_null(hv_alloc(EXTENTS * EXTENT_SIZE));
+	for (i = 0; i < EXTENTS - 1; i++)
+		ck_assert_int_eq(alloc_frames(EXTENT_ORDER, &m[i]), 0);
+	for (i = 0; i < EXTENTS - 1; i++)		/* never two of them side by side */
+		if (mfn_x(m[i]) / EXTENT_FRAMES % 2)
+			free_frames(m[i], EXTENT_ORDER);
+	before = frames_free_count();
+	ck_assert_ptr_null(hv_alloc(EXTENT_SIZE + 1));
 	ck_assert_uint_eq(frames_free_count(), before);
 }
 END_TEST
@@ -303,6 +332,7 @@ int main(void)
 	tcase_add_test(t, double_free_mixed);
 	tcase_add_test(t, extent_back_in_pieces);
 	tcase_add_test(t, hypervisor_memory);
+	tcase_add_test(t, runs_of_extents);
 	tcase_add_test(t, hypervisor_memory_fails);
 	tcase_add_test(t, random_use);
 	tcase_add_test(t, claims);

@@ -17,6 +17,11 @@ static struct domain d[MAX_V];		/* one for each vCPU unless a test joins them */
 static struct vcpu *running[4];
 static u64 now = 1000 * MS;
 
+static int set_affinity(struct vcpu *x, u64 mask, u64 at)
+{
+	return sched_set_affinity(x, (const u64[PARVUS_CPU_WORDS]){ mask }, at);
+}
+
 static void setup(void)
 {
 	unsigned int i;
@@ -29,7 +34,7 @@ static void setup(void)
 		d[i].vcpus[0] = &v[i];
 		v[i].domain = &d[i];
 		v[i].id = i;
-		v[i].sched.affinity = ~0ull;
+		v[i].sched.affinity[0] = ~0ull;
 		v[i].sched.weight = 256;
 	}
 }
@@ -106,7 +111,7 @@ static struct vcpu *pick(unsigned int cpu)
 			kick(sched_left(cpu, prev, now));
 	}
 	if (next) {
-		EXPECT(next->sched.affinity >> cpu & 1, "vcpu %u is picked outside its mask",
+		EXPECT(next->sched.affinity[0] >> cpu & 1, "vcpu %u is picked outside its mask",
 		       next->id);
 		EXPECT(!next->domain->sched.paused || next->domain->ended, "vcpu %u runs paused",
 		       next->id);
@@ -343,7 +348,7 @@ START_TEST(wakes_on_an_idle_cpu)
 	pick(1);
 	ck_assert_ptr_eq(running[1], &v[1]);
 	v[2].sched.cpu = 0;
-	v[2].sched.affinity = 3;
+	v[2].sched.affinity[0] = 3;
 	ck_assert(sched_start(&v[2]));
 	sched_started(&v[2]);
 	ck_assert_uint_eq(sched_wake(&v[2], now), 0);	/* the idle one is not allowed */
@@ -356,9 +361,9 @@ START_TEST(steals)
 
 	cpus(2);
 	for (i = 0; i < 4; i++) {
-		v[i].sched.affinity = 1;
+		v[i].sched.affinity[0] = 1;
 		start(&v[i], 0);
-		ck_assert_int_eq(sched_set_affinity(&v[i], i == 1 ? 1 : 3, now), 0);
+		ck_assert_int_eq(set_affinity(&v[i], i == 1 ? 1 : 3, now), 0);
 	}
 	pick(0);
 	ck_assert_ptr_nonnull(pick(1));
@@ -377,12 +382,12 @@ END_TEST
 START_TEST(no_theft_of_a_running_context)
 {
 	cpus(2);
-	v[0].sched.affinity = v[1].sched.affinity = 1;
+	v[0].sched.affinity[0] = v[1].sched.affinity[0] = 1;
 	start(&v[0], 0);
 	start(&v[1], 0);
 	pick(0);
-	sched_set_affinity(&v[0], 3, now);
-	sched_set_affinity(&v[1], 1, now);
+	set_affinity(&v[0], 3, now);
+	set_affinity(&v[1], 1, now);
 	now += 10 * SLICE_NS;
 	/* pCPU 0 went over to v1, v0 is queued and its registers not saved yet */
 	ck_assert_ptr_eq(sched_pick(0, &v[0], now), &v[1]);
@@ -399,7 +404,7 @@ START_TEST(affinity)
 
 	cpus(3);
 	for (n = 0; n < 6; n++) {
-		v[n].sched.affinity = 1ull << n % 3;
+		v[n].sched.affinity[0] = 1ull << n % 3;
 		start(&v[n], n % 3);
 	}
 	for (n = 0; n < 400; n++) {
@@ -411,6 +416,26 @@ START_TEST(affinity)
 	}
 	for (n = 0; n < 6; n++)
 		near(v[n].stats.run_ns, 400 * MS, 5);
+}
+END_TEST
+
+/* CPUs beyond the first word of a set. */
+START_TEST(many_cpus)
+{
+	u64 none[PARVUS_CPU_WORDS] = { 0, 0, 0, 1ull << 63 }, last[PARVUS_CPU_WORDS] = { 0 };
+
+	for (unsigned int i = 0; i < 200; i++)
+		sched_init_cpu(i);
+	v[0].sched.affinity[0] = 1;
+	ck_assert_int_eq(sched_set_affinity(&v[0], none, now), -PARVUS_EINVAL);
+	ck_assert_uint_eq(v[0].sched.affinity[0], 1);
+	last[3] = 1ull << 7;
+	ck_assert_int_eq(sched_set_affinity(&v[0], last, now), 0);
+	v[0].state = VCPU_BLOCKED;
+	ck_assert_uint_eq(sched_wake(&v[0], now), 199);
+	ck_assert_ptr_null(sched_pick(7, NULL, now));
+	ck_assert_ptr_null(sched_pick(71, NULL, now));
+	ck_assert_ptr_eq(sched_pick(199, NULL, now), &v[0]);
 }
 END_TEST
 
@@ -567,14 +592,14 @@ END_TEST
 START_TEST(queues_apart)
 {
 	cpus(2);
-	v[0].sched.affinity = 1;
-	v[1].sched.affinity = v[2].sched.affinity = 2;
+	v[0].sched.affinity[0] = 1;
+	v[1].sched.affinity[0] = v[2].sched.affinity[0] = 2;
 	start(&v[0], 0);
 	start(&v[1], 1);
 	start(&v[2], 1);
 	run(2, 10000 * MS);
 	if (_i == 0) {
-		ck_assert_int_eq(sched_set_affinity(&v[0], 2, now), 0);
+		ck_assert_int_eq(set_affinity(&v[0], 2, now), 0);
 		v[0].stats.run_ns = 0;
 		run(2, 900 * MS);
 		near(v[0].stats.run_ns, 300 * MS, 20);
@@ -585,13 +610,13 @@ START_TEST(queues_apart)
 		pick(0);	/* idle; then one is moved there, or taken by it */
 		while (running[1] != &v[2])
 			run(2, MS);
-		ck_assert_int_eq(sched_set_affinity(&v[1], 1, now), 0);
+		ck_assert_int_eq(set_affinity(&v[1], 1, now), 0);
 	} else {
-		ck_assert_int_eq(sched_set_affinity(&v[1], 3, now), 0);
-		ck_assert_int_eq(sched_set_affinity(&v[2], 3, now), 0);
+		ck_assert_int_eq(set_affinity(&v[1], 3, now), 0);
+		ck_assert_int_eq(set_affinity(&v[2], 3, now), 0);
 		ck_assert_ptr_nonnull(pick(0));
 	}
-	v[3].sched.affinity = 1;
+	v[3].sched.affinity[0] = 1;
 	start(&v[3], 0);
 	run(2, 600 * MS);
 	ck_assert_msg(v[3].stats.run_ns >= 200 * MS, "%lu us", v[3].stats.run_ns / 1000);
@@ -793,23 +818,23 @@ END_TEST
 START_TEST(affinity_changes)
 {
 	cpus(3);
-	v[0].sched.affinity = v[1].sched.affinity = 1;
+	v[0].sched.affinity[0] = v[1].sched.affinity[0] = 1;
 	start(&v[0], 0);
 	start(&v[1], 0);
-	ck_assert_int_eq(sched_set_affinity(&v[0], 0, now), -PARVUS_EINVAL);
-	ck_assert_int_eq(sched_set_affinity(&v[0], 8, now), -PARVUS_EINVAL);
-	ck_assert_uint_eq(v[0].sched.affinity, 1);
+	ck_assert_int_eq(set_affinity(&v[0], 0, now), -PARVUS_EINVAL);
+	ck_assert_int_eq(set_affinity(&v[0], 8, now), -PARVUS_EINVAL);
+	ck_assert_uint_eq(v[0].sched.affinity[0], 1);
 	run(1, 20 * MS);
 	while (running[0] != &v[1])
 		run(1, MS);
 	/* queued: it moves at once, and its new pCPU is told */
 	native_resched(~0ull);
-	ck_assert_int_eq(sched_set_affinity(&v[0], 4, now), 0);
+	ck_assert_int_eq(set_affinity(&v[0], 4, now), 0);
 	ck_assert_uint_eq(native_resched(~0ull), 4);
 	ck_assert_ptr_eq(pick(2), &v[0]);
 	/* running: it is told to leave; who leaves last says where it is */
 	native_resched(~0ull);
-	ck_assert_int_eq(sched_set_affinity(&v[0], 2, now), 0);
+	ck_assert_int_eq(set_affinity(&v[0], 2, now), 0);
 	ck_assert_uint_eq(native_resched(~0ull), 4);
 	ck_assert(sched_should_preempt(2, &v[0], now));
 	ck_assert_ptr_null(sched_pick(2, &v[0], now));
@@ -819,18 +844,18 @@ START_TEST(affinity_changes)
 	ck_assert_ptr_eq(pick(1), &v[0]);
 	/* queued with its registers still on the stack: the pCPU that gets it is told afterwards */
 	now += SLICE_NS;
-	v[2].sched.affinity = 2;
+	v[2].sched.affinity[0] = 2;
 	start(&v[2], 1);
 	now += 10 * SLICE_NS;
 	ck_assert_ptr_eq(sched_pick(1, &v[0], now), &v[2]);
 	running[1] = &v[2];
-	ck_assert_int_eq(sched_set_affinity(&v[0], 4, now), 0);
+	ck_assert_int_eq(set_affinity(&v[0], 4, now), 0);
 	ck_assert_ptr_null(sched_pick(2, NULL, now));
 	ck_assert_uint_eq(sched_left(1, &v[0], now), 2);
 	ck_assert_ptr_eq(pick(2), &v[0]);
 	/* asleep, even on its way: where it wakes is where it may */
 	ck_assert(sched_block(&v[0]));
-	ck_assert_int_eq(sched_set_affinity(&v[0], 3, now), 0);
+	ck_assert_int_eq(set_affinity(&v[0], 3, now), 0);
 	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
 	pick(2);
 	ck_assert_uint_le(v[0].sched.cpu, 1);
@@ -941,7 +966,7 @@ static void random_run(u64 seed)
 				sched_yield_to(cpu, running[cpu], now);
 			break;
 		case 4:
-			ck_assert_int_eq(sched_set_affinity(x, 1 + below(7), now), 0);
+			ck_assert_int_eq(set_affinity(x, 1 + below(7), now), 0);
 			break;
 		case 5:
 			sched_pause(x->domain);
@@ -966,7 +991,7 @@ static void random_run(u64 seed)
 				running[cpu] = sched_pick(cpu, prev, now);
 				leaving[cpu] = prev != running[cpu] ? prev : NULL;
 				x = running[cpu];
-				EXPECT(!x || (x->sched.affinity >> cpu & 1 &&
+				EXPECT(!x || (x->sched.affinity[0] >> cpu & 1 &&
 					      !x->domain->sched.paused),
 				       "seed %lu step %u: may not run here", (unsigned long)seed,
 				       n);
@@ -980,7 +1005,7 @@ static void random_run(u64 seed)
 				       "seed %lu step %u: runs twice", (unsigned long)seed, n);
 		for (i = 0; i < 8; i++) {
 			x = &v[i];
-			EXPECT(!x->sched.queued || (x->sched.affinity >> x->sched.cpu & 1),
+			EXPECT(!x->sched.queued || (x->sched.affinity[0] >> x->sched.cpu & 1),
 			       "seed %lu step %u: queued outside its mask", (unsigned long)seed, n);
 			EXPECT(!(x->sched.queued && x->domain->sched.paused),
 			       "seed %lu step %u: queued and paused", (unsigned long)seed, n);
@@ -992,7 +1017,7 @@ static void random_run(u64 seed)
 		if (leaving[cpu])
 			kick(sched_left(cpu, leaving[cpu], now));
 	for (i = 0; i < 8; i++) {
-		sched_set_affinity(&v[i], 7, now);
+		set_affinity(&v[i], 7, now);
 		sched_set_weight(v[i].domain, 256);
 		sched_set_cap(v[i].domain, 0, now);
 		sched_unpause(v[i].domain, now);
@@ -1127,7 +1152,7 @@ START_TEST(threads)
 			sched_unpause(dom, clock_ns());
 			break;
 		case 1:
-			sched_set_affinity(x, 1 + below(7), clock_ns());
+			set_affinity(x, 1 + below(7), clock_ns());
 			break;
 		case 2:
 			sched_set_weight(dom, 16 << below(9));
@@ -1176,6 +1201,7 @@ int main(void)
 	tcase_add_test(c, steals);
 	tcase_add_test(c, no_theft_of_a_running_context);
 	tcase_add_test(c, affinity);
+	tcase_add_test(c, many_cpus);
 	tcase_add_test(c, yields);
 	tcase_add_test(c, slices);
 	tcase_add_test(c, three_on_two);

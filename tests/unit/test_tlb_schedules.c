@@ -81,11 +81,12 @@ static struct scenario {
 	enum { SWITCHES, STARTS, RETURNS } what;
 } how;
 
+#define LOADERS	((struct pairs *)(void *)native_mmu_of[LOADER])
 static const struct { const volatile void *at; unsigned int bytes; } words[WORDS] = {
 	{ &low.gen, 8 }, { &low.loaded, 8 }, { &kernel.gen, 8 }, { &kernel.loaded, 8 },
 	{ &before.gen, 8 }, { &before.loaded, 8 },
-	{ &cpu_pairs[LOADER].half[0].as, 8 }, { &cpu_pairs[LOADER].half[0].seen, 8 },
-	{ &cpu_pairs[LOADER].half[1].as, 8 }, { &cpu_pairs[LOADER].half[1].seen, 8 },
+	{ &LOADERS->half[0].as, 8 }, { &LOADERS->half[0].seen, 8 },
+	{ &LOADERS->half[1].as, 8 }, { &LOADERS->half[1].seen, 8 },
 	{ &native_cpus[LOADER].exposed, 1 }, { &native_cpus[LOADER].work, 4 }, { &pte, 8 },
 	{ &done, 8 },
 };
@@ -123,7 +124,7 @@ static void aspace_init(struct aspace *as)
 static void world_init(void)
 {
 	struct native_cpu *c = &native_cpus[LOADER];
-	struct pairs *p = &cpu_pairs[LOADER];
+	struct pairs *p = pairs_of(LOADER);
 	struct aspace *has;
 	unsigned int i;
 
@@ -163,7 +164,7 @@ static void world_init(void)
 	p->root = &c->root[has == &low];
 	p->half[0] = (struct loaded){ has, 1 };
 	p->half[1] = (struct loaded){ &kernel, 1 };
-	has->loaded = kernel.loaded = 1u << LOADER;
+	has->loaded[0] = kernel.loaded[0] = 1u << LOADER;
 	native_this_cpu = LOADER;
 	arch_root_load(has == &low, true);
 }

@@ -155,9 +155,9 @@ START_TEST(layout)
 	/* on demand: kernel, ramdisk, command line, start info and console alone */
 	ck_assert_uint_eq(i.touched, 5 + 3 + 3);
 	ck_assert_int_eq(parvus_vcpu(h, b.domain, 0, &v), 0);
-	ck_assert_uint_eq(v.affinity, 2);
+	ck_assert_uint_eq(v.affinity[0], 2);
 	ck_assert_int_eq(parvus_vcpu(h, b.domain, 1, &v), 0);
-	ck_assert_uint_eq(v.affinity, 3);
+	ck_assert_uint_eq(v.affinity[0], 3);
 
 	ck_assert_uint_eq(d->start.entry, 0xffffffff81234560);
 	ck_assert_uint_eq(d->start.root, 0x200000);

@@ -55,7 +55,8 @@ START_TEST(defaults)
 	ck_assert_int_eq(c->on_poweroff, PARVUS_ACTION_DESTROY);
 	ck_assert_int_eq(c->on_reboot, PARVUS_ACTION_RESTART);
 	ck_assert_int_eq(c->on_crash, PARVUS_ACTION_DESTROY);
-	ck_assert(!c->overcommit && !c->ndisks && !c->nvifs && !c->nwarnings && !c->affinity[0]);
+	ck_assert(!c->overcommit && !c->ndisks && !c->nvifs && !c->nwarnings);
+	ck_assert_uint_eq(c->affinity[0].word[0], 0);
 	parvus_config_free(c);
 }
 END_TEST
@@ -74,10 +75,10 @@ START_TEST(syntax)
 	ck_assert_uint_eq(c->memory, 300);
 	ck_assert_uint_eq(c->vcpus, 8);
 	ck_assert_str_eq(c->cmdline, "a \"b\" \\ 'c' AB");
-	ck_assert_uint_eq(c->affinity[0], 0xd);
-	ck_assert_uint_eq(c->affinity[1], 4);
-	ck_assert_uint_eq(c->affinity[2], 8);
-	ck_assert_uint_eq(c->affinity[3], 0);
+	ck_assert_uint_eq(c->affinity[0].word[0], 0xd);
+	ck_assert_uint_eq(c->affinity[1].word[0], 4);
+	ck_assert_uint_eq(c->affinity[2].word[0], 8);
+	ck_assert_uint_eq(c->affinity[3].word[0], 0);
 	parvus_config_free(c);
 	/* no newline at the end; the other number forms; a number in quotes */
 	c = parse(BASE "memory = '512'; cap=0x10");
@@ -172,7 +173,7 @@ START_TEST(values_bad)
 		{ BASE "cpus='1-'", "f:3: cpus: 1-: not a set of CPUs" },
 		{ BASE "cpus=''", "not a set of CPUs" },
 		{ BASE "cpus='3-1'", "not a set of CPUs" },
-		{ BASE "cpus='64'", "not a set of CPUs" },
+		{ BASE "cpus='256'", "not a set of CPUs" },
 		{ BASE "cpus='1,'", "not a set of CPUs" },
 		{ BASE "cpus='node:1'", "not a set of CPUs" },
 		{ BASE "cpus='1,^1'", "no CPU is left" },
@@ -207,7 +208,7 @@ START_TEST(meaning)
 	ck_assert_uint_eq(c->maxmem, 128);
 	ck_assert_uint_eq(c->vcpus, 2);
 	ck_assert_uint_eq(c->maxvcpus, 4);
-	ck_assert_uint_eq(c->affinity[3], 0);
+	ck_assert_uint_eq(c->affinity[3].word[0], 0);
 	ck_assert_int_eq(c->on_poweroff, PARVUS_ACTION_PRESERVE);
 	ck_assert_int_eq(c->on_reboot, PARVUS_ACTION_RENAME_RESTART);
 	ck_assert_int_eq(c->on_crash, PARVUS_ACTION_COREDUMP_RESTART);
@@ -241,7 +242,7 @@ START_TEST(overrides)
 	ck_assert_str_eq(c->name, "web");
 	ck_assert_uint_eq(c->memory, 128);
 	ck_assert_uint_eq(c->vcpus, 2);
-	ck_assert_uint_eq(c->affinity[1], 3);
+	ck_assert_uint_eq(c->affinity[1].word[0], 3);
 	ck_assert_str_eq(c->cmdline, "a=b c");
 	ck_assert_uint_eq(c->ndisks, 1);
 	parvus_config_free(c);
@@ -532,31 +533,42 @@ END_TEST
 START_TEST(cpus)
 {
 	static const struct {
-		uint64_t mask;
+		struct parvus_cpus set;
 		uint32_t cpus;
 		const char *text;
 	} cases[] = {
-		{ 3, 2, "all" }, { ~0ull, 2, "all" }, { 1, 2, "0" }, { 0xd, 8, "0,2-3" },
-		{ 1ull << 63, 64, "63" }, { ~0ull, 64, "all" }, { 0xf0, 8, "4-7" },
-		{ 3ull << 62, 64, "62-63" },
+		{ { { 3 } }, 2, "all" }, { { { ~0ull } }, 2, "all" }, { { { 1 } }, 2, "0" },
+		{ { { 0xd } }, 8, "0,2-3" }, { { { 1ull << 63 } }, 64, "63" },
+		{ { { ~0ull } }, 64, "all" }, { { { 0xf0 } }, 8, "4-7" },
+		{ { { 3ull << 62 } }, 64, "62-63" }, { { { ~0ull } }, 65, "0-63" },
+		{ { { 1ull << 63, 1 } }, 255, "63-64" },
+		{ { { 0, 0, 0, 1ull << 62 } }, 255, "254" },
+		{ { { ~0ull, ~0ull, ~0ull, ~0ull >> 1 } }, 255, "all" },
 	};
-	char text[256], tiny[4];
-	uint64_t mask;
+	struct parvus_cpus odd = { { 0x5555555555555555ull, 0x5555555555555555ull,
+				     0x5555555555555555ull, 0x5555555555555555ull } }, set;
+	char text[600], tiny[4];
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		parvus_cpus_text(cases[i].mask, cases[i].cpus, text, sizeof(text));
+		parvus_cpus_text(&cases[i].set, cases[i].cpus, text, sizeof(text));
 		ck_assert_str_eq(text, cases[i].text);
-		ck_assert_int_eq(parvus_cpus_parse(&e, text, &mask), 0);
+		ck_assert_int_eq(parvus_cpus_parse(&e, text, &set), 0);
 		if (strcmp(text, "all"))
-			ck_assert_uint_eq(mask, cases[i].mask);
+			ck_assert_mem_eq(&set, &cases[i].set, sizeof(set));
 	}
 	/* the longest there is fits, and too small a buffer is not overrun */
-	parvus_cpus_text(0x5555555555555555ull, 64, text, sizeof(text));
-	ck_assert_int_eq(parvus_cpus_parse(&e, text, &mask), 0);
-	ck_assert_uint_eq(mask, 0x5555555555555555ull);
-	parvus_cpus_text(0x5555555555555555ull, 64, tiny, sizeof(tiny));
+	parvus_cpus_text(&odd, 256, text, sizeof(text));
+	ck_assert_int_eq(parvus_cpus_parse(&e, text, &set), 0);
+	ck_assert_mem_eq(&set, &odd, sizeof(set));
+	parvus_cpus_text(&odd, 256, tiny, sizeof(tiny));
 	ck_assert_uint_lt(strlen(tiny), sizeof(tiny));
+	ck_assert_int_ne(parvus_cpus_parse(&e, "256", &set), 0);
+	/* those that a machine has */
+	ck_assert(parvus_cpus_keep(&odd, 65) && odd.word[1] == 1 && !odd.word[2]);
+	odd.word[0] = 0;
+	ck_assert(!parvus_cpus_keep(&odd, 64));
+	ck_assert_uint_eq(odd.word[1], 0);
 }
 END_TEST
 

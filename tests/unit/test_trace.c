@@ -108,7 +108,7 @@ START_TEST(no_memory)
 {
 	u64 free;
 
-	native_boot(4096, 3072);
+	native_boot(4096, 3073);
 	ck_assert_ptr_nonnull(hv_alloc((512 - 40) * PAGE_SIZE)); /* room for two rings and a half */
 	free = frames_free_count();
 	ck_assert_int_eq(read_at(PARVUS_TRACE_SET, PARVUS_TRACE_ALL, 0, 0), -PARVUS_ENOMEM);

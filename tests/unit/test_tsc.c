@@ -208,7 +208,7 @@ START_TEST(hpet)
 	ck_assert_uint_eq(hpet_address(t, 51), 0);
 	put(t, 44, 0xfed00004, 8);
 	ck_assert_uint_eq(hpet_address(t, 56), 0);
-	put(t, 44, 1ull << 39, 8);
+	put(t, 44, MAX_MACHINE_MEM, 8);
 	ck_assert_uint_eq(hpet_address(t, 56), 0);
 	put(t, 44, 0xfed00000, 8);
 	put(t, 40, 1, 1);				/* ports */

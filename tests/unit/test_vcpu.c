@@ -24,7 +24,7 @@ static void setup(void)
 	EXPECT(d && !domain_populate(d, _gfn(0), 512), "no memory");
 	v = d->vcpus[0];
 	w = d->vcpus[1];
-	v->sched.affinity = w->sched.affinity = 1;
+	v->sched.affinity[0] = w->sched.affinity[0] = 1;
 	w->sched.cpu = 0;
 	EXPECT(!domain_start(d, 0x1000, 0x4000, 0x5678), "no start");
 }

@@ -91,7 +91,7 @@ static void setup(void)
 /* What the view has for a frame: its entry, large or small. */
 static u64 shown(const struct domain *of, u64 n)
 {
-	u64 e = of->view.top[n >> 18];
+	u64 e = of->view.top[0][n >> 18];
 
 	if (e & HV_P)
 		e = ((u64 *)phys_to_virt(e & HV_ADDR))[n >> 9 & 511];
@@ -143,7 +143,7 @@ START_TEST(whose)
 	ck_assert_uint_eq(shown(d, mfn), mfn << PAGE_SHIFT | HV_P | HV_W);
 	ck_assert_int_eq(domain_populate(other, _gfn(0), 8), 0);
 	ck_assert(!touch(0, mfn_x(gfn_entry_mfn(gfn_lookup(other, _gfn(1))))));
-	ck_assert(!touch(0, mfn_x(frame_of(other->view.top))));
+	ck_assert(!touch(0, mfn_x(frame_of(other->view.top[0]))));
 	ck_assert_uint_eq(native_cpus[0].work & WORK_ARCH, WORK_ARCH);
 	/* an extent is one entry, and is in pieces after a part of it has gone */
 	ck_assert_int_eq(domain_populate(d, _gfn(EXTENT_FRAMES), EXTENT_FRAMES), 0);

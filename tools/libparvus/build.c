@@ -223,18 +223,20 @@ static int put_start_info(struct job *j, const struct layout *l, const struct pa
 
 static int pin(struct job *j, const struct parvus_config *c, uint32_t cpus)
 {
-	uint64_t all = cpus >= 64 ? ~0ull : (1ull << cpus) - 1;
+	static const struct parvus_cpus none;
 	uint32_t i;
 	int ret = 0;
 
 	for (i = 0; !ret && i < c->maxvcpus; i++) {
-		if (!c->affinity[i])
+		struct parvus_cpus set = c->affinity[i];
+
+		if (!memcmp(&set, &none, sizeof(set)))
 			continue;
-		if (!(c->affinity[i] & all))
+		if (!parvus_cpus_keep(&set, cpus))
 			return pv_fail(j->h->error, EINVAL,
 				       "%s: cpus: none of them is there (the machine has %u)",
 				       c->name, cpus);
-		ret = parvus_vcpu_pin(j->h, j->b->domain, i, c->affinity[i] & all);
+		ret = parvus_vcpu_pin(j->h, j->b->domain, i, &set);
 	}
 	return ret;
 }

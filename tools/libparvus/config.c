@@ -175,13 +175,39 @@ static int get_path(struct reader *r, const struct cfg_setting *s, char **to)
 	return 0;
 }
 
-int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask)
+#define CPUS	(64 * PARVUS_CPU_WORDS)
+
+static bool cpu_in(const struct parvus_cpus *c, unsigned long n)
 {
+	return c->word[n / 64] >> (n & 63) & 1;
+}
+
+static void cpu_put(struct parvus_cpus *c, unsigned long n, bool in)
+{
+	c->word[n / 64] &= ~(1ull << (n & 63));
+	c->word[n / 64] |= (uint64_t)in << (n & 63);
+}
+
+bool parvus_cpus_keep(struct parvus_cpus *cpus, uint32_t n)
+{
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < CPUS; i++) {
+		if (i >= n)
+			cpu_put(cpus, i, false);
+		any |= cpu_in(cpus, i);
+	}
+	return any;
+}
+
+int parvus_cpus_parse(struct parvus_error *e, const char *text, struct parvus_cpus *cpus)
+{
+	struct parvus_cpus c = { { 0 } }, any;
 	const char *p = text;
-	uint64_t m = 0;
 
 	if (!strcmp(text, "all")) {
-		*mask = ~0ull;
+		memset(cpus, 0xff, sizeof(*cpus));
 		return 0;
 	}
 	for (;;) {
@@ -201,56 +227,58 @@ int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask)
 			to = strtoul(p, &end, 10);
 			p = end;
 		}
-		if (from > to || to > 63)
+		if (from > to || to >= CPUS)
 			goto wrong;
 		for (; from <= to; from++)
-			m = without ? m & ~(1ull << from) : m | 1ull << from;
+			cpu_put(&c, from, !without);
 		if (!*p)
 			break;
 		if (*p++ != ',')
 			goto wrong;
 	}
-	if (!m)
+	any = c;
+	if (!parvus_cpus_keep(&any, CPUS))
 		return pv_fail(e, EINVAL, "%s: no CPU is left", text);
-	*mask = m;
+	*cpus = c;
 	return 0;
 wrong:
 	return pv_fail(e, EINVAL,
-		       "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to 63)",
-		       pv_shown(text));
+		       "%s: not a set of CPUs such as \"0-3,^2\" or \"all\" (CPUs 0 to %u)",
+		       pv_shown(text), CPUS - 1);
 }
 
-void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes)
+void parvus_cpus_text(const struct parvus_cpus *cpus, uint32_t n, char *text, size_t bytes)
 {
-	uint64_t all = cpus >= 64 ? ~0ull : (1ull << cpus) - 1;
 	size_t at = 0;
 	unsigned int i;
 
 	if (!bytes)
 		return;
-	text[0] = 0;
-	if ((mask & all) == all) {
+	for (i = 0; i < n && i < CPUS && cpu_in(cpus, i); i++)
+		;
+	if (i == n || i == CPUS) {
 		snprintf(text, bytes, "all");
 		return;
 	}
-	for (i = 0; i < 64; i++) {
+	text[0] = 0;
+	for (i = 0; i < CPUS; i++) {
 		unsigned int from = i;
-		int n;
+		int len;
 
-		if (!(mask >> i & 1))
+		if (!cpu_in(cpus, i))
 			continue;
-		while (i < 63 && mask >> (i + 1) & 1)
+		while (i + 1 < CPUS && cpu_in(cpus, i + 1))
 			i++;
-		n = from == i ? snprintf(text + at, bytes - at, "%s%u", at ? "," : "", from)
-			      : snprintf(text + at, bytes - at, "%s%u-%u", at ? "," : "", from, i);
-		if (n < 0 || (size_t)n >= bytes - at)
+		len = snprintf(text + at, bytes - at, from == i ? "%s%u" : "%s%u-%u",
+			       at ? "," : "", from, i);
+		if (len < 0 || (size_t)len >= bytes - at)
 			return;
-		at += (size_t)n;
+		at += (size_t)len;
 	}
 }
 
 static int one_set(struct reader *r, const struct cfg_setting *s, const struct cfg_value *v,
-		   uint64_t *mask)
+		   struct parvus_cpus *set)
 {
 	struct parvus_error why;
 
@@ -258,10 +286,10 @@ static int one_set(struct reader *r, const struct cfg_setting *s, const struct c
 		return wrong(r, s,
 			     "a set of CPUs such as \"0-3,^2\" is expected in the list, not %s",
 			     shown(v));
-	if (parvus_cpus_parse(&why, v->text, mask))
+	if (parvus_cpus_parse(&why, v->text, set))
 		return wrong(r, s, "%s", why.text);
-	if (*mask == ~0ull)
-		*mask = 0;
+	if (!strcmp(v->text, "all"))
+		memset(set, 0, sizeof(*set));
 	return 0;
 }
 
@@ -269,14 +297,14 @@ static int one_set(struct reader *r, const struct cfg_setting *s, const struct c
 static int get_cpus(struct reader *r, const struct cfg_setting *s)
 {
 	const struct cfg_value *v = &s->value;
-	uint64_t mask;
+	struct parvus_cpus set;
 	size_t i;
 	int ret;
 
 	if (v->kind != CFG_LIST) {
-		ret = one_set(r, s, v, &mask);
+		ret = one_set(r, s, v, &set);
 		for (i = 0; !ret && i < PARVUS_MAX_VCPUS; i++)
-			r->c->affinity[i] = mask;
+			r->c->affinity[i] = set;
 		return ret;
 	}
 	if (v->n > PARVUS_MAX_VCPUS)
@@ -777,16 +805,21 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 		c->maxvcpus);
 	fprintf(f, "cpu_weight = %u\ncap = %u\novercommit = %d\n", c->weight, c->cap,
 		c->overcommit);
-	for (i = 0; i < PARVUS_MAX_VCPUS; i++)
-		pinned |= c->affinity[i] != 0;
+	for (i = 0; i < PARVUS_MAX_VCPUS; i++) {
+		struct parvus_cpus set = c->affinity[i];
+
+		pinned |= parvus_cpus_keep(&set, CPUS);
+	}
 	if (pinned) {
 		fprintf(f, "cpus = [");
 		for (i = 0; i < PARVUS_MAX_VCPUS; i++) {
-			char set[256];
+			struct parvus_cpus set = c->affinity[i];
+			char cpus[600];
 
-			parvus_cpus_text(c->affinity[i] ? c->affinity[i] : ~0ull, 64, set,
-					 sizeof(set));
-			fprintf(f, "%s\"%s\"", i ? ", " : "", set);
+			if (!parvus_cpus_keep(&set, CPUS))
+				memset(&set, 0xff, sizeof(set));
+			parvus_cpus_text(&set, CPUS, cpus, sizeof(cpus));
+			fprintf(f, "%s\"%s\"", i ? ", " : "", cpus);
 		}
 		fprintf(f, "]\n");
 	}

@@ -448,14 +448,12 @@ int parvus_vcpu(struct parvus *h, uint32_t domain, uint32_t vcpu, struct parvus_
 	return vcpu_call(h, PARVUS_CONTROL_VCPU, v, sizeof(*v), domain, vcpu);
 }
 
-int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu, uint64_t affinity)
+int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu,
+		    const struct parvus_cpus *cpus)
 {
-	struct parvus_control_vcpu v = {
-		.domain = domain,
-		.vcpu = vcpu,
-		.affinity = affinity,
-	};
+	struct parvus_control_vcpu v = { .domain = domain, .vcpu = vcpu };
 
+	memcpy(v.affinity, cpus->word, sizeof(v.affinity));
 	return vcpu_call(h, PARVUS_CONTROL_PIN, &v, sizeof(v), domain, vcpu);
 }
 

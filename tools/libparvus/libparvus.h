@@ -168,11 +168,20 @@ PARVUS_API int parvus_domain_memory(struct parvus *h, uint32_t domain, uint32_t 
 /** parvus_domain_sched() - set what @flags (PARVUS_SCHED_SET_*) name, and read both */
 PARVUS_API int parvus_domain_sched(struct parvus *h, uint32_t domain, uint32_t flags,
 				   uint32_t *weight, uint32_t *cap);
+/**
+ * struct parvus_cpus - a set of CPUs
+ * @word: CPU n is bit n mod 64 of word n / 64
+ */
+struct parvus_cpus {
+	uint64_t word[PARVUS_CPU_WORDS];
+};
+
 /** parvus_vcpu() - state, place, affinity and statistics of a vCPU */
 PARVUS_API int parvus_vcpu(struct parvus *h, uint32_t domain, uint32_t vcpu,
 			   struct parvus_control_vcpu *v);
 /** parvus_vcpu_pin() - on which CPUs it may run: bit n = CPU n */
-PARVUS_API int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu, uint64_t affinity);
+PARVUS_API int parvus_vcpu_pin(struct parvus *h, uint32_t domain, uint32_t vcpu,
+			       const struct parvus_cpus *cpus);
 /** parvus_vcpu_regs() - its registers; of a paused or ended domain */
 PARVUS_API int parvus_vcpu_regs(struct parvus *h, uint32_t domain, uint32_t vcpu,
 				struct parvus_control_regs *r);
@@ -293,7 +302,7 @@ struct parvus_own {
  * @maxmem: MiB it may grow to
  * @vcpus: at the start
  * @maxvcpus: at most
- * @affinity: CPUs of each vCPU; 0 = all
+ * @affinity: CPUs of each vCPU; none = all
  * @warnings: what was odd but not wrong, each with its place
  *
  * Strings are never NULL where they are required (name, kernel), else NULL = not given.
@@ -303,7 +312,7 @@ struct parvus_config {
 	uint64_t memory, maxmem;
 	uint32_t vcpus, maxvcpus;
 	uint32_t weight, cap;
-	uint64_t affinity[PARVUS_MAX_VCPUS];
+	struct parvus_cpus affinity[PARVUS_MAX_VCPUS];
 	enum parvus_action on_poweroff, on_reboot, on_crash;
 	bool overcommit;
 	struct parvus_disk *disks;
@@ -341,11 +350,15 @@ PARVUS_API void parvus_config_free(struct parvus_config *c);
 
 /**
  * parvus_cpus_parse() - a set of CPUs, "0-3,^2", "all"
- * @mask: bit n = CPU n; all ones for "all"
+ * @cpus: all ones for "all"
  */
-PARVUS_API int parvus_cpus_parse(struct parvus_error *e, const char *text, uint64_t *mask);
-/** parvus_cpus_text() - the other way; @cpus of the machine make "all" */
-PARVUS_API void parvus_cpus_text(uint64_t mask, uint32_t cpus, char *text, size_t bytes);
+PARVUS_API int parvus_cpus_parse(struct parvus_error *e, const char *text,
+				 struct parvus_cpus *cpus);
+/** parvus_cpus_text() - the other way; those of a machine of @n make "all" */
+PARVUS_API void parvus_cpus_text(const struct parvus_cpus *cpus, uint32_t n, char *text,
+				 size_t bytes);
+/** parvus_cpus_keep() - of the set those below @n; says whether there is one */
+PARVUS_API bool parvus_cpus_keep(struct parvus_cpus *cpus, uint32_t n);
 
 /* ---- kernel images ------------------------------------------------------------------ */
 

@@ -21,11 +21,13 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 
 	for (n = 0; n < d->vcpus; n++) {
 		struct parvus_control_vcpu v;
-		char set[256], cpu[16];
+		struct parvus_cpus may;
+		char set[600], cpu[16];
 
 		if (parvus_vcpu(t->h, d->domain, n, &v))
 			return fail_lib(t);
-		parvus_cpus_text(v.affinity, cpus, set, sizeof(set));
+		memcpy(may.word, v.affinity, sizeof(may.word));
+		parvus_cpus_text(&may, cpus, set, sizeof(set));
 		if (t->json) {
 			struct json_object *o = json_object_new_object();
 
@@ -37,7 +39,8 @@ static int show_vcpus(struct tool *t, const struct parvus_control_info *d, uint3
 			add_u64(o, "cpu_time_ns", v.run_ns);
 			add_u64(o, "steal_time_ns", v.stats.steal_ns);
 			add_text(o, "affinity", set);
-			add_u64(o, "affinity_mask", v.affinity);
+			if (cpus <= 64)
+				add_u64(o, "affinity_mask", v.affinity[0]);
 			json_object_array_add(all, o);
 			continue;
 		}
@@ -94,7 +97,8 @@ int cmd_vcpu_pin(struct tool *t)
 {
 	struct parvus_control_machine m;
 	struct parvus_control_info i;
-	uint64_t mask, all, from = 0, to, n;
+	struct parvus_cpus set;
+	uint64_t from = 0, to, n;
 	int c;
 
 	while ((c = tool_option(t)) > 0)
@@ -114,14 +118,13 @@ int cmd_vcpu_pin(struct tool *t)
 	}
 	if (parvus_machine(t->h, &m))
 		return fail_lib(t);
-	if (parvus_cpus_parse(&t->error, t->args[2], &mask))
+	if (parvus_cpus_parse(&t->error, t->args[2], &set))
 		return fail_lib(t);
-	all = m.cpus >= 64 ? ~0ull : (1ull << m.cpus) - 1;
-	if (!(mask & all))
+	if (!parvus_cpus_keep(&set, m.cpus))
 		return fail("%s: none of these CPUs is there (the machine has %u)", t->args[2],
 			    m.cpus);
 	for (n = from; n < to; n++)
-		if (parvus_vcpu_pin(t->h, i.domain, (uint32_t)n, mask & all))
+		if (parvus_vcpu_pin(t->h, i.domain, (uint32_t)n, &set))
 			return fail_lib(t);
 	if (t->json) {
 		struct json_object *a = json_object_new_array();

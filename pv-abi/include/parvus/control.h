@@ -511,10 +511,11 @@ struct parvus_control_vcpu {
 	uint32_t vcpu;		/* [G] which of its vCPUs */
 	uint32_t state;		/* [H] PARVUS_VCPU_* */
 	uint32_t cpu;		/* [H] where it runs or ran last */
-	uint64_t affinity;	/* [G,H] mask of CPUs, bit n = CPU n: PIN takes it, VCPU gives it */
+	uint64_t affinity[PARVUS_CPU_WORDS]; /* [G,H] CPUs, number n is bit n mod 64 of word n / 64:
+					      * PIN takes it, VCPU gives it */
 	uint64_t run_ns;	/* [H] CPU time, ns */
 	struct parvus_vcpu_stats stats;	/* [H] as stats_read has it; VCPU alone */
-};	/* 744 bytes */
+};	/* 768 bytes */
 /* states of a vCPU, and who moves it there */
 #define PARVUS_VCPU_STOPPED	0u	/* never started, or by its own vcpu_stop */
 #define PARVUS_VCPU_RUNNABLE	1u	/* waits for a CPU: by vcpu_start, a vector that wakes it,

@@ -44,6 +44,7 @@
 
 /* A domain has at most this many vCPUs in ABI 1. */
 #define PARVUS_MAX_VCPUS	64u
+#define PARVUS_CPU_WORDS	4u	/* of a set of CPUs */
 /* In place of a vCPU number: the calling one. */
 #define PARVUS_VCPU_SELF	0xffffffffu
 /* In place of a domain number: the calling one. */
