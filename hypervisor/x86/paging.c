@@ -166,5 +166,7 @@ void boot_discard(void)
 	frames_add(_mfn(start >> PAGE_SHIFT), (end - start) >> PAGE_SHIFT);
 	log_info("boot: %lu KiB given back", (end - start) >> 10);
 	smp_store_release(&smp_go, true);
+	for (unsigned int i = 1; i < cpus_online; i++)
+		arch_kick_cpu(i);
 	idle_forever();
 }

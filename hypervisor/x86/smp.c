@@ -111,8 +111,8 @@ void secondary_main(struct pcpu *p)
 	apic_init_cpu();
 	smp_store_release(&p->online, true);
 	tsc_answer(p);
-	while (!smp_load_acquire(&smp_go))
-		cpu_relax();
+	while (!smp_load_acquire(&smp_go))	/* spinning, hundreds would hold up what they wait for */
+		arch_halt();
 	write_cr3(hv_root);	/* boot's translations go: its frames may be anybody's now */
 	idle_forever();
 }
