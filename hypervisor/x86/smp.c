@@ -111,7 +111,7 @@ void secondary_main(struct pcpu *p)
 	apic_init_cpu();
 	smp_store_release(&p->online, true);
 	tsc_answer(p);
-	while (!smp_load_acquire(&smp_go))	/* spinning, hundreds would hold up what they wait for */
+	while (!smp_load_acquire(&smp_go))	/* hundreds that spin would hold up the boot CPU */
 		arch_halt();
 	write_cr3(hv_root);	/* boot's translations go: its frames may be anybody's now */
 	idle_forever();

@@ -10,6 +10,7 @@ from machine import O, Failure, Machine
 MEM = 128 << 20
 HV_BASE, HOLE_END = 0xffff800000000000, 0xffff880000000000
 AREA_BASE, AREA_SIZE = 0xffff878000000000, 0x200000	# x86/cpu_area.h
+FRAME_TABLE = 0xffff870000000000			# x86/arch.h
 PCPU, PUBLIC, VCPU_AREA, AREA_END = 0xf000, 0x10000, 0x31000, 0x32000
 STACK_LAST, ROOTS = 0x4000, 0x11000
 FREE, HYPERVISOR, GUEST, SHADOW = 1, 2, 3, 4		# core/frame.h
@@ -47,8 +48,8 @@ class Memory:
             self.ram = f.read()
         os.unlink(path)
         self.hv_root = self.image("hv_root")
-        self.frames = self.image("frame_table")
         self.count = self.image("frame_table_count")
+        self.frames = self.translate(self.hv_root, FRAME_TABLE)	# so little of it is in one piece
 
     def word(self, pa):
         return int.from_bytes(self.ram[pa:pa + 8], "little")
@@ -75,13 +76,13 @@ class Memory:
         """type and owner"""
         if n >= self.count:
             return None, None
-        at = self.frames - HV_BASE + n * 16
+        at = self.frames + n * 16
         f = self.ram[at:at + 8]
         return f[6], f[4] | f[5] << 8
 
     def events(self, n):
         """Is it the event page of a domain, which all may see?"""
-        word = self.word(self.frames - HV_BASE + n * 16 + 8)
+        word = self.word(self.frames + n * 16 + 8)
         return self.frame(n)[0] == GUEST and bool(word & FRAME_EVENTS)
 
     def public(self, words):
@@ -137,10 +138,9 @@ class Cpu:
         kind, owner = self.m.frame(n)
         image = SYM["boot_end"] - HV_BASE <= pa < SYM["image_end"] - HV_BASE
         secret = SYM.get("secret_start", 0) <= pa + HV_BASE < SYM.get("secret_end", 0)
-        table = self.m.frames - HV_BASE <= pa < self.m.frames - HV_BASE + self.m.count * 16
         if e & 4 or secret:
             return False
-        if image or table or pa == 0xfee00000:
+        if image or pa == 0xfee00000:
             return True
         return (kind in (GUEST, SHADOW, HYPERVISOR) and owner == self.domain) or \
             (kind == HYPERVISOR and owner == OWNER_PUBLIC) or self.m.events(n)
@@ -177,6 +177,11 @@ class Cpu:
                 count["area"] += 1
                 if e & 4 or size != 4096 or not self.own_page(va, pa, bare):
                     wrong.append(f"{va:x}: a page of a CPU, {pa:x}")
+            elif va >= FRAME_TABLE:	# and the counters behind it
+                count["public"] += size >> 12
+                if bare or e & 4 or not e >> 63 or pa - self.m.frames != va - FRAME_TABLE or \
+                        va - FRAME_TABLE > self.m.count * 17:
+                    wrong.append(f"{va:x}: the frame table has {pa:x}")
             else:
                 bad = [at for at in range(pa, pa + size, 4096) if not self.direct(at, e, bare)]
                 mine = self.m.frame(pa >> 12)[1] == self.domain
@@ -232,10 +237,11 @@ def gadget():
     """A load in ring 0 by an address in a register, and how long it is: mov (%rdi),%rax."""
     text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", f"{O}/parvus.elf"],
                           capture_output=True, text=True, check=True).stdout
-    found = re.search(r"^(ffff[0-9a-f]+):\t(mov +\(%rdi\),%rax)\s*\n(ffff[0-9a-f]+):", text, re.M)
-    if not found:
-        raise Failure("the image has no load through rdi")
-    return int(found.group(1), 16), int(found.group(3), 16)
+    load_rdi = r"^(ffff[0-9a-f]+):\tmov +\(%rdi\),%rax\s*\n(ffff[0-9a-f]+):"
+    for found in re.finditer(load_rdi, text, re.M):
+        if int(found[1], 16) >= SYM["boot_end"]:	# what is before it has gone
+            return int(found[1], 16), int(found[2], 16)
+    raise Failure("the image has no load through rdi")
 
 
 def load(m, at, frame, served=False):
