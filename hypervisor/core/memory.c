@@ -90,16 +90,22 @@ static int memory_populate_one(struct domain *d, u64 gfn, unsigned int order, bo
 	return 0;
 }
 
-static int memory_populate(struct domain *d, gfn_t first, u64 count, bool now)
+/* @need: beyond the target, too, if it can be claimed, or could be. */
+static int memory_populate(struct domain *d, gfn_t first, u64 count, bool now, bool need)
 {
-	u64 gfn = gfn_x(first), end = gfn + count, most = min(d->max_frames, d->target_frames);
+	u64 gfn = gfn_x(first), end = gfn + count, most, sum;
 	unsigned int order;
 	int ret = 0;
 
 	if (end > d->max_gfn || end < gfn)
 		return hv_error(PARVUS_EINVAL);
 	HOLD(&d->gfn_lock);
+	most = need ? d->max_frames : min(d->max_frames, d->target_frames);
 	if (count > most || d->frames > most - count)
+		return -PARVUS_ENOMEM;
+	sum = max(d->frames + count, d->target_frames);
+	most = sum - max(d->frames, d->target_frames);
+	if (d->claims ? !frames_claim(d, (s64)most, false) : most > frames_unclaimed())
 		return -PARVUS_ENOMEM;
 	for (; gfn < end && !ret; gfn += 1ull << order) {
 		order = !(gfn % EXTENT_FRAMES) && end - gfn >= EXTENT_FRAMES ? EXTENT_ORDER : 0;
@@ -110,11 +116,20 @@ static int memory_populate(struct domain *d, gfn_t first, u64 count, bool now)
 		if (!(gfn / EXTENT_FRAMES % CLEAR_PIECE))
 			arch_breathe();
 	}
+	if (ret && d->claims)
+		frames_claim(d, (s64)(max(d->frames, d->target_frames) - sum), false);
 	return ret;
 }
 
-int domain_populate(struct domain *d, gfn_t gfn, u64 n) { return memory_populate(d, gfn, n, true); }
-int domain_promise(struct domain *d, gfn_t gfn, u64 n) { return memory_populate(d, gfn, n, false); }
+int domain_populate(struct domain *d, gfn_t gfn, u64 n)
+{
+	return memory_populate(d, gfn, n, true, false);
+}
+
+int domain_promise(struct domain *d, gfn_t gfn, u64 n)
+{
+	return memory_populate(d, gfn, n, false, false);
+}
 
 int domain_claim(struct domain *d, u64 first, u64 count)
 {
@@ -377,7 +392,8 @@ static s64 memory_each(struct vcpu *v, u64 op, u64 gpa, u64 count)
 			 r.gfn % EXTENT_FRAMES + r.frames > EXTENT_FRAMES)
 			ret = -PARVUS_EINVAL;
 		else
-			ret = domain_promise(d, _gfn(r.gfn), r.frames);
+			ret = memory_populate(d, _gfn(r.gfn), r.frames, false,
+					      op == PARVUS_MEMORY_NEED);
 		if (ret)
 			return i ? (s64)i : ret;
 	}
@@ -405,6 +421,7 @@ s64 hc_memory_op(struct vcpu *v, u64 op, u64 gpa, u64 count)
 
 	switch (op) {
 	case PARVUS_MEMORY_POPULATE:
+	case PARVUS_MEMORY_NEED:
 	case PARVUS_MEMORY_RELEASE:
 		if (d->control)
 			return hv_error(PARVUS_EPERM);

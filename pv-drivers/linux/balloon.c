@@ -8,6 +8,9 @@
  *
  * Whole 2 MiB blocks go first, so that what stays can be mapped large. What is given
  * back is marked offline: it has no memory behind it and must not be read.
+ *
+ * Before this kernel kills a program for want of memory, it takes some of the balloon again,
+ * beyond the target, if the machine has it to give (PARVUS_MEMORY_NEED).
  */
 #include <linux/cpu.h>
 #include <linux/cpumask.h>
@@ -19,6 +22,7 @@
 #include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/oom.h>
 #include <linux/parvus.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
@@ -29,12 +33,15 @@
 
 #define BLOCK_ORDER	9
 #define BLOCK_FRAMES	(1ul << BLOCK_ORDER)
+#define NEED_FRAMES	(8ul << 20 >> PAGE_SHIFT)	/* taken for one want of memory */
+#define NEED_TIME	(60 * HZ)	/* until they are given back again, if they can be */
 
 struct batch {
 	struct parvus_memory_extent extent[PARVUS_MEMORY_BATCH];
 };
 
 static void balloon_work(struct work_struct *work);
+static DEFINE_MUTEX(balloon_lock);	/* of all that follows; no memory is waited for below it */
 static DECLARE_DELAYED_WORK(balloon, balloon_work);
 static LIST_HEAD(balloon_blocks);	/* page->lru of the first page of each */
 static LIST_HEAD(balloon_pages);
@@ -90,7 +97,7 @@ static void memory_vcpus(u32 target)
 	unlock_device_hotplug();
 }
 
-/* POPULATE or RELEASE of the first @count extents; how many were done. */
+/* POPULATE, NEED or RELEASE of the first @count extents; how many were done. */
 static unsigned int memory_extents(unsigned int op, unsigned int count)
 {
 	unsigned int done = 0;
@@ -170,8 +177,8 @@ static void balloon_split(void)
 		list_add(&page[i].lru, &balloon_pages);
 }
 
-/* Take up to @want frames of the balloon again; how many came. */
-static unsigned long balloon_deflate(unsigned long want)
+/* Take up to @want frames of the balloon again, by POPULATE or NEED; how many came. */
+static unsigned long balloon_deflate(unsigned int op, unsigned long want)
 {
 	bool block = want >= BLOCK_FRAMES && !list_empty(&balloon_blocks);
 	struct list_head *list = block ? &balloon_blocks : &balloon_pages;
@@ -190,7 +197,7 @@ static unsigned long balloon_deflate(unsigned long want)
 		batch->extent[n].frames = 1ul << order;
 		n++;
 	}
-	done = memory_extents(PARVUS_MEMORY_POPULATE, n);
+	done = memory_extents(op, n);
 	for (i = 0; i < done; i++) {
 		page = list_first_entry(list, struct page, lru);
 		list_del(&page->lru);
@@ -217,6 +224,7 @@ static void balloon_work(struct work_struct *work)
 		return;
 	memory_request(info->request);
 	memory_vcpus(info->vcpus_target);
+	mutex_lock(&balloon_lock);
 	WRITE_ONCE(target_frames, info->target_frames);
 	want = max(info->target_frames, balloon_floor());
 	while (info->frames > want) {
@@ -229,17 +237,37 @@ static void balloon_work(struct work_struct *work)
 		cond_resched();
 	}
 	while (info->frames < want && balloon_frames) {
-		done = balloon_deflate(want - info->frames);
+		done = balloon_deflate(PARVUS_MEMORY_POPULATE, want - info->frames);
 		if (!done)
 			break;
 		info->frames += done;
 		cond_resched();
 	}
 	WRITE_ONCE(current_frames, info->frames);
+	mutex_unlock(&balloon_lock);
 	/* Short of memory, here or in the machine: later. */
 	if (info->frames > want || (info->frames < want && balloon_frames))
 		schedule_delayed_work(&balloon, HZ);
 }
+
+/* Somebody is about to be killed. Nothing is said of it: the control domain sees it in list. */
+static int balloon_need(struct notifier_block *nb, unsigned long unused, void *freed)
+{
+	unsigned long done;
+
+	mutex_lock(&balloon_lock);
+	done = balloon_deflate(PARVUS_MEMORY_NEED, NEED_FRAMES);
+	if (!done)	/* no whole block is to be had */
+		done = balloon_deflate(PARVUS_MEMORY_NEED, BLOCK_FRAMES - 1);
+	WRITE_ONCE(current_frames, current_frames + done);
+	mutex_unlock(&balloon_lock);
+	*(unsigned long *)freed += done;
+	if (done)
+		mod_delayed_work(system_wq, &balloon, NEED_TIME);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block balloon_oom = { .notifier_call = balloon_need };
 
 static irqreturn_t balloon_interrupt(int irq, void *unused)
 {
@@ -300,6 +328,7 @@ static int __init balloon_init(void)
 		goto out;
 	balloon_bind(PARVUS_VIRQ_MEMORY);
 	balloon_bind(PARVUS_VIRQ_REQUEST);
+	register_oom_notifier(&balloon_oom);
 	schedule_delayed_work(&balloon, 0);
 	kfree(info);
 	return 0;

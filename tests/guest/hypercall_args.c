@@ -336,6 +336,11 @@ static void memory(void)
 	BAD(parvus_memory_op(PARVUS_MEMORY_POPULATE, pa(x), 1), PARVUS_ENOMEM);
 	EXPECT_EQ(release(page, 1), 1);
 	EXPECT_EQ(parvus_memory_op(PARVUS_MEMORY_POPULATE, pa(x), 1), 1);
+	BAD(parvus_memory_op(PARVUS_MEMORY_NEED, pa(x), 1), PARVUS_ENOMEM);
+	EXPECT_EQ(release(page, 1), 1);
+	EXPECT_EQ(parvus_memory_op(PARVUS_MEMORY_NEED, pa(x), 1), 1);
+	BAD(parvus_memory_op(PARVUS_MEMORY_NEED, pa(buf), 513), PARVUS_E2BIG);
+	BAD(parvus_memory_op(PARVUS_MEMORY_NEED, NOWHERE, 1), PARVUS_EFAULT);
 	BAD(parvus_mmu_switch(1, page, 0, 0, 0, 0), PARVUS_EFAULT);
 	BAD(parvus_mmu_switch(1, pa(root), 0, 0, page, 0), PARVUS_EFAULT);
 	EXPECT_EQ(*(volatile u64 *)va(page), 0);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# @timeout 200
+# @timeout 300
 # Memory of domain Us: a frame costs when it is touched, balloons follow mem-set, mem-max
-# limits, overcommit is asked for, and who finds no frame waits for one.
+# limits, overcommit is asked for, and who finds no frame waits for one. Before a guest kills a
+# program it takes some of its balloon again, up to mem-max and what nobody was promised.
 . tests/system/lib.bash
 
 MEM=1G DOM0_MEM=256M control "$(cat <<'END'
@@ -70,6 +71,32 @@ P destroy f
 P mem-set u 160
 until_true 30 '[ "$(kib memory_kib u)" = 163840 ]'
 [ $(($(guest_total) - small)) -gt 90000 ] || fail "it did not grow: $small, $(guest_total)"
+P destroy u
+balanced "$before"
+
+step "who would kill a program for want of memory takes some back first"
+eats() { ask u "dd if=/dev/zero of=/dev/null bs=${1}M count=1 2>&1; dmesg | grep 'Out of memory'"; }
+domain u 64 maxmem=192
+until_true 30 '[ "$(kib memory_kib u)" = 65536 ]'
+eats 100 >said.u
+grep -q '1+0 records out' said.u && ! grep -q 'Out of memory' said.u || fail "$(cat said.u)"
+[ "$(kib memory_kib u)" -gt 65536 ] || fail "100 MiB fit into 64"
+P mem-set u 64		# what it took is not its own
+until_true 60 '[ "$(kib memory_kib u)" = 65536 ]'
+# what others were promised is theirs
+rest=$((($(kib free_memory_kib) - $(kib claimed_memory_kib)) / 1024 - 12))
+domain f $rest -p
+eats 100 >said.u || true
+grep -q 'Out of memory' said.u || fail "without a frame to be had: $(cat said.u)"
+P destroy f
+# and beyond mem-max there is nothing
+ask u 'dmesg -c >/dev/null'
+P mem-set u 64
+until_true 60 '[ "$(kib memory_kib u)" = 65536 ]'
+P mem-max u 64
+eats 100 >said.u || true
+grep -q 'Out of memory' said.u || fail "above mem-max: $(cat said.u)"
+[ "$(kib memory_kib u)" = 65536 ] || fail "it has $(kib memory_kib u) KiB"
 P destroy u
 balanced "$before"
 

@@ -10,6 +10,7 @@
 #include <core/handlers.h>
 #include <core/lib.h>
 #include <core/log.h>
+#include <parvus/memory.h>
 #include <mmu/mmu.h>
 
 #define FRAMES	(16 * EXTENT_FRAMES)
@@ -417,6 +418,71 @@ START_TEST(guest_memory)
 }
 END_TEST
 
+static s64 need(struct domain *d, u64 gfn, u64 frames)
+{
+	struct parvus_memory_extent r = { .gfn = gfn, .frames = frames };
+
+	ck_assert_int_eq(guest_write(d, 0, &r, sizeof(r)), 0);
+	return hc_memory_op(d->vcpus[0], PARVUS_MEMORY_NEED, 0, 1);
+}
+
+/* What a domain without overcommit has claimed: RAM to come, or to have again, and its tables. */
+static void claimed(const struct domain *d, u64 tables)
+{
+	ck_assert_uint_eq(d->claim, max(d->frames, d->target_frames) - d->touched + 8 - tables);
+}
+
+/* Beyond the target, by who is short of memory: of what nobody was promised, up to the limit. */
+START_TEST(needs)
+{
+	struct domain *d = domain_create("n", 8 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1, true);
+	const u64 top = 2 * EXTENT_FRAMES;
+	static mfn_t taken[FRAMES];
+	unsigned int n = 0;
+	u64 claim;
+
+	spin_unlock(&d->control_lock);
+	ck_assert_int_eq(domain_promise(d, _gfn(0), top), 0);
+	ck_assert(frames_claim(d, -(s64)top, false));
+	d->target_frames = top;
+	claimed(d, 0);
+	ck_assert_int_eq(domain_promise(d, _gfn(top), 1), -PARVUS_ENOMEM);
+	ck_assert_int_eq(need(d, top, EXTENT_FRAMES), 1);
+	ck_assert_uint_eq(d->frames, 3 * EXTENT_FRAMES);
+	claimed(d, 0);
+	/* what others have is theirs */
+	claim = d->claim;
+	while (frames_unclaimed() && !alloc_frames(0, &taken[n]))
+		n++;
+	ck_assert_int_eq(need(d, 3 * EXTENT_FRAMES, 1), -PARVUS_ENOMEM);
+	ck_assert_uint_eq(d->claim, claim);
+	ck_assert_uint_eq(d->frames, 3 * EXTENT_FRAMES);
+	while (n)
+		free_frames(taken[--n], 0);
+	/* a part of it is there: what came before that stays, and no more is claimed */
+	ck_assert_int_eq(need(d, 3 * EXTENT_FRAMES + 5, 1), 1);
+	claimed(d, 1);
+	ck_assert_int_eq(need(d, 3 * EXTENT_FRAMES, 10), -PARVUS_EEXIST);
+	ck_assert_uint_eq(d->frames, 3 * EXTENT_FRAMES + 6);
+	claimed(d, 1);
+	/* and no more than it may ever have */
+	ck_assert_int_eq(need(d, 4 * EXTENT_FRAMES, EXTENT_FRAMES), -PARVUS_ENOMEM);
+	claimed(d, 1);
+	/* one that has claimed nothing: what is free for it now */
+	d->claims = false;
+	frames_claim(d, -(s64)d->claim, false);
+	ck_assert_int_eq(need(d, 4 * EXTENT_FRAMES, 10), 1);
+	ck_assert_uint_eq(d->claim, 0);
+	while (!alloc_frames(0, &taken[n]))
+		n++;
+	ck_assert_int_eq(need(d, 5 * EXTENT_FRAMES, 1), -PARVUS_ENOMEM);
+	while (n)
+		free_frames(taken[--n], 0);
+	domain_destroy(d);
+	gone();
+}
+END_TEST
+
 /* RAM without frames: none is taken until it is touched, then an extent at a time. */
 START_TEST(promises)
 {
@@ -818,6 +884,7 @@ int main(void)
 	tcase_add_test(c, pool_floor);
 	tcase_add_test(c, gfns_wrap);
 	tcase_add_test(c, released_under_an_access);
+	tcase_add_test(c, needs);
 	tcase_add_test(c, promises);
 	tcase_add_test(c, claims);
 	tcase_add_test(c, promises_when_short);

@@ -3,9 +3,10 @@
  * Parvus ABI: the domain's own memory. RAM that was given to a domain may have no
  * frame yet: it gets one, zeroed, at the first touch. RELEASE gives frames back; a
  * released gfn has no memory, and touching it is a page fault. POPULATE makes it RAM
- * again, to be filled at the first touch, as far as max_frames and the target allow.
+ * again, to be filled at the first touch, as far as max_frames and the target allow;
+ * NEED goes beyond the target.
  *
- * memory_op(op, gpa, count): POPULATE and RELEASE take count records of struct
+ * memory_op(op, gpa, count): POPULATE, NEED and RELEASE take count records of struct
  * parvus_memory_extent, at most PARVUS_MEMORY_BATCH, and return how many were done
  * (less than count: call again with the rest), or an error if none was. Not for
  * domain 0, whose memory is fixed.
@@ -17,21 +18,21 @@
 
 /**
  * hypercall memory_op
- * @op: PARVUS_MEMORY_POPULATE, RELEASE or INFO
+ * @op: PARVUS_MEMORY_POPULATE, RELEASE, INFO or NEED
  * @gpa: an array of struct parvus_memory_extent; INFO: a struct parvus_memory_info
  * @count: records, at most 512, of which one call does up to 16, less if they take long; INFO: 0
  *
  * -ENOSYS: @op is unknown
- * -EPERM: POPULATE or RELEASE in domain 0
+ * -EPERM: POPULATE, NEED or RELEASE in domain 0
  * -E2BIG: @count is above 512
  * -EINVAL: the range is empty, crosses a 2 MiB border or ends beyond max_gfn; INFO: @count is
  *          not 0
  * -EFAULT: the record is not in RAM; RELEASE: a gfn of the range has no memory, or a foreign
  *          frame
  * -EBUSY: RELEASE: a frame is offered, or registered: vCPU area, clock record, event page
- * -EEXIST: POPULATE: a gfn has memory already; those before it stay
+ * -EEXIST: POPULATE, NEED: a gfn has memory already; those before it stay
  * -ENOMEM: no memory for the table of a 2 MiB extent that is to be split; POPULATE beyond
- *          max_frames or the target
+ *          max_frames or the target; NEED beyond max_frames, or what is free and promised to nobody
  */
 
 #define PARVUS_MEMORY_POPULATE	0u	/* makes a range RAM, as far as max_frames and the
@@ -42,6 +43,10 @@
 					 * guest need not flush, but large pages over the range
 					 * become small ones */
 #define PARVUS_MEMORY_INFO	2u	/* fills a struct parvus_memory_info */
+
+#define PARVUS_MEMORY_NEED	3u	/* POPULATE of a guest that else would have to kill a program:
+					 * beyond the target, as far as max_frames and what is free
+					 * and promised to nobody allow; the target stays a wish */
 
 #define PARVUS_MEMORY_BATCH	512u
 
