@@ -75,7 +75,10 @@ P destroy u
 balanced "$before"
 
 step "who would kill a program for want of memory takes some back first"
-eats() { ask u "dd if=/dev/zero of=/dev/null bs=${1}M count=1 2>&1; dmesg | grep 'Out of memory'"; }
+eats() {
+	ask u 'echo 1 >/proc/sys/vm/overcommit_memory'
+	ask u "dd if=/dev/zero of=/dev/null bs=${1}M count=1 2>&1; dmesg | grep 'Out of memory'"
+}
 domain u 64 maxmem=192
 until_true 30 '[ "$(kib memory_kib u)" = 65536 ]'
 eats 100 >said.u
