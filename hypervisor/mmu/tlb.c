@@ -48,11 +48,12 @@ static u64 low_nx(void) { return PTE_NX & ~arch_reserved_bits; }
 /* One slot of this pCPU's roots: what filled it may be new here. The kernel root has overlays. */
 static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
 {
-	struct mmu_root *r = pairs_of(cpu)->root;
+	const struct pairs *p = pairs_of(cpu);
+	struct mmu_root *r = p->root;
 	u64 e = READ_ONCE(as->slot[slot].raw);
 	struct overlay *o;
 
-	pairs_of(cpu)->now->slots[as->kernel][slot / 64] |= 1ull << (slot % 64);
+	p->now->slots[as->kernel][slot / 64] |= 1ull << (slot % 64);
 	if (as->kernel) {
 		r->kernel_table[256 + slot] = e & PTE_P ? e : 0;
 		return;
@@ -70,10 +71,10 @@ static void slot_sync(unsigned int cpu, struct aspace *as, unsigned int slot)
  */
 static void slots_load(unsigned int cpu, struct aspace *as)
 {
-	u64 *slots = pairs_of(cpu)->now->slots[as->kernel];
-	u64 nx = as->kernel ? 0 : low_nx(), set, stay;
-	u64 *kernel = pairs_of(cpu)->root->kernel_table + (as->kernel ? 256 : 0);
-	u64 *user = as->kernel ? kernel : pairs_of(cpu)->root->user_table;
+	const struct pairs *p = pairs_of(cpu);
+	u64 *slots = p->now->slots[as->kernel], nx = as->kernel ? 0 : low_nx(), set, stay;
+	u64 *kernel = p->root->kernel_table + (as->kernel ? 256 : 0);
+	u64 *user = as->kernel ? kernel : p->root->user_table;
 	unsigned int i, bit;
 
 	for (i = 0; i < 256; i += 64) {
@@ -98,8 +99,10 @@ static void slots_load(unsigned int cpu, struct aspace *as)
 /* The half becomes that of @as. Nothing is seen of it yet: a flusher asks this pCPU to serve. */
 static void as_load(unsigned int cpu, struct aspace *as)
 {
-	smp_store_release(&half_of(cpu, as)->seen, 0);
-	WRITE_ONCE(half_of(cpu, as)->as, as);
+	struct loaded *l = half_of(cpu, as);
+
+	smp_store_release(&l->seen, 0);
+	WRITE_ONCE(l->as, as);
 	/* a full barrier, then gen (rule 1) */
 	atomic_or_u64(&as->loaded[cpu / 64], 1ull << (cpu & 63));
 }
@@ -129,8 +132,9 @@ static unsigned int pair_find(unsigned int cpu, struct aspace *as)
 /* Both halves are published. The generations that the roots and the TLB are good for come last. */
 static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel)
 {
+	struct pairs *all = pairs_of(cpu);
 	unsigned int i = pair_find(cpu, as);
-	struct pair *p = pairs_of(cpu)->now;
+	struct pair *p = all->now;
 	u64 gen = READ_ONCE(as->gen), high_gen = READ_ONCE(kernel->gen);
 	bool low = p->seen[0] == gen, high = p->seen[1] == high_gen && p->kernel == kernel->serial;
 
@@ -141,16 +145,16 @@ static void pair_load(unsigned int cpu, struct aspace *as, struct aspace *kernel
 	if (!high)
 		slots_load(cpu, kernel);
 	arch_root_load(i, low && high);
-	smp_store_release(&pairs_of(cpu)->half[0].seen, gen);
-	smp_store_release(&pairs_of(cpu)->half[1].seen, high_gen);
+	smp_store_release(&all->half[0].seen, gen);
+	smp_store_release(&all->half[1].seen, high_gen);
 }
 
 static void pair_leave(unsigned int cpu)
 {
-	struct pair *p = pairs_of(cpu)->now;
+	const struct pairs *p = pairs_of(cpu);
 
-	p->seen[0] = pairs_of(cpu)->half[0].seen;
-	p->seen[1] = pairs_of(cpu)->half[1].seen;
+	p->now->seen[0] = p->half[0].seen;
+	p->now->seen[1] = p->half[1].seen;
 }
 
 void shadow_load(struct vcpu *v)
@@ -199,9 +203,10 @@ static void as_change(struct vcpu *v, struct aspace *as)
 void shadow_serve(void)
 {
 	unsigned int cpu = arch_this_cpu();
+	struct loaded *l = pairs_of(cpu)->half;
 	u64 gen;
 
-	for (struct loaded *l = pairs_of(cpu)->half; l < pairs_of(cpu)->half + 2; l++) {
+	for (const struct loaded *end = l + 2; l < end; l++) {
 		gen = l->as ? READ_ONCE(l->as->gen) : l->seen;
 		if (gen == l->seen)
 			continue;
@@ -220,44 +225,56 @@ static bool cpu_behind(unsigned int cpu, const struct aspace *as, u64 gen)
 }
 
 /*
- * Every other pCPU that has @as loaded drops what it caches; this one has seen to itself. All of
- * a word are asked before one is looked at: a pCPU that is not exposed serves before it becomes so
- * and needs no IPI (core/arch.h). The end of the wait is not only its answer: a pCPU that
- * went to another address space, or stopped running guests, holds nothing of this one either.
+ * The other pCPUs that have @as loaded, of a word of them, drop what they cache. All of them are
+ * asked before one is looked at: a pCPU that is not exposed serves before it becomes so and needs
+ * no IPI (core/arch.h). The end of the wait is not only its answer: a pCPU that went to another
+ * address space, or stopped running guests, holds nothing of this one either.
  */
-static void shoot(struct vcpu *v, struct aspace *as, u64 gen)
+static NOINLINE void shoot_some(struct vcpu *v, struct aspace *as, u64 gen, unsigned int first,
+				u64 others)
 {
-	unsigned int me = arch_this_cpu(), first, bit;
+	const u64 *loaded = &as->loaded[first / 64];
+	unsigned int bit;
+	u64 kick = 0;
 
-	for (first = 0; first < arch_cpus(); first += 64) {
-		const u64 *loaded = &as->loaded[first / 64];
-		u64 others = READ_ONCE(*loaded), kick = 0;
-
-		if (first == (me & ~63u))
-			others &= ~(1ull << (me & 63));
-		for_each_bit(bit, others) {
-			if (!cpu_behind(first + bit, as, gen))
-				others &= ~(1ull << bit);
-			else
-				cpu_work_add(arch_cpu(first + bit), WORK_SERVE);
-		}
-		if (!others)
-			continue;
-		smp_mb();
-		for_each_bit(bit, others) {
-			if (arch_cpu_exposed(first + bit)) {
-				kick |= 1ull << bit;
-				v->stats.shootdowns++;
-			}
-		}
-		for_each_bit(bit, kick)
-			arch_kick_cpu(first + bit);
-		for_each_bit(bit, kick) {
-			while (arch_cpu_exposed(first + bit) && cpu_behind(first + bit, as, gen) &&
-			       READ_ONCE(*loaded) >> bit & 1)
-				cpu_relax();
+	for_each_bit(bit, others) {
+		if (!cpu_behind(first + bit, as, gen))
+			others &= ~(1ull << bit);
+		else
+			cpu_work_add(arch_cpu(first + bit), WORK_SERVE);
+	}
+	if (!others)
+		return;
+	smp_mb();
+	for_each_bit(bit, others) {
+		if (arch_cpu_exposed(first + bit)) {
+			kick |= 1ull << bit;
+			v->stats.shootdowns++;
 		}
 	}
+	for_each_bit(bit, kick)
+		arch_kick_cpu(first + bit);
+	for_each_bit(bit, kick) {
+		while (arch_cpu_exposed(first + bit) && cpu_behind(first + bit, as, gen) &&
+		       READ_ONCE(*loaded) >> bit & 1)
+			cpu_relax();
+	}
+}
+
+/* All of them; this one has seen to itself. */
+static NOINLINE void shoot(struct vcpu *v, struct aspace *as, u64 gen)
+{
+	unsigned int me = arch_this_cpu(), first = 0;
+
+	do {
+		u64 others = READ_ONCE(as->loaded[first / 64]);
+
+		if (likely(me - first < 64))
+			others &= ~(1ull << (me & 63));
+		if (unlikely(others))
+			shoot_some(v, as, gen, first, others);
+		first += 64;
+	} while (unlikely(first < arch_cpus()));
 }
 
 /* After a change of @as: this pCPU's own TLB and roots, then the others'. */
