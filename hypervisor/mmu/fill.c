@@ -83,8 +83,7 @@ static void resync_leaf_table(const struct fill *f, u32 index)
 				continue;
 			}
 		}
-		entry_clear(&t[i]);
-		leaf_drop(d, e);
+		entry_drop(d, &t[i], 1);
 	}
 }
 
@@ -169,7 +168,7 @@ static enum fill_result fill_tables(const struct fill *f, u32 *index)
 	struct shadow_domain *sd = d->shadow;
 	u64 va = f->va;
 	unsigned int slot = as->kernel ? INDEX(va, 4) - 256 : INDEX(va, 4), i;
-	struct entry *at = top_entry(as, slot, f->overlay), old;
+	struct entry *at = top_entry(as, slot, f->overlay);
 	u32 l3, l2;
 
 	if (!at)
@@ -192,10 +191,8 @@ static enum fill_result fill_tables(const struct fill *f, u32 *index)
 		*index = 0;
 		return fill_large(f, at);
 	}
-	old = *at;
-	if (old.raw && is_leaf(old, 2)) {
-		entry_clear(at);
-		leaf_drop(d, old);
+	if (is_leaf(*at, 2)) {
+		entry_drop(d, at, 2);
 		atomic_inc_u64(&as->gen);
 		return FILL_SIZE_CHANGE;
 	}

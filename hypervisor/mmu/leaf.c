@@ -144,6 +144,22 @@ static void leaf_drop(struct domain *d, struct entry e)
 		atomic_dec_u32(&f->count);
 }
 
+/* What an entry leads to goes: a leaf is taken out, a table detached. True: it was a table. */
+static ALWAYS_INLINE bool entry_drop(struct domain *d, struct entry *at, int level)
+{
+	struct entry e = *at;
+
+	if (!(e.raw & PTE_P))
+		return false;
+	if (!is_leaf(e, level)) {
+		entry_detach(at, e);
+		return true;
+	}
+	entry_clear(at);
+	leaf_drop(d, e);
+	return false;
+}
+
 /*
  * Put a leaf in the place of what is there. If that was another frame, the guest did not flush: gen
  * says that TLBs are behind, else the old frame could go while one still reaches it.

@@ -72,8 +72,7 @@ static void table_sweep(struct aspace *as, u32 index, const struct shadow_loss *
 		if (!(e.raw & PTE_P) || !is_leaf(e, p->level))
 			continue;
 		if (is_lost(l, e)) {
-			entry_clear(&t[i]);
-			leaf_drop(d, e);
+			entry_drop(d, &t[i], p->level);
 			any = true;
 		} else if (e.raw & PTE_FOREIGN) {
 			foreign = true;

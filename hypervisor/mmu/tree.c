@@ -81,18 +81,8 @@ static void table_detach(struct domain *d, u32 index)
 	struct shadow_page *p = &d->shadow->pages[index];
 	struct entry *t = table_of(d->shadow, index);
 
-	for (unsigned int i = p->lo; i < p->hi; i++) {
-		struct entry e = t[i];
-
-		if (!(e.raw & PTE_P))
-			continue;
-		if (is_leaf(e, p->level)) {
-			entry_clear(&t[i]);
-			leaf_drop(d, e);
-		} else {
-			entry_detach(&t[i], e);
-		}
-	}
+	for (unsigned int i = p->lo; i < p->hi; i++)
+		entry_drop(d, &t[i], p->level);
 	if (p->level == 1) {
 		p->lo = p->hi = 0;
 		p->splinter = p->foreign = false;
@@ -126,15 +116,10 @@ static bool table_flush(struct domain *d, u32 index, u64 base, u64 start, u64 en
 
 		if (!(e.raw & PTE_P))
 			continue;
-		if (is_leaf(e, p->level)) {
-			entry_clear(&t[i]);
-			leaf_drop(d, e);
-		} else if (start <= at && at + (size - 1) <= end - 1) {
-			entry_detach(&t[i], e);
-			tables = true;
-		} else {
+		if (is_leaf(e, p->level) || (start <= at && at + (size - 1) <= end - 1))
+			tables |= entry_drop(d, &t[i], p->level);
+		else
 			tables |= table_flush(d, entry_index(e), at, start, end);
-		}
 	}
 	return tables;
 }

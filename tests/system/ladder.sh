@@ -108,7 +108,7 @@ seen "an entry from a number" 'fill_neighbour() has .(struct leaf' fill.c \
 seen "an entry from a pointer" 'fill_neighbour() has .(struct (entry|leaf)' fill.c \
 	's/leaf_put(&t\[i\], l);/leaf_put(\&t[i], *(struct leaf *)\&g);/'
 seen "an entry stored by hand" 'table_sweep() has .bentry_set' lose.c \
-	's/entry_clear(&t\[i\]);/entry_set(\&t[i], e);/'
+	's/entry_drop(d, &t\[i\], p->level);/entry_set(\&t[i], e);/'
 seen "rights by another spelling" 'leaf_renew() has .bPTE_W' leaf.c \
 	'/^static inline struct leaf leaf_renew/,/^}/s/e |= guest_leaf & PTE_CACHE;/e |= PTE_W;/'
 seen "another caller of the maker" 'hc_mmu_age() has .bleaf_' calls.c \
@@ -116,5 +116,5 @@ seen "another caller of the maker" 'hc_mmu_age() has .bleaf_' calls.c \
 seen "a root written by hand" 'fill() has .b(kernel|user)_table' fill.c \
 	's/leaf_exchange(f->as, &t\[i\], l);/arch_mmu_root(0)->user_table[i] = l.e.raw;/'
 seen "a copy of a table" 'table_sweep() has .bmem' lose.c \
-	's/entry_clear(&t\[i\]);/memcpy(t, l, sizeof(*l));/'
+	's/entry_drop(d, &t\[i\], p->level);/memcpy(t, l, sizeof(*l));/'
 exit 0
