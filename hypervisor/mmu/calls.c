@@ -251,21 +251,19 @@ s64 hc_mmu_age(struct vcpu *v, u64 id)
 
 /* ---- release ---- */
 
-/* From a table down the first entries: a table without children, and without leaves now. */
+/* From a table down the first entries: one that is empty now, its leaves taken out. */
 static u32 lowest_table(struct aspace *as, u32 i)
 {
 	struct shadow_domain *sd = as->domain->shadow;
 	struct entry c;
 
-	while (sd->pages[i].level > 1 && !table_empty(sd, i)) {
+	while (!table_empty(sd, i)) {
 		c = table_of(sd, i)[sd->pages[i].lo];
 		if (is_leaf(c, sd->pages[i].level))
 			table_detach(as->domain, i);
 		else
 			i = entry_index(c);
 	}
-	if (sd->pages[i].level == 1)
-		table_detach(as->domain, i);
 	return i;
 }
 
