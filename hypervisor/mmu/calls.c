@@ -126,10 +126,10 @@ s64 hc_mmu_switch(struct vcpu *v, u64 id, u64 root_gpa, u64 kernel_view, u64 tlb
  * Up to @new_gen of one id. A range is the whole truth only if the guest took nothing else away
  * since the last one; an anonymous address space has no number that others could have raised.
  */
-static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, bool whole,
-			 bool leaves)
+static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 flags)
 {
 	struct aspace *anon = v->own->shadow.anon, *as = id ? as_get(v->domain->shadow, id) : anon;
+	bool whole = (flags & PARVUS_FLUSH_KIND) == PARVUS_FLUSH_AS;
 	u64 gen;
 
 	if (!as)
@@ -139,7 +139,7 @@ static void flush_by_gen(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end
 		if (whole || (as != anon && new_gen != gen + 1))
 			flush_all(v, as);
 		else
-			flush_range(v, as, start, end, leaves);
+			flush_range(v, as, start, end, !(flags & PARVUS_FLUSH_FREED_TABLES));
 		gen_done(as, new_gen);
 	}
 	if (as != anon)
@@ -181,11 +181,8 @@ s64 hc_mmu_flush(struct vcpu *v, u64 id, u64 new_gen, u64 start, u64 end, u64 st
 		kind = PARVUS_FLUSH_ALL;
 	switch (kind) {
 	case PARVUS_FLUSH_RANGE:
-		flush_by_gen(v, id, new_gen, start, end, false,
-			     !(flags & PARVUS_FLUSH_FREED_TABLES));
-		break;
 	case PARVUS_FLUSH_AS:
-		flush_by_gen(v, id, new_gen, 0, 0, true, false);
+		flush_by_gen(v, id, new_gen, start, end, flags);
 		break;
 	case PARVUS_FLUSH_CURRENT:
 		flush_range(v, v->own->shadow.as, start, end, false);
