@@ -13,18 +13,20 @@
 int shadow_foreign_init(struct domain *d)
 {
 	struct shadow_domain *sd = d->shadow;
-	u32 *counts = sd->foreign ? NULL : hv_alloc_own(d->id, SHADOW_FOREIGN * sizeof(u32));
+	u32 *counts;
 
-	if (!sd->foreign && !counts)
+	if (READ_ONCE(sd->foreign))
+		return 0;
+	counts = hv_alloc_own(d->id, SHADOW_FOREIGN * sizeof(u32));
+	if (!counts)
 		return hv_error(PARVUS_ENOMEM);
 	spin_lock(&sd->lock);
 	if (!sd->foreign) {
-		sd->foreign = counts;
+		WRITE_ONCE(sd->foreign, counts);
 		counts = NULL;
 	}
 	spin_unlock(&sd->lock);
-	if (counts)
-		hv_free(counts, SHADOW_FOREIGN * sizeof(u32));
+	hv_free(counts, SHADOW_FOREIGN * sizeof(u32));	/* if another vCPU was first */
 	return 0;
 }
 
