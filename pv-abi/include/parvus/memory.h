@@ -44,9 +44,9 @@
 					 * become small ones */
 #define PARVUS_MEMORY_INFO	2u	/* fills a struct parvus_memory_info */
 
-#define PARVUS_MEMORY_NEED	3u	/* POPULATE of a guest that else would have to kill a program:
-					 * beyond the target, as far as max_frames and what is free
-					 * and promised to nobody allow; the target stays a wish */
+#define PARVUS_MEMORY_NEED	3u	/* POPULATE of a guest that else had to kill a program:
+					 * beyond the target, as far as max_frames and what is
+					 * free and promised to nobody allow */
 
 #define PARVUS_MEMORY_BATCH	512u
 
