@@ -29,7 +29,7 @@ deb=$work/one/deb
 linux=$(sed -n 's,^\./linux-image-\(.*\)_.*_amd64.deb,\1,p' "$work/names")
 [[ $(sed 's/_.*//; s,^\./,,' "$work/names" | tr '\n' ' ') == \
 	"libparvus-dev libparvus0 linux-headers-$linux linux-image-$linux parvus-doc "*\
-"parvus-hypervisor parvus-tools " ]] ||
+"parvus-hypervisor parvus-tools parvus-xl-compat " ]] ||
 	fail "packages: $(cat "$work/names")"
 
 # ---- once more elsewhere
