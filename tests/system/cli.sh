@@ -99,7 +99,7 @@ bad 1 "not with -p, for it does not begin" create -pF x.cfg
 bad 1 "2: a count is given already, by -n" stat -n 3 1 2
 bad 1 "too many arguments: 3" stat -d web 1 2 3
 bad 1 "1e9: seconds from 0.01 to 86400 are expected" stat web 1e9
-bad 1 "x: a number of lines is expected" stat 1 x
+bad 1 "x: a number of lines from 1 on is expected" stat 1 x
 bad 1 "--json: what a domain writes is no JSON" console --json web
 bad 125 "--json: what a command writes is no JSON" run --json true
 bad 1 "a network such as 192.168.77.0/24" network-nat -s 192.168.77.0 start

@@ -53,7 +53,8 @@ for my $file (@ARGV) {
 				$said !~ /%/ ? "names no value" :
 				$said =~ /out of range|something is|such a device|invalid|illegal/ ?
 				"says nothing" :
-				$said =~ /: a number is expected/ ? "does not say which numbers" :
+				$said =~ /: a number (of [a-zA-Z]+ )?is expected/ ?
+				"does not say which numbers" :
 				"";
 			next if !$why || $said =~ /^usage: /;
 			print "$file:$line: $why: \"$said\"\n";

@@ -14,6 +14,7 @@ struct reader {
 	struct parvus_error *error;
 	struct cfg cfg;
 	struct parvus_config *c;
+	size_t sets;		/* of CPUs, if they were given one by one */
 	char *extra, *root, *bootloader, *bootloader_args;
 };
 
@@ -301,12 +302,14 @@ static int get_cpus(struct reader *r, const struct cfg_setting *s)
 	size_t i;
 	int ret;
 
+	r->sets = 0;
 	if (v->kind != CFG_LIST) {
 		ret = one_set(r, s, v, &set);
 		for (i = 0; !ret && i < PARVUS_MAX_VCPUS; i++)
 			r->c->affinity[i] = set;
 		return ret;
 	}
+	r->sets = v->n;
 	if (v->n > PARVUS_MAX_VCPUS)
 		return wrong(r, s, "sets for %zu vCPUs, and there are %u at most", v->n,
 			     PARVUS_MAX_VCPUS);
@@ -561,6 +564,13 @@ static int settle_devices(struct reader *r, const char *file)
 			if (c->vifs[k].index == c->vifs[i].index)
 				return pv_fail(r->error, EINVAL, "%s: vif: devid=%d is given twice",
 					       file, c->vifs[i].index);
+		for (k = 0; !ret && k < i; k++)
+			if (c->vifs[i].has_mac && c->vifs[k].has_mac &&
+			    !memcmp(c->vifs[k].mac, c->vifs[i].mac, sizeof(c->vifs[i].mac))) {
+				snprintf(at, sizeof(at), "vif: interfaces %d and %d have the "
+					 "same mac", c->vifs[k].index, c->vifs[i].index);
+				ret = warn(r, NULL, at);
+			}
 		if (!ret && model_warning(&c->vifs[i]))
 			ret = warn(r, NULL, model_warning(&c->vifs[i]));
 		if (ret)
@@ -604,6 +614,7 @@ static int packaged_kernel(struct reader *r, const char *file)
 static int settle(struct reader *r, const char *file)
 {
 	struct parvus_config *c = r->c;
+	char what[160];
 	int n;
 
 	if (!c->name)
@@ -642,6 +653,12 @@ static int settle(struct reader *r, const char *file)
 	if (c->maxvcpus < c->vcpus)
 		return pv_fail(r->error, EINVAL, "%s: maxvcpus (%u) is less than vcpus (%u)", file,
 			       c->maxvcpus, c->vcpus);
+	if (r->sets > c->maxvcpus) {
+		snprintf(what, sizeof(what), "cpus: %zu sets, and there are %u vCPUs (maxvcpus): "
+			 "the last are ignored", r->sets, c->maxvcpus);
+		if (warn(r, NULL, what))
+			return -ENOMEM;
+	}
 	if (c->cmdline && (r->extra || r->root))
 		return warn(r, NULL, "cmdline is given: extra and root are ignored");
 	if (!c->cmdline && (r->extra || r->root)) {
@@ -779,7 +796,7 @@ static void put_text(FILE *f, const char *key, const char *text)
 
 int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, char **text)
 {
-	bool pinned = false;
+	bool pinned = false, alike = true;
 	size_t bytes, i;
 	FILE *f;
 
@@ -809,20 +826,19 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 		struct parvus_cpus set = c->affinity[i];
 
 		pinned |= parvus_cpus_keep(&set, CPUS);
+		alike &= !memcmp(&set, &c->affinity[0], sizeof(set));
 	}
-	if (pinned) {
-		fprintf(f, "cpus = [");
-		for (i = 0; i < PARVUS_MAX_VCPUS; i++) {
-			struct parvus_cpus set = c->affinity[i];
-			char cpus[600];
+	for (i = 0; pinned && i < (alike ? 1 : c->maxvcpus); i++) {
+		struct parvus_cpus set = c->affinity[i];
+		char cpus[600];
 
-			if (!parvus_cpus_keep(&set, CPUS))
-				memset(&set, 0xff, sizeof(set));
-			parvus_cpus_text(&set, CPUS, cpus, sizeof(cpus));
-			fprintf(f, "%s\"%s\"", i ? ", " : "", cpus);
-		}
-		fprintf(f, "]\n");
+		if (!parvus_cpus_keep(&set, CPUS))
+			memset(&set, 0xff, sizeof(set));
+		parvus_cpus_text(&set, CPUS, cpus, sizeof(cpus));
+		fprintf(f, "%s\"%s\"", i ? ", " : alike ? "cpus = " : "cpus = [", cpus);
 	}
+	if (pinned)
+		fprintf(f, "%s\n", alike ? "" : "]");
 	fprintf(f, "on_poweroff = \"%s\"\non_reboot = \"%s\"\non_crash = \"%s\"\n",
 		parvus_action_text(c->on_poweroff), parvus_action_text(c->on_reboot),
 		parvus_action_text(c->on_crash));

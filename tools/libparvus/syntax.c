@@ -404,6 +404,9 @@ int cfg_parse(struct parvus_error *e, struct cfg *cfg, const char *file, const c
 	};
 	int ret;
 
+	/* the mark that some editors put before UTF-8 */
+	if (!loose && bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		p.at += 3;
 	if (bytes > MAX_TEXT)
 		return pv_fail(e, EFBIG, "%s: larger than 1 MiB: not a configuration", file);
 	for (;;) {

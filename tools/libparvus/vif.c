@@ -30,6 +30,10 @@ static int vif_mac(const struct spec *s, struct parvus_vif *v, const char *text)
 	if (v->mac[0] & 1)
 		return pv_spec_wrong(s, "the mac %s is a multicast address: its first byte is odd",
 				     text);
+	for (i = 0; i < 6 && !v->mac[i]; i++)
+		;
+	if (i == 6)
+		return pv_spec_wrong(s, "the mac %s is nobody's: no byte of it is set", text);
 	v->has_mac = true;
 	return 0;
 }

@@ -167,9 +167,8 @@ int cmd_dmesg(struct tool *t)
 		from = l.from + l.bytes;
 		if (l.bytes && from < l.end)
 			continue;
-		if (!follow || stopped)
+		if (!follow || stopped || written())
 			break;
-		fflush(stdout);
 		nap(0.3);
 	}
 	if (all) {

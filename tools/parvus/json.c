@@ -8,32 +8,12 @@ int print_json(struct json_object *o)
 						      JSON_C_TO_STRING_NOSLASHESCAPE));
 
 	json_object_put(o);
-	return ret < 0 ? fail("cannot write: %s", strerror(errno)) : 0;
+	return ret < 0 && !written() ? 1 : 0;	/* main() says why */
 }
 
 void add_u64(struct json_object *o, const char *key, uint64_t v)
 {
 	json_object_object_add(o, key, json_object_new_uint64(v));
-}
-
-/*
- * Bytes of the UTF-8 character at @p, which ends at @left at the latest; 0 = it is none (RFC 3629:
- * none too long, no surrogates, up to U+10FFFF).
- */
-static size_t character(const unsigned char *p, size_t left)
-{
-	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
-		   *p >= 0xf0 && *p < 0xf5 ? 4 : 0, i;
-
-	if (!n || n > left)
-		return 0;
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
 }
 
 struct json_object *json_text(const char *v, size_t bytes)
@@ -46,7 +26,7 @@ struct json_object *json_text(const char *v, size_t bytes)
 	if (!text)
 		return NULL;
 	for (at = 0; at < bytes; at += n) {
-		n = character((const unsigned char *)v + at, bytes - at);
+		n = utf8_character((const unsigned char *)v + at, bytes - at);
 		memcpy(text + out, n ? v + at : replacement, n ? n : 3);
 		out += n ? n : 3;
 		n += !n;

@@ -169,6 +169,8 @@ static int simple(struct tool *t, int (*call)(struct parvus *h, uint32_t domain)
 
 	if (tool_arguments(t) || tool_open(t) || tool_domain(t, t->args[0], &i))
 		return 1;
+	if (i.flags & PARVUS_INFO_CONTROL)
+		return fail("domain %u is the control domain: it cannot be paused", i.domain);
 	if (call(t->h, i.domain))
 		return fail_lib(t);
 	return report(t, name_of(t, &i), i.domain);

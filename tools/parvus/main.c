@@ -170,7 +170,7 @@ static const struct command *find_command(const char *name)
 		if (!strcmp(c->name, name) || (c->alias && !strcmp(c->alias, name)))
 			return c;
 	for (c = commands; n && c->name; c++)
-		if (!strncmp(c->name, name, n)) {
+		if (!strncmp(c->name, name, n) || (c->alias && !strncmp(c->alias, name, n))) {
 			if (found)
 				return NULL;
 			found = c;
@@ -181,8 +181,7 @@ static const struct command *find_command(const char *name)
 /* What xl takes before the command means nothing here: there is no dry run, no lock, no log. */
 static bool global_option(const char *text)
 {
-	return !strcmp(text, "-v") || !strcmp(text, "-f") || !strcmp(text, "-t") ||
-	       !strcmp(text, "-T") || !strcmp(text, "-vv") || !strcmp(text, "-vvv");
+	return text[0] == '-' && text[1] && !text[1 + strspn(text + 1, "vftT")];
 }
 
 static int cmd_help(struct tool *t)
@@ -340,11 +339,11 @@ int main(int argc, char **argv)
 	}
 	ret = t.command->run(&t);
 	parvus_close(t.h);
-	if ((fflush(stdout) || ferror(stdout)) && stopped == SIGPIPE) {
+	if (written() && stopped == SIGPIPE) {
 		signal(SIGPIPE, SIG_DFL);
 		raise(SIGPIPE);		/* nobody reads: not worth a word */
 	}
-	if (ferror(stdout))
-		ret = fail("cannot write: %s", strerror(errno));
+	if (written())
+		ret = fail("cannot write: %s", strerror(written()));
 	return ret;
 }

@@ -88,7 +88,8 @@ int cmd_stat(struct tool *t)
 
 	while ((c = tool_option(t)) > 0) {
 		if (c == 'n' && !parvus_number_parse(t->optarg, 1, UINT32_MAX, &count))
-			return usage(t, "-n %s: a number of lines is expected", t->optarg);
+			return usage(t, "-n %s: a number of lines from 1 on is expected",
+				     t->optarg);
 		if (c == 'd')
 			name = t->optarg;
 	}
@@ -102,7 +103,7 @@ int cmd_stat(struct tool *t)
 	if (at < t->nargs && count)
 		return usage(t, "%s: a count is given already, by -n", t->args[at]);
 	if (at < t->nargs && !parvus_number_parse(t->args[at++], 1, UINT32_MAX, &count))
-		return usage(t, "%s: a number of lines is expected", t->args[at - 1]);
+		return usage(t, "%s: a number of lines from 1 on is expected", t->args[at - 1]);
 	if (at < t->nargs)
 		return usage(t, "too many arguments: %s", t->args[at]);
 	if (tool_open(t))
@@ -163,7 +164,8 @@ int cmd_stat(struct tool *t)
 				printf(" %7.0f", rate[i]);
 			printf("\n");
 		}
-		fflush(stdout);
+		if (written())
+			break;
 		old = now;
 	}
 	return 0;

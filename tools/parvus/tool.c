@@ -14,16 +14,61 @@ static const struct option_text common[] = {
 	{ 0 },
 };
 
+static int write_error;	/* why stdout did not take all, from the first time on */
+
+int written(void)
+{
+	if ((fflush(stdout) || ferror(stdout)) && !write_error)
+		write_error = errno ? errno : EIO;
+	return write_error;
+}
+
+size_t utf8_character(const unsigned char *p, size_t left)
+{
+	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 :
+		   *p >= 0xf0 && *p < 0xf5 ? 4 : 0, i;
+
+	if (!n || n > left)
+		return 0;
+	for (i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* C1's controls are two bytes of UTF-8 each. */
+void for_terminal(char *text)
+{
+	size_t n, left = strlen(text);
+	unsigned char *p;
+
+	for (p = (unsigned char *)text; *p; p += n, left -= n) {
+		n = utf8_character(p, left);
+		if (!n || *p < ' ' || *p == 127 || (*p == 0xc2 && p[1] < 0xa0)) {
+			n += !n;
+			memset(p, '?', n);
+		}
+	}
+}
+
+/* A value that is empty shows as two colons, or as one at the beginning: it is said that it is. */
 static void line(const char *format, va_list args)
 {
-	char text[1200], *p;
+	char text[1200], *empty;
 
 	vsnprintf(text, sizeof(text), format, args);
-	for (p = text; *p; p++)
-		if ((unsigned char)*p < ' ')
-			*p = ' ';
-	fflush(stdout);
-	fprintf(stderr, "parvus: %s\n", text);
+	for_terminal(text);
+	empty = text[0] == ':' ? text : strstr(text, ": : ");
+	if (empty && empty != text)
+		empty += 2;
+	written();
+	if (empty)
+		fprintf(stderr, "parvus: %.*s\"\"%s\n", (int)(empty - text), text, empty);
+	else
+		fprintf(stderr, "parvus: %s\n", text);
 }
 
 int fail(const char *format, ...)
@@ -148,7 +193,7 @@ int tool_option(struct tool *t)
 	case 'h':
 	case OPT_HELP:
 		print_help(t->command);
-		exit(fflush(stdout) ? 1 : 0);
+		exit(!written() ? 0 : fail("cannot write: %s", strerror(write_error)));
 	case OPT_JSON:
 		t->json = true;
 		return tool_option(t);

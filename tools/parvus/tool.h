@@ -98,6 +98,15 @@ void add_bool(struct json_object *o, const char *key, bool v);
 const char *env_dir(const char *name, const char *fallback);
 /* A size with suffix b k m g t, MiB without one; in frames. */
 bool parse_frames(const char *text, uint64_t *frames);
+/* Writes what was printed; 0, or the errno by which it once could not. */
+int written(void);
+/*
+ * Bytes of the UTF-8 character at @p, which ends at @left at the latest; 0 = it is none (RFC 3629:
+ * none too long, no surrogates, up to U+10FFFF).
+ */
+size_t utf8_character(const unsigned char *p, size_t left);
+/* What a terminal would obey, and what is no UTF-8, becomes "?". */
+void for_terminal(char *text);
 /* For a terminal: what is no plain character becomes "?". */
 const char *plain(char *text);
 /* To tenths, upwards: 0.0 is one that never ran, which others rely on. */

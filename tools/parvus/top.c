@@ -291,11 +291,10 @@ int cmd_top(struct tool *t)
 		} else {
 			top_screen(&now, index, key);
 		}
-		fflush(stdout);
 		free(index);
 		sample_free(&old);
 		old = now;
-		if (count && round + 1 >= count)
+		if (written() || (count && round + 1 >= count))
 			break;
 	}
 	sample_free(&old);

@@ -187,7 +187,8 @@ static int show_trace(struct tool *t, const struct parvus_control_machine *m, ui
 						 0);
 	}
 	free(all);
-	fflush(stdout);
+	if (written())
+		return 1;
 	return n ? -1 : 0;
 }
 
