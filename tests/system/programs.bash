@@ -20,3 +20,26 @@ follow() { # DOMAIN...: they follow requests, until the test ends
 	guests=$!
 	trap 'kill $guests $(pids) 2>/dev/null; sleep 0.3; rm -rf "$work"' EXIT
 }
+xen_tools=(xen-tools libconfig-inifiles-perl libdata-validate-domain-perl libdata-validate-ip-perl
+	libdata-validate-uri-perl libfile-slurp-perl libfile-which-perl libsort-versions-perl
+	libtext-template-perl libnet-domain-tld-perl libnetaddr-ip-perl liblog-message-perl
+	liblog-message-simple-perl libterm-ui-perl)
+rooted() { # links in a root of today
+	local d
+	for d in bin sbin lib lib64; do
+		[[ -d $work/debs/$d ]] && cp -a "$work/debs/$d/." "$work/debs/usr/$d/" &&
+			rm -r "$work/debs/${d:?}"
+	done
+	return 0
+}
+bed() { # COMMAND...: with what the packages have, and where all may be written
+	unshare --mount bash -c '
+		mount -t tmpfs tmpfs "$0/over" && mount -t tmpfs tmpfs /run &&
+			mkdir /run/resource-agents || exit 99
+		for d in usr etc var; do
+			mkdir -p "$0/over/$d/up" "$0/over/$d/work" "$0/debs/$d" &&
+				mount -t overlay overlay "/$d" -o "lowerdir=$0/debs/$d:/$d" -o \
+				"upperdir=$0/over/$d/up,workdir=$0/over/$d/work" || exit 99
+		done
+		exec "$@"' "$work" "$@"
+}

@@ -12,10 +12,7 @@ mapfile -t more < <(apt-get -s --no-install-recommends install "${packages[@]}" 
 	awk '/^Inst/ { print $2 }')
 mapfile -t all < <(printf '%s\n' "${packages[@]}" "${more[@]}" | sort -u)
 debs "${all[@]}"
-for d in bin sbin lib lib64; do	# links in a root of today
-	[[ -d $work/debs/$d ]] && cp -a "$work/debs/$d/." "$work/debs/usr/$d/" &&
-		rm -r "$work/debs/${d:?}"
-done
+rooted
 mkdir -p "$work/over" "$work/debs/usr/local/bin" "$work/debs/var/log/parvus"
 # what packages' own scripts would make
 ln -s /usr/lib/ganeti/3.0 "$work/debs/etc/ganeti/lib"

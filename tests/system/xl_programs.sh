@@ -6,32 +6,14 @@
 # the two testers of its own package (ocf-tester and ocft's nine cases), and xen-tools, which makes
 # an image, writes its configuration and starts it.
 . tests/system/programs.bash
-debs resource-agents libxml2-utils xen-tools libconfig-inifiles-perl \
-	libdata-validate-domain-perl libdata-validate-ip-perl libdata-validate-uri-perl \
-	libfile-slurp-perl libfile-which-perl libsort-versions-perl libtext-template-perl \
-	libnet-domain-tld-perl libnetaddr-ip-perl liblog-message-perl \
-	liblog-message-simple-perl libterm-ui-perl
-for d in bin sbin lib lib64; do	# links in a root of today
-	[[ -d $work/debs/$d ]] && cp -a "$work/debs/$d/." "$work/debs/usr/$d/" &&
-		rm -r "$work/debs/${d:?}"
-done
+debs resource-agents libxml2-utils "${xen_tools[@]}"
+rooted
 mkdir "$work/over" "$work/tree" "$work/tree/etc" "$work/tree/etc/ssh"
 mkdir -p "$work/debs/etc/xen/vm" "$work/debs/usr/local/bin"
 sed 's/^name = .*/name="web"/' "$work/web.cfg" >"$work/debs/etc/xen/vm/xen-f"
 ln -s "$parvus" "$work/debs/usr/local/bin/xl"
 follow web tools.example.org
 
-bed() { # COMMAND...: with what the packages have, and where all may be written
-	unshare --mount bash -c '
-		mount -t tmpfs tmpfs "$0/over" && mount -t tmpfs tmpfs /run &&
-			mkdir /run/resource-agents || exit 99
-		for d in usr etc var; do
-			mkdir -p "$0/over/$d/up" "$0/over/$d/work" "$0/debs/$d" &&
-				mount -t overlay overlay "/$d" -o "lowerdir=$0/debs/$d:/$d" -o \
-				"upperdir=$0/over/$d/up,workdir=$0/over/$d/work" || exit 99
-		done
-		exec "$@"' "$work" "$@"
-}
 bed true 2>"$work/err" || { echo "no overlays here: $(cat "$work/err")"; exit 77; }
 
 bed ocf-tester -n web -o xmfile=/etc/xen/vm/xen-f -o shutdown_timeout=10 \
