@@ -301,22 +301,22 @@ static void __init parvus_keep_off(void)
 	disable_cpuidle();
 	disable_cpufreq();
 	acpi_suspend_lowlevel = NULL;
-#ifdef CONFIG_KEXEC_CORE
-	kexec_load_disabled = 1;
-#endif
 #ifdef CONFIG_NUMA
 	numa_off = 1;
 #endif
 	pr_info("parvus: no HPET: the hypervisor's\n");
 	pr_info("parvus: no C-states, no P-states: the hypervisor's\n");
 	pr_info("parvus: no suspend, no hibernation: no way back to the hypervisor\n");
-	pr_info("parvus: no kexec: a kernel of the machine cannot start below the hypervisor\n");
 	pr_info("parvus: no NUMA: vCPUs have no place\n");
 	pr_info("parvus: no IOMMU: its tables are hidden\n");
 }
 
 static void __init parvus_init_platform(void)
 {
+#ifdef CONFIG_KEXEC_CORE
+	kexec_load_disabled = 1;
+#endif
+	pr_info("parvus: no kexec: a kernel of the machine cannot start below the hypervisor\n");
 	if (parvus_control_domain()) {
 		parvus_keep_off();
 		/* what comes by a grant may lie above 4 GiB, wherever our own memory is */

@@ -70,6 +70,9 @@ static int parvus_clocksource_enable(struct clocksource *cs)
 	return 0;
 }
 
+/* What the vCPU wanted to run and did not, of "st" in top; the hypervisor counts it. */
+static u64 parvus_steal_clock(int cpu) { return READ_ONCE(per_cpu(parvus_area, cpu).steal_ns); }
+
 static struct clocksource parvus_clocksource = {
 	.name = "parvus",
 	.read = parvus_clocksource_read,
@@ -190,6 +193,8 @@ static int __init parvus_clock_late(void)
 	}
 	if (parvus_control_domain())
 		pvclock_gtod_register_notifier(&parvus_clock_block);
+	static_key_slow_inc(&paravirt_steal_enabled);
+	static_key_slow_inc(&paravirt_steal_rq_enabled);
 	cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "x86/parvus:timer", NULL,
 				  parvus_timer_dying);
 	return clocksource_register_hz(&parvus_clocksource, NSEC_PER_SEC);
@@ -203,6 +208,7 @@ early_initcall(parvus_clock_late);
 void __init parvus_init_sched_clock(void)
 {
 	paravirt_set_sched_clock(parvus_sched_clock);
+	static_call_update(pv_steal_clock, parvus_steal_clock);
 	if (!(parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE))
 		mark_tsc_unstable("the hypervisor: not in step");
 }
