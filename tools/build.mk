@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # User spaces, running, images.
 
-.PHONY: check-settings run iso initramfs debian debian-disk debian-host domain0
+.PHONY: check-settings run iso initramfs debian debian-disk machine-disk \
+	debian-host domain0
 domain0: $(O)/domain0.cpio
 
 $(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp
@@ -52,6 +53,8 @@ debian: deps-debian
 	@tools/debian-image $(O)/debian.cpio
 debian-disk: deps-debian
 	@tools/debian-disk $(O)/debian
+machine-disk: deps-debian
+	@tools/debian-disk $(O)/machine-disk machine
 # A host for the packages, for make test-full.
 debian-host: deps-full
 	@tools/debian-host $(O)/debian-host
