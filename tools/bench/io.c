@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * io block DEVICE | io net ADDRESS | io serve: what operations on a disk and over TCP cost,
- * as raw records (measure.h). Each is the difference between a long and a short run, so that
- * what a run costs at its begin and end cancels. The disk is read and written without the
- * page cache, one operation at a time. "io serve" is the other end of the connection.
+ * io block DEVICE | read DEVICE | reads DEVICE | net ADDRESS | serve: what operations on a disk and over TCP
+ * cost, as raw records (measure.h). Each is the difference between a long and a short run, so
+ * that what a run costs at its begin and end cancels. The disk is read and written without the
+ * page cache, one operation at a time ("read" only reads, "reads" has 32 at a time). "io serve" is
+ * the other end of connections, "io answer" of one, which is its stdin and stdout; "io spin"
+ * keeps a CPU busy.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -13,6 +15,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <linux/aio_abi.h>
 #include <linux/fs.h>
 
 #include "measure.h"
@@ -21,6 +25,7 @@
 #define MIB	(1u << 20)
 #define PIECE	131072u
 #define PORT	5301
+#define DEPTH	32
 
 static char *buffer;	/* 1 MiB, on pages */
 static int disk;
@@ -47,6 +52,46 @@ static void read_small(int n)
 	while (n--)
 		if (pread(disk, buffer, SMALL, (off_t)place(&seed)) != SMALL)
 			die("read");
+}
+
+/* DEPTH at once: for each that is done the next one goes out. */
+static void read_many(int n)
+{
+	struct iocb cb[DEPTH], *next[DEPTH];
+	struct io_event done[DEPTH];
+	aio_context_t context = 0;
+	uint64_t seed = 1;
+	int i, out = 0, ready = DEPTH;
+
+	if (syscall(SYS_io_setup, DEPTH, &context))
+		die("io_setup");
+	memset(cb, 0, sizeof(cb));
+	for (i = 0; i < DEPTH; i++)
+		next[i] = &cb[i];
+	while (n || out) {
+		ready = ready < n ? ready : n;
+		for (i = 0; i < ready; i++) {
+			next[i]->aio_lio_opcode = IOCB_CMD_PREAD;
+			next[i]->aio_fildes = (uint32_t)disk;
+			next[i]->aio_buf = (uintptr_t)(buffer + (next[i] - cb) * SMALL);
+			next[i]->aio_nbytes = SMALL;
+			next[i]->aio_offset = (int64_t)place(&seed);
+		}
+		if (ready && syscall(SYS_io_submit, context, ready, next) != ready)
+			die("io_submit");
+		n -= ready;
+		out += ready;
+		ready = (int)syscall(SYS_io_getevents, context, 1, DEPTH, done, NULL);
+		for (i = 0; i < ready; i++) {
+			if (done[i].res != SMALL)
+				die("read");
+			next[i] = (struct iocb *)(uintptr_t)done[i].obj;
+		}
+		if (ready < 1)
+			die("io_getevents");
+		out -= ready;
+	}
+	syscall(SYS_io_destroy, context);
 }
 
 static void write_small(int n)
@@ -133,7 +178,7 @@ static void ping_pong(int n)
 	close(s);
 }
 
-static void serve_one(int s)
+static void serve_one(int s, int to)
 {
 	struct request r;
 	int one = 1;
@@ -144,15 +189,15 @@ static void serve_one(int s)
 	switch (r.what) {
 	case 't':
 		all(s, (size_t)r.n * MIB, get);
-		all(s, 1, put);
+		all(to, 1, put);
 		break;
 	case 'r':
-		all(s, (size_t)r.n * MIB, put);
+		all(to, (size_t)r.n * MIB, put);
 		break;
 	case 'p':
 		for (; r.n; r.n--) {
 			all(s, 1, get);
-			all(s, 1, put);
+			all(to, 1, put);
 		}
 	}
 }
@@ -166,7 +211,7 @@ static void serve(void)
 	    bind(l, (void *)&server, sizeof(server)) || listen(l, 4) || daemon(1, 1))
 		die("serve");
 	while ((s = accept(l, NULL, NULL)) >= 0) {
-		serve_one(s);
+		serve_one(s, s);
 		close(s);
 	}
 	die("accept");
@@ -181,22 +226,31 @@ static const struct op {
 	{ "block-write-4k", "block", write_small, 200 },
 	{ "block-read-1m", "block", read_large, 8 },
 	{ "block-write-1m", "block", write_large, 8 },
+	{ "read-4k", "read", read_small, 200 },
+	{ "read-4k-32", "reads", read_many, 1600 },
 	{ "tcp-transmit-1m", "net", transmit, 32 },
 	{ "tcp-receive-1m", "net", receive, 32 },
 	{ "tcp-rtt-1", "net", ping_pong, 200 },
 };
+
+static const char *prefix = "";	/* of the operations' names */
 
 /* The long run less the short one: what connections and the first requests cost cancels. */
 static void measure(const struct op *op, int round)
 {
 	static const struct sample nothing_off;
 	struct sample a, b, cost[2], d;
+	char name[64];
 	int i, k;
 
+	snprintf(name, sizeof(name), "%s%s", prefix, op->name);
 	for (i = 0; i < 2; i++) {
+		MARKER(MARKER_FORGET);
 		sample_first(&a);
 		op->run(i ? 3 * op->n : op->n);
 		sample_second(&b);
+		if (round)	/* two records of the plugin for one of ours */
+			MARKER(MARKER_EMIT);
 		sample_difference(&cost[i], &a, &b);
 	}
 	d.tsc = less(cost[1].tsc, cost[0].tsc);
@@ -204,12 +258,13 @@ static void measure(const struct op *op, int round)
 	for (k = 0; k < event_count; k++)
 		d.event[k] = less(cost[1].event[k], cost[0].event[k]);
 	if (round)
-		measure_record(op->name, 2 * op->n, &d, &nothing_off, round);
+		measure_record(name, 2 * op->n, &d, &nothing_off, round);
 }
 
 static int usage(void)
 {
-	fputs("usage: io [-i] [-w WAY] [-r ROUNDS] block DEVICE | net ADDRESS | serve\n", stderr);
+	fputs("usage: io [-i] [-w WAY] [-r ROUNDS] [-p PREFIX] block DEVICE | read DEVICE | "
+	      "reads DEVICE | net ADDRESS | serve | answer | spin\n", stderr);
 	return 2;
 }
 
@@ -219,9 +274,10 @@ int main(int argc, char **argv)
 	const char *kind;
 	unsigned int i;
 
-	while ((c = getopt(argc, argv, "+ir:w:")) != -1)
+	while ((c = getopt(argc, argv, "+ip:r:w:")) != -1)
 		switch (c) {
 		case 'i': measure_counted = true; break;
+		case 'p': prefix = optarg; break;
 		case 'r': rounds = atoi(optarg); break;
 		case 'w': measure_way = optarg; break;
 		default: return usage();
@@ -236,16 +292,22 @@ int main(int argc, char **argv)
 	server.sin_port = htons(PORT);
 	if (!strcmp(kind, "serve"))
 		serve();
+	if (!strcmp(kind, "answer")) {
+		serve_one(0, 1);
+		return 0;
+	}
+	while (!strcmp(kind, "spin"))
+		__asm__ volatile("");
 	if (argc != 2 || rounds < 1 || rounds > 1000 ||
-	    (strcmp(kind, "block") && strcmp(kind, "net")))
+	    (strcmp(kind, "block") && strncmp(kind, "read", 4) && strcmp(kind, "net")))
 		return usage();
-	if (!strcmp(kind, "block")) {
+	if (strcmp(kind, "net")) {
 		disk = open(argv[1], O_RDWR | O_DIRECT);
 		if (disk < 0 || ioctl(disk, BLKGETSIZE64, &disk_bytes) || disk_bytes < MIB)
 			die(argv[1]);
 		disk_bytes -= disk_bytes % MIB;
 		/* memory behind all of it, once */
-		for (i = 0; i < disk_bytes / MIB; i++)
+		for (i = 0; i < disk_bytes / MIB && !strcmp(kind, "block"); i++)
 			if (pwrite(disk, buffer, MIB, (off_t)i * MIB) != MIB)
 				die("write");
 	} else if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) {

@@ -5,9 +5,12 @@
  * begin-end pairs may come before the marker that has the block written out:
  *   RECORD n insns=TOTAL [phase.NAME=N...] [hv.EVENT=N...] [guest.EVENT=N...]
  *   SYM n SYMBOL phase instructions calls
+ *   WAY n COUNT MEDIAN
  * Options: syms=FILE (nm -n, files joined), phases=FILE ("phase pattern" lines, the first
  * pattern that matches counts), out=FILE, all=1 (count from reset to the end, one record),
- * first=ADDRESS (FIRST n: so many instructions from reset until that one runs).
+ * first=ADDRESS (FIRST n: so many instructions from reset until that one runs), from=START-END,
+ * to=ADDRESS (WAY: how often ADDRESS ran behind a stub, 8 bytes or a multiple each, in that range,
+ * and how many instructions the two were apart, the first one of the two counted).
  *
  * What it must know of QEMU's plugin interface is declared here, since Debian has no package
  * with the header: include/qemu/qemu-plugin.h of QEMU 7.2, version 1 of the interface.
@@ -45,6 +48,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
 #define MARKER		0x50560000u	/* 1 begin, 2 end, 3 write out, 4 forget */
 #define SYMBOLS		8192
 #define PHASES		256
+#define WAYS		8192
 
 enum event { CR3, INVLPG, IRET, SYSRET, SYSCALL, WRMSR, SWAPGS, HLT, PORT, EVENTS };
 static const char *const event_names[EVENTS] = {
@@ -61,6 +65,8 @@ static unsigned int phase_count;
 static struct counts now, begun, total;
 static unsigned int record;
 static uint64_t first = ~0ull;	/* nowhere, or no more */
+static uint64_t from[2], handler = ~0ull, entered, way[WAYS];
+static unsigned int ways;
 static bool running;
 static FILE *out;
 
@@ -141,6 +147,24 @@ static void add(void)
 		t[i] += n[i] - b[i];
 }
 
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* What the CPU has executed; a callback comes before its own instruction is counted or behind. */
+static uint64_t executed(void)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < symbol_count; i++)
+		sum += now.insns[i];
+	return sum;
+}
+
 static void emit(void)
 {
 	uint64_t sum = 0, per[PHASES] = { 0 };
@@ -165,6 +189,10 @@ static void emit(void)
 			fprintf(out, "SYM %u %s %s %" PRIu64 " %" PRIu64 "\n", record,
 				symbols[i].name, phases[symbols[i].phase].phase, total.insns[i],
 				total.calls[i]);
+	qsort(way, ways, sizeof(way[0]), by_address);
+	if (ways)
+		fprintf(out, "WAY %u %u %" PRIu64 "\n", record, ways, way[(ways - 1) / 2]);
+	ways = 0;
 	fflush(out);
 	memset(&total, 0, sizeof(total));
 	record++;
@@ -188,21 +216,33 @@ static void marker(unsigned int cpu, void *which)
 		break;
 	case 4:
 		memset(&total, 0, sizeof(total));
+		ways = 0;
 		break;
 	}
 }
 
-static void first_time(unsigned int cpu, void *none)
+static void at_stub(unsigned int cpu, void *none)
 {
-	uint64_t sum = 0;
-	unsigned int i;
-
 	(void)cpu;
 	(void)none;
-	for (i = 0; i < symbol_count && first != ~0ull; i++)
-		sum += now.insns[i];
+	entered = executed();
+}
+
+static void at_handler(unsigned int cpu, void *none)
+{
+	(void)cpu;
+	(void)none;
+	if (running && entered && ways < WAYS)
+		way[ways++] = executed() - entered;
+	entered = 0;
+}
+
+static void first_time(unsigned int cpu, void *none)
+{
+	(void)cpu;
+	(void)none;
 	if (first != ~0ull)
-		fprintf(out, "FIRST %" PRIu64 "\n", sum);
+		fprintf(out, "FIRST %" PRIu64 "\n", executed());
 	first = ~0ull;
 }
 
@@ -232,6 +272,10 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (at == first)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, first_time,
 							       QEMU_PLUGIN_CB_NO_REGS, NULL);
+		if ((at >= from[0] && at < from[1] && at % 8 == 0) || at == handler)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn,
+							       at == handler ? at_handler : at_stub,
+							       QEMU_PLUGIN_CB_NO_REGS, NULL);
 		if (size != 8 || memcmp(bytes, nop, sizeof(nop)))
 			continue;
 		memcpy(&number, bytes + 4, 4);
@@ -250,13 +294,6 @@ static void at_exit(qemu_plugin_id_t id, void *all)
 		emit();
 	}
 	fclose(out);
-}
-
-static int by_address(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 static unsigned int phase_of(const char *name)
@@ -321,6 +358,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 			all = argv[i] + 4;
 		else if (!strncmp(argv[i], "first=", 6))
 			first = strtoull(argv[i] + 6, NULL, 16);
+		else if (!strncmp(argv[i], "from=", 5))
+			sscanf(argv[i] + 5, "%" SCNx64 "-%" SCNx64, &from[0], &from[1]);
+		else if (!strncmp(argv[i], "to=", 3))
+			handler = strtoull(argv[i] + 3, NULL, 16);
 	}
 	if (!syms || !patterns || !to || !load(syms, patterns)) {
 		fprintf(stderr, "count: syms=FILE,phases=FILE,out=FILE are needed, and readable\n");
