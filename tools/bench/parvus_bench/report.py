@@ -545,6 +545,26 @@ class Builder:
                 ],
             )
 
+    def machine(self):
+        operations = self.operations("machine")
+        self.heading("Devices of domain 0")
+        if not operations:
+            self.paragraph("Not measured in this run.")
+            return
+        self.table(
+            ["operation", "native", "domain 0", "ratio"],
+            [
+                [
+                    o,
+                    *[
+                        self.num(f"machine/{o}/{w}")
+                        for w in ("native/instructions", "domain-0/instructions", "domain-0/ratio")
+                    ],
+                ]
+                for o in operations
+            ],
+        )
+
     def model(self):
         # a family all of whose costs are assumed says nothing of its own
         guessed = [
@@ -629,11 +649,14 @@ class Builder:
                 )
         self.table(["cost", "value", "unit", "kind", "source"], rows, 2)
 
-    def judged(self):
+    def judged(self, machine=None):
+        """With machine those of domain 0's devices alone, or (False) the others."""
         rows = []
         by_id = {row["id"]: row for row in self.goals["rows"]}
         for j in self.made["goals"]:
             row = by_id[j["row"]]
+            if machine not in (None, j["row"].startswith("machine-")):
+                continue
             goal = [
                 {"ratio": "", "plus": "native + ", "at-most": ""}[row["kind"]],
                 self.num(f"goal/{row['id']}"),
@@ -727,6 +750,7 @@ class Builder:
         self.micro()
         self.linux()
         self.devices()
+        self.machine()
         self.model()
         self.size()
         self.repeat()
