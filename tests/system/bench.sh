@@ -25,6 +25,11 @@ grep -q '^| write-cr3 | batched [0-9,]* | hypercall [0-9,]* | an entry' "$made/r
 grep -q '^| linux | 1. | 1 | 0.1.* %' "$made/report.md" ||
 	fail "no repeatability: $(grep '^| linux |' "$made/report.md")"
 
+grep -q '^| NVMe: random read, 4 KiB, one .*| 1.10. x | .*| no | domain 0 sl' "$made/report.md" ||
+	fail "no NVMe: $(grep NVMe "$made/report.md")"
+grep -q '^| interrupt to handler, while .*| native + 600 | .*| no | entry' "$made/report.md" ||
+	fail "no interrupt: $(grep '^| interrupt' "$made/report.md")"
+
 compare() { # STATUS TEXT OLD NEW
 	local rc
 	tools/bench/compare "$work/$3.json" "$work/$4.json" >"$work/said" 2>&1
@@ -50,6 +55,13 @@ plant little linux.native.instructions.1 's/^(BENCH null-syscall native 2000) [0
 compare 0 "0 slower or larger, 0 faster" old little
 plant much linux.native.instructions.1 's/^(BENCH null-syscall native 2000) [0-9]+/\1 460000/'
 compare 1 "linux/null-syscall/native/instructions" old much
+# below and above ten percent of what waits for devices
+virtio='s/^(BENCH virtio-net-tcp-receive-1m domain-0 64) ([0-9]+)/echo "\1 $((\2 *'
+virtio+=' PERCENT \/ 100))"/e'
+plant waits machine.parvus.1 "${virtio/PERCENT/108}"
+compare 0 "0 slower or larger, 0 faster" old waits
+plant slow machine.parvus.1 "${virtio/PERCENT/115}"
+compare 1 "machine/virtio-net-tcp-receive-1m/domain-0/instructions" old slow
 # time: all rounds of both repetitions ten times longer; one alone is spread
 plant spread linux.parvus.time.1 's/^(BENCH fork-exit domain-u 40 0 [0-9]+ [0-9]+)( round=1)/\10\2/'
 compare 0 "0 slower or larger" old spread
@@ -98,12 +110,40 @@ agree 0 "hypervisor 136" 129 0.02
 agree 1 "b x: hypervisor 140" 140 0.02
 agree 1 "b x: hypervisor 0, plugin 120" 0 0.02
 
+# what the plugin counted, joined to what a program printed
+joined() { # STATUS TEXT PLUGIN
+	local rc
+	printf 'BENCH nvme-read-4k x 2 0 9 9 round=1 raw=9\nBENCH busy-read-4k x 2 0 9 9 round=1\n' \
+		>"$work/console"
+	printf '%b' "$3" >"$work/plugin"
+	python3 -Bc 'import sys
+sys.path.insert(0, "tools/bench")
+from parvus_bench import machine
+print(*machine.counted(*(open(f).read() for f in sys.argv[1:])), sep="\n")' \
+		"$work/console" "$work/plugin" >"$work/said" 2>&1
+	rc=$?
+	[[ $rc == "$1" && $(cat "$work/said") == *$2* ]] ||
+		fail "joined $3: status $rc: $(cat "$work/said")"
+}
+four='RECORD 0 insns=10\nRECORD 1 insns=30\nRECORD 2 insns=5\nRECORD 3 insns=6\n'
+joined 0 'BENCH nvme-read-4k x 2 20 9 9 round=1
+BENCH interrupt-idle x 1 70 70 0 round=1 interrupts=3
+BENCH interrupt-busy x 1 80 80 0 round=1 interrupts=4' "${four}WAY 1 3 70\nWAY 2 2 1\nWAY 3 4 80\n"
+joined 1 "busy-read-4k, round 1: no interrupt came" "${four}WAY 1 3 70\n"
+joined 1 "2 records, but 3 of the plugin" "${four%RECORD*}"
+joined 1 "a shorter run 10" "${four/30/10}"
+
 # the tables of a document
 printf 'before\n<!-- bench goals -->\nold\n<!-- end -->\nafter\n' >"$work/doc.md"
 tools/bench/docs "$work/old.json" "$work/doc.md" || fail "docs"
 grep -q '^| null system call | ' "$work/doc.md" || fail "docs: $(cat "$work/doc.md")"
 [[ $(sed -n '1p;/^old/p;$p' "$work/doc.md") == $'before\nafter' ]] ||
 	fail "docs: $(cat "$work/doc.md")"
+printf '<!-- bench goals -->\nold\n<!-- end -->\n<!-- bench machine -->\nold\n<!-- end -->\n' \
+	>"$work/doc.md"
+tools/bench/docs "$work/old.json" "$work/doc.md" machine || fail "docs: one table"
+grep -q '^| NVMe: ' "$work/doc.md" || fail "docs: $(cat "$work/doc.md")"
+[[ $(grep -c '^old$' "$work/doc.md") == 1 ]] || fail "docs: $(cat "$work/doc.md")"
 printf '<!-- bench nothing -->\n<!-- end -->\n' >"$work/doc.md"
 tools/bench/docs "$work/old.json" "$work/doc.md" 2>"$work/said" && fail "docs: a table that is none"
 [[ $(cat "$work/said") == "docs: no table is called nothing" ]] ||

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * io block DEVICE | read DEVICE | reads DEVICE | net ADDRESS | serve: what operations on a disk and over TCP
- * cost, as raw records (measure.h). Each is the difference between a long and a short run, so
- * that what a run costs at its begin and end cancels. The disk is read and written without the
- * page cache, one operation at a time ("read" only reads, "reads" has 32 at a time). "io serve" is
- * the other end of connections, "io answer" of one, which is its stdin and stdout; "io spin"
+ * io block DEVICE | read DEVICE | reads DEVICE | net ADDRESS | serve: what operations on a disk
+ * and over TCP cost, as raw records (measure.h). Each is the difference between a long and a short
+ * run, so that what a run costs at its begin and end cancels. The disk is read and written without
+ * the page cache, one operation at a time ("read" only reads, "reads" has 32 at a time). "io serve"
+ * is the other end of connections, "io answer" of one, which is its stdin and stdout; "io spin"
  * keeps a CPU busy.
  */
 #define _GNU_SOURCE

@@ -27,12 +27,10 @@ def counted(console, plugin):
     for i, (name, way, n, ticks, ns, of_round) in enumerate(said):
         short, long = insns[2 * i], insns[2 * i + 1]
         if long <= short:
-            raise BadRecord(f"{name}, round {of_round}: {long} instructions, in a shorter run {short}")
+            raise BadRecord(f"{name}, round {of_round}: {long} instructions, a shorter run {short}")
         busy = name.startswith("busy-")
         if not busy:
-            lines.append(
-                f"BENCH {name} {way} {n} {long - short} {ticks} {ns} round={of_round}"
-            )
+            lines.append(f"BENCH {name} {way} {n} {long - short} {ticks} {ns} round={of_round}")
         if not name.endswith("read-4k"):
             continue
         if 2 * i + 1 not in ways:
@@ -40,6 +38,7 @@ def counted(console, plugin):
         count, median = ways[2 * i + 1]
         kind = "busy" if busy else "idle"
         lines.append(
-            f"BENCH interrupt-{kind} {way} 1 {median} {median} 0 round={of_round} interrupts={count}"
+            f"BENCH interrupt-{kind} {way} 1 {median} {median} 0 round={of_round}"
+            f" interrupts={count}"
         )
     return lines
