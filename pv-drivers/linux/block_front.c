@@ -299,6 +299,7 @@ static irqreturn_t front_interrupt(int irq, void *data)
 
 	do {
 		while (parvus_consume(&fq->responses, &a)) {
+			parvus_link_end_answers(&fq->front->end);
 			if (!front_answer(fq, &a))
 				return IRQ_HANDLED;	/* and no more of it */
 			if (parvus_release(&fq->responses))
@@ -335,8 +336,19 @@ static irqreturn_t front_thread(int irq, void *data)
 	}
 }
 
+/* It waits on: this back end or the next one does it. But people hear of it. */
+static enum blk_eh_timer_return front_timeout(struct request *rq)
+{
+	struct block_front *f = rq->q->queuedata;
+
+	if (READ_ONCE(f->issued[front_id(f, rq)]) == rq)
+		parvus_link_end_hangs(&f->end, true);
+	return BLK_EH_RESET_TIMER;
+}
+
 const struct blk_mq_ops front_mq_ops = {
 	.queue_rq = front_queue_rq,
+	.timeout = front_timeout,
 	.commit_rqs = front_commit_rqs,
 };
 

@@ -13,6 +13,7 @@
  * of its peer is what the bus told it last, which may be old: a call that fails because the
  * peer has gone on is followed by the news of that.
  */
+#include <linux/ctype.h>
 #include <linux/export.h>
 #include <linux/printk.h>
 #include <linux/sched/mm.h>
@@ -40,6 +41,12 @@ static void end_set(struct parvus_link_end *e, u32 state)
 		parvus_device_set_state(e->dev, state, NULL, 0);
 }
 
+/* There is no link, for nobody is there to have one with. */
+static void end_say_away(struct parvus_link_end *e)
+{
+	parvus_device_say(e->dev, "away: no %s end", end_is_back(e) ? "front" : "back");
+}
+
 /*
  * A front end says that its link goes before it takes it away: a back end that comes in between,
  * for one that was killed, would take what it does not find for a lie.
@@ -55,15 +62,22 @@ static void end_drop(struct parvus_link_end *e)
 	parvus_link_free(e->link);
 	e->link = NULL;
 	WRITE_ONCE(e->lied, false);
+	WRITE_ONCE(e->hangs, false);
+	end_say_away(e);
 }
 
-/* A lie: the last of this peer, until a person says otherwise. */
+/* A lie: the last of this peer, until a person says otherwise. It hears why, for its people. */
 static void end_refuse(struct parvus_link_end *e)
 {
+	char text[PARVUS_REASON] = "";
+
 	WRITE_ONCE(e->dev->refused, true);
 	cancel_delayed_work(&e->retry_work);
 	end_drop(e);
-	end_set(e, PARVUS_DEVICE_CLOSED);
+	strscpy(text, e->why ?: "breaks the protocol", sizeof(text));
+	if (e->dev->state != PARVUS_DEVICE_CLOSED)
+		parvus_device_set_state(e->dev, PARVUS_DEVICE_CLOSED, text, sizeof(text));
+	parvus_device_say(e->dev, "lied: domain %u %s", e->dev->peer, text);
 }
 
 /* Each device has so many lines of the log: none that another one's peer takes from it. */
@@ -77,10 +91,31 @@ void parvus_link_end_lie(struct parvus_link_end *e, const char *what)
 {
 	if (xchg(&e->lied, true))
 		return;
+	WRITE_ONCE(e->why, what);
 	end_say_closed(e, what);
 	schedule_work(&e->lie_work);
 }
 EXPORT_SYMBOL_GPL(parvus_link_end_lie);
+
+void parvus_link_end_hangs(struct parvus_link_end *e, bool hangs)
+{
+	if (xchg(&e->hangs, hangs) != hangs)
+		schedule_work(&e->hang_work);
+}
+EXPORT_SYMBOL_GPL(parvus_link_end_hangs);
+
+/* Without end->lock: whoever has it may wait for the very answer. */
+static void end_hang_work(struct work_struct *work)
+{
+	struct parvus_link_end *e = container_of(work, struct parvus_link_end, hang_work);
+	unsigned int noio = memalloc_noio_save();
+	bool hangs = READ_ONCE(e->hangs);
+
+	if (READ_ONCE(e->dev->state) == PARVUS_DEVICE_CONNECTED)
+		parvus_device_say(e->dev, hangs ? "hangs: domain %u does not answer" : "",
+				  e->dev->peer);
+	memalloc_noio_restore(noio);
+}
 
 static void end_lie_work(struct work_struct *work)
 {
@@ -122,6 +157,7 @@ static void end_retry(struct parvus_link_end *e, int err)
 
 	if (e->tries < RETRY_DOUBLED)
 		e->tries++;
+	parvus_device_say(e->dev, "fails: no link to domain %u, error %d", e->dev->peer, -err);
 	if (__ratelimit(&e->lines))
 		pr_warn("parvus: %s: no link to domain %u: %d; again in %lu s\n", end_name(e),
 			e->dev->peer, err, delay / HZ);
@@ -141,7 +177,8 @@ static void end_failed(struct parvus_link_end *e, int err)
 
 	end_drop(e);
 	if (!own && !left && err != -EBUSY) {
-		end_say_closed(e, err == -EPROTO ? "breaks the protocol" : "offers no link");
+		e->why = err == -EPROTO ? "breaks the protocol" : "offers no link";
+		end_say_closed(e, e->why);
 		end_refuse(e);
 		return;
 	}
@@ -155,8 +192,10 @@ static void end_failed(struct parvus_link_end *e, int err)
 /* Both ends are CONNECTED, as far as we are concerned. */
 static int end_connected(struct parvus_link_end *e)
 {
-	int err = e->ops->connected ? e->ops->connected(e) : 0;
+	int err;
 
+	parvus_device_say(e->dev, "");	/* connected() may wait for the other end, and it hang */
+	err = e->ops->connected ? e->ops->connected(e) : 0;
 	if (err)
 		return err;
 	e->tries = 0;
@@ -223,6 +262,31 @@ static void front_begin(struct parvus_link_end *e)
 		end_failed(e, err);
 }
 
+/*
+ * The back end is CLOSED: nobody, or one that has refused us and says why. What it says is another
+ * domain's: text or nothing.
+ */
+static void front_closed(struct parvus_link_end *e)
+{
+	struct parvus_device *record = kmalloc(sizeof(*record), GFP_KERNEL);
+	char text[64];
+	unsigned int n = 0;
+
+	if (record && !parvus_device_read(e->dev, record) &&
+	    record->back_state == PARVUS_DEVICE_CLOSED)
+		while (n < sizeof(text) - 1 && isascii(record->back_blob[n]) &&
+		       isprint(record->back_blob[n])) {
+			text[n] = record->back_blob[n];
+			n++;
+		}
+	text[n] = 0;
+	if (n)
+		parvus_device_say(e->dev, "refused: domain %u: %s", e->dev->peer, text);
+	else
+		end_say_away(e);
+	kfree(record);
+}
+
 static void front_connected(struct parvus_link_end *e)
 {
 	int err = 0;
@@ -261,9 +325,12 @@ static void front_follow(struct parvus_link_end *e, u32 state)
 	case PARVUS_DEVICE_CLOSED:
 		if (left)	/* both ends are: the device goes */
 			break;
-		fallthrough;
+		parvus_link_end_renew(e);
+		front_closed(e);
+		break;
 	case PARVUS_DEVICE_INITIALISING:
 		parvus_link_end_renew(e);
+		end_say_away(e);
 		break;
 	}
 }
@@ -467,6 +534,7 @@ void parvus_link_end_init(struct parvus_link_end *e, struct parvus_dev *dev,
 	ratelimit_state_init(&e->lines, LINES_TIME, LINES);
 	ratelimit_set_flags(&e->lines, RATELIMIT_MSG_ON_RELEASE);
 	INIT_WORK(&e->lie_work, end_lie_work);
+	INIT_WORK(&e->hang_work, end_hang_work);
 	INIT_DELAYED_WORK(&e->retry_work, end_retry_work);
 	dev_set_drvdata(&dev->dev, e);
 }
@@ -477,6 +545,7 @@ void parvus_link_end_begin(struct parvus_link_end *e)
 {
 	mutex_lock(&e->lock);
 	e->detaching = back_detaching(e);
+	end_say_away(e);
 	if (!end_is_back(e))
 		parvus_device_set_state(e->dev, PARVUS_DEVICE_INITIALISING, NULL, 0);
 	else if (!e->detaching)
@@ -492,6 +561,7 @@ void parvus_link_end_stop(struct parvus_link_end *e)
 	end_drop(e);
 	mutex_unlock(&e->lock);
 	cancel_work_sync(&e->lie_work);
+	cancel_work_sync(&e->hang_work);
 	cancel_delayed_work_sync(&e->retry_work);
 }
 EXPORT_SYMBOL_GPL(parvus_link_end_stop);

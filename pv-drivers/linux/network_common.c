@@ -150,6 +150,7 @@ static void network_stop_if_full(struct parvus_network_queue *q, struct netdev_q
 
 	if (likely(parvus_producer_room_for(&q->tx, want) >= want)) {
 		q->stalled = false;
+		parvus_link_end_answers(&q->net->end);
 		return;
 	}
 	network_publish(q);
@@ -228,6 +229,7 @@ static void network_stall(struct timer_list *timer)
 			mod_timer(&q->stall, q->stopped + STALL_TIME);
 		} else {
 			q->stalled = true;
+			parvus_link_end_hangs(&q->net->end, true);
 			netif_tx_wake_queue(txq);
 		}
 	}

@@ -17,6 +17,8 @@
 #include <linux/wait.h>
 #include "entropy_ops.h"
 
+#define ENTROPY_PATIENCE	(5 * HZ)	/* then people hear that no answer comes */
+
 enum asking { IDLE, ASKED, ANSWERED };
 
 struct entropy_front {
@@ -64,6 +66,7 @@ static bool entropy_take(struct entropy_front *front, const struct entropy_respo
 {
 	if (front->asking != ASKED || !entropy_response_ok(response, front->id))
 		return false;
+	parvus_link_end_answers(&front->end);
 	front->status = response->status;
 	memcpy(front->data, page_address(front->queue->pool[0]), front->bytes);
 	front->asking = ANSWERED;
@@ -106,6 +109,22 @@ static int entropy_serve(struct parvus_queue *queue, unsigned int budget)
 
 /* ---- the generator ---- */
 
+/* 0, or an error: a signal. */
+static int entropy_wait(struct entropy_front *front)
+{
+	long ret;
+
+	for (;;) {
+		ret = wait_event_interruptible_timeout(front->answered,
+						       READ_ONCE(front->asking) == ANSWERED ||
+						       entropy_hopeless(front), ENTROPY_PATIENCE);
+		if (ret)
+			return ret < 0 ? ret : 0;
+		if (READ_ONCE(front->queue))
+			parvus_link_end_hangs(&front->end, true);
+	}
+}
+
 static int entropy_read(struct hwrng *rng, void *data, size_t max, bool wait)
 {
 	struct entropy_front *front = container_of(rng, struct entropy_front, rng);
@@ -121,9 +140,7 @@ static int entropy_read(struct hwrng *rng, void *data, size_t max, bool wait)
 	}
 	mutex_unlock(&front->lock);
 	if (wait) {
-		ret = wait_event_interruptible(front->answered,
-					       READ_ONCE(front->asking) == ANSWERED ||
-					       entropy_hopeless(front));
+		ret = entropy_wait(front);
 		if (ret)
 			return ret;
 	}

@@ -219,6 +219,11 @@ void parvus_link_end_init(struct parvus_link_end *e, struct parvus_dev *d,
 void parvus_link_end_begin(struct parvus_link_end *e) { (void)e; }
 void parvus_link_end_peer_changed(struct parvus_dev *d, u32 state) { (void)d; (void)state; }
 
+void parvus_link_end_hangs(struct parvus_link_end *e, bool hangs)
+{
+	e->hangs = hangs;
+}
+
 void parvus_link_end_lie(struct parvus_link_end *e, const char *what)
 {
 	(void)what;

@@ -6,6 +6,7 @@
  * which is final (rule 115).
  */
 #include <check.h>
+#include <stdarg.h>
 #include "../../pv-drivers/linux/link.h"
 
 static struct parvus_dev dev;
@@ -14,10 +15,24 @@ static struct parvus_queues *queues;
 static int fails;		/* what connect() and connected() say */
 static unsigned int links, dropped;
 
+static char reason[PARVUS_REASON], left[PARVUS_REASON];	/* what we say, and leave in our blob */
+static const char *peer_blob;
+
+void parvus_device_say(struct parvus_dev *d, const char *format, ...)
+{
+	va_list args;
+
+	(void)d;
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+}
+
 int parvus_device_set_state(struct parvus_dev *d, u32 state, const void *blob, size_t bytes)
 {
-	(void)blob;
-	(void)bytes;
+	left[0] = 0;
+	if (state == PARVUS_DEVICE_CLOSED && blob)
+		memcpy(left, blob, bytes < sizeof(left) ? bytes : sizeof(left));
 	d->state = state;
 	return 0;
 }
@@ -26,6 +41,8 @@ int parvus_device_read(struct parvus_dev *d, struct parvus_device *record)
 {
 	memset(record, 0, sizeof(*record));
 	record->front_changes = record->back_changes = d->peer_changes;
+	record->back_state = d->peer_state;
+	snprintf((char *)record->back_blob, sizeof(record->back_blob), "%s", peer_blob);
 	return 0;
 }
 
@@ -117,6 +134,7 @@ static const struct parvus_link_ops ops = {
 static void begin(enum parvus_side side)
 {
 	dev = (struct parvus_dev){ .side = side };
+	peer_blob = "\1";	/* an offer, no text */
 	fails = 0;
 	links = dropped = 0;
 	parvus_link_end_init(&end, &dev, &ops);
@@ -203,6 +221,54 @@ START_TEST(front_fails)
 }
 END_TEST
 
+/* People are told why there is no link, or no use in it. */
+START_TEST(reasons)
+{
+	begin(PARVUS_FRONT);
+	ck_assert_str_eq(reason, "away: no back end");
+	over();
+
+	front(PARVUS_DEVICE_CONNECTED);
+	ck_assert_str_eq(reason, "");
+	parvus_link_end_hangs(&end, true);
+	end.hang_work.run(&end.hang_work);
+	ck_assert_str_eq(reason, "hangs: domain 0 does not answer");
+	end.hang_work.pending = false;
+	parvus_link_end_hangs(&end, true);	/* once is enough */
+	ck_assert(!end.hang_work.pending);
+	parvus_link_end_answers(&end);
+	end.hang_work.run(&end.hang_work);
+	ck_assert_str_eq(reason, "");
+	/* a back end that was killed while it hung: it is away, and the next one does not hang */
+	parvus_link_end_hangs(&end, true);
+	peer(PARVUS_DEVICE_CLOSED);
+	end.hang_work.run(&end.hang_work);
+	ck_assert_str_eq(reason, "away: no back end");
+	peer(PARVUS_DEVICE_READY);
+	peer(PARVUS_DEVICE_CONNECTED);
+	end.hang_work.run(&end.hang_work);
+	ck_assert_str_eq(reason, "");
+	/* it refuses us, and says why: text, as far as it is text */
+	peer_blob = "asks for too much\n\033[2J";
+	peer(PARVUS_DEVICE_CLOSED);
+	ck_assert_str_eq(reason, "refused: domain 0: asks for too much");
+	over();
+
+	front(PARVUS_DEVICE_CONNECTED);
+	parvus_link_end_lie(&end, "lies");
+	end.lie_work.run(&end.lie_work);
+	ck_assert_str_eq(reason, "lied: domain 0 lies");
+	ck_assert_str_eq(left, "lies");
+	over();
+
+	front(PARVUS_DEVICE_READY);
+	fails = -ENOMEM;
+	peer(PARVUS_DEVICE_CONNECTED);
+	ck_assert_str_eq(reason, "fails: no link to domain 0, error 12");
+	over();
+}
+END_TEST
+
 /* A back end offers itself again, and goes on to be READY while it lets the old link go. */
 START_TEST(back_begins_anew)
 {
@@ -231,6 +297,7 @@ int main(void)
 	tcase_add_loop_test(t, front_says_before_it_goes, 0, 2);
 	tcase_add_loop_test(t, front_fails, 0, 2);
 	tcase_add_test(t, back_begins_anew);
+	tcase_add_test(t, reasons);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

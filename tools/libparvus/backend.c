@@ -63,8 +63,12 @@ static int set_state(struct parvus_backend *b, uint32_t id, uint32_t state, bool
 	struct parvus_device d = { .id = id, .flags = PARVUS_DEVICE_AS_BACK, .back_state = state };
 	int ret;
 
-	if (b->refused && state == PARVUS_DEVICE_CLOSED)
-		d.flags |= PARVUS_DEVICE_REFUSE;	/* no program that stands by gets it */
+	/* no program that stands by gets it, and its people read why */
+	if (b->refused && state == PARVUS_DEVICE_CLOSED) {
+		d.flags |= PARVUS_DEVICE_REFUSE | PARVUS_DEVICE_WRITE;
+		snprintf((char *)d.back_blob, sizeof(d.back_blob), "%s",
+			 b->why[0] ? b->why : "breaks the protocol");
+	}
 	if (blob) {
 		d.flags |= PARVUS_DEVICE_WRITE;
 		memcpy(d.back_blob, b->blob, b->blob_bytes);

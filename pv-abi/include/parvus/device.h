@@ -14,7 +14,8 @@
  *   CONNECTED     it works; an end goes there after it saw the other one READY or CONNECTED
  *   CLOSING       it wants to stop: the other one finishes and goes to CLOSED
  *   CLOSED        nobody is there. An end whose domain dies, or whose server closes its
- *                 file, is put here by the hypervisor or its kernel
+ *                 file, is put here by the hypervisor or its kernel. One that refuses the
+ *                 other end may leave in its blob why: printable ASCII up to a 0, for people
  *
  * An end whose peer becomes CLOSED or INITIALISING goes back to INITIALISING itself
  * and begins anew: that is how a device reconnects. Any state may follow any other but

@@ -123,6 +123,32 @@ int parvus_device_read(struct parvus_dev *dev, struct parvus_device *out)
 }
 EXPORT_SYMBOL_GPL(parvus_device_read);
 
+static const char *parvus_reason(struct parvus_dev *dev, char text[PARVUS_REASON])
+{
+	spin_lock(&dev->news_lock);
+	strscpy(text, dev->reason, PARVUS_REASON);
+	spin_unlock(&dev->news_lock);
+	return text;
+}
+
+void parvus_device_say(struct parvus_dev *dev, const char *format, ...)
+{
+	char text[PARVUS_REASON];
+	va_list args;
+	bool news;
+
+	va_start(args, format);
+	vscnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	spin_lock(&dev->news_lock);
+	news = strcmp(dev->reason, text);
+	strscpy(dev->reason, text, PARVUS_REASON);
+	spin_unlock(&dev->news_lock);
+	if (news && dev->side == PARVUS_FRONT)	/* a back end is not to be made busy */
+		kobject_uevent(&dev->dev.kobj, KOBJ_CHANGE);
+}
+EXPORT_SYMBOL_GPL(parvus_device_say);
+
 /* driver core */
 
 static int parvus_bus_match(struct device *d, struct device_driver *drv)
@@ -136,8 +162,11 @@ static int parvus_bus_match(struct device *d, struct device_driver *drv)
 static int parvus_bus_uevent(struct device *d, struct kobj_uevent_env *env)
 {
 	struct parvus_dev *dev = to_parvus_dev(d);
+	char text[PARVUS_REASON];
 
-	return add_uevent_var(env, "MODALIAS=parvus:c%08xs%u", dev->device_class, dev->side) ?:
+	return add_uevent_var(env, "PARVUS_STATE=%s", parvus_state_name(READ_ONCE(dev->state))) ?:
+	       add_uevent_var(env, "PARVUS_REASON=%s", parvus_reason(dev, text)) ?:
+	       add_uevent_var(env, "MODALIAS=parvus:c%08xs%u", dev->device_class, dev->side) ?:
 	       add_uevent_var(env, "PARVUS_CLASS=%u", dev->device_class) ?:
 	       add_uevent_var(env, "PARVUS_INDEX=%u", dev->index);
 }
@@ -188,6 +217,7 @@ PARVUS_ATTR(side, "%s", dev->side == PARVUS_BACK ? "back" : "front");
 PARVUS_ATTR(peer, "%u", dev->peer);
 PARVUS_ATTR(state, "%s", parvus_state_name(READ_ONCE(dev->state)));
 PARVUS_ATTR(peer_state, "%s", parvus_state_name(READ_ONCE(dev->peer_state)));
+PARVUS_ATTR(reason, "%s", parvus_reason(dev, (char[PARVUS_REASON]){ "" }));
 PARVUS_ATTR(modalias, "parvus:c%08xs%u", dev->device_class, dev->side);
 
 static ssize_t refused_show(struct device *d, struct device_attribute *a, char *buf)
@@ -223,7 +253,7 @@ static DEVICE_ATTR_RW(refused);
 static struct attribute *parvus_dev_attrs[] = {
 	&dev_attr_class.attr, &dev_attr_index.attr, &dev_attr_side.attr, &dev_attr_peer.attr,
 	&dev_attr_state.attr, &dev_attr_peer_state.attr, &dev_attr_modalias.attr,
-	&dev_attr_refused.attr, NULL,
+	&dev_attr_refused.attr, &dev_attr_reason.attr, NULL,
 };
 ATTRIBUTE_GROUPS(parvus_dev);
 

@@ -97,6 +97,7 @@ void parvus_grant_unmap(struct parvus_mapping *m, unsigned long va);
 
 /* The bus: one struct parvus_dev per end of a device in the registry that is ours. */
 enum parvus_side { PARVUS_FRONT, PARVUS_BACK };
+#define PARVUS_REASON	96
 
 struct parvus_dev {
 	struct device dev;
@@ -121,6 +122,7 @@ struct parvus_dev {
 	spinlock_t news_lock;
 	struct parvus_device news;
 	bool news_configured, news_gone;
+	char reason[PARVUS_REASON];	/* why there is no link, or no use in it; under news_lock */
 	bool added;			/* drivers may have it */
 };
 #define to_parvus_dev(d)	container_of(d, struct parvus_dev, dev)
@@ -152,6 +154,7 @@ int __parvus_register_driver(struct parvus_driver *driver, struct module *owner)
 void parvus_unregister_driver(struct parvus_driver *driver);
 int parvus_device_set_state(struct parvus_dev *dev, u32 state, const void *blob, size_t len);
 int parvus_device_read(struct parvus_dev *dev, struct parvus_device *record);
+void parvus_device_say(struct parvus_dev *dev, const char *format, ...);	/* "" = all well */
 
 /* Alias of a module: MODULE_ALIAS_PARVUS(00000002, 0) serves front ends of block devices. */
 #define MODULE_ALIAS_PARVUS(hex_class, side)	MODULE_ALIAS("parvus:c" #hex_class "s" #side)

@@ -126,6 +126,7 @@ struct parvus_link_ops {
  * @link: NULL: there is none
  * @name: for messages and interrupts; NULL: the device's
  * @lied: the other end has, and its link goes; what comes from it is of no use
+ * @hangs: front end: the back end has not answered for long, as far as the driver can tell
  * @closing: the back end wants the device back
  */
 struct parvus_link_end {
@@ -136,6 +137,7 @@ struct parvus_link_end {
 	struct parvus_link_shape shape;
 	const char *name;
 	bool lied;
+	bool hangs;
 	bool closing;
 
 	/* of link_state.c */
@@ -143,7 +145,8 @@ struct parvus_link_end {
 	unsigned int tries;
 	struct ratelimit_state lines;	/* of the log */
 	u8 blob[PARVUS_DEVICE_BLOB];	/* back end: as last said */
-	struct work_struct lie_work;
+	const char *why;		/* it lied, or what we could not do for it */
+	struct work_struct lie_work, hang_work;
 	struct delayed_work retry_work;
 };
 
@@ -157,8 +160,19 @@ void parvus_link_end_stop(struct parvus_link_end *end);	/* no callback any more 
 void parvus_link_end_peer_changed(struct parvus_dev *dev, u32 state);
 void parvus_link_end_configured(struct parvus_dev *dev);
 
-/* The other end lies: once for each link, and the last of it. Anywhere. */
+/* The other end lies: once for each link, and the last of it. Anywhere; @what is a constant. */
 void parvus_link_end_lie(struct parvus_link_end *end, const char *what);
+
+/*
+ * Front end, anywhere: a request waits for its answer longer than people do, or an answer has
+ * come. Nothing is done about it but to tell them: the back end may go on, or another one come.
+ */
+void parvus_link_end_hangs(struct parvus_link_end *end, bool hangs);
+static inline void parvus_link_end_answers(struct parvus_link_end *end)
+{
+	if (unlikely(READ_ONCE(end->hangs)))
+		parvus_link_end_hangs(end, false);
+}
 
 /* With end->lock held. */
 void parvus_link_end_renew(struct parvus_link_end *end);	/* front end: make another link */

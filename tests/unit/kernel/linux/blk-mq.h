@@ -68,7 +68,10 @@ struct blk_mq_queue_data {
 	bool last;
 };
 
+enum blk_eh_timer_return { BLK_EH_DONE, BLK_EH_RESET_TIMER };
+
 struct blk_mq_ops {
+	enum blk_eh_timer_return (*timeout)(struct request *rq);
 	blk_status_t (*queue_rq)(struct blk_mq_hw_ctx *h, const struct blk_mq_queue_data *bd);
 	void (*commit_rqs)(struct blk_mq_hw_ctx *h);
 };

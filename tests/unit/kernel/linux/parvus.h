@@ -27,6 +27,7 @@ typedef irqreturn_t (*irq_handler_t)(int irq, void *arg);
 #define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
 #define fallthrough		__attribute__((fallthrough))
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define unlikely(x)		(x)
 #define IS_ERR(p)		((uintptr_t)(p) >= (uintptr_t)-4095)
 #define PTR_ERR(p)		((int)(intptr_t)(p))
 #define pr_warn(...)		((void)snprintf(NULL, 0, __VA_ARGS__))
@@ -87,6 +88,9 @@ struct parvus_dev {
 	atomic_t ghosts;
 	u8 config[PARVUS_DEVICE_BLOB];
 };
+#define PARVUS_REASON	96
+#define strscpy(to, from, bytes) ((void)snprintf(to, bytes, "%s", from))
+void parvus_device_say(struct parvus_dev *dev, const char *format, ...);
 int parvus_device_set_state(struct parvus_dev *dev, u32 state, const void *blob, size_t bytes);
 int parvus_device_read(struct parvus_dev *dev, struct parvus_device *record);
 struct parvus_driver {
