@@ -97,7 +97,9 @@ agree() { # STATUS TEXT CROSSINGS [SLACK]
 	local rc
 	printf 'BENCH a x 1 9 9 9 raw=9 crossings=7\nBENCH b x 1 9 9 9 raw=9 crossings=%s\n' "$3" \
 		>"$work/console"
-	printf 'RECORD 0 insns=9 hv.cr3_writes=2\nSYM 0 f.isra.0 handler 9 7\nSYM 0 f.isra.0.cold handler 9 3\nRECORD 1 insns=9\nSYM 1 f handler 9 100\nSYM 1 g handler 9 20\n' >"$work/plugin"
+	printf '%s\n' 'RECORD 0 insns=9 hv.cr3_writes=2' 'SYM 0 f.isra.0 handler 9 7' \
+		'SYM 0 f.isra.0.cold handler 9 3' 'RECORD 1 insns=9' 'SYM 1 f handler 9 100' \
+		'SYM 1 g handler 9 20' >"$work/plugin"
 	awk -v keys=crossings -v sources=f+g ${4:+-v slack="$4"} -f tools/bench/plugin/agree.awk \
 		"$work/console" "$work/plugin" >"$work/said"
 	rc=$?
@@ -113,8 +115,8 @@ agree 1 "b x: hypervisor 0, plugin 120" 0 0.02
 # what the plugin counted, joined to what a program printed
 joined() { # STATUS TEXT PLUGIN
 	local rc
-	printf 'BENCH nvme-read-4k x 2 0 9 9 round=1 raw=9\nBENCH busy-read-4k x 2 0 9 9 round=1\n' \
-		>"$work/console"
+	printf '%s\n' 'BENCH nvme-read-4k x 2 0 9 9 round=1 raw=9' \
+		'BENCH busy-read-4k x 2 0 9 9 round=1' >"$work/console"
 	printf '%b' "$3" >"$work/plugin"
 	python3 -Bc 'import sys
 sys.path.insert(0, "tools/bench")
