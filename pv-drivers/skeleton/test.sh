@@ -62,6 +62,21 @@ for i in 1 2 3 4 5 6; do
 done
 U '>/tmp/stop; wait; grep -q 1000 /tmp/many && ! grep -v 1000 /tmp/many'
 
+step "people hear why: it hangs, it goes on, it is away"
+reason() { ask u "cat /sys/bus/parvus/devices/$id-front/reason"; }
+[ -z "$(reason)" ] || fail "a device that works: $(reason)"
+kill -STOP $server
+U 'head -c 32 /dev/hwrng >/tmp/late & true'
+until_true 30 'reason | grep -q "^hangs: domain 0 does not answer"'
+kill -CONT $server
+until_true 10 '[ -z "$(reason)" ]'
+kill -9 $server
+wait $server 2>/dev/null
+until_true 10 'reason | grep -q "^away: no back end"'
+server
+connected
+until_true 10 '[ -z "$(reason)" ]'
+
 step "the front end goes and comes"
 U "rmmod entropy_front"
 until_true 10 '[ "$(state)" = ready ]'

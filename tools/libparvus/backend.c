@@ -616,8 +616,9 @@ static int serve(struct parvus_backend *b, unsigned int i)
 	if (ret >= 0)
 		return 0;
 	lie(b, "queue %u: %s", i, why(b, ret));
+	ret = refuse(b);
 	b->why[0] = 0;
-	return refuse(b);
+	return ret;
 }
 
 static int events(struct parvus_backend *b)
