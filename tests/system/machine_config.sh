@@ -15,14 +15,16 @@ if [[ -z $tree ]]; then
 	ABI_GEN_DIR=$O/gen packages/kernel/build "$work/out" --check >"$work/log" 2>&1 ||
 		fail "the fragment: $(cat "$work/log")"
 fi
-look() { ls -la --time-style=full-iso "$tree/.config" "$tree/Kconfig" "$O"/linux.key 2>/dev/null; }
+look() {
+	ls -la --time-style=full-iso "$tree/.config" "$tree/Kconfig" "$O"/linux.key 2>/dev/null
+}
 before=$(look)
 TREE=$tree packages/kernel/build "$work/check" --check >"$work/log" 2>&1 ||
 	fail "the fragment: $(cat "$work/log")"
 [[ $(look) == "$before" ]] || fail "a check wrote into $tree"
 # once more by other eyes, of what docs/hardware.md promises
-for option in PARVUS_GUEST=y BLK_DEV_NVME=y SATA_AHCI=m MEGARAID_SAS=m SCSI_MPT3SAS=m E1000E=m IGB=m \
-	IXGBE=m I40E=m ICE=m MLX5_CORE=m BNX2=m BNXT=m TIGON3=m R8169=m ENA_ETHERNET=m GVE=m \
+for option in PARVUS_GUEST=y BLK_DEV_NVME=y SATA_AHCI=m MEGARAID_SAS=m SCSI_MPT3SAS=m E1000E=m \
+	IGB=m IXGBE=m I40E=m ICE=m MLX5_CORE=m BNX2=m BNXT=m TIGON3=m R8169=m ENA_ETHERNET=m GVE=m \
 	USB_XHCI_HCD=m DM_CRYPT=m BTRFS_FS=m XFS_FS=m VFAT_FS=m OVERLAY_FS=m FUSE_FS=m NFSD=m \
 	WIREGUARD=m USER_NS=y PID_NS=y HUGETLBFS=y KPROBES=y FRAMEBUFFER_CONSOLE=y \
 	PARAVIRT_TIME_ACCOUNTING=y; do

