@@ -14,7 +14,8 @@ bad() { # NAME=VALUE...: what tools/run says must name the setting
 }
 bad CPUS=0
 bad CPUS=two
-bad CPUS=65
+bad CPUS=256
+bad VCPUS=65
 bad VCPUS=-1
 bad VCPUS=999
 bad MEM=lots
