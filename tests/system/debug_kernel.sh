@@ -11,7 +11,7 @@ if [[ ! -x $tree/scripts/kconfig/conf ]]; then
 	ABI_GEN_DIR=$O/gen tools/debug-kernel "$work/out" --check >"$work/log" 2>&1 ||
 		fail "the fragment: $(cat "$work/log")"
 fi
-look() { ls -la --time-style=full-iso "$tree" "$O"/linux.key "$O"/vmlinux 2>/dev/null; }
+look() { ls -lA --time-style=full-iso "$tree" "$O"/linux.key "$O"/vmlinux 2>/dev/null; }
 before=$(look)
 TREE=$tree tools/debug-kernel "$work/check" --check >"$work/log" 2>&1 ||
 	fail "the fragment: $(cat "$work/log")"
