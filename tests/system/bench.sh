@@ -9,13 +9,35 @@ python3 -c 'import json' 2>/dev/null || { echo "no python3"; exit 99; }
 raw=$work/raw
 made=$work/out/bench
 cp -r tests/system/bench/raw "$raw"
-report() { O=$work/out tools/bench/run --quick --from "$raw" >"$work/said" 2>&1; }
+report() { O=$work/out tools/bench/run --from "$raw" >"$work/said" 2>&1; }
 keep() { cp "$made/results.json" "$work/$1.json"; }
 
 report || fail "no report: $(cat "$work/said")"
 [[ $(wc -l <"$work/said") == 4 ]] || fail "it says: $(cat "$work/said")"
 python3 tests/system/bench/check.py . "$made" || fail "the report is not whole"
 keep old
+
+# what they were measured with is kept beside them: of this tree nothing is said
+for what in '"commit": "9f8adc54dc93"' '"date": "2026-11-21"' '"quick": true' '"rounds": 3'; do
+	grep -q "^  $what" "$made/results.json" || fail "not as it was kept: $what"
+done
+grep -q 'Commit `9f8adc54dc93`, `2026-11-21`, a quick run' "$made/report.md" || fail "another run's head"
+mv "$raw/environment.json" "$work/kept"
+report || fail "without an environment: $(cat "$work/said")"
+grep -q "nobody knows" "$work/said" || fail "without an environment: $(cat "$work/said")"
+grep -q '^  "commit": "unknown"' "$made/results.json" || fail "a commit from nowhere"
+grep -q 'of what kind, unknown' "$made/report.md" || fail "a kind from nowhere"
+for text in '{' '[]' '{"commit": "x"}'; do
+	echo "$text" >"$raw/environment.json"
+	report && fail "taken as an environment: $text"
+	[[ $(wc -l <"$work/said") == 1 && $(cat "$work/said") == "bench: "*environment.json* ]] ||
+		fail "$text: $(cat "$work/said")"
+done
+mv "$work/kept" "$raw/environment.json"
+O=$work/out tools/bench/run --quick --from "$raw" >"$work/said" 2>&1
+[[ $? == 2 && $(tail -1 "$work/said") == *"--from takes what is there"* ]] ||
+	fail "--quick --from: $(cat "$work/said")"
+report || fail "again: $(cat "$work/said")"
 
 # what must be in it: a goal that is missed has its cause, a way out of order its line
 grep -q '^| anonymous fault, 4 KiB pages .*| no | two crossings' "$made/report.md" ||

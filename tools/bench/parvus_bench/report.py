@@ -228,7 +228,7 @@ class Builder:
             ", ",
             ("code", env["date"]),
             ", ",
-            "a quick run." if env["quick"] else "a full run.",
+            {True: "a quick run.", False: "a full run."}.get(env["quick"], "of what kind, unknown."),
         )
         self.heading("How to read it")
         self.paragraph(
