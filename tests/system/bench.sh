@@ -30,8 +30,8 @@ grep -q 'of what kind, unknown' "$made/report.md" || fail "a kind from nowhere"
 for text in '{' '[]' '{"commit": "x"}'; do
 	echo "$text" >"$raw/environment.json"
 	report && fail "taken as an environment: $text"
-	[[ $(wc -l <"$work/said") == 1 && $(cat "$work/said") == "bench: "*environment.json* ]] ||
-		fail "$text: $(cat "$work/said")"
+	said=$(cat "$work/said")
+	[[ $said == "bench: "*environment.json* && $said != *$'\n'* ]] || fail "$text: $said"
 done
 mv "$work/kept" "$raw/environment.json"
 O=$work/out tools/bench/run --quick --from "$raw" >"$work/said" 2>&1

@@ -20,6 +20,9 @@ sys.dont_write_bytecode = True
 from parvus_bench import derive, records, report, results  # noqa: E402
 
 
+PROSE = r"([Dd]omain|[Rr]ing) [03]|native = 1|CR3|by 1 % or above"  # numbers that measure nothing
+
+
 def need(good, text):
     if not good:
         sys.exit(f"check: {text}")
@@ -30,10 +33,13 @@ class Page(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.stack, self.shown, self.bare = [], [], []
+        self.stack, self.shown, self.bare, self.order = [], [], [], []
         self.plots = self.bars = 0
 
     def handle_starttag(self, tag, attributes):
+        kind = dict(attributes).get("class", "")
+        if tag in ("h1", "h2", "details", "figure", "dl") or kind == "picture":
+            self.order.append(kind if kind == "picture" else tag)
         if tag in ("meta", "rect", "line", "circle"):
             self.bars += tag in ("rect", "circle")
             return
@@ -55,9 +61,9 @@ class Page(HTMLParser):
         elif "td" in tags and re.search(r"\d", text) and not {"q", "code"} & set(tags):
             self.bare.append(text)
         elif (
-            "p" in tags
-            and "code" not in tags
-            and re.search(r"(?<![A-Za-z_])\d", re.sub(r"(domain|ring) 0|by 1 % or above", "", text))
+            {"p", "dd", "dt", "summary", "span", "figcaption"} & set(tags)
+            and not {"code", "svg"} & set(tags)
+            and re.search(r"(?<![A-Za-z_])\d", re.sub(PROSE, "", text))
         ):
             self.bare.append(text)
 
@@ -69,7 +75,7 @@ def traced(values, by_record, name, seen=()):
     need(name not in seen, f"{name} is made from itself")
     value = values.get(name)
     need(value, f"{name} is nowhere")
-    if name.startswith(("cost/", "goal/")):
+    if name.startswith(("cost/", "goal/", "last/")):
         return bool(value["how"])
     return bool(value["from"]) and all(
         traced(values, by_record, s, (*seen, name)) for s in value["from"]
@@ -95,7 +101,7 @@ for name, value in values.items():
         )
         rounds = (by_record[r]["instructions"] / by_record[r]["n"] for r in value["from"])
         need(value["value"] == statistics.median_low(rounds), f"{name} is not the median")
-fresh = derive.derive(results.store(made), results.data("costs.json"), results.data("goals.json"))
+fresh = derive.derive(results.store(made), made["costs"], results.data("goals.json"))
 for name, value in fresh.items.items():
     need(values[name]["value"] == value["value"], f"{name}: derived again it is {value['value']}")
 
@@ -125,7 +131,19 @@ for name, shown, raw in page.shown:
     value = values[name]
     need(shown == report.number(value["value"], value["unit"]), f"{name}: shown as {shown}")
     need(raw is None or float(raw) == float(value["value"]), f"{name}: its attribute is {raw}")
-need(page.plots >= 9 and page.bars > 100, f"{page.plots} plots, {page.bars} bars")
+need(page.plots >= 6 and page.bars > 100, f"{page.plots} plots, {page.bars} bars")
+need(page.order[:4] == ["h1", "figure", "picture", "h2"], f"it begins with {page.order[:5]}")
+need(page.order[-1] == "dl", "no words at its end")
+need(page.order.count("details") > 9, "what few look at is not folded")
+need(not set(tag for tag, _ in page.stack), f"not closed: {page.stack}")
+columns = {"instructions": 0, "cycles/skylake": 0, "cycles/skylake-pcid": 0}
+for row in values:
+    if re.match(r"(micro|linux)/.*/event/entry.others\Z", row) and "/native/" not in row:
+        for column in columns:
+            figure = f"{row.removesuffix('/event/entry.others')}/{column}"
+            need(any(figure == name for name, *_ in page.shown), f"{figure} is not shown")
+            columns[column] += 1
+need(min(columns.values()) > 20, f"columns: {columns}")
 with open(os.path.join(folder, "report.md"), encoding="utf-8") as f:
     lines = f.read()
 for name, shown, raw in page.shown:

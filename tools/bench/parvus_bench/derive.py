@@ -7,6 +7,7 @@ made from: raw records (r17), other values, constants of costs.json and goals.js
 import re
 import statistics
 
+from .costs import columns, price
 from .records import WAYS_MICRO
 
 
@@ -194,14 +195,77 @@ def profiles(store, values, level):
                 f"phase.{phase} of {r['id']} / n",
                 sources,
             )
+        # what a guest executes and is not let to, traps: ring 0 does it, and that counts
         for event in sorted(set(r["hv"]) | set(r["guest"])):
+            where = "guest" if r["way"] == "native" or event == "syscall" else "hv"
             values.put(
                 f"{name}/event/plugin.{event}",
-                (r["hv"].get(event, 0) + r["guest"].get(event, 0)) / n,
+                r[where].get(event, 0) / n,
                 "events",
-                f"(hv.{event} + guest.{event}) of {r['id']} / n",
+                f"{where}.{event} of {r['id']} / n",
                 sources,
             )
+        entries(store, values, name, r, bench[0])
+
+
+HANDLERS = {"page_faults": ["fault_raw"], "others": ["ud_raw", "irq_raw", "irq_b_raw"]}
+TRAPS = ["trap_guest", "trap_ring0"]
+
+
+def entries(store, values, name, profile, bench):
+    """
+    How often ring 0 was entered by a page fault, and by another exception or an interrupt: of the
+    micro guests by calls of the entries' symbols; of Linux on Parvus what is no system call, and
+    natively page faults are its own count, and the others those that the same program had as a
+    domain. Nothing, where one of them was not counted.
+    """
+    n, where = bench["n"], [profile["id"], bench["id"]]
+    native, level = profile["way"] == "native", profile["level"]
+    called = {
+        s["symbol"]: s
+        for s in store.of_type("symbol")
+        if all(s[k] == profile[k] for k in ("file", "operation", "way"))
+    }
+    faults = bench["events"].get("guest_faults" if native else "page_faults", 0)
+    if level == "micro" and native:
+        if not called:
+            return
+        found = {
+            kind: sum(called[s]["calls"] for s in names if s in called)
+            for kind, names in HANDLERS.items()
+        }
+        how = "calls of the handlers of the bare machine / n"
+        handlers = [s for names in HANDLERS.values() for s in names if s in called]
+        where = where + [called[s]["id"] for s in handlers]
+    elif native:
+        domain = next(
+            (
+                f"{level}/{profile['operation']}/{way}/event/"
+                for way in ("domain-u", "domain-0")
+                if values.get(f"{level}/{profile['operation']}/{way}/event/exceptions")
+            ),
+            None,
+        )
+        if not domain or "guest_faults" not in bench["events"]:
+            return
+        parts = [domain + key for key in ("exceptions", "page_faults_guest", "vectors")]
+        counts = [values.number(part) or 0.0 for part in parts]
+        found = {"page_faults": faults, "others": n * max(counts[0] - counts[1] + counts[2], 0.0)}
+        how = "guest_faults / n; others: exceptions - page_faults_guest + vectors of the domain"
+        where = where + [part for part in parts if values.get(part)]
+    else:
+        if called:
+            traps = sum(called[s]["calls"] for s in TRAPS if s in called)
+            where = where + [called[s]["id"] for s in TRAPS if s in called]
+            how = f"page_faults / n; others: calls of {', '.join(TRAPS)} without these / n"
+        elif "crossings" in bench["events"] or level == "micro":
+            traps = bench["events"].get("crossings", 0) - profile["guest"].get("syscall", 0)
+            how = "page_faults / n; others: (crossings - guest.syscall - page_faults) / n"
+        else:
+            return
+        found = {"page_faults": faults, "others": max(traps - faults, 0)}
+    for kind, count in found.items():
+        values.put(f"{name}/event/entry.{kind}", count / n, "events", how, where)
 
 
 def life(store, values):
@@ -329,8 +393,8 @@ def constants(values, costs, goals):
         values.put(f"goal/{row['id']}", row["limit"], row.get("unit", "ratio"), "goals.json", [])
 
 
-def estimate(values, name, family, terms, lookup, whole):
-    """The estimated cycles of one figure for one family; with whole, each part is a value too."""
+def estimate(values, name, costs, family, column, pcid, whole):
+    """The estimated cycles of one figure in one column; with whole, each part is a value too."""
     ipc = f"cost/{family}/ipc"
     parts = [
         (
@@ -340,20 +404,25 @@ def estimate(values, name, family, terms, lookup, whole):
             [f"{name}/instructions", ipc],
         )
     ]
-    for term in terms:
+
+    def lookup(event):
+        found = f"{name}/event/{event}"
+        return (found, values.number(found)) if values.get(found) else (None, 0.0)
+
+    for term in costs["terms"]:
         count, used = evaluate(term["count"], lookup)
-        cost = f"cost/{family}/{term['cost']}"
+        cost = price(costs, family, term["cost"], pcid)
         parts.append(
             (
                 term["name"],
                 count * values.number(cost),
-                f"({term['count']}) * {term['cost']}",
+                f"({term['count']}) * {cost.rpartition('/')[2]}",
                 used + [cost],
             )
         )
     if whole:
         sources = [
-            values.put(f"{name}/cycles/{family}/{part}", value, "cycles", how, of)
+            values.put(f"{name}/cycles/{column}/{part}", value, "cycles", how, of)
             for part, value, how, of in parts
         ]
         how = "sum of the parts"
@@ -361,54 +430,34 @@ def estimate(values, name, family, terms, lookup, whole):
         sources = unique(s for *_, of in parts for s in of)
         how = " + ".join(how for _, _, how, _ in parts)
     values.put(
-        f"{name}/cycles/{family}", sum(value for _, value, _, _ in parts), "cycles", how, sources
+        f"{name}/cycles/{column}", sum(value for _, value, _, _ in parts), "cycles", how, sources
     )
 
 
 def model(store, values, costs, level):
     """
-    Estimated cycles: instructions / IPC + the sum of events * cost. The events of a native
-    run are not counted by a hypervisor: costs.json says from which counts they are inferred.
+    Estimated cycles of what the plugin has counted. Natively a kernel uses the PCIDs of its CPU;
+    Parvus does not, and the column with them is what it would be if it did.
     """
+    first = next(iter(costs["families"]))
     for operation, way in measured(store, level, "instructions"):
         name = f"{level}/{operation}/{way}"
-        instr = values.number(f"{name}/instructions")
-        if instr is None:
-            continue
-        kind = "micro" if level == "micro" else "native" if way == "native" else "parvus"
-        terms = costs["terms"][kind]
-
-        def lookup(event, name=name, operation=operation):
-            # what natively cannot be counted is what the same program did as a domain
-            others = (
-                []
-                if level == "micro" or event.startswith("plugin.")
-                else [f"{level}/{operation}/{w}" for w in ("domain-u", "domain-0")]
-            )
-            for of in [name] + others:
-                found = f"{of}/event/{event}"
-                if values.get(found):
-                    return found, values.number(found)
-            return None, 0.0
-
-        # native events are the plugin's: or no model
-        known = [f"{name}/profile"]
-        if level != "micro":
-            known = [
-                f"{level}/{operation}/native/profile",
-                f"{level}/{operation}/domain-u/event/crossings",
-            ]
-        if not all(values.get(k) for k in known):
+        needed = ("instructions", "event/entry.others")
+        if not all(values.get(f"{name}/{key}") for key in needed):
             continue
         for family in costs["families"]:
-            estimate(values, name, family, terms, lookup, family == next(iter(costs["families"])))
+            if way == "native":
+                estimate(values, name, costs, family, family, True, family == first)
+                continue
+            for column, pcid in columns(costs, family):
+                estimate(values, name, costs, family, column, pcid, family == first)
     for operation, way in measured(store, level, "instructions"):
-        for family in costs["families"]:
-            if way != "native":
-                name = f"{level}/{operation}"
+        name = f"{level}/{operation}"
+        for family in costs["families"] if way != "native" else ():
+            for column, _ in columns(costs, family):
                 values.ratio(
-                    f"{name}/{way}/cycles-ratio/{family}",
-                    f"{name}/{way}/cycles/{family}",
+                    f"{name}/{way}/cycles-ratio/{column}",
+                    f"{name}/{way}/cycles/{column}",
                     f"{name}/native/cycles/{family}",
                     f"{way} / native, estimated cycles",
                 )

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plots as SVG: bars on a log scale, dots of ratios, stacked bars. Colours are the page's."""
+"""Plots as SVG: points on a log scale, dots of ratios, stacked bars. Colours are the page's."""
 import math
 from html import escape
 
 LABEL, WIDTH, RIGHT = 190, 590, 100
-PITCH = 11  # of bars of one row
 
 
 def _text(x, y, text, kind="", anchor="start", more=""):
@@ -38,49 +37,52 @@ def _svg(parts, height):
 
 
 def _power(exponent):
-    return {0: "1", 3: "1 k", 6: "1 M", 9: "1 G"}.get(
-        exponent
-    ) or f"{10 ** (exponent % 3)} {['', 'k', 'M', 'G'][exponent // 3]}".strip()
+    if exponent < 0:
+        return f"{10.0**exponent:.{-exponent}f}"
+    return f"{10 ** (exponent % 3)} {['', 'k', 'M', 'G', 'T'][exponent // 3]}".strip()
 
 
-def bars(rows, series):
-    """rows: (label, [(series, Num or "")]). Horizontal bars, log scale."""
-    rows = [(label, [(s, n) for s, n in of if n]) for label, of in rows]
+def points(rows, series):
+    """
+    rows: (label, [(series, Num or "")]). A mark for each on a log scale, which begins at the least
+    of them: how long a bar were would say nothing.
+    """
+    rows = [(label, [(s, n) for s, n in of if n and n.value > 0]) for label, of in rows]
     rows = [(label, of) for label, of in rows if of]
-    numbers = [n.value for _, of in rows for _, n in of if n.value > 0]
-    if not numbers:
+    if not rows:
         return ""
-    low = math.floor(math.log10(max(min(numbers), 0.1)))
-    high = max(math.ceil(math.log10(max(numbers))), low + 1)
-    if low == math.log10(max(min(numbers), 0.1)):
-        low -= 1
+    numbers = [n.value for _, of in rows for _, n in of]
+    low, high = math.log10(min(numbers)), math.log10(max(numbers))
+    high = max(high, low + 1)
     colours = {name: i for i, name in enumerate(series)}
 
     def x(value):
-        return LABEL + WIDTH * (math.log10(max(value, 10**low)) - low) / (high - low)
+        return LABEL + WIDTH * (math.log10(value) - low) / (high - low)
 
-    out, y = (
-        _legend([s for s in series if any(s == n for _, of in rows for n, _ in of)], colours),
-        26.0,
-    )
+    used = [s for s in series if any(s == n for _, of in rows for n, _ in of)]
+    out, y = _legend(used, colours), 34.0
     for label, of in rows:
-        height = len(of) * PITCH
-        out.append(_text(LABEL - 8, y + height / 2 + 4, label, anchor="end"))
+        out.append(_text(LABEL - 8, y + 4, label, anchor="end"))
+        ends = [x(n.value) for _, n in of]
+        out.append(
+            f'<line x1="{min(ends):.1f}" x2="{max(ends):.1f}" y1="{y:.1f}" y2="{y:.1f}"'
+            ' class="grid"/>'
+        )
         for i, (name, num) in enumerate(of):
+            at = y + 3 * (i - (len(of) - 1) / 2)
             out.append(
-                f'<rect x="{LABEL}" y="{y + PITCH * i:.1f}" width="{max(x(num.value) - LABEL, 1):.1f}"'
-                f' height="8" rx="1" class="s{colours[name]}"><title>{escape(name)}:'
-                f" {escape(num.title())}</title></rect>"
+                f'<circle cx="{x(num.value):.1f}" cy="{at:.1f}" r="4" class="s{colours[name]}">'
+                f"<title>{escape(name)}: {escape(num.text())}, {escape(num.title())}</title>"
+                "</circle>"
             )
-            out.append(_value(x(num.value) + 4, y + PITCH * i + 8, num))
-        y += height + 8
+        out.append(_value(max(ends) + 8, y + 4, max((n for _, n in of), key=lambda n: n.value)))
+        y += 20
     grid = []
-    for exponent in range(low, high + 1):
+    for exponent in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1):
         at = x(10**exponent)
-        grid.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="22" y2="{y:.1f}" class="grid"/>')
-        if exponent >= 0:
-            grid.append(_text(at, y + 14, _power(exponent), "dim", "middle"))
-    return _svg(grid + out, y + 22)
+        grid.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="22" y2="{y - 6:.1f}" class="grid"/>')
+        grid.append(_text(at, y + 8, _power(exponent), "dim", "middle"))
+    return _svg(grid + out, y + 16)
 
 
 def dots(rows, series):

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The report: one document of headings, paragraphs, tables and plots, written as HTML (one file,
-SVG inside, nothing from the net) and as Markdown. A number in it is a Num, which names the
-value of results.json that it shows; both writers print the same text for it.
+The report: one document of headings, paragraphs, tables, plots and what is folded, written as HTML
+(one file, SVG inside, nothing from the net) and as Markdown. A number in it is a Num, which names
+the value of results.json that it shows; both writers print the same text for it.
 """
 import os
 from html import escape
 
 from . import plots
+from .costs import PCID, assumed, columns
 from .records import PARTS, WAYS_LINUX, WAYS_MICRO
 
 
@@ -33,6 +34,8 @@ def number(value, unit):
         return f"{value:.3f}" if value < 10 else f"{value:,.1f}"
     if unit == "events":
         return f"{value:.2f}" if value else "0"
+    if unit == "change":
+        return f"{100 * value:+.2f} %"
     if unit == "share":
         return f"{100 * value:.4f} %"
     if abs(value) >= 10e6:
@@ -56,6 +59,73 @@ class Plot:
         self.title, self.svg = title, svg
 
 
+class Picture:
+    """Bars, multiples of native: (row, [(series, Num, its unit, Num of times native or "")])."""
+
+    def __init__(self, title, rows):
+        self.title, self.rows = title, rows
+
+
+# The first picture and the summary: what people ask first.
+FIRST = [
+    ("null system call", "linux/null-syscall"),
+    ("page fault, anonymous memory", "linux/anon-fault-4k"),
+    ("context switch, 2 processes", "linux/switch-2"),
+    ("fork, exit, wait", "linux/fork-exit"),
+    ("fork, exec, wait", "linux/fork-exec"),
+    ("TCP round trip, loopback", "linux/tcp-rtt"),
+    ("user code (copy 64 KiB)", "linux/memory-copy-64k"),
+]
+SERIES = ["native", "domain 0", "domain U", "domain U, est. cycles"]
+# What each way of changing page tables stands for: words, row, way.
+PAGE_TABLES = [
+    ("bare machine: store, INVLPG", "pte-update-64", "native"),
+    ("software TLB, entries that were absent: a store, no call", "pte-set-64", "shared"),
+    ("software TLB, one flush call for the range, as Linux does it", "pte-update-64", "batched"),
+    (
+        "direct paging's form, a call for each entry; here it flushes one",
+        "pte-update-64",
+        "hypercall",
+    ),
+    ("write-protected shadowing: each store traps, is emulated", "pte-update-64", "trap"),
+]
+# The operations that a hypervisor without hardware's help is judged by; all others are folded.
+ASKED = [
+    "system-call",
+    "return-to-user",
+    "page-fault",
+    "exception",
+    "nop",
+    "mask-interrupts",
+    "write-cr3",
+    "switch-aspace",
+    "context-switch",
+    "invlpg",
+    "pte-update-64",
+    "pte-update-2048",
+    "wrmsr",
+    "ipi",
+    "timer-set",
+    "event-send",
+    "block-4k",
+    "network-1500",
+]
+GLOSSARY = [
+    ("native", "the same kernel, or code in ring 0, on the bare machine"),
+    ("domain 0", "the first guest: it has the devices and the tools"),
+    ("domain U", "an ordinary guest"),
+    ("hypercall", "a guest calls the hypervisor, by SYSCALL"),
+    ("batched", "many operations by one hypercall"),
+    ("shared", "through memory that both see, without a crossing"),
+    ("trap", "the raw instruction faults, and the hypervisor emulates it"),
+    ("crossing", "into ring 0 from ring 3, and the way back"),
+    ("CR3 write", "changes the page tables; without PCIDs it empties the TLB"),
+    ("PCID", "a CPU's tag of TLB entries; with it a CR3 write can keep them"),
+    ("fill, prefill", "an entry of the shadow page tables made by a fault, or ahead of one"),
+    ("instructions", "of the whole machine, counted by QEMU; exact, and blind to what events cost"),
+    ("est. cycles", "a model: instructions and events times costs; no figure is from hardware"),
+]
+TODAY, LATER = "est. cycles, as it is: no PCID", "with PCID, not there yet"
 CATEGORIES = [
     (
         "System calls",
@@ -157,8 +227,8 @@ SIZES = [
 class Builder:
     """Blocks of the document, from results.json."""
 
-    def __init__(self, made, costs, goals):
-        self.made, self.costs, self.goals = made, costs, goals
+    def __init__(self, made, goals):
+        self.made, self.goals = made, goals
         self.values = {v["id"]: v for v in made["values"]}
         self.blocks = []
 
@@ -204,68 +274,180 @@ class Builder:
         value = self.values.get(name)
         return None if value is None else value["value"]
 
+    def fold(self, title):
+        self.add("fold", title)
+
+    def end(self):
+        self.add("end")
+
+    def first(self):
+        """The family of CPUs that the columns are of."""
+        return next(iter(self.made["costs"]["families"]))
+
+    def today(self, name):
+        """The values of a figure in the three columns: instructions, cycles, cycles with PCIDs."""
+        native = name.endswith("/native")
+        return [
+            self.num(f"{name}/instructions"),
+            self.num(f"{name}/cycles/{self.first()}"),
+            "" if native else self.num(f"{name}/cycles/{self.first()}-pcid"),
+        ]
+
+    def ratios(self, name):
+        return [
+            self.num(f"{name}/ratio"),
+            self.num(f"{name}/cycles-ratio/{self.first()}"),
+            self.num(f"{name}/cycles-ratio/{self.first()}-pcid"),
+        ]
+
     # Sections
 
     def head(self):
         env = self.made["environment"]
         self.heading("Parvus: the benchmark", 1)
         self.paragraph(
-            "What privileged operations cost on a thin paravirtualizing hypervisor: by a trap, a "
-            "hypercall, a batch of them, shared memory, and natively; and what that makes of Linux "
-            "in domain 0 and in a domain U, against the same kernel on the bare machine."
-        )
-        if self.num("goals/met"):
-            self.paragraph(
-                "Goals met: ",
-                self.num("goals/met"),
-                " of ",
-                self.num("goals/measured"),
-                " that were measured.",
-            )
-        self.paragraph(
             "Commit ",
             ("code", env["commit"][:12] + (" with changes" if env["changed"] else "")),
             ", ",
             ("code", env["date"]),
             ", ",
-            {True: "a quick run.", False: "a full run."}.get(env["quick"], "of what kind, unknown."),
-        )
-        self.heading("How to read it")
-        self.paragraph(
-            ("b", "Measured: instructions. "),
-            (
-                "QEMU counts the instructions of the whole machine "
-                "(guest, hypervisor, domain 0) with -icount. Repeatable; blind to what a change of "
-                "privilege, a CR3 write or a TLB miss costs on hardware."
+            {True: "a quick run.", False: "a full run."}.get(
+                env["quick"], "of what kind, unknown."
             ),
+            *([" Parts: ", ("code", env["parts"]), "."] if env["parts"] != "all" else []),
         )
-        self.paragraph(
-            ("b", "Measured: events. "),
-            (
-                "The hypervisor counts what hardware charges for: crossings (into ring 0 and back),"
-                " CR3 writes (changes of mode and of address space, flushes), exceptions, flushes,"
-                " IPIs. Figures are of the domain that runs the operation. A plugin of QEMU counts"
-                " the same by opcode and symbol; whether they agree is said at the end."
-            ),
+        call, suite = "linux/null-syscall", "reached/suite"
+        if self.num(f"{call}/domain-u/ratio"):
+            said = [
+                "A null system call takes ",
+                self.num(f"{call}/native/instructions"),
+                " instructions natively and ",
+                self.num(f"{call}/domain-u/instructions"),
+                " in a domain U",
+            ]
+            if self.num(f"{call}/domain-u/cycles-ratio/{self.first()}"):
+                said += [
+                    "; in estimated cycles ",
+                    self.num(f"{call}/domain-u/cycles-ratio/{self.first()}"),
+                    " times native",
+                ]
+            if self.num(suite):
+                said += [". All Linux rows together: ", self.num(suite), " times native"]
+            self.paragraph(
+                *said,
+                ". Ring 3 has a user and a kernel root, so a system call is never below two"
+                " crossings and two CR3 writes: the floor of the design.",
+            )
+        rows = []
+        for label, name in FIRST:
+            bars = []
+            for series, of in zip(SERIES, WAYS_LINUX):
+                bars.append(
+                    (
+                        series,
+                        self.num(f"{name}/{of}/instructions"),
+                        "instructions",
+                        "" if of == "native" else self.num(f"{name}/{of}/ratio"),
+                    )
+                )
+            bars.append(
+                (
+                    SERIES[3],
+                    self.num(f"{name}/domain-u/cycles/{self.first()}"),
+                    "cycles",
+                    self.num(f"{name}/domain-u/cycles-ratio/{self.first()}"),
+                )
+            )
+            if bars[0][1] and any(ratio for *_, ratio in bars):
+                rows.append((label, [b for b in bars if b[1] and (b[3] or b[0] == "native")]))
+        if rows:
+            self.add(
+                "picture",
+                Picture("Per operation; a bar is a multiple of native (shorter is better)", rows),
+            )
+            self.paragraph(
+                "User Mode Linux, QEMU's emulation and nested paging are not in it: no run has"
+                " measured them."
+            )
+
+    def domain(self):
+        """What starts, and what it takes."""
+        rows = [
+            [text, self.num(name)]
+            for text, name in (
+                ("native: reset to the first program", "linux/boot/native/instructions"),
+                ("domain 0: reset to the first program", "linux/boot/domain-0/instructions"),
+                ("native: start of the kernel to it", "life/unpause/native/instructions"),
+                ("domain U: unpause to it", "life/unpause/domain-u/instructions"),
+                ("create a domain of 256 MiB, paused", "reached/domain-create"),
+                ("create it and run to its first program", "life/create-and-boot"),
+                ("destroy a domain", "reached/domain-destroy"),
+                ("memory of a domain beyond its own", "size/memory-domain"),
+                ("for each further vCPU", "size/memory-per-vcpu"),
+                ("for each further GiB", "size/memory-per-gib"),
+                ("the hypervisor's own memory", "size/memory-not-usable"),
+                ("boot by QEMU's time: native", "linux/boot/native/ns"),
+                ("boot by QEMU's time: domain 0", "linux/boot/domain-0/ns"),
+            )
+        ]
+        rows = [[text, num, num.unit] for text, num in rows if num]
+        if rows:
+            self.heading("A domain: boot, create, memory")
+            self.table(["what", "value", "unit"], rows, 2)
+
+    def ways_of(self, operation):
+        return [w for w in WAYS_MICRO if self.num(f"micro/{operation}/{w}/instructions")]
+
+    def ways(self, operations):
+        """Every way of each operation, in the three columns."""
+        self.table(
+            [
+                "operation, way",
+                "instructions",
+                "x native",
+                TODAY,
+                "x native",
+                LATER,
+                "x native",
+            ],
+            [
+                [f"{o}, {w}"]
+                + [
+                    cell
+                    for pair in zip(self.today(f"micro/{o}/{w}"), self.ratios(f"micro/{o}/{w}"))
+                    for cell in pair
+                ]
+                for o in operations
+                for w in self.ways_of(o)
+            ],
         )
-        self.paragraph(
-            ("b", "Measured: time. "),
-            (
-                "QEMU without -icount, the ways in turn. Emulation makes CR3 writes and "
-                "exceptions dear and system calls cheap: a smoke alarm, no prediction of hardware."
-            ),
-        )
-        self.paragraph(
-            ("b", "Modelled: cycles. "),
-            (
-                "Instructions / IPC and events times a cost of each, from costs.json. "
-                "Everything called cycles here is an estimate; no figure is from real hardware."
-            ),
-        )
-        self.paragraph(
-            "Each number names its value in results.json (point at it); there, from which raw"
-            " records it was made."
-        )
+
+    def asked(self):
+        """The rows that are asked for first, by way: instructions / estimated cycles."""
+        rows = []
+        for o in ASKED:
+            cells = []
+            for way in WAYS_MICRO:
+                counted, cycles, _ = self.today(f"micro/{o}/{way}")
+                cells.append([counted, " / ", cycles] if cycles else counted)
+            if any(cells):
+                rows.append([o, *cells])
+        if rows:
+            self.table(["operation", *WAYS_MICRO], rows)
+
+    def page_tables(self):
+        rows = [
+            [text, f"{o}, {w}", *self.today(f"micro/{o}/{w}")]
+            for text, o, w in PAGE_TABLES
+            if self.num(f"micro/{o}/{w}/instructions")
+        ]
+        if rows:
+            rows.append(["nested paging, by hardware", "none yet", "not measured", "", ""])
+            self.table(
+                ["64 entries changed: how", "instructions", TODAY, LATER, "row"],
+                [[text, *numbers, row] for text, row, *numbers in rows],
+                4,
+            )
 
     def micro(self):
         operations = self.operations("micro")
@@ -274,13 +456,17 @@ class Builder:
             self.paragraph("The micro guests were not run.")
             return
         self.paragraph(
-            "The same operation by the same guest: natively in ring 0, by shared memory, in a batch"
-            " of hypercalls, by a hypercall of its own, and by the raw instruction, trapped and"
-            " emulated. Instructions per operation."
+            "The same operation natively in ring 0, by shared memory, in a batch of hypercalls, by"
+            " one hypercall, and by the raw instruction, trapped and emulated. Instructions /"
+            " estimated cycles (without PCID) per operation."
         )
+        self.asked()
+        self.paragraph("Page tables, which are what such hypervisors differ in:")
+        self.page_tables()
+        self.fold("All operations: instructions by way, picture and table")
         self.plot(
             "Instructions per operation and way (log scale)",
-            plots.bars(
+            plots.points(
                 [
                     (o, [(w, self.num(f"micro/{o}/{w}/instructions")) for w in WAYS_MICRO])
                     for o in operations
@@ -289,7 +475,7 @@ class Builder:
             ),
         )
         self.table(
-            ["operation", *WAYS_MICRO, "trap / hypercall"],
+            ["operation", *[f"{w}, instructions" for w in WAYS_MICRO], "trap / hypercall"],
             [
                 [
                     o,
@@ -299,51 +485,30 @@ class Builder:
                 for o in operations
             ],
         )
-        self.orders()
+        self.end()
+        self.fold("All operations: instructions and estimated cycles, without and with PCID")
         self.plot(
-            "Ratio to native (log scale)",
-            plots.bars(
+            "Estimated cycles per operation and way, without PCID (log scale)",
+            plots.points(
                 [
-                    (o, [(w, self.num(f"micro/{o}/{w}/ratio")) for w in WAYS_MICRO])
+                    (o, [(w, self.num(f"micro/{o}/{w}/cycles/{self.first()}")) for w in WAYS_MICRO])
                     for o in operations
-                    if self.get(f"micro/{o}/native/instructions")
                 ],
                 WAYS_MICRO,
             ),
         )
+        self.ways(operations)
+        self.end()
+        self.fold("Ways that are out of order, and why")
+        self.orders()
+        self.end()
+        self.fold("Where the instructions go, and events")
         self.breakdown("micro", operations, WAYS_MICRO)
         self.events("micro", operations, [w for w in WAYS_MICRO if w != "native"])
-        self.cycles_of_ways(operations)
-
-    def cycles_of_ways(self, operations):
-        family = list(self.costs["families"])[0]
-        operations = [
-            o
-            for o in operations
-            if any(f"micro/{o}/{w}/cycles/{family}" in self.values for w in WAYS_MICRO)
-        ]
-        if not operations:
-            return
-        self.heading("Estimated cycles of each way", 3)
-        self.paragraph(
-            f"A model ({self.costs['families'][family]['text']}): instructions / IPC, and the"
-            " events that the plugin counts in guest and hypervisor by opcode (SYSCALL, IRET, CR3"
-            " writes, INVLPG) times their costs."
-        )
-        self.plot(
-            "Estimated cycles per operation and way (log scale)",
-            plots.bars(
-                [
-                    (o, [(w, self.num(f"micro/{o}/{w}/cycles/{family}")) for w in WAYS_MICRO])
-                    for o in operations
-                ],
-                WAYS_MICRO,
-            ),
-        )
+        self.end()
 
     def orders(self):
         broken = self.made["broken_orders"]
-        self.heading("Order of the ways", 3)
         if not broken:
             self.paragraph(
                 "native, shared, batched, hypercall, trap: no operation has a way that costs more"
@@ -404,6 +569,43 @@ class Builder:
             )
             self.table(heads, rows)
 
+    def columns(self, operations, level="linux", way="domain-u"):
+        """A way of Linux in the three columns, against native."""
+        text, rows = way.replace("-u", " U").replace("-0", " 0"), []
+        for o in operations:
+            native = self.today(f"{level}/{o}/native")
+            pairs = zip(self.today(f"{level}/{o}/{way}"), self.ratios(f"{level}/{o}/{way}"))
+            (ours, times), *cycles = pairs
+            cycles = [cell for pair in cycles for cell in pair]
+            rows.append([o, native[0], ours, times, native[1], *cycles])
+        self.table(
+            [
+                "operation",
+                "native, instructions",
+                f"{text}, instructions",
+                "x native",
+                "native, est. cycles",
+                f"{text}, {TODAY}",
+                "x native",
+                LATER,
+                "x native",
+            ],
+            rows,
+        )
+
+    def uncounted(self, level, operations):
+        missing = [
+            o
+            for o in operations
+            if not any(
+                self.num(f"{level}/{o}/{w}/cycles/{self.first()}") for w in WAYS_LINUX[1:]
+            )
+        ]
+        if missing:
+            self.paragraph(
+                "No cycles, since no events were counted: ", ("code", ", ".join(missing)), "."
+            )
+
     def linux(self):
         operations = self.operations("linux")
         self.heading("Linux")
@@ -412,13 +614,20 @@ class Builder:
             return
         self.paragraph(
             "One static program, the same kernel and user space, one CPU: on the bare machine, in"
-            " domain 0, in a domain U. Instructions per operation; the median of the rounds."
+            " domain 0, in a domain U. The median of the rounds."
         )
         known = [
             o for o in operations if f"linux/{o}/native/instructions" in self.values and o != "boot"
         ]
         listed = {o for _, of in CATEGORIES for o in of}
         groups = CATEGORIES + [("Others", [o for o in known if o not in listed])]
+        ordered = [o for _, of in groups for o in of if o in known]
+        self.fold("Every row: instructions, estimated cycles without and with PCID")
+        self.columns(ordered)
+        self.uncounted("linux", ordered)
+        self.columns(ordered, way="domain-0")
+        self.end()
+        self.fold("Ratio to native: picture, and time")
         self.plot(
             "Ratio to native, instructions; the mark is the goal",
             plots.dots(
@@ -432,55 +641,33 @@ class Builder:
                             else None
                         ),
                     )
-                    for _, of in groups
-                    for o in of
-                    if o in known
+                    for o in ordered
                 ],
                 WAYS_LINUX[1:],
             ),
         )
-        for title, of in groups:
-            of = [o for o in of if o in known]
-            if not of:
-                continue
-            self.heading(title, 3)
-            self.plot(
-                f"{title}: instructions per operation (log scale)",
-                plots.bars(
-                    [
-                        (o, [(w, self.num(f"linux/{o}/{w}/instructions")) for w in WAYS_LINUX])
-                        for o in of
-                    ],
-                    WAYS_LINUX,
-                ),
-            )
-            self.table(
+        self.paragraph(
+            "Time under QEMU, without counting: emulation makes CR3 writes and exceptions dear and"
+            " system calls cheap. A smoke alarm, no prediction of hardware."
+        )
+        self.table(
+            ["operation", "domain 0 / native", "domain U / native"]
+            + ["time: U / native", "quartile 1", "quartile 3"],
+            [
                 [
-                    "operation",
-                    *WAYS_LINUX,
-                    "0 / native",
-                    "U / native",
-                    "time: U / native",
-                    "quartile 1",
-                    "quartile 3",
-                ],
-                [
-                    [
-                        o,
-                        *[self.num(f"linux/{o}/{w}/instructions") for w in WAYS_LINUX],
-                        self.num(f"linux/{o}/domain-0/ratio"),
-                        self.num(f"linux/{o}/domain-u/ratio"),
-                        *[
-                            self.num(f"linux/{o}/domain-u/time-ratio{x}")
-                            for x in ("", "-low", "-high")
-                        ],
-                    ]
-                    for o in of
-                ],
-            )
+                    o,
+                    *[self.num(f"linux/{o}/{w}/ratio") for w in WAYS_LINUX[1:]],
+                    *[self.num(f"linux/{o}/domain-u/time-ratio{x}") for x in ("", "-low", "-high")],
+                ]
+                for o in ordered
+            ],
+        )
+        self.end()
+        self.fold("Where the instructions go, events, two CPUs")
         self.breakdown("linux", known, ["domain-u"])
         self.events("linux", known, ["domain-u"])
         self.two()
+        self.end()
 
     def two(self):
         operations = self.operations("smp")
@@ -510,24 +697,22 @@ class Builder:
         )
 
     def devices(self):
+        self.heading("Disks, network, devices")
+        missing = []
         for level, title in (("block", "Disks"), ("network", "Network")):
             operations = self.operations(level)
-            self.heading(title)
             if not operations:
-                self.paragraph("Not measured in this run.")
+                missing.append(title)
                 continue
-            self.plot(
-                f"{title}: instructions per operation (log scale)",
-                plots.bars(
-                    [
-                        (o, [(w, self.num(f"{level}/{o}/{w}/instructions")) for w in WAYS_LINUX])
-                        for o in operations
-                    ],
-                    WAYS_LINUX,
-                ),
-            )
+            self.fold(title)
             self.table(
-                ["operation", "native", "domain U", "of that, its own vCPU", "ratio"],
+                [
+                    "operation",
+                    "native, instructions",
+                    "domain U",
+                    "of that, its own vCPU",
+                    "U / native",
+                ],
                 [
                     [
                         o,
@@ -544,15 +729,21 @@ class Builder:
                     for o in operations
                 ],
             )
+            self.uncounted(level, operations)
+            self.end()
+        if self.operations("machine"):
+            self.fold("Devices of domain 0")
+            self.machine()
+            self.uncounted("machine", self.operations("machine"))
+            self.end()
+        else:
+            missing.append("Devices of domain 0")
+        if missing:
+            self.paragraph("Not measured in this run: ", ", ".join(missing), ".")
 
     def machine(self):
-        operations = self.operations("machine")
-        self.heading("Devices of domain 0")
-        if not operations:
-            self.paragraph("Not measured in this run.")
-            return
         self.table(
-            ["operation", "native", "domain 0", "ratio"],
+            ["operation", "native, instructions", "domain 0", "0 / native"],
             [
                 [
                     o,
@@ -561,38 +752,32 @@ class Builder:
                         for w in ("native/instructions", "domain-0/instructions", "domain-0/ratio")
                     ],
                 ]
-                for o in operations
+                for o in self.operations("machine")
             ],
         )
 
     def model(self):
-        # a family all of whose costs are assumed says nothing of its own
-        guessed = [
-            f
-            for f, entry in self.costs["families"].items()
-            if all(c["kind"] == "assumed" for c in entry["costs"].values())
-        ]
-        families = [f for f in self.costs["families"] if f not in guessed]
+        families = self.made["costs"]["families"]
+        first = self.first()
+        self.heading("Estimated cycles")
+        self.paragraph(
+            "Instructions / IPC and the sum of events * costs, for ",
+            ("code", families[first]["text"]),
+            ". Natively a kernel uses the PCIDs of its CPU. Parvus does not: first comes what it"
+            " is, then what it would be if it did. TLB misses beyond a refill, caches and branch"
+            " prediction are not in it.",
+        )
         operations = [
             o
             for o in self.operations("linux")
-            if f"linux/{o}/native/cycles/{families[0]}" in self.values
+            if self.num(f"linux/{o}/domain-u/cycles-ratio/{first}")
         ]
-        self.heading("Estimated cycles")
-        self.paragraph(
-            "A model, not a measurement: instructions / IPC + the sum of events * costs. The events"
-            " of a native run: CR3 writes and INVLPG by the plugin, page faults are Linux's own"
-            " count, system calls and interrupts those of the same program in a domain U. TLB"
-            " misses after a flush, caches and branch prediction are not in it."
-        )
-        names = ["instructions"] + [t["name"] for t in self.costs["terms"]["parvus"]]
+        names = ["instructions"] + [t["name"] for t in self.made["costs"]["terms"]]
+        of_all = [(f, column) for f in families for column, _ in columns(self.made["costs"], f)]
         if operations:
-            first = families[0]
+            self.fold("What the cycles of Linux are made of, and other CPUs")
             self.plot(
-                (
-                    f"Estimated cycles, {self.costs['families'][first]['text']}: a domain U,"
-                    " native = 1"
-                ),
+                "A domain U without PCID; native = 1",
                 plots.stacked(
                     [
                         (
@@ -611,43 +796,84 @@ class Builder:
             )
             self.table(
                 [
-                    "operation",
-                    f"native, {first}",
-                    f"domain U, {first}",
-                    *[f"ratio, {f}" for f in families],
+                    "domain U / native",
+                    *[
+                        families[f]["text"]
+                        + (", no PCID" if column == f else ", PCID")
+                        + (" (all assumed)" if assumed(families[f]) else "")
+                        for f, column in of_all
+                    ],
                 ],
                 [
-                    [
-                        o,
-                        self.num(f"linux/{o}/native/cycles/{first}"),
-                        self.num(f"linux/{o}/domain-u/cycles/{first}"),
-                        *[self.num(f"linux/{o}/domain-u/cycles-ratio/{f}") for f in families],
-                    ]
+                    [o, *[self.num(f"linux/{o}/domain-u/cycles-ratio/{c}") for _, c in of_all]]
                     for o in operations
                 ],
             )
-        self.heading("Costs and their sources", 3)
-        if guessed:
-            self.paragraph(
-                "No published figure was found for ",
-                ("code", "; ".join(self.costs["families"][f]["text"] for f in guessed)),
-                ". In results.json they have the costs of Skylake, with PCIDs or without; here they"
-                " are left out.",
-            )
-        rows = []
-        for family in families:
-            entry = self.costs["families"][family]
-            for name, cost in entry["costs"].items():
-                rows.append(
-                    [
-                        f"{entry['text']}: {name}",
-                        self.num(f"cost/{family}/{name}"),
-                        cost["unit"],
-                        cost["kind"],
-                        cost["source"],
-                    ]
+            self.end()
+        self.fold("Costs and their sources")
+        for family, entry in families.items():
+            if assumed(entry):
+                self.paragraph(
+                    ("code", entry["text"]),
+                    ": all costs are assumed. No published figure was found, so they are those of ",
+                    ("code", next(iter(entry["costs"].values()))["source"].rpartition("of ")[2]),
+                    "" if PCID in entry["costs"] else ", without PCID",
+                    "; its columns say nothing of their own.",
                 )
-        self.table(["cost", "value", "unit", "kind", "source"], rows, 2)
+                continue
+            self.table(
+                [f"{entry['text']}: cost", "value", "unit", "kind", "source"],
+                [
+                    [name, self.num(f"cost/{family}/{name}"), c["unit"], c["kind"], c["source"]]
+                    for name, c in entry["costs"].items()
+                ],
+                2,
+            )
+        self.end()
+
+    def last(self):
+        """Against the last run, if there was one."""
+        last = self.made.get("last")
+        if not last:
+            return
+        env = last["environment"]
+        self.heading("Since the last run")
+        kind = {True: "quick", False: "full"}
+        self.paragraph(
+            "Against commit ",
+            ("code", env["commit"][:12] + (" with changes" if env["changed"] else "")),
+            " of ",
+            ("code", env["date"]),
+            f", a {kind.get(env['quick'], 'unknown')} run: of ",
+            self.num("last/compared"),
+            " figures ",
+            self.num("last/dearer"),
+            " are larger and ",
+            self.num("last/cheaper"),
+            " are smaller, beyond what may differ from run to run.",
+            (
+                ""
+                if env["rounds"] == self.made["environment"]["rounds"]
+                else " The two had other rounds, which moves figures by some percent."
+            ),
+        )
+        if last["names"]:
+            self.fold("Which")
+            self.table(
+                ["figure", "last", "now", "change", "unit"],
+                [
+                    [
+                        n,
+                        self.num(f"last/{n}"),
+                        self.num(n),
+                        self.num(f"change/{n}"),
+                        self.values[n]["unit"],
+                    ]
+                    for n in last["names"]
+                ],
+                4,
+            )
+            self.end()
 
     def judged(self, machine=None):
         """With machine those of domain 0's devices alone, or (False) the others."""
@@ -678,8 +904,19 @@ class Builder:
                     ),
                 ]
             )
+        missed = [row[0] for row in rows if row[5] == "no"]
         self.heading("Against the goals")
+        if self.num("goals/met"):
+            self.paragraph(
+                "Goals met: ",
+                self.num("goals/met"),
+                " of ",
+                self.num("goals/measured"),
+                " that were measured.",
+                *([" Missed: ", ("code", "; ".join(missed)), "."] if missed else []),
+            )
         if rows:
+            self.fold("Every goal")
             self.paragraph(
                 "Goals are upper limits: times native (x), native and a number of instructions, or"
                 " a number. Parvus is a domain U where the row is not about domain 0 or the"
@@ -688,10 +925,12 @@ class Builder:
             self.table(
                 ["row", "native", "Parvus", "goal", "reached", "met", "why not, or a note"], rows, 6
             )
+            self.end()
 
     def size(self):
         self.heading("Size and memory")
         if any(v.startswith("size/") for v in self.values):
+            self.fold("The image, lines, frames")
             self.paragraph(
                 "Bytes of the image's sections, lines as wc counts them, memory that the machine"
                 " has less for a domain beyond the frames that the domain itself has touched."
@@ -705,6 +944,7 @@ class Builder:
                 ],
                 2,
             )
+            self.end()
 
     def repeat(self):
         rows = [
@@ -718,7 +958,8 @@ class Builder:
             for level in ("micro", "linux", "block", "network")
             if f"repeat/{level}" in self.values
         ]
-        self.heading("Repeatability and cross-checks")
+        self.heading("How sure it is, and with what it was measured")
+        self.fold("Repeatability and cross-checks")
         if rows:
             self.paragraph("The instruction part ran twice, each time from reset.")
             self.table(["level", "figures", "not equal", "largest difference", "of"], rows, 4)
@@ -737,28 +978,37 @@ class Builder:
                 [[r["name"], r["level"], r["verdict"], r["text"]] for r in checks],
                 1,
             )
-        self.heading("Environment")
+        self.end()
+        self.fold("Environment")
         self.table(
             ["what", "value"],
             [[k.replace("_", " "), ("code", str(v))] for k, v in self.made["environment"].items()],
             1,
         )
+        self.end()
+        self.paragraph(
+            "Each number names its value in results.json (point at it); there, from which raw"
+            " records it was made."
+        )
 
     def build(self):
         self.head()
-        self.judged()
+        self.domain()
         self.micro()
         self.linux()
         self.devices()
-        self.machine()
         self.model()
+        self.last()
+        self.judged()
         self.size()
         self.repeat()
+        self.heading("Words")
+        self.add("words", GLOSSARY)
         return self.blocks
 
 
-def document(made, costs, goals):
-    return Builder(made, costs, goals).build()
+def document(made, goals):
+    return Builder(made, goals).build()
 
 
 # HTML
@@ -805,8 +1055,29 @@ def _table(table):
     return "".join(out)
 
 
+def _picture(picture):
+    """Bars as boxes, which a narrow screen has room for."""
+    most = max(ratio.value if ratio else 1.0 for _, of in picture.rows for *_, ratio in of)
+    used = [n for n in SERIES if any(n == b[0] for _, of in picture.rows for b in of)]
+    out = [f"<figure><figcaption>{escape(picture.title)}</figcaption>", '<p class="legend">']
+    out += [f'<span><i class="b{SERIES.index(n)}"></i>{escape(n)}</span> ' for n in used]
+    out.append('</p><div class="picture">')
+    for label, of in picture.rows:
+        out.append(f'<div class="row"><div class="label">{escape(label)}</div><div class="bars">')
+        for series, num, unit, ratio in of:
+            width = 100 * (ratio.value if ratio else 1.0) / most
+            said = f"{_inline(num)} {escape(unit)}" + (f", {_inline(ratio)} x" if ratio else "")
+            out.append(
+                f'<div class="track" title="{escape(series)}">'
+                f'<i class="b{SERIES.index(series)}" style="width:calc({width:.2f}% * .58)"></i>'
+                f"<span>{said}</span></div>"
+            )
+        out.append("</div></div>")
+    out.append("</div></figure>")
+    return "".join(out)
+
+
 def html(blocks, made):
-    sections = [(f"s{i}", b[2]) for i, b in enumerate(blocks) if b[0] == "heading" and b[1] == 2]
     out = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -818,12 +1089,6 @@ def html(blocks, made):
         kind = block[0]
         if kind == "heading":
             out.append(f'<h{block[1]} id="s{i}">{escape(block[2])}</h{block[1]}>')
-            if block[1] == 1:
-                out.append(
-                    "<nav>"
-                    + "".join(f'<div><a href="#{a}">{escape(t)}</a></div>' for a, t in sections)
-                    + "</nav>"
-                )
         elif kind == "paragraph":
             out.append("<p>" + "".join(_inline(x) for x in block[1]) + "</p>")
         elif kind == "table":
@@ -833,6 +1098,15 @@ def html(blocks, made):
                 f"<figure><figcaption>{escape(block[1].title)}</figcaption>"
                 f'<div class="wide">{block[1].svg}</div></figure>'
             )
+        elif kind == "picture":
+            out.append(_picture(block[1]))
+        elif kind == "fold":
+            out.append(f"<details><summary>{escape(block[1])}</summary>")
+        elif kind == "end":
+            out.append("</details>")
+        elif kind == "words":
+            said = (f"<div><dt>{escape(w)}</dt><dd>{escape(t)}</dd></div>" for w, t in block[1])
+            out.append("<dl>" + "".join(said) + "</dl>")
     out.append("</body></html>")
     return "\n".join(out) + "\n"
 
@@ -862,6 +1136,18 @@ def markdown_table(table):
     return "\n".join(lines) + "\n"
 
 
+def _pictured(picture):
+    """The numbers of the picture, as a table."""
+    rows = []
+    for label, of in picture.rows:
+        cells = {
+            series: [num, f" {unit}", *([", ", ratio, " x"] if ratio else [])]
+            for series, num, unit, ratio in of
+        }
+        rows.append([label, *[cells.get(series, "") for series in SERIES]])
+    return Table(["per operation", *SERIES], rows)
+
+
 def markdown(blocks, made):
     out = [
         f"<!-- from results.json of {made['environment']['date']}; the plots are in report.html"
@@ -874,4 +1160,10 @@ def markdown(blocks, made):
             out.append("".join(_plain(x) for x in block[1]) + "\n")
         elif block[0] == "table":
             out.append(markdown_table(block[1]))
+        elif block[0] == "fold":
+            out.append("### " + block[1] + "\n")
+        elif block[0] == "picture":
+            out.append(markdown_table(_pictured(block[1])))
+        elif block[0] == "words":
+            out.append("\n".join(f"- **{word}**: {text}" for word, text in block[1]) + "\n")
     return "\n".join(out)

@@ -4,7 +4,8 @@ import csv
 import json
 import os
 
-from . import derive, records, report
+from . import costs as prices
+from . import changes, derive, records, report
 
 FORMAT = 1
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -19,13 +20,21 @@ def data(name):
         return json.load(f)
 
 
-def make(store, environment):
-    costs, goals = data("costs.json"), data("goals.json")
-    values = derive.derive(store, costs, goals)
+def costs(path=None):
+    return prices.load(path or os.path.join(HERE, "costs.json"))
+
+
+def make(store, environment, used, last=None):
+    """With the costs that are used (costs() above), and results.json of the last run."""
+    goals = data("goals.json")
+    values = derive.derive(store, used, goals)
     judged = derive.judge(values, goals)
+    since = changes.since(last, values) if last else None
     return {
         "format": FORMAT,
         "environment": environment,
+        "costs": used,
+        "last": since,
         "records": store.records,
         "values": list(values.items.values()),
         "goals": [{**j, "row": j["row"]["id"]} for j in judged],
@@ -50,9 +59,28 @@ def replace(path, text):
     os.replace(path + ".tmp", path)
 
 
+def earlier(folder, environment):
+    """
+    What results.json was before this run, or last.json if it is of this run already: the report is
+    made again. None if there is none. It is kept as last.json.
+    """
+    for name in ("results.json", "last.json"):
+        path = os.path.join(folder, name)
+        try:
+            made = load(path)
+            same = all(made["environment"][key] == environment[key] for key in ("commit", "date"))
+        except (BadResults, KeyError, TypeError):
+            continue
+        if not same:
+            if name != "last.json":
+                replace(os.path.join(folder, "last.json"), json.dumps(made, indent=1) + "\n")
+            return made
+    return None
+
+
 def write(folder, made):
     replace(os.path.join(folder, "results.json"), json.dumps(made, indent=1) + "\n")
-    document = report.document(made, data("costs.json"), data("goals.json"))
+    document = report.document(made, data("goals.json"))
     replace(os.path.join(folder, "report.html"), report.html(document, made))
     replace(os.path.join(folder, "report.md"), report.markdown(document, made))
     path = os.path.join(folder, "results.csv")
