@@ -211,8 +211,18 @@ tests-built: hypervisor bench-micro \
 
 # Everything, as .ci/run does it. T=PATTERN chooses tests by name.
 # Packages first, then what needs them: prerequisites of one rule have no reliable order.
+# Where T names micro guests, unit tests and fuzz targets alone, these are built, and no kernel.
+tests_of = $(basename $(notdir $(wildcard $(patsubst %,tests/%.c,$(filter $(1)/%,$(T))))))
+ifeq ($(and $(T),$(if $(filter-out guest/% unit/% fuzz/%,$(T)),,few)),few)
+TESTS_NEED := $(if $(filter guest/%,$(T)),hypervisor $(GUEST_O)/canary) \
+	$(addprefix $(GUEST_O)/,$(filter $(GUEST_NAMES),$(call tests_of,guest))) \
+	$(addprefix $(UNIT_O)/,$(filter $(UNIT_NAMES),$(call tests_of,unit))) \
+	$(addprefix $(FUZZ_O)/,$(filter $(FUZZ_NAMES),$(call tests_of,fuzz)))
+else
+TESTS_NEED := tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian-disk
+endif
 test: deps-test
-	@$(MAKE) tests-built guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio debian-disk
+	@$(MAKE) $(TESTS_NEED)
 	@O=$(O) tests/run $(T)
 test-unit: deps-test
 	@$(MAKE) tests-built

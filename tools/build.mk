@@ -81,9 +81,17 @@ deps-full:
 # The benchmark: everything below an hour, QUICK=1 below ten minutes (docs/benchmarks.md).
 # Disks and network need programs of Debian in domain 0, which debian-disk builds.
 .PHONY: bench bench-compare bench-docs bench-screenshot
-bench: deps-bench deps-debian
-	@$(MAKE) hypervisor guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio \
-		$(O)/tests/guest/idle bench-micro debian-disk
+# ONLY=micro,... builds what these parts need.
+comma := ,
+BENCH_ONLY := $(subst $(comma), ,$(ONLY))
+BENCH_BOOTS := $(if $(ONLY),$(filter-out size micro,$(BENCH_ONLY)),all)
+BENCH_DISKS := $(if $(ONLY),$(filter block network machine,$(BENCH_ONLY)),all)
+BENCH_MICRO := $(if $(ONLY),$(filter micro,$(BENCH_ONLY)),all)
+BENCH_NEEDS := hypervisor $(if $(BENCH_MICRO),bench-micro) \
+	$(if $(BENCH_BOOTS),guest-kernel $(O)/initramfs.cpio $(O)/domain0.cpio \
+	$(O)/tests/guest/idle $(O)/bench/count.so) $(if $(BENCH_DISKS),debian-disk)
+bench: deps-bench $(if $(BENCH_DISKS),deps-debian)
+	@$(MAKE) $(BENCH_NEEDS)
 	@O=$(O) tools/bench/run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 bench-compare:
 	@test -n "$(A)" -a -n "$(B)" || \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The code of the benchmark's model and page (bench/page.py), a CPU of one's own as
-# docs/benchmarks.md says, and costs that are wrong.
+# docs/benchmarks.md says, costs that are wrong, and what make builds for a part of it.
 . tests/system/lib.bash
 
 python3 -c 'import json' 2>/dev/null || { echo "no python3"; exit 99; }
@@ -36,4 +36,32 @@ report --costs "$work/none.json" && fail "taken: no file"
 [[ $(wc -l <"$work/said") == 1 ]] || fail "no file: $(cat "$work/said")"
 [[ $(md5sum "$work/out/bench/"*) == "$before" ]] || fail "a failed report has changed the last one"
 
+# a part builds what it needs: no kernel, whatever of the ABI is newer
+needs() { # YES|NO PATTERN TARGET...
+	local found=NO
+	make -n O="$work/new" "${@:3}" >"$work/plan" 2>&1 ||
+		fail "make -n ${*:3}: $(tail -3 "$work/plan")"
+	grep -E "$2" "$work/plan" >"$work/found" && found=YES
+	[[ $found == "$1" ]] ||
+		fail "make ${*:3}: $2: $found, not $1: $(head -3 "$work/found")"
+}
+kernel='guest-patches/build|mkdomain0|debian-disk|mkinitramfs'
+needs YES "$kernel" bench
+needs YES "$kernel" bench ONLY=micro,linux
+needs NO "$kernel" bench ONLY=micro
+needs NO 'tools/parvus/|tests/unit/|tests/fuzz/' bench ONLY=micro
+needs YES 'bench/count.so' bench ONLY=micro
+needs NO "$kernel" bench ONLY=size,micro
+needs NO 'debian-disk' bench ONLY=linux
+needs YES 'guest-patches/build' bench ONLY=linux
+needs YES "$kernel" test
+needs YES "$kernel" test T=system/boot
+needs NO "$kernel" test T='guest/event*'
+needs NO 'tools/parvus/|tests/unit/|tests/fuzz/|tools/bench' test T='guest/event*'
+needs YES 'tests/guest/event_page' test T='guest/event*'
+needs NO 'tests/guest/vif' test T='guest/event*'
+needs YES 'hypervisor/core/event.c' test T='guest/event*'
+needs NO "$kernel" test T=unit/test_event
+needs NO 'tests/guest/' test T=unit/test_event
+needs YES 'tests/unit/test_event' test T=unit/test_event
 exit 0
