@@ -94,6 +94,8 @@ void arch_vector_deliver(struct vcpu *v, struct regs *regs);
 void arch_stats_fold(struct vcpu *v);
 /* What @v, which does not run, has in its registers, as its guest knows them. */
 void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r);
+struct parvus_control_cpuid;
+int arch_cpuid(struct domain *d, struct parvus_control_cpuid *a);	/* control CPUID */
 
 /* ---- time ---- */
 

@@ -39,6 +39,7 @@ union control {
 	struct parvus_control_cpu cpu;
 	struct parvus_control_clock clock;
 	struct parvus_control_interrupt interrupt;
+	struct parvus_control_cpuid cpuid;
 };
 
 /* All that is checked of a label: it ends, and fits on a line of the log as one word. */
@@ -353,6 +354,8 @@ static int control_sched(struct domain *d, union control *c)
 	return 0;
 }
 
+static int control_cpuid(struct domain *d, union control *c) { return arch_cpuid(d, &c->cpuid); }
+
 static int control_vcpu(struct domain *d, union control *c)
 {
 	struct parvus_control_vcpu *a = &c->vcpu;
@@ -520,6 +523,7 @@ static const struct {
 	ON(VCPUS, parvus_control_domain, control_vcpus, ANY_STATE | DOMAIN0 | CHANGES),
 	PLAIN(CLOCK, parvus_control_clock, control_clock, 0),
 	PLAIN(INTERRUPT, parvus_control_interrupt, control_interrupt, OUT),
+	ON(CPUID, parvus_control_cpuid, control_cpuid, ANY_STATE | DOMAIN0 | OUT),
 };
 
 static int control_on_domain(u64 op, union control *c)

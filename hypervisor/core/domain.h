@@ -4,7 +4,7 @@
 
 #include <core/lock.h>
 #include <core/frame.h>
-#include <parvus/vcpu.h>
+#include <parvus/control.h>
 #include <parvus/start.h>
 
 struct shadow_domain;
@@ -33,6 +33,8 @@ struct domain_own {
 	} traps[PARVUS_TRAPS];
 	u64 syscall_entry, df_stack;
 	u64 generation_id[2];
+	/* what the host gives, and it has not (rule 122) */
+	struct cpuid_hidden { u32 features[PARVUS_CPUID_WORDS]; u64 xcr0; } hidden;
 	char kill_reason[MAX_KILL_REASON];
 	char said[MAX_KILL_REASON];	/* its last line in the log: why it crashed, if it does */
 };

@@ -10,7 +10,7 @@ static void context_reset(struct vcpu *v)
 	*(u16 *)v->xsave = 0x37f;			/* FCW */
 	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
 	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
-	v->own->xcr0 = cpu_features.xcr0;
+	v->own->xcr0 = guest_xcr0(v->domain) | 3;	/* x87 and SSE are never off */
 	v->own->tsc_aux = v->own->guest_cr4 = v->own->cpuid_faults = 0;
 	memset(v->own->dr, 0, sizeof(v->own->dr));
 	v->own->dr[6] = 0xffff0ff0;

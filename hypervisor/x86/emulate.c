@@ -45,13 +45,17 @@
 #define DX_HIDE	(1u << 7 /* MCE */ | 1u << 9 /* APIC */ | 1u << 12 /* MTRR */ | \
 		 1u << 14 /* MCA */ | 1u << 17 /* PSE36 */)	/* there as in leaf 1 */
 
-/*
- * What a vCPU is told: the CPU's answer without what a kernel at CPL 3 cannot have. User mode
- * asks the CPU itself and sees all of it: nothing here is a secret, and none of it a guard.
- */
-void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
+/* The words of control CPUID, in their order. */
+enum { A, B, C, D };
+static const struct { u32 leaf; u8 sub, reg; } feature_words[PARVUS_CPUID_WORDS] = {
+	{ 1, 0, C }, { 1, 0, D }, { 7, 0, B }, { 7, 0, C }, { 7, 0, D }, { 0xd, 1, A },
+	{ 0x80000001, 0, C }, { 0x80000001, 0, D }, { 0x80000007, 0, D },
+};
+#define C1_XSAVE	(1u << 26)	/* in the first of them */
+
+/* The CPU's answer without what a kernel at CPL 3 cannot have. @xcr0: the most; 0: no XSAVE. */
+static void host_cpuid(u32 vcpu, u64 xcr0, u32 leaf, u32 sub, u32 out[4])
 {
-	enum { A, B, C, D };
 	bool none = false;
 
 	/* above the maximum the CPU answers with another leaf's data */
@@ -72,10 +76,10 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		out[A] = min(out[A], 0xdu);
 		break;
 	case 1:
-		out[B] = (out[B] & 0xff00) | 1u << 16 | v->id << 24;
+		out[B] = (out[B] & 0xff00) | 1u << 16 | vcpu << 24;
 		out[C] = (out[C] & ~C1_HIDE) | 1u << 31;	/* there is a hypervisor */
 		if (!cpu_features.xsave)
-			out[C] &= ~(1u << 26 | 1u << 27 | 1u << 28);	/* XSAVE, OSXSAVE, AVX */
+			out[C] &= ~(C1_XSAVE | 1u << 27 | 1u << 28);	/* OSXSAVE, AVX */
 		out[D] &= ~D1_HIDE;
 		break;
 	case 4:
@@ -95,11 +99,11 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 		out[D] &= D7_KEEP;
 		break;
 	case 0xd:
-		none = !cpu_features.xsave || sub > 63 ||
-		       (sub > 1 && !(cpu_features.xcr0 >> sub & 1));
+		none = !xcr0 || sub > 63 || (sub > 1 && !(xcr0 >> sub & 1));
 		if (sub == 0) {
-			out[A] = (u32)cpu_features.xcr0;
-			out[B] = out[C] = cpu_features.xsave_size;
+			out[A] = (u32)xcr0;
+			out[B] = out[C] = xcr0 == cpu_features.xcr0 ? cpu_features.xsave_size :
+					  xcr0 & 4 ? 576 + 256 : 576;	/* YMM, or the header */
 			out[D] = 0;
 		} else if (sub == 1) {
 			out[A] &= 3;	/* XSAVEOPT, XSAVEC; no XSAVES */
@@ -120,6 +124,57 @@ void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 	}
 	if (none)
 		out[A] = out[B] = out[C] = out[D] = 0;
+}
+
+u64 guest_xcr0(const struct domain *d)
+{
+	return !cpu_features.xsave || d->own->hidden.features[0] & C1_XSAVE ? 0 :
+	       cpu_features.xcr0 & ~d->own->hidden.xcr0;
+}
+
+/* User mode sees all of the CPU's, where its CPUID does not fault: XCR0 alone is a guard. */
+void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
+{
+	host_cpuid(v->id, guest_xcr0(v->domain), leaf, sub, out);
+	for (unsigned int i = 0; i < PARVUS_CPUID_WORDS; i++)
+		if (leaf == feature_words[i].leaf && (leaf != 0xd || sub == feature_words[i].sub))
+			out[feature_words[i].reg] &= ~v->domain->own->hidden.features[i];
+}
+
+/* What XSETBV itself refuses: x87 or SSE missing, a part of AVX-512 alone; and more than @most. */
+static bool xcr0_valid(u64 value, u64 most)
+{
+	return !(value & ~most) && (value & 3) == 3 &&
+	       (!(value & 0xe0) || (value & 0xe4) == 0xe4);
+}
+
+int arch_cpuid(struct domain *d, struct parvus_control_cpuid *a)
+{
+	u64 most = cpu_features.xsave ? cpu_features.xcr0 : 0;
+	struct cpuid_hidden hidden = d->own->hidden;
+	u32 out[4], host;
+
+	if (a->flags & ~PARVUS_CPUID_SET || a->reserved0 || !all_zero(a->reserved, 4))
+		return hv_error(PARVUS_EINVAL);
+	for (unsigned int i = 0; i < PARVUS_CPUID_WORDS; i++) {
+		host_cpuid(0, most, feature_words[i].leaf, feature_words[i].sub, out);
+		host = out[feature_words[i].reg];
+		if (!a->flags)
+			a->features[i] = host & ~hidden.features[i];
+		if (a->features[i] & ~host)
+			return hv_error(PARVUS_EINVAL);
+		hidden.features[i] = host & ~a->features[i];
+	}
+	if (!a->flags)
+		a->xcr0 = guest_xcr0(d);
+	if (a->features[0] & C1_XSAVE ? !xcr0_valid(a->xcr0, most) : !!a->xcr0)
+		return hv_error(PARVUS_EINVAL);
+	hidden.xcr0 = most & ~a->xcr0;
+	if (a->flags && d->state != DOMAIN_BUILDING)
+		return hv_error(PARVUS_EBUSY);
+	if (a->flags)
+		d->own->hidden = hidden;
+	return 0;
 }
 
 /* ---- MSRs ---- */
@@ -361,13 +416,11 @@ static void cpuid(struct vcpu *v, struct regs *r)
 	r->rdx = out[3];
 }
 
-/* Refused is what XSETBV itself refuses: x87 or SSE missing, a part of AVX-512 alone. */
 static bool set_xcr0(struct vcpu *v, const struct regs *r)
 {
 	u64 value = pair(r);
 
-	if (r->rcx || !cpu_features.xsave || (value & ~cpu_features.xcr0) || (value & 3) != 3 ||
-	    ((value & 0xe0) && (value & 0xe4) != 0xe4))
+	if (r->rcx || !xcr0_valid(value, guest_xcr0(v->domain)))
 		return false;
 	v->own->xcr0 = this_pcpu()->xcr0 = value;
 	xcr0_set(value);

@@ -62,7 +62,8 @@ bool emulate(struct vcpu *v, struct regs *regs);
 /* What msr_read, msr_write and cpuid show; 0 or a negative errno. */
 int guest_msr_read(struct vcpu *v, u32 msr, u64 *value);
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value);
-void guest_cpuid(struct vcpu *v, u32 leaf, u32 sub, u32 out[4]);
+void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, u32 out[4]);
+u64 guest_xcr0(const struct domain *d);	/* the most; 0: it has no XSAVE */
 
 /* tools/bench/hypervisor.c: what only the benchmark's build has (make BENCH=1) */
 #ifdef CONFIG_BENCH

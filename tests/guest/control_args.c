@@ -21,7 +21,7 @@ static const u32 sizes[PARVUS_CONTROL_OPS] = {
 	sizeof(struct parvus_control_regs), sizeof(struct parvus_control_log),
 	sizeof(struct parvus_control_trace), sizeof(struct parvus_control_cpu),
 	sizeof(struct parvus_control_domain), sizeof(struct parvus_control_clock),
-	sizeof(struct parvus_control_interrupt),
+	sizeof(struct parvus_control_interrupt), sizeof(struct parvus_control_cpuid),
 };
 
 /* Do they begin with the domain's number, and may that be domain 0's? */
@@ -37,7 +37,8 @@ static bool domain0_allowed(u64 op)
 {
 	return op == PARVUS_CONTROL_INFO || op == PARVUS_CONTROL_RENAME ||
 	       op == PARVUS_CONTROL_SCHED || op == PARVUS_CONTROL_VCPU ||
-	       op == PARVUS_CONTROL_PIN || op == PARVUS_CONTROL_VCPUS;
+	       op == PARVUS_CONTROL_PIN || op == PARVUS_CONTROL_VCPUS ||
+	       op == PARVUS_CONTROL_CPUID;
 }
 
 static void headers(void)

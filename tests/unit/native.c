@@ -250,6 +250,15 @@ void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *r)
 	r->rip = v->own->regs.rip;
 }
 
+/* What it has is data of the domain, as in x86. */
+int arch_cpuid(struct domain *d, struct parvus_control_cpuid *a)
+{
+	if (a->flags)
+		d->own->hidden.xcr0 = ~a->xcr0;
+	a->xcr0 = ~d->own->hidden.xcr0;
+	return 0;
+}
+
 /* ---- the machine's hypercalls ---- */
 
 const char *native_called;

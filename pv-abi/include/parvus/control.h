@@ -18,7 +18,7 @@
 
 /**
  * hypercall control_op
- * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_INTERRUPT
+ * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_CPUID
  * @gpa: the structure of the op, within one page
  *
  * -EPERM: the caller is not the control domain, whatever the arguments are
@@ -287,7 +287,20 @@
  * the first source of interrupts from @handle on, and what was counted of all
  */
 #define PARVUS_CONTROL_INTERRUPT 24u
-#define PARVUS_CONTROL_OPS	25u
+
+/**
+ * control CPUID
+ * structure: parvus_control_cpuid
+ * state: any, domain 0
+ * the features that CPUID shows it, and the most that XCR0 may be; with SET, BUILDING alone, these
+ * are its from now on. Domain 0 has what the host gives at the most
+ *
+ * -EINVAL: an unknown flag; SET: a feature, or a part of XCR0, that the host does not give; an
+ *          XCR0 that no CPU takes, or one without XSAVE
+ * -EBUSY: SET, and it is not BUILDING
+ */
+#define PARVUS_CONTROL_CPUID	25u
+#define PARVUS_CONTROL_OPS	26u
 
 /*
  * Where the hypervisor leaves the end of its log when it or domain 0 has broken down, for the next
@@ -630,5 +643,28 @@ struct parvus_control_interrupt {
 #define PARVUS_INTERRUPT_MASKED	1u	/* a line: by MASK, or not unmasked yet */
 #define PARVUS_INTERRUPT_WAITS	2u	/* a level line: for EOI */
 #define PARVUS_INTERRUPT_STORMS	4u	/* a line: masked for a while, as it storms */
+
+/* CPUID. User mode's own instruction may show more: XCR0 is what those of AVX go by. */
+#define PARVUS_CPUID_WORDS	9u
+struct parvus_control_cpuid {
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_cpuid), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t flags;		/* [G] PARVUS_CPUID_SET; 0 = read */
+	uint32_t features[PARVUS_CPUID_WORDS]; /* [G,H] by PARVUS_CPUID_1_ECX and so on */
+	uint32_t reserved0;
+	uint64_t xcr0;		/* [G,H] the most; 0 without XSAVE */
+	uint64_t reserved[4];
+};	/* 96 bytes */
+#define PARVUS_CPUID_SET	1u
+/* words of features: leaf (X: 0x80000000 more), register */
+#define PARVUS_CPUID_1_ECX	0u
+#define PARVUS_CPUID_1_EDX	1u
+#define PARVUS_CPUID_7_EBX	2u
+#define PARVUS_CPUID_7_ECX	3u
+#define PARVUS_CPUID_7_EDX	4u
+#define PARVUS_CPUID_D_EAX	5u	/* subleaf 1 */
+#define PARVUS_CPUID_X1_ECX	6u
+#define PARVUS_CPUID_X1_EDX	7u
+#define PARVUS_CPUID_X7_EDX	8u
 
 #endif
