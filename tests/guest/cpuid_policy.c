@@ -30,10 +30,12 @@ __asm__(".pushsection .text\n"
 	"	movabs $0xffffffff80007000, %rbp\n	mov %r12, (%rbp)\n"
 	"	xor %eax, %eax\n	mov %rax, 8(%rbp)\n"
 	"	bt $55, %rbx\n	jc 1f\n"		/* no XSAVE at all: XGETBV would be #UD */
-	"	xor %ecx, %ecx\n	xgetbv\n	mov %eax, 8(%rbp)\n	mov %edx, 12(%rbp)\n"
+	"	xor %ecx, %ecx\n	xgetbv\n"
+	"	mov %eax, 8(%rbp)\n	mov %edx, 12(%rbp)\n"
 	"	mov %ebx, %eax\n	shr $24, %eax\n	jz 1f\n"
 	"	xor %edx, %edx\n	xsetbv\n"
-	"1:	mov $26, %eax\n	xor %edi, %edi\n	xor %esi, %esi\n	syscall\n	jmp 1b\n"
+	"1:	mov $26, %eax\n	xor %edi, %edi\n	xor %esi, %esi\n"
+	"	syscall\n	jmp 1b\n"
 	"asker_end:\n"
 	".popsection\n");
 extern char asker[], asker_end[];
