@@ -93,11 +93,14 @@ TT_CFLAGS  = $(TOOLS_CFLAGS) -O1 -U_FORTIFY_SOURCE -fsanitize=address,undefined 
 TT_LIB     = $(patsubst tools/libparvus/%.c,$(TT_O)/lib/%.o,$(filter-out %/sys.c,$(LIB_C))) \
 	$(TT_O)/fake.o
 TT_MON     = $(patsubst tools/%.c,$(TT_O)/%.o,$(MON_C))
-TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/command/%.o,$(CMD_C))
+TT_CMD     = $(patsubst tools/parvus/%.c,$(TT_O)/command/%.o,$(CMD_C)) $(TT_O)/agent/tree.o
 $(TT_O)/lib/%.o: tools/libparvus/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 $(TT_O)/command/%.o: tools/parvus/%.c | $(O)/tools/hypercall_names.h
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
+$(TT_O)/agent/%.o: tools/agent/%.c
 	@mkdir -p $(@D)
 	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
 $(TT_O)/monitor/%.o: tools/monitor/%.c
@@ -122,6 +125,11 @@ $(UNIT_O)/test_backend.o: tests/unit/test_backend.c
 $(UNIT_O)/test_backend: $(UNIT_O)/test_backend.o $(TT_O)/user/block.o $(TT_O)/lib/backend.o \
 		$(TT_O)/lib/error.o
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)
+$(UNIT_O)/test_tree.o: tests/unit/test_tree.c
+	@mkdir -p $(@D)
+	@$(CC) $(TT_CFLAGS) -MMD -MP -c -o $@ $<
+$(UNIT_O)/test_tree: $(UNIT_O)/test_tree.o $(TT_O)/agent/tree.o
+	@$(CC) $(TT_CFLAGS) -o $@ $^ -pthread $$(pkg-config --libs check)
 $(TT_O)/parvus-fake: $$(TT_CMD) $$(TT_LIB)
 	@$(CC) $(TT_CFLAGS) -o $@ $^ $(PARVUS_LIBS)
 $(TT_O)/monitor-fake: $$(TT_MON) $$(TT_LIB)

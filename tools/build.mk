@@ -5,10 +5,11 @@
 	debian-host domain0
 domain0: $(O)/domain0.cpio
 
-$(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp
+$(O)/initramfs.cpio: tools/mkinitramfs tools/initramfs/init tools/initramfs/dhcp \
+		$(O)/tools/parvus-agent
 	@mkdir -p $(@D)
 	@echo "  CPIO    $@"
-	@tools/mkinitramfs $@
+	@O=$(O) tools/mkinitramfs $@
 initramfs: $(O)/initramfs.cpio
 
 # Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
@@ -155,6 +156,15 @@ $(TOOLS_O)/libparvus.so.0: $(LIB_OBJS) tools/libparvus/libparvus.map
 	@$(CC) -shared -Wl,-soname,libparvus.so.0,-z,defs,-z,relro,-z,now \
 		-Wl,--no-undefined-version,--version-script=tools/libparvus/libparvus.map -o $@ \
 		$(LIB_OBJS) $(TOOLS_LIBS)
+# What is in a domain, and what the command shares with it.
+$(TOOLS_O)/agent/%.o: tools/agent/%.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(TOOLS_CFLAGS) -fPIE -MMD -MP -c -o $@ $<
+$(TOOLS_O)/parvus-agent: $(TOOLS_O)/agent/agent.o $(TOOLS_O)/agent/tree.o
+	@echo "  LD      $@"
+	@$(CC) -static -Wl,--build-id=none -s -o $@ $^
+CMD_OBJS      += $(TOOLS_O)/agent/tree.o
 $(TOOLS_O)/parvus: $(CMD_OBJS) $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -pie -Wl,-z,relro,-z,now -o $@ $^ $(PARVUS_LIBS)
@@ -204,7 +214,7 @@ deps-tools:
 	@tools/deps tools
 tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/parvus-monitor \
 	$(TOOLS_O)/parvus-monitor-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
-	$(TOOLS_O)/parvus-device $(TOOLS_O)/guest-boot-static
+	$(TOOLS_O)/parvus-device $(TOOLS_O)/guest-boot-static $(TOOLS_O)/parvus-agent
 
 # The same for a Debian that has the libraries.
 $(TOOLS_O)/dynamic/%: $(TOOLS_O)/%
@@ -244,7 +254,7 @@ install:
 	install -m 644 tools/parvus/completion.bash $(SHARE)/bash-completion/completions/parvus
 	install -m 644 tools/boot/completion.bash $(SHARE)/bash-completion/completions/parvus-boot
 	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/guest-boot \
-		$(TOOLS_O)/parvus-monitor \
+		$(TOOLS_O)/parvus-monitor $(TOOLS_O)/parvus-agent \
 		tools/host/parvus-domains tools/boot/21_linux_parvus $(DESTDIR)$(PREFIX)/lib/parvus
 	install -m 644 tools/boot/parvus.cfg $(DESTDIR)/etc/default/grub.d
 	install -m 644 tools/host/parvus.conf $(DESTDIR)/etc/parvus
@@ -262,6 +272,6 @@ install:
 		[ ! -f $(O)/$$f ] || install -m 644 $(O)/$$f $(DESTDIR)$(PREFIX)/lib/parvus/; done
 
 -include $(LIB_OBJS:.o=.d) $(CMD_OBJS:.o=.d) $(MON_OBJS:.o=.d) $(BOOT_OBJS:.o=.d) \
-	$(wildcard $(USER_O)/*.d)
+	$(wildcard $(USER_O)/*.d $(TOOLS_O)/agent/*.d)
 
 include tools/bench/guest/build.mk

@@ -37,7 +37,7 @@ bad 1 "a command is expected"
 bad 1 "unknown command frobnicate" frobnicate
 bad 1 "unknown command frobnicate" help frobnicate
 for c in $commands; do
-	[[ $c == @(save|restore|migrate|cp) ]] && continue	# not yet, whatever is asked
+	[[ $c == @(save|restore|migrate) ]] && continue	# not yet, whatever is asked
 	status=1
 	[[ $c == run ]] && status=125
 	bad $status "unknown option --frobnicate" "$c" --frobnicate
@@ -107,6 +107,14 @@ bad 1 "not a private network" network-nat -s 9.9.9.0/24 start
 [[ $("$parvus" network-nat status) == stopped ]] || fail "network-nat status"
 bad 125 "expected" run
 bad 125 "-m x" run -m x true
+bad 1 "DOMAIN:PATH is expected for one of the two (./a:b is a file of ours)" cp a b
+bad 1 "DOMAIN:PATH is expected for one of the two, not for both" cp web:a 1:b
+bad 1 "a path of the domain is expected" cp web: b
+bad 1 '"" is no path' cp web:/a ""
+bad 1 "cp: $work/none: No such file" cp "$work/none" web:/a
+bad 1 "cp: ./a:b: No such file" cp ./a:b web:/a
+bad 1 "-m x: a size is expected" cp -m x web:/a b
+bad 1 "-t 0: seconds from 1 to 86400" cp -t 0 web:/a b
 bad 125 "-c 65" run -c 65 true
 bad 125 "--timeout 0" run --timeout 0 true
 bad 125 "-n 7: not a name" run -n 7 true

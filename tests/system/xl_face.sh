@@ -114,8 +114,24 @@ P config-update web cap=50
 P destroy web
 clean
 
-# --- cp names the ways that there are
-bad "--copy-in and --copy-out, others take files from a disk (block-attach)" cp web:/x y
+# --- cp in a domain without an agent: says what it needs, and leaves no device
+P create -q "$work/web.cfg"
+bad "parvus-agent has to run there, as root ($PARVUS_LIB_DIR/parvus-agent is" cp -t 1 web:/x y
+bad "--copy-in and --copy-out, a disk (block-attach)" cp --timeout 1 "$work/web.cfg" web:/x
+bad "there is no domain named none" cp --recursive --max 1g none:/x y
+[[ $("$guest_bin" - devices) == 0 ]] || fail "devices of cp: $(P device-list)"
+# one whose process was killed: the next takes its device away
+"$parvus" cp web:/x y 2>/dev/null & pid=$!
+until_true eval '[[ $("$guest_bin" - devices) == 1 ]]'
+kill -9 $pid
+wait $pid 2>/dev/null
+bad "parvus-agent" cp -t 1 web:/x y
+[[ $("$guest_bin" - devices) == 0 ]] || fail "devices of a killed cp: $(P device-list)"
+P pause web
+bad "domain web is paused (unpause)" cp web:/x y
+P unpause web
+P destroy web
+clean
 
 # --- info says in JSON what it says in text
 P info -n >"$work/out"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The hypervisor that is a file; see fake.h. */
 #include "fake.h"
+#include "../../tools/agent/stream.h"
 #include <parvus/irq.h>
 
 #include <fcntl.h>
@@ -188,6 +189,11 @@ static void reap(void)
 		for (k = 0; k < FAKE_PORTS; k++)
 			if (me.s->port[k].file == i + 1)
 				memset(&me.s->port[k], 0, sizeof(me.s->port[k]));
+		for (k = 0; k < FAKE_DEVICES; k++)
+			if (me.s->device[k].file == i + 1) {
+				me.s->device[k].file = 0;
+				me.s->device[k].d.back_state = PARVUS_DEVICE_CLOSED;
+			}
 		for (k = 1; k < FAKE_DOMAINS; k++) {
 			struct fake_domain *d = &me.s->d[k];
 
@@ -719,6 +725,8 @@ static int device_create(struct parvus_device *r)
 	struct fake_device *f;
 	size_t i;
 
+	if (r->back_domain == PARVUS_DOMAIN_SELF)
+		r->back_domain = 0;
 	if (!d || d->info.state >= PARVUS_DOMAIN_SHUTDOWN || !fake_find(r->back_domain))
 		return -PARVUS_ENOENT;
 	if (fake_device(r->front_domain, r->device_class, r->index))
@@ -732,7 +740,8 @@ static int device_create(struct parvus_device *r)
 	r->id = ++me.s->last_device;
 	r->front_state = r->back_state = PARVUS_DEVICE_CLOSED;
 	f->d = *r;
-	if (!me.s->no_backs && !(config_flags(r) & program))
+	if (!me.s->no_backs && !(config_flags(r) & program) &&
+	    r->device_class != PARVUS_CLASS_STREAM)
 		f->d.back_state = PARVUS_DEVICE_READY;
 	f->used = true;
 	f->mtu = 1500;
@@ -757,7 +766,20 @@ static void device_configure(struct fake_device *f, const struct parvus_device *
 	}
 }
 
-static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes)
+/* A program is a back end; its front ends are made by fake_guest, if at all. */
+static int device_set(struct fake_device *f, const struct parvus_device *r, uint32_t file)
+{
+	if (f->file && f->file != file + 1)
+		return -PARVUS_EBUSY;
+	f->file = r->back_state == PARVUS_DEVICE_CLOSED ? 0 : file + 1;
+	f->d.back_state = r->back_state;
+	f->d.back_changes++;
+	if (r->flags & PARVUS_DEVICE_WRITE)
+		memcpy(f->d.back_blob, r->back_blob, sizeof(r->back_blob));
+	return 0;
+}
+
+static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes, uint32_t file)
 {
 	struct fake_device *f = NULL;
 	size_t i;
@@ -792,6 +814,8 @@ static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes)
 	case PARVUS_DEVICE_CONFIGURE:
 		device_configure(f, r);
 		return 0;
+	case PARVUS_DEVICE_SET:
+		return device_set(f, r, file);
 	case PARVUS_DEVICE_READ:
 	case PARVUS_DEVICE_NEXT:
 		*r = f->d;
@@ -1087,7 +1111,7 @@ static int do_ioctl(int fd, unsigned long request, void *arg)
 		struct parvus_ioctl_call *c = arg;
 
 		if (me.files[fd].kind == 'd')
-			return device_call(c->op, (void *)(uintptr_t)c->data, c->bytes);
+			return device_call(c->op, (void *)(uintptr_t)c->data, c->bytes, file);
 		return call(c->op, (void *)(uintptr_t)c->data, c->bytes, file);
 	}
 	if (request == PARVUS_IOC_COPY) {

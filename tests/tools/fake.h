@@ -59,6 +59,7 @@ struct fake_device {
 	bool used;
 	uint32_t generation;		/* of its back end: another one has another interface */
 	bool stuck;			/* the front end never closes */
+	uint32_t file;			/* + 1: the one whose back end it is; 0 = none */
 	struct parvus_device d;
 	uint32_t mtu;			/* of the back end's interface */
 	bool up, distrusts;

@@ -58,6 +58,6 @@ extern const struct option_text create_options[], run_options[], console_options
 	list_options[], info_options[], uptime_options[], destroy_options[], shutdown_options[],
 	pin_options[], sched_options[], top_options[], stat_options[], trace_options[],
 	dmesg_options[], dump_options[], vcpu_set_options[], detach_options[], set_options[],
-	nat_options[];
+	nat_options[], cp_options[];
 
 #endif

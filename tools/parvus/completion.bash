@@ -48,6 +48,11 @@ _parvus() {
 		elif [[ $cmd == block-attach && $prev != block-attach ]]; then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		elif [[ $cmd == cp ]]; then
+			compopt -o filenames -o nospace
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur"
+				compgen -S : -W "$(parvus list 2>/dev/null |
+				awk 'NR > 1 { print $1 }')" -- "$cur")
 		elif [[ $cmd == dump-core && $prev != dump-core ]]; then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")

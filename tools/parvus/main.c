@@ -64,8 +64,10 @@ static const struct command commands[] = {
 	{ "debug-keys", NULL, "KEYS",
 	  "Show what Xen's hypervisor shows by these keys; h names them",
 	  NULL, 1, 1, cmd_debug_keys, "It goes to standard output, not to the log." },
-	{ "cp", NULL, "FROM TO", "Not there: says how files come into a domain, and out", NULL, 0,
-	  ANY, cmd_cp, NULL },
+	{ "cp", NULL, "[OPTIONS] DOMAIN:PATH PATH | PATH DOMAIN:PATH",
+	  "Copy a file or folder out of a domain, or into it", cp_options, 2, 2, cmd_cp,
+	  "parvus-agent has to run in the domain; no network is needed. What is copied appears\n"
+	  "when it is whole; of modes the nine of rwx are kept." },
 	{ "vcpu-list", NULL, "[DOMAIN...]", "Show vCPUs", NULL, 0, ANY, cmd_vcpu_list, NULL },
 	{ "vcpu-pin", NULL, "DOMAIN VCPU|all CPUS|all", "Say on which CPUs a vCPU may run",
 	  pin_options, 3, 4, cmd_vcpu_pin, "CPUS is a set such as 0-3,^2." },

@@ -209,14 +209,3 @@ int cmd_config_update(struct tool *t)
 	parvus_state_free(&s);
 	return ret;
 }
-
-int cmd_cp(struct tool *t)
-{
-	if (t->argc > 1 && (!strcmp(t->argv[1], "--help") || !strcmp(t->argv[1], "-h"))) {
-		print_help(t->command);
-		return 0;
-	}
-	return fail("cp %s: a domain has no agent that would take or give a file: run has "
-		    "--copy-in and --copy-out, others take files from a disk (block-attach) or by "
-		    "the network", t->argc > 1 ? t->argv[1] : "");
-}
