@@ -52,6 +52,11 @@ grep -q '^| NVMe: random read, 4 KiB, one .*| 1.10. x | .*| no | domain 0 sl' "$
 grep -q '^| interrupt to handler, while .*| native + 600 | .*| no | entry' "$made/report.md" ||
 	fail "no interrupt: $(grep '^| interrupt' "$made/report.md")"
 
+grep -q '^| mprotect pair, touch .*| 1.15. x | 1\.[0-9]* | no | two flushes' "$made/report.md" ||
+	fail "no pages: $(grep '^| mprotect pair' "$made/report.md")"
+grep -q '^| protect-none-64 | [0-9,]* | [0-9,]* | 1\.[0-9]* | ' "$made/report.md" ||
+	fail "no table of pages: $(grep '^| protect-none-64' "$made/report.md")"
+
 compare() { # STATUS TEXT OLD NEW
 	local rc
 	tools/bench/compare "$work/$3.json" "$work/$4.json" >"$work/said" 2>&1

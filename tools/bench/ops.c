@@ -3,8 +3,7 @@
  * ops: what operations of Linux cost; the same program runs on the bare machine, in domain 0
  * and in a domain U. Each round of each operation prints one record (measure.h).
  *
- * A new operation is one function and one row in ops[]. The function runs n of it; if it
- * has something to set up it calls begin() after that, and end() when the n are done.
+ * A new operation is one function and one row in ops[] (rounds.h).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -20,32 +19,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "measure.h"
+#include "rounds.h"
 
 #define PAGE		4096ul
 #define FILE_PAGES	1024
 #define FILE_NAME	"/tmp/bench.dat"
 
-static struct sample first, second;
-static bool ended;
-
-static void begin(void)
-{
-	ended = false;
-	sample_first(&first);
-}
-
-static void end(void)
-{
-	if (!ended)
-		sample_second(&second);
-	ended = true;
-}
-
 static char *mem, *big;
 static int zero, null, file;
-
-static void empty(int n) { while (n--) __asm__ volatile("" : : : "memory"); }
 
 /* System calls */
 static void null_call(int n) { while (n--) syscall(SYS_getppid); }
@@ -557,11 +538,7 @@ static void tcp_connect(int n)
 	close(l);
 }
 
-static const struct op {
-	const char *name;
-	void (*run)(int n);
-	int n, cpus;
-} ops[] = {
+static const struct op ops[] = {
 	{ "memory-copy-64k", copy, 20 },
 	{ "null-syscall", null_call, 2000 },
 	{ "read-zero", read_zero, 2000 },
@@ -606,29 +583,6 @@ static const struct op {
 	{ "futex-pingpong-2-cpus", futex_2, 500, 2 },
 };
 
-static void measure(void (*run)(int n), int n, struct sample *result)
-{
-	begin();
-	run(n);
-	end();
-	sample_difference(result, &first, &second);
-}
-
-/* What an empty loop of n costs: the least of some tries. */
-static void loop_cost(int n, struct sample *least)
-{
-	struct sample s;
-	int i;
-
-	memset(least, 0, sizeof(*least));
-	least->tsc = least->ns = ~0ull;
-	for (i = 0; i < 5; i++) {
-		measure(empty, n, &s);
-		least->tsc = s.tsc < least->tsc ? s.tsc : least->tsc;
-		least->ns = s.ns < least->ns ? s.ns : least->ns;
-	}
-}
-
 static void prepare(void)
 {
 	int i;
@@ -644,16 +598,6 @@ static void prepare(void)
 	for (i = 0; i < FILE_PAGES; i++)
 		need(write(file, mem, PAGE) == (ssize_t)PAGE, FILE_NAME);
 	measure_prepare();
-}
-
-static bool wanted(const char *name, char **names)
-{
-	if (!*names)
-		return true;
-	for (; *names; names++)
-		if (!strcmp(name, *names))
-			return true;
-	return false;
 }
 
 /* A record for a command that runs once: ops -c NAME COMMAND... */
@@ -691,8 +635,8 @@ int main(int argc, char **argv)
 	const unsigned int count = sizeof(ops) / sizeof(ops[0]);
 	const char *once = NULL, *boot = NULL;
 	uint64_t booted = ticks();
-	unsigned int i, found = 0;
-	int c, r, rounds = 5;
+	unsigned int i;
+	int c, rounds = 5;
 
 	if (argc > 1 && !strcmp(argv[1], "--true"))
 		return 0;
@@ -725,25 +669,7 @@ int main(int argc, char **argv)
 	prepare();
 	if (once)
 		return command(once, argv + optind);
-	for (i = 0; i < count; i++) {
-		struct sample loop, s;
-
-		if (!wanted(ops[i].name, argv + optind) ||
-		    ops[i].cpus > sysconf(_SC_NPROCESSORS_ONLN))
-			continue;
-		found++;
-		loop_cost(ops[i].n, &loop);
-		/* the first rounds fill caches of the kernel */
-		ops[i].run(ops[i].n);
-		ops[i].run(ops[i].n);
-		for (r = 1; r <= rounds; r++) {
-			MARKER(MARKER_FORGET);
-			measure(ops[i].run, ops[i].n, &s);
-			MARKER(MARKER_EMIT);
-			measure_record(ops[i].name, ops[i].n, &s, &loop, r);
-		}
-	}
-	if (!found) {
+	if (!run_ops(ops, count, argv + optind, rounds)) {
 		fputs("ops: no such operation, or too few CPUs for it; -l lists them\n", stderr);
 		return 1;
 	}

@@ -741,6 +741,32 @@ class Builder:
         if missing:
             self.paragraph("Not measured in this run: ", ", ".join(missing), ".")
 
+    def pages(self):
+        operations = self.operations("pages")
+        self.heading("Pages")
+        if not operations:
+            self.paragraph("Not measured in this run.")
+            return
+        self.paragraph(
+            "What shadowed page tables cost: rights that change, faults, memory that goes and"
+            " comes, processes. By a program that nothing was tuned with."
+        )
+        self.table(
+            ["operation", "native", "domain U", "ratio", "crossings", "flushes", "fills"],
+            [
+                [
+                    o,
+                    *[self.num(f"pages/{o}/{w}/instructions") for w in ("native", "domain-u")],
+                    self.num(f"pages/{o}/domain-u/ratio"),
+                    *[
+                        self.num(f"pages/{o}/domain-u/event/{e}")
+                        for e in ("crossings", "flushes", "fills")
+                    ],
+                ]
+                for o in operations
+            ],
+        )
+
     def machine(self):
         self.table(
             ["operation", "native, instructions", "domain 0", "0 / native"],
@@ -875,13 +901,14 @@ class Builder:
             )
             self.end()
 
-    def judged(self, machine=None):
-        """With machine those of domain 0's devices alone, or (False) the others."""
+    def judged(self, of=None):
+        """All, or those of a part of the benchmark: machine, pages; "" for the others."""
         rows = []
         by_id = {row["id"]: row for row in self.goals["rows"]}
         for j in self.made["goals"]:
             row = by_id[j["row"]]
-            if machine not in (None, j["row"].startswith("machine-")):
+            part = j["row"].split("-")[0]
+            if of not in (None, part if part in ("machine", "pages") else ""):
                 continue
             goal = [
                 {"ratio": "", "plus": "native + ", "at-most": ""}[row["kind"]],
@@ -996,6 +1023,7 @@ class Builder:
         self.domain()
         self.micro()
         self.linux()
+        self.pages()
         self.devices()
         self.model()
         self.last()
