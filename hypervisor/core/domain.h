@@ -62,7 +62,7 @@ struct domain {
 	struct domain_view {			/* x86/view.c's: what ring 0 sees while it runs */
 		struct spinlock lock;
 		u64 *top[MAX_MACHINE_MEM >> 39];	/* one per 512 GiB that there are */
-		u32 count, pages;	/* spare tables; all of them */
+		u32 slots, count, pages; /* of top; spare tables; all of them */
 		u64 *spare[VIEW_SPARES];
 	} view;
 	struct shadow_domain *shadow;	/* shadow.c's */

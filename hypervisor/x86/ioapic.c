@@ -120,7 +120,8 @@ void irq_serve(struct pcpu *p)
 	for (i = 0; i < 4; i++) {
 		u64 due = p->irqs_due[i];
 
-		p->irqs_due[i] = 0;
+		if (due)
+			p->irqs_due[i] = 0;
 		for_each_bit(bit, due)
 			irq_arrived(handle_of(i * 64 + bit));
 	}

@@ -22,9 +22,6 @@
 
 static u64 *public_top;		/* what every view begins with; NULL: isolation=off */
 
-/* The root's slots from 256 on that a view fills. */
-static unsigned int view_slots(void) { return (unsigned int)((frame_table_count - 1) >> 27) + 1; }
-
 /* ---- full, and back ---- */
 
 void view_root_is(struct pcpu *p, u64 *root)
@@ -155,7 +152,7 @@ void view_settle(struct pcpu *p)
 {
 	struct domain *d = p->current ? p->current->domain : NULL;
 
-	if (!public_top || !d)
+	if (!public_top || !d || (!p->full && d->view.count))
 		return;
 	while (!d->view.count && d->view.pages < VIEW_PAGES_MAX(d->ram_frames) &&
 	       spare_add(&d->view))
@@ -169,10 +166,11 @@ int arch_view_init(struct domain *d)
 
 	if (!public_top)
 		return 0;
-	for (; v->pages < view_slots(); v->pages++) {
-		v->top[v->pages] = hv_alloc(PAGE_SIZE);
-		if (!v->top[v->pages])
+	for (; (u64)v->slots << 27 < frame_table_count; v->slots++) {
+		v->top[v->slots] = hv_alloc(PAGE_SIZE);
+		if (!v->top[v->slots])
 			return hv_error(PARVUS_ENOMEM);
+		v->pages++;
 	}
 	memcpy(v->top[0], public_top, PAGE_SIZE);
 	while (v->count < VIEW_SPARES && spare_add(v))
@@ -257,9 +255,10 @@ struct parvus_vcpu_area *arch_area(const struct vcpu *v)
 void view_load(unsigned int pair)
 {
 	struct pcpu *p = this_pcpu();
+	const struct domain_view *v = &p->current->domain->view;
 
-	for (unsigned int i = 0; public_top && i < view_slots(); i++) {
-		u64 e = virt_to_phys(p->current->domain->view.top[i]) | HV_P | HV_W;
+	for (unsigned int i = 0; i < v->slots; i++) {
+		u64 e = virt_to_phys(v->top[i]) | HV_P | HV_W;
 
 		p->root[pair].kernel_table[256 + i] = e;
 		if (!p->way_in)
