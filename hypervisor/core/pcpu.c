@@ -10,10 +10,14 @@
 void pcpu_timer_arm(void)
 {
 	struct cpu *c = arch_this();
-	u64 next = timer_next(c->cpu), slice = sched_slice_end(c->cpu, c->current, arch_now_ns());
+	struct vcpu *running = c->idle ? NULL : c->current;
+	u64 next = timer_next(c->cpu), slice;
 
-	if (slice && (!next || slice < next))
-		next = slice;
+	if (!sched_endless(c->cpu, running)) {	/* the clock is dear */
+		slice = sched_slice_end(c->cpu, running, arch_now_ns());
+		if (slice && (!next || slice < next))
+			next = slice;
+	}
 	arch_timer_arm(next);
 }
 
@@ -25,24 +29,31 @@ static void pcpu_timers_due(struct cpu *c)
 	sched_tick(c->cpu, now);
 }
 
-/* Until there is something to run. */
+/*
+ * Until there is something to run. Who slept last may be loaded still, so flushes are served; and
+ * who sets a timer of an idle pCPU arms it.
+ */
 static void pcpu_idle(struct cpu *c)
 {
 	u32 work;
 
 	WRITE_ONCE(c->idle, true);
 	smp_mb();
+	pcpu_timer_arm();
 	while (!(READ_ONCE(c->work) & (WORK_RESCHED | WORK_STOP))) {
-		pcpu_timer_arm();
 		if (!READ_ONCE(c->work)) {
 			arch_halt();
 			continue;
 		}
 		work = __atomic_fetch_and(&c->work, WORK_RESCHED | WORK_STOP, SEQ_CST);
-		if (work & WORK_TIMER)
+		if (work & WORK_TIMER) {
 			pcpu_timers_due(c);
+			pcpu_timer_arm();
+		}
 		if (work & (WORK_ARCH | WORK_FORGET))
 			arch_work(work);
+		if (work & WORK_SERVE)
+			shadow_serve();
 	}
 	WRITE_ONCE(c->idle, false);
 }
@@ -74,8 +85,9 @@ static void vcpu_bring(struct cpu *c, struct vcpu *v, struct regs *regs)
 
 static void schedule(struct cpu *c, struct regs *regs)
 {
+	const u64 none = 0xffffffff;
 	struct vcpu *prev = c->current, *next;
-	u64 before = prev ? (u64)prev->domain->id << 16 | prev->id : 0xffffffff;
+	u64 before = prev ? (u64)prev->domain->id << 16 | prev->id : none;
 	unsigned int there;
 
 	for (;;) {
@@ -92,7 +104,8 @@ static void schedule(struct cpu *c, struct regs *regs)
 		next = sched_pick(c->cpu, prev, now);
 		if (next && next == prev)
 			break;
-		if (prev) {
+		/* who sleeps here stays loaded until another comes, or it has to go (rule 140) */
+		if (prev && (next || !sched_stays(c->cpu, prev))) {
 			bool stopped = prev->state == VCPU_STOPPED;
 
 			vcpu_put_away(c, prev, regs);
@@ -113,13 +126,16 @@ static void schedule(struct cpu *c, struct regs *regs)
 		}
 		if (next) {
 			vcpu_bring(c, next, regs);
-			trace(PARVUS_TRACE_SCHED, next, before, 0);
 			break;
 		}
 		trace(PARVUS_TRACE_SCHED, NULL, before, 0);
-		before = 0xffffffff;
+		before = none;
+		if (prev)
+			arch_stats_fold(prev);
 		pcpu_idle(c);
 	}
+	if (before == none || next != prev)
+		trace(PARVUS_TRACE_SCHED, next, before, 0);
 	pcpu_timer_arm();
 }
 

@@ -161,9 +161,12 @@ static void align(struct queue *q, struct vcpu *v, u64 credit, u64 now)
 	if (any)	/* and the same for who comes next, when it is not alone there any more */
 		floor = q->min_vruntime = floor_now(q, now);
 	for (unsigned int i = 0; i < cpus && !busy(q); i++) {
-		u64 f = floor_now(&queues[i], now);
+		u64 f;
 
-		if (busy(&queues[i]) && (!any || (s64)(floor - f) > 0)) {
+		if (!busy(&queues[i]))
+			continue;
+		f = floor_now(&queues[i], now);
+		if (!any || (s64)(floor - f) > 0) {
 			floor = f;
 			any = true;
 		}
@@ -231,8 +234,14 @@ unsigned int sched_wake(struct vcpu *v, u64 now)
 		v->sched.ready = now;
 		return settle(q, v, MAX_CPUS, SLICE_NS, now);
 	}
-	if (v->state == VCPU_BLOCKED)	/* about to sleep, not gone yet: it stays */
+	if (v->state == VCPU_BLOCKED) {	/* about to sleep, or asleep on an idle pCPU: it stays */
 		v->state = VCPU_RUNNING;
+		if (q->running != v) {
+			v->sched.ready = now;
+			spin_unlock(&q->lock);
+			return v->sched.cpu;
+		}
+	}
 	return let_go(q, v, SLICE_NS, now);
 }
 
@@ -424,13 +433,15 @@ struct vcpu *sched_pick(unsigned int cpu, struct vcpu *prev, u64 now)
 
 	spin_lock(&q->lock);
 	account(q, now);
-	if (prev) {
+	if (prev && q->running == prev) {
 		charge(q, prev, now);
 		prev->sched.ready = now;
-		/* else it stays RUNNING until sched_left() finds it a place */
-		if (prev->state == VCPU_RUNNING && allowed(prev, cpu))
-			enqueue(q, prev);
+	} else if (prev && prev->state == VCPU_RUNNING) {	/* it slept here */
+		align(q, prev, SLICE_NS, now);
 	}
+	/* else it stays RUNNING until sched_left() finds it a place */
+	if (prev && prev->state == VCPU_RUNNING && allowed(prev, cpu))
+		enqueue(q, prev);
 	v = first_ready(q, cpu, prev);
 	if (v) {
 		queue_take_to_run(q, v);
@@ -485,6 +496,13 @@ unsigned int sched_left(unsigned int cpu, struct vcpu *prev, u64 now)
 	return there;
 }
 
+bool sched_stays(unsigned int cpu, struct vcpu *v)
+{
+	HELD(&lock_queue_of(v)->lock);
+	return v->state == VCPU_BLOCKED && allowed(v, cpu) && !barred(v->domain) &&
+	       !READ_ONCE(v->domain->ended);
+}
+
 bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now)
 {
 	struct queue *q = &queues[cpu];
@@ -501,6 +519,12 @@ bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now)
 		yes |= ran >= SLICE_NS && lead > 0;
 	}
 	return yes;
+}
+
+bool sched_endless(unsigned int cpu, const struct vcpu *running)
+{
+	return !queues[cpu].back && !(running && (READ_ONCE(queues[cpu].count) |
+						  READ_ONCE(running->domain->sched.cap)));
 }
 
 u64 sched_slice_end(unsigned int cpu, struct vcpu *running, u64 now)

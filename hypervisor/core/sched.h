@@ -15,12 +15,15 @@ void sched_pick_none(unsigned int cpu, u64 now);
 bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now);
 /* When to look again: end of the slice, of a cap, of its period; 0 = never. @running or NULL. */
 u64 sched_slice_end(unsigned int cpu, struct vcpu *running, u64 now);
+bool sched_endless(unsigned int cpu, const struct vcpu *running);	/* never, whatever the time */
 /* With every timer interrupt: capped domains whose period begins, balance between queues. */
 void sched_tick(unsigned int cpu, u64 now);
 /* Give up the slice in favour of others of equal right. */
 void sched_yield_to(unsigned int cpu, struct vcpu *running, u64 now);
 /* A vCPU that lost @cpu is saved now: others may run it. Returns who has it queued, or MAX_CPUS. */
 unsigned int sched_left(unsigned int cpu, struct vcpu *prev, u64 now);
+/* It sleeps, and may do so with its registers on the pCPU, where it then counts as before. */
+bool sched_stays(unsigned int cpu, struct vcpu *v);
 /* Sleep unless a vector is pending. True: the caller reschedules. */
 bool sched_block(struct vcpu *v);
 /* It stops for good; and the way back: the caller's alone until sched_started(), sched_wake(). */

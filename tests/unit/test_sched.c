@@ -148,6 +148,7 @@ static void run(unsigned int ncpus, u64 ns)
 			if (!running[cpu] || sched_should_preempt(cpu, running[cpu], now))
 				pick(cpu);
 			timer[cpu] = sched_slice_end(cpu, running[cpu], now);
+			EXPECT(!timer[cpu] == sched_endless(cpu, running[cpu]), "an end or none");
 		}
 	/* charge what runs */
 	for (cpu = 0; cpu < ncpus; cpu++)
@@ -300,7 +301,7 @@ START_TEST(block_and_wake)
 	/* between sched_pick(), which found it blocked, and sched_left() */
 	ck_assert(sched_block(&v[0]));
 	ck_assert_ptr_null(sched_pick(0, &v[0], now));
-	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
+	ck_assert_uint_eq(sched_wake(&v[0], now), 0);
 	ck_assert_uint_eq(sched_left(0, &v[0], now), 0);
 	ck_assert(!v[0].on_cpu);
 	running[0] = NULL;
@@ -313,6 +314,54 @@ START_TEST(block_and_wake)
 	ck_assert_ptr_eq(pick(0), &v[0]);
 	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
 	ck_assert_uint_eq(sched_slice_end(0, &v[0], now), 0);
+}
+END_TEST
+
+/* Asleep with its registers on an idle pCPU: woken it goes on there, and sleep is no run. */
+START_TEST(sleeps_where_it_is)
+{
+	u64 ran;
+
+	cpus(2);
+	start(&v[0], 0);
+	ck_assert_ptr_eq(pick(0), &v[0]);
+	now += MS;
+	ck_assert(!sched_stays(0, &v[0]));	/* it runs */
+	ck_assert(sched_block(&v[0]));
+	ck_assert_ptr_null(sched_pick(0, &v[0], now));
+	ck_assert(sched_stays(0, &v[0]) && v[0].on_cpu);
+	ran = v[0].stats.run_ns;
+	now += 500 * MS;
+	ck_assert_uint_eq(sched_wake(&v[0], now), 0);
+	ck_assert_uint_eq(sched_wake(&v[0], now), MAX_CPUS);
+	now += MS;
+	ck_assert_ptr_eq(sched_pick(0, &v[0], now), &v[0]);
+	ck_assert_uint_eq(v[0].stats.run_ns, ran);
+	ck_assert_uint_eq(v[0].stats.steal_ns, MS);
+	now += 2 * MS;
+	ck_assert(sched_block(&v[0]));
+	ck_assert_ptr_null(sched_pick(0, &v[0], now));
+	ck_assert_uint_eq(v[0].stats.run_ns, ran + 2 * MS);
+	/* who has to be off the pCPU does not stay */
+	ck_assert(sched_stays(0, &v[0]));
+	sched_pause(&d[0]);
+	ck_assert(native_resched(1) && !sched_stays(0, &v[0]));
+	sched_unpause(&d[0], now);
+	ck_assert(sched_stays(0, &v[0]));
+	set_affinity(&v[0], 2, now);
+	ck_assert(native_resched(1) && !sched_stays(0, &v[0]));
+	set_affinity(&v[0], 3, now);
+	d[0].ended = 1;
+	ck_assert(!sched_stays(0, &v[0]));
+	d[0].ended = 0;
+	/* it has no more credit than who slept elsewhere */
+	start(&v[1], 1);
+	ck_assert_ptr_eq(running[1] = sched_pick(1, NULL, now), &v[1]);
+	now += 10000 * MS;
+	ck_assert_ptr_eq(sched_pick(1, &v[1], now), &v[1]);
+	sched_wake(&v[0], now);
+	ck_assert_ptr_eq(sched_pick(0, &v[0], now), &v[0]);
+	ck_assert_uint_ge(v[0].sched.vruntime + SLICE_NS, v[1].sched.vruntime);
 }
 END_TEST
 
@@ -1196,6 +1245,7 @@ int main(void)
 	tcase_add_test(c, credit_against_a_lone_hog);
 	tcase_add_test(c, wake_up_latency);
 	tcase_add_test(c, block_and_wake);
+	tcase_add_test(c, sleeps_where_it_is);
 	tcase_add_test(c, start_and_stop);
 	tcase_add_test(c, wakes_on_an_idle_cpu);
 	tcase_add_test(c, steals);

@@ -177,6 +177,60 @@ START_TEST(idle_until_the_timer)
 }
 END_TEST
 
+/* It sleeps on an idle pCPU: what has to take it off does so, else it goes on where it was. */
+static unsigned int halts;
+static u64 flushes;
+
+static void halted(void)
+{
+	native_this_cpu = 1;
+	switch (++halts) {
+	case 1:		/* all is on the pCPU; a flush comes, and then what wakes it */
+		ck_assert_ptr_eq(native_cpus[0].current, v);
+		ck_assert(native_cpus[0].idle && v->on_cpu && v->state == VCPU_BLOCKED);
+		flushes = native_cpus[0].roots.n_root_switches;
+		hc_mmu_flush(w, 0, 0, 0, 0, 0, PARVUS_FLUSH_ALL);
+		break;
+	case 2:
+		ck_assert_uint_gt(native_cpus[0].roots.n_root_switches, flushes);
+		vcpu_raise(v, 40);
+		break;
+	case 3:		/* a pause */
+		ck_assert_uint_eq(native_saves, 0);
+		sched_pause(d);
+		break;
+	case 4:
+		ck_assert(!v->on_cpu && native_saves == 1 && !native_cpus[0].current);
+		sched_unpause(d, native_now);
+		vcpu_raise(v, 41);
+		break;
+	case 5:		/* the end */
+		domain_kill(d, "enough");
+		break;
+	default:
+		panic("it idles");
+	}
+	native_this_cpu = 0;
+}
+
+START_TEST(sleeps_loaded)
+{
+	vcpu_wake(v);
+	work_on(0);
+	native_on_halt = halted;
+	hc_block(v);
+	work_on(0);
+	ck_assert(native_cpus[0].current == v && v->state == VCPU_RUNNING && halts == 2);
+	ck_assert(native_loads == 1 && !native_saves && native_delivers == 1);
+	hc_block(v);
+	work_on(0);
+	ck_assert(native_cpus[0].current == v && halts == 4 && native_loads == 2);
+	hc_block(v);
+	ck_assert_panics("it idles", work_on(0));
+	ck_assert(halts == 6 && !native_cpus[0].current && !domains[0]);
+}
+END_TEST
+
 /* The last vCPU of a killed domain leaves its pCPU, and takes the domain with it. */
 static void nothing_left(void) { panic("it idles"); }
 
@@ -223,6 +277,7 @@ int main(void)
 	tcase_add_test(c, wake_by_state);
 	tcase_add_test(c, block_and_switch);
 	tcase_add_test(c, idle_until_the_timer);
+	tcase_add_test(c, sleeps_loaded);
 	tcase_add_test(c, reaped);
 	tcase_add_test(c, masks);
 	suite_add_tcase(s, c);
