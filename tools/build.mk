@@ -120,7 +120,7 @@ TOOLS_CFLAGS  := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wmissing-
 	-DPARVUS_VERSION='"$(TOOLS_VERSION)"' \
 	-Ipv-abi/include -Ipv-drivers/ring -Itools/libparvus -I$(TOOLS_O)
 # What libparvus needs; the command needs more.
-TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2
+TOOLS_LIBS    := -lelf -lz -llzma -lzstd -llz4 -lbz2 -lnettle
 PARVUS_LIBS   := $(TOOLS_LIBS) -ljson-c -lncurses -ltinfo
 LIB_C         := $(wildcard tools/libparvus/*.c)
 CMD_C         := $(wildcard tools/parvus/*.c)

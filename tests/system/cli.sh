@@ -44,7 +44,7 @@ for c in $commands; do
 	bad $status "unknown option -y" "$c" -y
 done
 for c in trigger destroy pause unpause console rename domid domname vcpu-pin vcpu-set mem-set \
-	mem-max \
+	mem-max image-info \
 	dump-core monitor block-attach block-detach block-list block-resize block-set cd-insert \
 	cd-eject network-attach network-detach network-list network-nat; do
 	[[ $c == block-set ]] || bad 1 "expected" "$c"

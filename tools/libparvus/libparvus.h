@@ -779,6 +779,56 @@ PARVUS_API int parvus_console_connect(struct parvus *h, uint32_t domain);
 PARVUS_API int parvus_core_write(struct parvus *h, uint32_t domain, int fd,
 				 parvus_progress *progress, void *arg);
 
+/* ---- saved domains ------------------------------------------------------------------------ */
+
+/**
+ * struct parvus_stream_info - what the stream of a saved domain says (docs/life-cycle.md)
+ * @config: text of its configuration, a zero behind it: words of another machine
+ * @version: of the format
+ * @abi: of the hypervisor that it ran on
+ * @gfns: its guest-physical space, in frames
+ * @ram_frames: of them RAM that it may ever have
+ * @max_frames: frames it may have now
+ * @target_frames: frames it shall have
+ * @frames: frames it had; those of no page in the stream are zero
+ * @demand: RAM that has no frame yet
+ * @vcpus: it may start
+ * @pages: pages in the stream, one of several for the same frame each
+ * @page_bytes: bytes that they take, packed
+ * @console_bytes: of what it wrote of late
+ * @contexts: records that the hypervisor takes
+ * @passed_over: records of types that nobody has to know, and this version does not
+ * @records: all, the last one too
+ * @bytes: of the whole stream
+ * @sha256: of the header and of the heads of all records before the last, which hold the sums
+ *	of what follows them
+ */
+struct parvus_stream_info {
+	char *config;
+	size_t config_bytes;
+	uint32_t version, abi;
+	uint64_t gfns, ram_frames, max_frames, target_frames, frames, demand;
+	uint32_t vcpus;
+	uint64_t pages, page_bytes;
+	uint32_t console_bytes, contexts, passed_over;
+	uint64_t records, bytes;
+	uint8_t sha256[32];
+};
+
+/**
+ * parvus_stream_check() - read the stream of a saved domain to its end, and check all of it
+ * @name: of the file, for messages
+ * @fd: is read from where it is; a pipe will do
+ * @progress: NULL, or told the bytes read, of 0 where nobody knows how many there are
+ *
+ * After a failure, which names record and place, nothing is in @i.
+ */
+PARVUS_API int parvus_stream_check(struct parvus_error *e, const char *name, int fd,
+				   parvus_progress *progress, void *arg,
+				   struct parvus_stream_info *i);
+/** parvus_stream_free() - free what parvus_stream_check() has filled in */
+PARVUS_API void parvus_stream_free(struct parvus_stream_info *i);
+
 #ifdef __cplusplus
 }
 #endif

@@ -39,6 +39,7 @@ int cmd_stat(struct tool *t);
 int cmd_trace(struct tool *t);
 int cmd_dmesg(struct tool *t);
 int cmd_dump_core(struct tool *t);
+int cmd_image_info(struct tool *t);
 int cmd_block_attach(struct tool *t);
 int cmd_block_detach(struct tool *t);
 int cmd_block_list(struct tool *t);

@@ -101,6 +101,9 @@ static const struct command commands[] = {
 	  uptime_options, 0, ANY, cmd_uptime, NULL },
 	{ "dump-core", NULL, "[OPTIONS] DOMAIN FILE", "Write the memory of a domain for gdb",
 	  dump_options, 2, 2, cmd_dump_core, "Then: gdb VMLINUX FILE" },
+	{ "image-info", NULL, "FILE", "Show what the file of a saved domain holds, and check it",
+	  NULL, 1, 1, cmd_image_info,
+	  "FILE may be -, which is standard input. Nothing that it says is followed." },
 	{ "block-attach", NULL, "DOMAIN DISK...", "Give a domain another disk", NULL, 2, ANY,
 	  cmd_block_attach,
 	  "DISK is as in disk = [...], in one argument or several: /dev/vg/data,raw,xvdb,rw or\n"
