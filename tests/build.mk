@@ -74,7 +74,7 @@ $(UNIT_O)/test_tlb_schedules: $(UNIT_O)/test_tlb_schedules.o \
 $(UNIT_O)/linux/%.o: pv-drivers/linux/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@$(CC) $(UNIT_CFLAGS) -Itests/unit/kernel -Ipv-drivers/linux/include -MMD -c -o $@ $<
-UNIT_LINUX := block_front block_pool link_state
+UNIT_LINUX := block_front block_pool link_state screen
 $(UNIT_LINUX:%=$(UNIT_O)/test_%.o): UNIT_CFLAGS += -Itests/unit/kernel -Ipv-drivers/linux/include
 $(UNIT_LINUX:%=$(UNIT_O)/test_%): $(UNIT_O)/test_%: $(UNIT_O)/test_%.o $(UNIT_O)/linux/%.o
 	@$(CC) $(UNIT_CFLAGS) -o $@ $^ $$(pkg-config --libs check)

@@ -197,6 +197,7 @@ START_TEST(layout)
 		ck_assert_uint_eq(fake_memory(d, si.console_gpa)[k], k == 68 || k == 128 + 68);
 	ck_assert_uint_eq(b.console_ref, d->console_ref);
 	ck_assert_uint_eq(b.console_port, d->port);
+	ck_assert_uint_eq(si.screen.kind, 0);
 	for (k = 0; k < sizeof(si.reserved) / 8; k++)
 		ck_assert_uint_eq(si.reserved[k], 0);
 

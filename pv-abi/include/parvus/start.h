@@ -49,6 +49,28 @@ struct parvus_memory_range {
 };	/* 24 bytes */
 #define PARVUS_MEMORY_RANGES	64u
 
+/*
+ * The screen as the boot loader left it. The hypervisor has written its first words there, and
+ * writes again only when it has broken down or the machine ends: else it is domain 0's.
+ */
+struct parvus_screen {
+	uint64_t address;	/* [maker] gpa of the first row */
+	uint32_t pitch;		/* [maker] bytes from a row to the next, at most 65535 */
+	uint16_t width;		/* [maker] pixels of a row; text: characters */
+	uint16_t height;	/* [maker] rows */
+	uint8_t kind;		/* [maker] PARVUS_SCREEN_*; 0: none that is known, all else is 0 */
+	uint8_t bits;		/* [maker] of a pixel: 15, 16, 24 or 32; of a character: 16 */
+	uint8_t red_at;		/* [maker] pixels: the lowest bit of its red part, */
+	uint8_t red_bits;	/* [maker] and how many; text: 0, as what follows */
+	uint8_t green_at;	/* [maker] the same */
+	uint8_t green_bits;	/* [maker] the same */
+	uint8_t blue_at;	/* [maker] the same */
+	uint8_t blue_bits;	/* [maker] the same */
+};	/* 24 bytes */
+#define PARVUS_SCREEN_PIXELS	1u	/* pixels with red, green and blue parts */
+#define PARVUS_SCREEN_TEXT	2u	/* characters and attributes, as VGA has them, in [0xa0000,
+					 * 0xc0000) */
+
 /* Written before the first instruction of the guest, and never after. */
 struct parvus_start_info {
 	uint64_t magic;		/* [maker] PARVUS_START_MAGIC */
@@ -78,7 +100,8 @@ struct parvus_start_info {
 				 * instead */
 	uint32_t console_port;	/* [maker] the event port that goes with it */
 	uint32_t reserved0;
-	uint64_t reserved[6];
+	struct parvus_screen screen;	/* [maker] domain 0 alone is told of one */
+	uint64_t reserved[3];
 	struct parvus_memory_range memory[PARVUS_MEMORY_RANGES];	/* [maker] the map, from
 				 * low to high */
 };

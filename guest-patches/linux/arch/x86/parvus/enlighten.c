@@ -37,6 +37,7 @@
 #include <asm/sections.h>
 #include <asm/tlbflush.h>
 #include "../../../drivers/parvus/parvus_bus.h"
+#include "../../../drivers/parvus/screen.h"
 #include "../kernel/cpu/cpu.h"
 #include "parvus_arch.h"
 
@@ -159,8 +160,7 @@ static void parvus_write_cr4(unsigned long value)
 	asm volatile("mov %0, %%cr4" : : "r" (value) : "memory");
 }
 
-static void parvus_wbinvd(void) { }
-static void parvus_io_delay(void) { }
+static void parvus_nothing(void) { }
 
 static unsigned long parvus_get_debugreg(int regno)
 {
@@ -197,13 +197,13 @@ static void __init parvus_init_ops(void)
 	pv_ops.irq.safe_halt = parvus_safe_halt;
 	pv_ops.irq.halt = parvus_halt;
 
-	pv_ops.cpu.io_delay = parvus_io_delay;
+	pv_ops.cpu.io_delay = parvus_nothing;
 	pv_ops.cpu.get_debugreg = parvus_get_debugreg;
 	pv_ops.cpu.set_debugreg = parvus_set_debugreg;
 	pv_ops.cpu.read_cr0 = parvus_read_cr0;
 	pv_ops.cpu.write_cr0 = parvus_write_cr0;
 	pv_ops.cpu.write_cr4 = parvus_write_cr4;
-	pv_ops.cpu.wbinvd = parvus_wbinvd;
+	pv_ops.cpu.wbinvd = parvus_nothing;
 	pv_ops.cpu.cpuid = parvus_cpuid;
 	pv_ops.cpu.read_msr = parvus_read_msr;
 	pv_ops.cpu.write_msr = parvus_write_msr;
@@ -256,8 +256,6 @@ static void parvus_machine_poweroff(void)
 {
 	parvus_shutdown(PARVUS_SHUTDOWN_POWEROFF, parvus_exit_status);
 }
-
-static void parvus_machine_shutdown(void) { }
 
 /* Domain 0's last lines: nobody is left to ask for them. The hypervisor's log outlives us. */
 static void parvus_last_words(void)
@@ -375,7 +373,7 @@ static void __init parvus_init_platform_ops(void)
 	machine_ops.emergency_restart = parvus_emergency_restart;
 	machine_ops.halt = parvus_machine_poweroff;
 	machine_ops.power_off = parvus_machine_poweroff;
-	machine_ops.shutdown = parvus_machine_shutdown;
+	machine_ops.shutdown = parvus_nothing;
 	pm_power_off = parvus_machine_poweroff;
 }
 
@@ -400,6 +398,7 @@ static void __init parvus_fill_boot_params(const struct parvus_start_info *si)
 	boot_params.hdr.ramdisk_size = si->initrd_size;
 	boot_params.ext_ramdisk_size = si->initrd_size >> 32;
 	boot_params.acpi_rsdp_addr = si->rsdp;
+	parvus_screen_info(&boot_params.screen_info, &si->screen);
 	strscpy(boot_command_line, __va(si->cmdline), COMMAND_LINE_SIZE);
 	/*
 	 * Charging kernel memory to cgroups costs 4 MiB for the first per-CPU chunk: its unit is
