@@ -32,6 +32,15 @@ $(HV_O)/asm-offsets.h: hypervisor/x86/asm_offsets.c $(ABI_GEN)
 	@awk '/^->/ { sub(/^->/, ""); sub(/\$$/, "", $$2); print "#define " $$1 " " $$2 }' \
 		$(@:.h=.s) >$@
 
+# The font that the screen's pixels are drawn with: of a package, for none is ours.
+HV_FONT := /usr/share/consolefonts/Unifont-APL8x16.psf.gz
+$(HV_FONT):
+	@echo "$@ is missing: tools/deps build" >&2; false
+$(HV_O)/screen-font.h: $(HV_FONT) tools/screen-font
+	@mkdir -p $(@D)
+	@zcat $< | tools/screen-font >$@
+$(HV_O)/x86/screen.o: $(HV_O)/screen-font.h
+
 $(HV_O)/%.o: hypervisor/%.c $(ABI_GEN)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"

@@ -31,6 +31,9 @@ mb2_header:
 	.balign	8
 	.word	6, 0, 8, 0		/* page-aligned modules */
 	.balign	8
+	.word	5, 1			/* a frame buffer of any size, if there is one */
+	.long	20, 0, 0, 0
+	.balign	8
 	.word	0, 0
 	.long	8
 mb2_end:

@@ -36,6 +36,7 @@ extern char trampoline_start[], trampoline_end[];	/* boot.S */
 
 /* multiboot.c: @magic and @info as found in eax and ebx. False: unknown protocol. */
 bool boot_parse(u32 magic, u64 info);
+void screen_find(void);	/* believe what it said of the screen, or ask VGA */
 
 /* options.c: is "name=value" on the command line? Its number, if it is one from @least to @most. */
 bool boot_option_is(const char *name, const char *value);

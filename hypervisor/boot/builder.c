@@ -178,6 +178,7 @@ static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 		.tsc_khz = found_clock.tsc_khz, .wall_sec = found_clock.wall_ns / 1000000000,
 		.generation_id = { d->own->generation_id[0], d->own->generation_id[1] },
 		.rsdp = rsdp ? info + ROUND_UP(sizeof(si), 64) : 0,
+		.screen = b.control ? firmware.screen : (struct parvus_screen){ 0 },
 	};
 	memory_map(&si, d, b.mem, &elf);
 	if (guest_write(d, info, &si, sizeof(si)) ||

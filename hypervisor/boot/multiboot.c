@@ -5,7 +5,7 @@
  * specifications; Xen's public/arch-x86/hvm/start_info.h.
  */
 #include <boot/boot.h>
-#include <core/lib.h>
+#include <core/log.h>
 
 static void add_range(u64 start, u64 size, u32 type)
 {
@@ -48,6 +48,21 @@ static void parse_mb1(const struct mb1_info *mb)
 	}
 }
 
+/* Before the colours GRUB has two reserved bytes, where the specification has one. */
+static void parse_screen(const u32 *tag)
+{
+	const u8 *b = (const u8 *)tag;
+
+	firmware.screen.kind = 255;	/* none */
+	if (tag[1] < 32 || (tag[5] | tag[6]) >> 16 || !b[29])
+		return;
+	firmware.screen = (struct parvus_screen){
+		.address = tag[2] | (u64)tag[3] << 32, .pitch = tag[4], .width = (u16)tag[5],
+		.height = (u16)tag[6], .bits = b[28], .kind = b[29] };
+	if (b[29] == PARVUS_SCREEN_PIXELS && tag[1] >= 38)
+		memcpy(&firmware.screen.red_at, &b[32], 6);
+}
+
 static void parse_mb2_tag(const u32 *tag)
 {
 	const u64 *q;
@@ -64,6 +79,9 @@ static void parse_mb2_tag(const u32 *tag)
 			q = (const u64 *)((const char *)tag + off);
 			add_range(q[0], q[1], (u32)q[2]);
 		}
+		break;
+	case 8:
+		parse_screen(tag);
 		break;
 	case 14:
 	case 15:
@@ -121,4 +139,45 @@ bool boot_parse(u32 magic, u64 info)
 	else
 		return false;
 	return true;
+}
+
+/*
+ * A row fits into its pitch, and into Linux's record of it. Pixels are mapped by pieces of 2 MiB
+ * (paging_init): there is no RAM in these, so the image neither.
+ */
+static bool screen_fits(const struct parvus_screen *s)
+{
+	u64 end = s->address + (u64)s->pitch * s->height, from = ROUND_DOWN(s->address, MIB(2));
+	u32 pixel = (s->bits + 7u) / 8, reach, b, c, d;
+
+	cpuid_count(0x80000008, 0, &reach, &b, &c, &d);
+	if (s->width < 40 || s->height < 16 || s->pitch > 0xffff || end < s->address)
+		return false;
+	if (s->kind == PARVUS_SCREEN_TEXT)
+		return s->bits == 16 && s->pitch == 2u * s->width && s->address >= 0xa0000 &&
+		       end <= 0xc0000;
+	for (u32 i = 0; i < 6; i += 2)		/* of red, green, blue */
+		if ((&s->red_bits)[i] - 1u > 15 || (&s->red_at)[i] + (&s->red_bits)[i] > s->bits)
+			return false;
+	for (unsigned int i = 0; i < boot_info.ranges; i++)
+		if (boot_info.range[i].type == 1 && boot_info.range[i].end > from &&
+		    boot_info.range[i].start < ROUND_UP(end, MIB(2)))
+			return false;
+	return end <= MAX_MACHINE_MEM && !(end >> (reach & 63)) && pixel - 2 <= 2 &&
+	       (s->bits == 15 || !(s->bits & 7)) && s->width * pixel <= s->pitch;
+}
+
+void screen_find(void)
+{
+	struct parvus_screen said = firmware.screen, *s = &firmware.screen;
+
+	if (said.kind && screen_fits(&said))
+		return;
+	*s = (struct parvus_screen){ 0 };
+	if (screen_vga_text())
+		*s = (struct parvus_screen){ .kind = PARVUS_SCREEN_TEXT, .address = 0xb8000,
+			.width = 80, .height = 25, .pitch = 160, .bits = 16 };
+	if (said.kind)
+		log_warn("screen: not believed: kind %u at %lx, %u x %u, %u bits, pitch %u",
+			 said.kind, said.address, said.width, said.height, said.bits, said.pitch);
 }

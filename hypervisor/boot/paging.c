@@ -121,6 +121,9 @@ void paging_init(void)
 	u64 data = paging_data(), nx = data & HV_NX, pa, step, top;
 	u64 image = ROUND_DOWN(virt_to_phys(image_start), MIB(2));
 	u64 image_top = ROUND_UP(virt_to_phys(image_end), MIB(2));
+	const struct parvus_screen *s = &firmware.screen;
+	u64 pixels = s->kind == PARVUS_SCREEN_PIXELS ? ROUND_DOWN(s->address, MIB(2)) : 0;
+	u64 pixels_end = pixels ? ROUND_UP(s->address + (u64)s->pitch * s->height, MIB(2)) : 0;
 
 	top = max(ROUND_UP(top_of_ram(), GIB(1)), GIB(1));
 	top = min(top, MAX_MACHINE_MEM);
@@ -130,9 +133,12 @@ void paging_init(void)
 	paging_map(0, image, data, MIB(2), boot_page);
 	paging_map(image, image_top, data, PAGE_SIZE, boot_page);
 	for (pa = image_top; pa < top; pa += step) {
-		step = cpu_features.gb_pages && !(pa & (GIB(1) - 1)) ? GIB(1) : MIB(2);
+		step = cpu_features.gb_pages && !(pa & (GIB(1) - 1)) &&
+		       (pa >= pixels_end || pa + GIB(1) <= pixels) ? GIB(1) : MIB(2);
 		paging_map(pa, pa + step, data, step, boot_page);
 	}
+	/* write-combining (IA32_PAT), as Linux maps them, too */
+	paging_map(pixels, pixels_end, data | HV_PWT, MIB(2), boot_page);
 	protect(image_start, boot_rodata_start, HV_P);
 	protect(boot_rodata_start, boot_data_start, HV_P | nx);
 	protect(boot_end, rodata_start, HV_P);

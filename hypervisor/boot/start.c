@@ -75,6 +75,7 @@ void boot_main(u32 magic, u64 info)
 	debug_enabled = boot_option_is("debug", "1") || boot_option_is("debug", "calls");
 	apic_timer_probe = boot_option_is("probe", "1") ? TIMER_PROBE : 0;
 	shadow_exact = boot_option_is("mmu", "exact");
+	screen_find();
 
 	microcode_first();
 	cpu_detect();

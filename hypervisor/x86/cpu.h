@@ -4,6 +4,7 @@
 
 #include <core/types.h>
 #include <core/limits.h>
+#include <parvus/start.h>
 
 enum {
 	MSR_APIC_BASE = 0x1b, MSR_SPEC_CTRL = 0x48, MSR_PRED_CMD = 0x49,
@@ -143,7 +144,7 @@ void cr4_load(u64 tsd);	/* what every guest runs with, and TSD of this one */
 void time_init(void);	/* time.c: the TSC's rate */
 extern struct arch_clock found_clock;	/* at boot, by one CPU */
 
-/* What the firmware's tables say; boot/acpi.c writes it once. */
+/* What the firmware's tables say, and the boot loader of the screen; boot/ writes it once. */
 #define MAX_IOAPICS	8u
 extern struct firmware {
 	unsigned int cpus;
@@ -158,6 +159,8 @@ extern struct firmware {
 	u32 irq_override[16];		/* gsi | polarity and trigger flags << 16 */
 	u16 pm_timer;			/* its port; 0: there is none */
 	volatile u32 *hpet;		/* its registers, or NULL */
+	struct parvus_screen screen;	/* as domain 0 is told */
+	u32 screen_at;			/* screen.c: where the next character goes, by rows */
 } firmware;
 
 /* A register of a byte, as ACPI names it (Generic Address Structure, ACPI 6.4, 5.2.3.2). */
@@ -200,6 +203,12 @@ void apic_timer_set_rate(u64 tsc, u32 ticks);
 void ioapic_init(void);		/* all lines masked, but that of the serial line */
 void irq_note(struct pcpu *p, u64 vector);	/* a device's interrupt, before EOI */
 void irq_serve(struct pcpu *p);	/* what was noted */
+
+/* screen.c; screen_put(): of the log, at the start and in a panic, one CPU at a time */
+bool screen_vga_text(void);
+void screen_put(char c);
+void screen_last(void);
+void screen_end(void);
 
 /* serial.c */
 #define COM1	0x3f8u

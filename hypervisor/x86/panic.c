@@ -18,12 +18,9 @@ extern const u32 symbol_count;
 extern const char symbol_names[];
 #pragma GCC visibility pop
 
-static struct {
-	u32 owner;	/* CPU + 1 */
-	u32 at;		/* on the screen */
-} state;
+static u32 owner;	/* CPU + 1; by cmpxchg */
 
-bool panicking(void) { return READ_ONCE(state.owner); }
+bool panicking(void) { return READ_ONCE(owner); }
 
 /* One line of a backtrace: the last symbol at or below @at. No allocation, no lock, no fault. */
 static void print_symbol(u64 at)
@@ -124,19 +121,6 @@ void arch_record_keep(void)
 	__asm__ volatile("wbinvd" : : : "memory");	/* a reset may forget the caches */
 }
 
-/* The text screen (VGA mode 3): the first words count, what comes below its end is not there. */
-void panic_screen(char c)
-{
-	volatile u16 *screen = phys_to_virt(0xb8000);
-
-	for (u32 i = 0; !state.at && i < 80 * 25; i++)
-		screen[i] = 0x1f20;	/* white on blue */
-	if (c == '\n')
-		state.at += 80 - state.at % 80;
-	else if (state.at < 80 * 25)
-		screen[state.at++] = (u16)(0x1f00 | (u8)c);
-}
-
 static noreturn void finish(void)
 {
 	log_raw("parvus: panic\n");
@@ -155,7 +139,11 @@ static void begin(const struct regs *r, const char *fmt, va_list ap)
 	u32 me = (cpus_online ? this_pcpu()->cpu : 0) + 1;
 
 	arch_full_begin();	/* for good */
-	if (!atomic_cmpxchg_u32(&state.owner, 0, me) && state.owner != me)
+	if (atomic_cmpxchg_u32(&owner, 0, me))
+		screen_last();
+	else if (owner == me)
+		firmware.screen.kind = 0;	/* it may be the screen that fails */
+	else
 		arch_stop();
 	log_panic_mode();
 	for (unsigned int i = 0; i < cpus_online; i++)

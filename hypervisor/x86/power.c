@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Power off, reboot: by ACPI (6.4, 4.8.3.2, 4.8.3.6), else as PCs and emulators had it before. */
-#include <x86/cpu.h>
+#include <x86/pv.h>
 #include <core/arch.h>
 
 struct power power = { .sleep.space = REGISTER_NONE, .reset.space = REGISTER_NONE };
@@ -34,6 +34,8 @@ static noreturn void power_off(void)
 
 void arch_power_off(bool reboot)
 {
+	if (!panicking())
+		screen_end();
 	if (!reboot)
 		power_off();
 	register_write(&power.reset, power.reset_value);

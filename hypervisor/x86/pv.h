@@ -46,7 +46,6 @@ size_t guest_copy(void *to, const void *from, size_t bytes);
 /* panic.c: of an exception in ring 0 */
 noreturn void panic_regs(const struct regs *regs, const char *fmt, ...) __printf(2, 3);
 bool panicking(void);
-void panic_screen(char c);
 
 /* smp.c: the next CPU, with pages of its own. */
 struct pcpu *pcpu_new(unsigned int cpu, u32 id);

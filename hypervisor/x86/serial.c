@@ -39,8 +39,8 @@ int arch_console_get(void)
 void arch_debug_put(char c)
 {
 	outb(0xe9, (u8)c);
-	if (unlikely(panicking()))
-		panic_screen(c);
+	if (unlikely(!smp_go || panicking()))
+		screen_put(c);
 }
 
 void serial_enable_rx(void)

@@ -31,26 +31,35 @@ def connect(path, seconds):
 
 
 class Machine:
-    """domains: (name, micro guest, further words of the manifest) each"""
+    """domains: (name, micro guest or one of files, further words of the manifest) each; files: of
+    the bundle, by name; grub: by a CD image with this mode of the screen, instead of by QEMU"""
 
     def __init__(self, domains, cpus=1, mem="128M", args="debug=1 loglevel=debug", gdb=False,
-                 extra=()):
+                 extra=(), files=None, grub=None):
         self.tmp = tempfile.TemporaryDirectory()
         d = self.tmp.name
-        files = sorted({guest for _, guest, _ in domains})
+        files = dict(files or {})
+        for _, guest, _ in domains:
+            files.setdefault(guest, f"{O}/tests/guest/{guest}")
         with open(d + "/manifest", "w", encoding="ascii") as f:
             for name, guest, more in domains:
                 f.write(f"domain={name} kernel={guest} mem=16M {more}\n")
-        for guest in files:
-            os.symlink(os.path.abspath(f"{O}/tests/guest/{guest}"), f"{d}/{guest}")
+        for name, path in files.items():
+            os.symlink(os.path.abspath(path), f"{d}/{name}")
         with open(d + "/bundle", "wb") as f:
             subprocess.run(["cpio", "-oL", "-H", "newc", "--quiet"], cwd=d, stdout=f, check=True,
-                           input="\n".join(["manifest"] + files).encode())
+                           input="\n".join(["manifest"] + sorted(files)).encode())
         command = [os.environ.get("QEMU", "qemu-system-x86_64"), "-accel", "tcg", "-cpu", "max",
                    "-smp", str(cpus), "-m", mem, "-no-reboot", "-nodefaults", "-display", "none",
                    "-serial", f"file:{d}/serial", "-debugcon", f"file:{d}/debug",
                    "-qmp", f"unix:{d}/qmp,server=on,wait=off",
-                   "-kernel", f"{O}/parvus.elf", "-append", args, "-initrd", d + "/bundle", *extra]
+                   *extra]
+        if grub:
+            subprocess.run(["tools/mkiso", d + "/cd", f"{O}/parvus.elf {args}", d + "/bundle"],
+                           check=True, env={**os.environ, "SCREEN": grub})
+            command += ["-cdrom", d + "/cd"]
+        else:
+            command += ["-kernel", f"{O}/parvus.elf", "-append", args, "-initrd", d + "/bundle"]
         if gdb:
             command += ["-S", "-chardev", f"socket,path={d}/gdb,server=on,wait=off,id=gdb",
                         "-gdb", "chardev:gdb"]
