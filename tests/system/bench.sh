@@ -21,7 +21,8 @@ keep old
 for what in '"commit": "9f8adc54dc93"' '"date": "2026-11-21"' '"quick": true' '"rounds": 3'; do
 	grep -q "^  $what" "$made/results.json" || fail "not as it was kept: $what"
 done
-grep -q 'Commit `9f8adc54dc93`, `2026-11-21`, a quick run' "$made/report.md" || fail "another run's head"
+grep -q 'Commit `9f8adc54dc93`, `2026-11-21`, a quick run' "$made/report.md" ||
+	fail "another run's head"
 mv "$raw/environment.json" "$work/kept"
 report || fail "without an environment: $(cat "$work/said")"
 grep -q "nobody knows" "$work/said" || fail "without an environment: $(cat "$work/said")"
@@ -56,6 +57,25 @@ grep -q '^| mprotect pair, touch .*| 1.15. x | 1\.[0-9]* | no | two flushes' "$m
 	fail "no pages: $(grep '^| mprotect pair' "$made/report.md")"
 grep -q '^| protect-none-64 | [0-9,]* | [0-9,]* | 1\.[0-9]* | ' "$made/report.md" ||
 	fail "no table of pages: $(grep '^| protect-none-64' "$made/report.md")"
+
+# another run: the report compares with the one before, and so it does when it is made again
+grep -q 'Since the last run' "$made/report.md" && fail "a run before the first one"
+[[ -e $made/last.json ]] && fail "a last run, before there was one"
+sed -i 's/"date": "2026-11-21"/"date": "2026-11-22"/' "$raw/environment.json"
+cp "$raw/micro.1" "$work/kept"
+sed -i -E 's/^(BENCH mask-interrupts trap 1000) ([0-9]+)/\1 922500/' "$raw/micro.1"
+for again in 1 2; do
+	report || fail "another run: $(cat "$work/said")"
+	python3 tests/system/bench/check.py . "$made" || fail "the report of another run"
+	grep -q '^| micro/mask-interrupts/trap/instructions | 615 | 922 | +50.00 % |' \
+		"$made/report.md" || fail "$again: $(grep '^| micro/mask' "$made/report.md")"
+	cmp -s "$made/last.json" "$work/old.json" || fail "$again: last.json is not the run before"
+done
+cp "$work/kept" "$raw/micro.1"
+cp tests/system/bench/raw/environment.json "$raw"
+rm "$made/last.json"
+report || fail "again: $(cat "$work/said")"
+rm "$made/last.json"
 
 compare() { # STATUS TEXT OLD NEW
 	local rc
@@ -173,6 +193,16 @@ printf '<!-- bench goals -->\nold\n<!-- end -->\n<!-- bench machine -->\nold\n<!
 tools/bench/docs "$work/old.json" "$work/doc.md" machine || fail "docs: one table"
 grep -q '^| NVMe: ' "$work/doc.md" || fail "docs: $(cat "$work/doc.md")"
 [[ $(grep -c '^old$' "$work/doc.md") == 1 ]] || fail "docs: $(cat "$work/doc.md")"
+printf '<!-- bench %s -->\nold\n<!-- end -->\n' ways pagetables columns >"$work/doc.md"
+tools/bench/docs "$work/old.json" "$work/doc.md" || fail "docs: cycles"
+for line in 'system-call | 13.0 .* | 92.0 / 1,567 | 460 / 2,475' \
+	'nested paging, by hardware | not measured' \
+	'write-protected shadowing.* | 92,104 | 220,424 | 220,424 ' \
+	'null-syscall | 225 | 301 | 1.338'; do
+	grep -q "^| $line" "$work/doc.md" || fail "docs: no $line: $(cat "$work/doc.md")"
+done
+[[ $(grep -c '^Of a quick run of 2026-11-21, commit 9f8adc54dc93\.$' "$work/doc.md") == 3 ]] ||
+	fail "docs: another run's tables: $(grep '^Of' "$work/doc.md")"
 printf '<!-- bench nothing -->\n<!-- end -->\n' >"$work/doc.md"
 tools/bench/docs "$work/old.json" "$work/doc.md" 2>"$work/said" && fail "docs: a table that is none"
 [[ $(cat "$work/said") == "docs: no table is called nothing" ]] ||

@@ -93,7 +93,7 @@ for record in made["records"]:
     need(all(record[k] == v for k, v in again.items()), f"{record['id']} is not its line")
 for name, value in values.items():
     need(traced(values, by_record, name), f"{name}: from nothing")
-    if name.endswith("/instructions") and "/cycles/" not in name and not name.startswith("life/"):
+    if name.endswith("/instructions") and not re.search(r"^(life|last|change)/|/cycles/", name):
         source = by_record[value["record"]]
         need(
             abs(value["value"] - source["instructions"] / source["n"]) < 1e-9,

@@ -266,6 +266,7 @@ class Page(unittest.TestCase):
             self.assertEqual(results.earlier(folder, env)["environment"]["commit"], "a")
             put("b")  # the report is made again: the last run is still the one before
             self.assertEqual(results.earlier(folder, env)["environment"]["commit"], "a")
+            self.assertIsNone(results.earlier(folder, {"commit": "unknown", "date": "unknown"}))
             with open(path, "w", encoding="utf-8") as f:
                 f.write("{")
             self.assertEqual(results.earlier(folder, env)["environment"]["commit"], "a")

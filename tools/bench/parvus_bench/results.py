@@ -62,16 +62,16 @@ def replace(path, text):
 def earlier(folder, environment):
     """
     What results.json was before this run, or last.json if it is of this run already: the report is
-    made again. None if there is none. It is kept as last.json.
+    made again. None if there is none, or nobody knows which run it is. It is kept as last.json.
     """
     for name in ("results.json", "last.json"):
         path = os.path.join(folder, name)
         try:
             made = load(path)
-            same = all(made["environment"][key] == environment[key] for key in ("commit", "date"))
+            runs = [(env["date"], env["commit"]) for env in (made["environment"], environment)]
         except (BadResults, KeyError, TypeError):
             continue
-        if not same:
+        if runs[0] != runs[1] and "unknown" not in (runs[0][0], runs[1][0]):
             if name != "last.json":
                 replace(os.path.join(folder, "last.json"), json.dumps(made, indent=1) + "\n")
             return made
