@@ -93,7 +93,7 @@ I() { # TEXT ARG...
 		fail "parvus-image $*: $(cat "$work/out")"
 }
 for p in mmdebstrap mke2fs; do
-	printf '#!/bin/sh\necho "%s $*" >>%s/made\nexit 1\n' $p "$work" >"$work/bin/$p"
+	printf '#!/bin/sh\necho "%s $TMPDIR $*" >>%s/made\nexit 1\n' $p "$work" >"$work/bin/$p"
 	chmod 755 "$work/bin/$p"
 done
 I "a name has" Web "$work/i"
@@ -113,9 +113,10 @@ I "c.cfg: is there already" --config "$work/c.cfg" web "$work/new"
 [[ ! -e $work/made && ! -e $work/new &&
 	$(cat "$work/i" "$work/c.cfg") == $'precious\nprecious' ]] ||
 	fail "something was made: $(cat "$work/made")"
-# a system that cannot be made leaves nothing
+# a system that cannot be made leaves nothing; it was begun where there is room, /tmp may be memory
 PATH=$work/bin:$PATH "$image" --config "$work/d.cfg" web "$work/new" >"$work/out" 2>&1 &&
 	fail "no mmdebstrap"
 grep -q "^parvus-image: mmdebstrap failed" "$work/out" || fail "$(cat "$work/out")"
+grep -q '^mmdebstrap /var/tmp/parvus-image\.' "$work/made" || fail "in $(cat "$work/made")"
 [[ ! -e $work/new && ! -e $work/new.part && ! -e $work/d.cfg ]] || fail "a failure leaves something"
 exit 0
