@@ -137,6 +137,16 @@ static blk_status_t front_busy(struct front_queue *fq)
 	return ends ? BLK_STS_DEV_RESOURCE : BLK_STS_RESOURCE;
 }
 
+static void front_look(struct front_queue *fq);
+
+/* What was published is told, if that is wanted, and its answer looked for. */
+static void front_tell(struct front_queue *fq, bool tell)
+{
+	if (tell)
+		parvus_queue_notify(fq->q);
+	front_look(fq);
+}
+
 static blk_status_t front_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *bd)
 {
 	struct block_front *f = hctx->queue->queuedata;
@@ -183,15 +193,14 @@ static blk_status_t front_queue_rq(struct blk_mq_hw_ctx *hctx, const struct blk_
 	if (bd->last)
 		tell = parvus_publish(&fq->requests);
 	spin_unlock_irqrestore(&fq->lock, flags);
-	if (tell)
-		parvus_queue_notify(fq->q);
+	if (bd->last)
+		front_tell(fq, tell);
 	return BLK_STS_OK;
 busy:
 	status = front_busy(fq);
 	tell = parvus_publish(&fq->requests);
 	spin_unlock_irqrestore(&fq->lock, flags);
-	if (tell)
-		parvus_queue_notify(fq->q);
+	front_tell(fq, tell);
 	return status;
 }
 
@@ -208,8 +217,7 @@ static void front_commit_rqs(struct blk_mq_hw_ctx *hctx)
 	spin_lock_irqsave(&fq->lock, flags);
 	tell = parvus_publish(&fq->requests);
 	spin_unlock_irqrestore(&fq->lock, flags);
-	if (tell)
-		parvus_queue_notify(fq->q);
+	front_tell(fq, tell);
 }
 
 /* answers */
@@ -264,7 +272,9 @@ static void front_finish(struct front_queue *fq, struct request *rq)
 	blk_mq_end_request(rq, fr->status);
 }
 
-/* False: it was a lie. */
+/*
+ * False: it was a lie. A long copy is not made in an interrupt: the interrupt's thread makes it.
+ */
 static bool front_answer(struct front_queue *fq, const struct parvus_block_response *a)
 {
 	struct request *rq = front_take(fq, a->id);
@@ -279,7 +289,7 @@ static bool front_answer(struct front_queue *fq, const struct parvus_block_respo
 	if (fr->status == BLK_STS_NOTSUPP)
 		parvus_disk_cannot(rq->q, req_op(rq));	/* and is not asked again */
 	if (!fr->status && req_op(rq) == REQ_OP_READ) {
-		if (blk_rq_bytes(rq) > FRONT_COPY_INTERRUPT) {
+		if (in_hardirq() && blk_rq_bytes(rq) > FRONT_COPY_INTERRUPT) {
 			spin_lock(&fq->lock);
 			list_add_tail(&fr->list, &fq->slow);
 			spin_unlock(&fq->lock);
@@ -291,26 +301,58 @@ static bool front_answer(struct front_queue *fq, const struct parvus_block_respo
 	return true;
 }
 
-static irqreturn_t front_interrupt(int irq, void *data)
+/*
+ * All that is there. An event is asked for while something is under way, and not without: who
+ * issues the next one looks himself. After a lie no more is looked at.
+ */
+static void front_drain(struct front_queue *fq)
 {
-	struct parvus_queue *q = data;
-	struct front_queue *fq = q->data;
+	struct parvus_link_end *end = &fq->front->end;
 	struct parvus_block_response a;
 
 	do {
 		while (parvus_consume(&fq->responses, &a)) {
-			parvus_link_end_answers(&fq->front->end);
+			parvus_link_end_answers(end);
 			if (!front_answer(fq, &a))
-				return IRQ_HANDLED;	/* and no more of it */
+				return;
 			if (parvus_release(&fq->responses))
-				parvus_queue_notify(q);
+				parvus_queue_notify(fq->q);
 		}
 		if (parvus_consumer_broken(&fq->responses)) {
-			parvus_link_end_lie(&fq->front->end, "has a wrong index");
-			return IRQ_HANDLED;
+			parvus_link_end_lie(end, "has a wrong index");
+			return;
 		}
-	} while (!parvus_consumer_sleep(&fq->responses));
-	parvus_queue_done(q);
+	} while (READ_ONCE(fq->issued) && !parvus_consumer_sleep(&fq->responses));
+	if (xchg(&fq->event, false))
+		parvus_queue_done(fq->q);
+}
+
+/*
+ * Look for answers: in the interrupt, and behind each request, whose answer may be there before
+ * its notification returns: then nobody has to be interrupted for it. One looks at a time; who
+ * comes meanwhile leaves word, and it is looked once more for him, with what he issued in sight.
+ */
+static void front_look(struct front_queue *fq)
+{
+	int looks;
+
+	preempt_disable();	/* others wait for who looks */
+	if (!atomic_fetch_inc(&fq->looks)) {
+		do {
+			looks = atomic_read(&fq->looks);
+			front_drain(fq);
+		} while (atomic_sub_return(looks, &fq->looks));
+	}
+	preempt_enable();
+}
+
+static irqreturn_t front_interrupt(int irq, void *data)
+{
+	struct parvus_queue *q = data;
+	struct front_queue *fq = q->data;
+
+	WRITE_ONCE(fq->event, true);
+	front_look(fq);
 	return list_empty(&fq->slow) ? IRQ_HANDLED : IRQ_WAKE_THREAD;
 }
 

@@ -18,7 +18,9 @@ struct front_queue {
 	struct block_front *front;
 	struct parvus_queue *q;
 	u32 count;			/* entries of a ring */
-	struct parvus_consumer responses;	/* of the interrupt */
+	atomic_t looks;			/* asked for at responses; who makes it 1 looks for all */
+	bool event;			/* the interrupt came, and is off */
+	struct parvus_consumer responses;	/* of the one who looks */
 
 	spinlock_t lock;		/* all below */
 	struct parvus_producer requests;

@@ -51,6 +51,15 @@ static inline void spin_unlock(spinlock_t *l)
 #define spin_lock_irqsave(l, flags)	((flags) = 0, spin_lock(l))
 #define spin_unlock_irqrestore(l, flags) ((void)(flags), spin_unlock(l))
 
+/* Each is a point. */
+#undef atomic_read
+static inline int atomic_read(const atomic_t *a) { unit_point(); return (int)*a; }
+static inline int atomic_fetch_inc(atomic_t *a) { unit_point(); return (int)(*a)++; }
+static inline int atomic_sub_return(int n, atomic_t *a) { unit_point(); return (int)(*a -= n); }
+#define preempt_disable()	((void)0)	/* who is cut short here meets another CPU */
+#define preempt_enable()	((void)0)
+bool in_hardirq(void);
+
 struct request;
 struct request_queue;
 
