@@ -12,6 +12,8 @@
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include "block_back.h"
 #include "block_check.h"
@@ -19,6 +21,10 @@
 #define BACK_VECS		8	/* pieces of a request without an allocation */
 #define BACK_BATCH		32	/* requests between two looks at who waits */
 #define BACK_BURST_NS		(100 * NSEC_PER_MSEC)	/* that a limit lets run ahead */
+
+static unsigned int linger_us = 200;
+module_param(linger_us, uint, 0644);
+MODULE_PARM_DESC(linger_us, "a queue's thread keeps an idle CPU for so long after a request");
 
 static struct bio_set back_bios;
 
@@ -44,6 +50,8 @@ struct back_queue {
 	u16 *run;			/* of the thread: pages in a row from this one on */
 	u32 begun;			/* requests, of the thread; free-running as ended */
 	u32 room;			/* requests that may be begun, of the thread */
+	u32 lingered;			/* begun, when the thread lingered last */
+	int cpu;			/* that the thread lingers on; -1 = none */
 	bool event;			/* the interrupt came, and is off */
 	bool stop;			/* take nothing more, tell nobody */
 
@@ -401,6 +409,35 @@ static enum back_verdict back_serve_all(struct back_queue *bq)
 	return verdict;
 }
 
+/*
+ * The next request often follows soon. Nobody else wants this CPU: halt here, as its idle task
+ * would, and save the way there and back. For a short while, and only after a request: a program
+ * that comes, or the first tick after that, ends it. True: somebody woke the thread.
+ */
+static bool back_linger(struct back_queue *bq)
+{
+	u64 until = ktime_get_ns() + (u64)READ_ONCE(linger_us) * NSEC_PER_USEC;
+	bool woken;
+
+	if (bq->lingered == bq->begun || !READ_ONCE(linger_us))
+		return false;
+	bq->lingered = bq->begun;
+	preempt_disable();
+	WRITE_ONCE(bq->cpu, smp_processor_id());
+	for (;;) {
+		local_irq_disable();
+		smp_mb();	/* who wakes us sees the CPU, or we see that he did */
+		woken = get_current_state() == TASK_RUNNING;
+		if (woken || need_resched() || !single_task_running() || ktime_get_ns() >= until)
+			break;
+		safe_halt();
+	}
+	local_irq_enable();
+	WRITE_ONCE(bq->cpu, -1);
+	preempt_enable();
+	return woken;
+}
+
 /* Until there may be more to do. The caller looks whether it shall stop. */
 static void back_sleep(struct back_queue *bq, enum back_verdict verdict)
 {
@@ -418,7 +455,8 @@ static void back_sleep(struct back_queue *bq, enum back_verdict verdict)
 			WRITE_ONCE(bq->event, false);
 			parvus_queue_done(bq->q);
 		}
-		schedule();
+		if (!back_linger(bq))
+			schedule();
 	}
 	__set_current_state(TASK_RUNNING);
 }
@@ -442,9 +480,14 @@ irqreturn_t back_interrupt(int irq, void *data)
 {
 	struct parvus_queue *q = data;
 	struct back_queue *bq = q->data;
+	int cpu;
 
 	WRITE_ONCE(bq->event, true);
 	wake_up_process(bq->thread);
+	smp_mb();	/* pairs with back_linger() */
+	cpu = READ_ONCE(bq->cpu);
+	if (cpu >= 0 && cpu != smp_processor_id())
+		smp_send_reschedule(cpu);	/* it halts, and waking it did not say so */
 	return IRQ_HANDLED;
 }
 
@@ -526,6 +569,7 @@ static struct back_queue *back_queue_make(struct block_back *back, struct parvus
 	back_runs(bq->run, q->pool, q->pool_pages);
 	bq->back = back;
 	bq->q = q;
+	bq->cpu = -1;
 	spin_lock_init(&bq->lock);
 	init_waitqueue_head(&bq->idle);
 	parvus_consumer_init(&bq->requests, &rings[0], entries, count,
