@@ -142,6 +142,7 @@ static unsigned long balloon_inflate(unsigned long want, unsigned int order)
 {
 	gfp_t gfp = GFP_HIGHUSER | __GFP_NOWARN | __GFP_NORETRY | __GFP_NOMEMALLOC;
 	unsigned int n, done, i;
+	unsigned long addr;
 	struct page *page;
 	LIST_HEAD(pages);
 
@@ -152,6 +153,9 @@ static unsigned long balloon_inflate(unsigned long want, unsigned int order)
 		list_add_tail(&page->lru, &pages);
 		batch->extent[n].gfn = page_to_pfn(page);
 		batch->extent[n].frames = 1ul << order;
+		/* else the hypervisor looks for its mappings everywhere */
+		addr = (unsigned long)page_address(page);
+		parvus_flush_kernel_range(addr, addr + (PAGE_SIZE << order));
 	}
 	done = memory_extents(PARVUS_MEMORY_RELEASE, n);
 	for (i = 0; i < n; i++) {
