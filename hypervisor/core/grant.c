@@ -109,13 +109,15 @@ static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 	return s ? &s->m : NULL;
 }
 
-/* Take a free slot of at most @max, in a new page if need be. 0 or an error. */
-static int slot_new(struct table *t, u32 max, u32 *n, struct slot **s)
+/* Take a free slot, in a new page if need be. 0 or an error. Tables are a small part of @d. */
+static int slot_new(const struct domain *d, struct table *t, u32 *n, struct slot **s)
 {
+	u32 frames = max((u32)d->ram_frames, PARVUS_GRANT_MAX);
+	u32 most = d->control ? PARVUS_GRANT_MAPPINGS : min(frames, PARVUS_GRANT_MOST);
 	struct slot ***dir, *page;
 
 	if (!t->free) {
-		if (t->end == max)
+		if (t->end >= most)
 			return hv_error(PARVUS_ENOSPC);
 		dir = &t->dir[t->end / DIR_SLOTS];
 		if (!*dir)
@@ -229,7 +231,7 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 		return hv_error(PARVUS_EINVAL);
 	gfn_touch(d, _gfn(gfn), true);
 	HOLD(&g->lock);
-	ret = g->closed ? -PARVUS_EBUSY : slot_new(&g->offers, PARVUS_GRANT_MAX, &n, &s);
+	ret = g->closed ? -PARVUS_EBUSY : slot_new(d, &g->offers, &n, &s);
 	if (ret)
 		return ret;
 	spin_lock(&d->gfn_lock);
@@ -380,7 +382,7 @@ static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant
 	struct offer *o;
 	struct slot *s;
 	u64 gfn;
-	u32 n, max;
+	u32 n;
 	int ret;
 
 	if ((r->flags & ~PARVUS_GRANT_READONLY) || r->reserved)
@@ -401,8 +403,7 @@ static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant
 		goto drop;
 	spin_lock(&g->lock);
 	buckets_grow(g);
-	max = d->control ? PARVUS_GRANT_MAPPINGS : PARVUS_GRANT_MAX;
-	ret = g->bucket ? slot_new(&g->mappings, max, &n, &s) : -PARVUS_ENOMEM;
+	ret = g->bucket ? slot_new(d, &g->mappings, &n, &s) : -PARVUS_ENOMEM;
 	if (ret)
 		goto unlock;
 	ret = gfn_take(d, gfn);

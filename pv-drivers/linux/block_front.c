@@ -28,6 +28,8 @@ static unsigned int queues;
 module_param(queues, uint, 0444);
 MODULE_PARM_DESC(queues, "queues of a disk, at most; 0 = one for each CPU, up to 4");
 
+static atomic_t fronts;			/* disks, or what will be some */
+
 /* Copy between the request's pages and its place in the pool. */
 static void front_copy(struct front_queue *fq, struct request *rq, bool to_pool)
 {
@@ -434,10 +436,11 @@ static unsigned int front_queues(const struct block_front *f)
 	return f->disk ? min(n, f->tags.nr_hw_queues) : n;
 }
 
-/* About a sixty-fourth of memory for a disk, but what its requests need. */
+/* A sixty-fourth of memory for a disk, of many together an eighth; but what its requests need. */
 static unsigned int front_pool_pages(const struct block_front *f, unsigned int n)
 {
-	unsigned int pages = min(totalram_pages() / 64, FRONT_POOL_PAGES - 1ul);
+	unsigned long share = totalram_pages() / (8 * max(atomic_read(&fronts), 8));
+	unsigned int pages = min(share, FRONT_POOL_PAGES - 1ul);
 
 	pages = max(roundup_pow_of_two(pages + 1) / n, FRONT_POOL_LEAST);
 	return clamp(pages, f->bytes / PAGE_SIZE + 1, f->info.link.pool_pages);
@@ -604,6 +607,7 @@ static int front_probe(struct parvus_dev *dev)
 
 	if (!f)
 		return -ENOMEM;
+	atomic_inc(&fronts);
 	parvus_link_end_init(&f->end, dev, &front_ops);
 	front_disk_init(f);
 	parvus_link_end_begin(&f->end);
@@ -621,6 +625,7 @@ static void front_remove(struct parvus_dev *dev)
 		blk_mark_disk_dead(f->disk);
 	mutex_unlock(&end->lock);
 	parvus_link_end_stop(end);
+	atomic_dec(&fronts);
 	mutex_lock(&end->lock);
 	f->dead = true;
 	front_resume(f);

@@ -11,7 +11,7 @@ for p in disk blockio diskpeer; do
 	program $p "$abi"
 	cp "$O/tests/prog/$p" "$work/root/usr/bin"
 done
-export ARGS="brd.rd_nr=4 brd.rd_size=32768 ${ARGS:-}"
+export ARGS="brd.rd_nr=64 brd.rd_size=32768 ${ARGS:-}"
 TIMEOUT=${TIMEOUT:-800} control "$(cat <<'END'
 # the programs in the domain's small user space, too
 {
@@ -60,6 +60,28 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 wait $v
 grep 'blockio ok' verify || fail "torn away: $(cat verify)"
+
+step "sixty at once"
+for i in $(seq 4 63); do
+	dd if=/etc/passwd of=/dev/ram$i 2>/dev/null
+	echo "disk $i" | dd of=/dev/ram$i bs=512 seek=1 conv=sync 2>/dev/null
+done
+many=
+for i in $(seq 4 63); do
+	many="$many $(disk create "$a" 0 $i name=xvdm$i dev=/dev/ram$i)" || fail "disk $i"
+done
+for id in $many; do
+	until_true 20 "connected $id"
+done
+guest 'for i in $(seq 4 63); do
+	dd if=/dev/xvdm$i bs=512 skip=1 count=1 2>/dev/null | grep -q "^disk $i$" || echo "no $i"
+	blockio verify /dev/xvdm$i 1 1 $i >out || cat out
+done'
+is "of sixty disks" "$(cat said)" ""
+for id in $many; do
+	disk remove "$id" || fail "disk remove $id"
+done
+until_true 20 '[ "$(guest "ls /sys/block | grep -c xvdm || true")" = 0 ]'
 
 step "read-only, 4096-byte blocks, no medium"
 dd if=/dev/zero of=img bs=1M count=16 2>/dev/null

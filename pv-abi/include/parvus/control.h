@@ -109,7 +109,7 @@
  * -EINVAL: an offer to itself; an unknown flag
  * -ENOENT: no such domain to offer to
  * -EFAULT: @gfn is not RAM of the domain
- * -ENOSPC: 16384 offers
+ * -ENOSPC: as many offers as it may have
  * -ENOMEM: no memory for the table
  */
 #define PARVUS_CONTROL_OFFER	6u

@@ -51,7 +51,7 @@
  * -ENOENT: no such device that the caller may read; NEXT, CHANGED: no more; CREATE: no such
  *          domain, or the front end's has ended, or the back end's is taken apart
  * -EEXIST: CREATE: the front domain has that class and index
- * -ENOSPC: CREATE: 64 devices in the front domain, or 1024 in all
+ * -ENOSPC: CREATE: 256 devices in the front domain, or 1024 in all
  * -ENOMEM: CREATE: no memory
  */
 
@@ -92,7 +92,7 @@
 
 #define PARVUS_DEVICE_BLOB	256u
 #define PARVUS_DEVICES		1024u	/* in the whole machine */
-#define PARVUS_DEVICES_DOMAIN	64u	/* front ends of one domain */
+#define PARVUS_DEVICES_DOMAIN	256u	/* front ends of one domain */
 
 /* flags of SET */
 #define PARVUS_DEVICE_WRITE	1u	/* our blob too */

@@ -34,7 +34,8 @@
  * status -EBUSY: REVOKE of an offer in use; OFFER by a domain that is taken apart
  * status -EFAULT: OFFER or COPY: gfn is not plain RAM, or not writable where it must be
  * status -EEXIST: MAP: gfn has memory, or is mapped
- * status -ENOSPC: 16384 offers, or 16384 mappings (control domain: 262144); domain 0: the frame
+ * status -ENOSPC: 16384 offers or mappings (with more RAM: as many as frames, 131072 at most;
+ *          control domain: 262144 mappings); domain 0: the frame
  *          is beyond its gfns, or mapped 1024 times
  * status -ENOMEM: no memory for the tables
  */
@@ -51,7 +52,9 @@
 					 * overlap */
 
 #define PARVUS_GRANT_BATCH	256u
-#define PARVUS_GRANT_MAX	16384u	/* offers of one domain; also mappings it may have */
+#define PARVUS_GRANT_MAX	16384u	/* offers of one domain, also mappings it may have; or as
+					 * many as it may have frames, if that is more, but not */
+#define PARVUS_GRANT_MOST	131072u	/* more than these */
 #define PARVUS_GRANT_SAME	1024u	/* mappings of one frame that the control domain may have */
 #define PARVUS_GRANT_MAPPINGS	262144u	/* mappings that the control domain may have */
 
