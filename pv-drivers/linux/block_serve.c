@@ -22,6 +22,8 @@
 #define BACK_BATCH		32	/* requests between two looks at who waits */
 #define BACK_BURST_NS		(100 * NSEC_PER_MSEC)	/* that a limit lets run ahead */
 
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX	"block_back."	/* one driver, of two files */
 static unsigned int linger_us = 200;
 module_param(linger_us, uint, 0644);
 MODULE_PARM_DESC(linger_us, "a queue's thread keeps an idle CPU for so long after a request");
