@@ -56,6 +56,8 @@ static inline void spin_unlock(spinlock_t *l)
 static inline int atomic_read(const atomic_t *a) { unit_point(); return (int)*a; }
 static inline int atomic_fetch_inc(atomic_t *a) { unit_point(); return (int)(*a)++; }
 static inline int atomic_sub_return(int n, atomic_t *a) { unit_point(); return (int)(*a -= n); }
+#define atomic_inc(a)	((void)++*(a))
+#define atomic_dec(a)	((void)--*(a))
 #define preempt_disable()	((void)0)	/* who is cut short here meets another CPU */
 #define preempt_enable()	((void)0)
 bool in_hardirq(void);
