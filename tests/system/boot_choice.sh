@@ -96,7 +96,7 @@ bad "nothing to try" try --force
 bad "unknown command" frob
 bad "unknown option --x" try --x
 install_version 0.1 one
-args="root=UUID=1-2 ro quiet console=hvc0 panic=10 parvus.boot=try"
+args="root=UUID=1-2 ro quiet console=tty0 console=hvc0 panic=10 parvus.boot=try"
 grep -q "module2 /boot/parvus-linux-$V.gz $args;" \
 	"$R/boot/grub/grub.cfg" || fail "$(grep module2 "$R/boot/grub/grub.cfg")"
 mkcfg env GRUB_CMDLINE_PARVUS_LINUX=single GRUB_CMDLINE_PARVUS=dom0_mem=1G

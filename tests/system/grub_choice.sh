@@ -72,7 +72,7 @@ set prefix=(hd0)/boot/grub
 configfile (hd0)/boot/grub/grub.cfg
 END
 grub-mkimage -O i386-pc-pxe -p '(hd0)/boot/grub' -c "$work/first.cfg" -o "$work/tftp/grub" \
-	biosdisk \
+	biosdisk all_video \
 	ext2 normal configfile loadenv test echo sleep halt reboot serial terminal gzio multiboot2 \
 		boot \
 	minicmd || exit 99

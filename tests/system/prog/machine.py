@@ -32,10 +32,11 @@ def connect(path, seconds):
 
 class Machine:
     """domains: (name, micro guest or one of files, further words of the manifest) each; files: of
-    the bundle, by name; grub: by a CD image with this mode of the screen, instead of by QEMU"""
+    the bundle, by name; grub: by a CD image with this mode of the screen, instead of by QEMU, which
+    loads image"""
 
     def __init__(self, domains, cpus=1, mem="128M", args="debug=1 loglevel=debug", gdb=False,
-                 extra=(), files=None, grub=None):
+                 extra=(), files=None, grub=None, image="parvus.elf"):
         self.tmp = tempfile.TemporaryDirectory()
         d = self.tmp.name
         files = dict(files or {})
@@ -59,12 +60,12 @@ class Machine:
                            check=True, env={**os.environ, "SCREEN": grub})
             command += ["-cdrom", d + "/cd"]
         else:
-            command += ["-kernel", f"{O}/parvus.elf", "-append", args, "-initrd", d + "/bundle"]
+            command += ["-kernel", f"{O}/{image}", "-append", args, "-initrd", d + "/bundle"]
         if gdb:
             command += ["-S", "-chardev", f"socket,path={d}/gdb,server=on,wait=off,id=gdb",
                         "-gdb", "chardev:gdb"]
         if os.environ.get("COVERAGE"):
-            plugin = subprocess.run(["tests/coverage/plugin", f"{O}/parvus.elf"], check=True,
+            plugin = subprocess.run(["tests/coverage/plugin", f"{O}/{image}"], check=True,
                                     capture_output=True, text=True).stdout.strip()
             command += ["-plugin", plugin]
         self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)

@@ -79,9 +79,14 @@ class Picture:
 
 
 def characters(m):
-    """Of the text screen, as it is shown: rows of (character, attribute)."""
+    """Of the text screen, as it is shown: rows of (character, attribute); and all of the memory."""
+    start = 0
+    for register in "0x0c", "0x0d":	# of the CRT controller: start address
+        m.monitor(f"o /b 0x3d4 {register}")
+        start = start << 8 | int(m.monitor("i /b 0x3d5").split("=")[1], 16)
     data = m.memory(0xb8000, 0x8000)
-    return [[(chr(data[r * 160 + c * 2]), data[r * 160 + c * 2 + 1]) for c in range(80)]
+    shown = (data + data)[start * 2:]
+    return [[(chr(shown[r * 160 + c * 2]), shown[r * 160 + c * 2 + 1]) for c in range(80)]
             for r in range(25)], data
 
 
@@ -127,13 +132,20 @@ def paused(m):
 
 def text_mode():
     """By QEMU, in text mode: first words, domain 0's console, and its panic as the last words,
-    where they can be seen, though the console has scrolled."""
+    where they can be seen, though the console has scrolled; on COM1, too."""
     vga = ["-device", "VGA", "-no-shutdown"]
-    with Machine([("idle", "idle", "cmdline=spin")], args="debug=1", extra=vga) as m:
-        m.wait_log("given back")
-        boot_words(text_rows(m))
-        if characters(m)[0][0][0] != ("(", 7):
-            raise Failure("not grey on black")
+    for image in "parvus.elf", "parvus-pvh.elf":
+        with Machine([("idle", "idle", "cmdline=spin")], args="debug=1", extra=vga, image=image) \
+                as m:
+            m.wait_log("given back")
+            boot_words(text_rows(m))
+            if characters(m)[0][0][0] != ("(", 7):
+                raise Failure("not grey on black")
+    with Machine([("end", "vif", "")], args="debug=1", extra=vga) as m:
+        m.until(lambda: paused(m), "it does not go off")
+        has(text_rows(m), "^parvus: end domain=0 name=end reason=poweroff", "^parvus: off")
+        if any(a != 0x1f for r in characters(m)[0] for _, a in r):
+            raise Failure("not white on blue")
     with tempfile.TemporaryDirectory() as tmp:
         more = linux(tmp, CRASHES)
         with Machine(**more, args="debug=1", extra=vga) as m:
@@ -149,6 +161,9 @@ def text_mode():
             old = data[::2].decode("latin-1")
             if "words of domain 0" not in old[80 * 25:]:
                 raise Failure("no words of domain 0:\n" + old)
+            with open(m.tmp.name + "/serial", encoding="latin-1") as f:
+                if "Kernel panic - not syncing: sysrq triggered crash" not in f.read():
+                    raise Failure("nothing on COM1")
 
 
 def grub_text():
@@ -162,10 +177,10 @@ def grub_text():
         has(text_rows(m)[:1], r"^\(cpu0( d0)?\) error: panic: machine check")
 
 
-def grub_pixels(mode):
-    """First words and a panic, drawn."""
+def grub_pixels(mode, mem):
+    """First words and a panic, drawn. With 4 GiB the pixels lie below the end of RAM."""
     font = hypervisor_font()
-    with Machine([("idle", "idle", "cmdline=spin")], args="debug=1", grub=mode,
+    with Machine([("idle", "idle", "cmdline=spin")], args="debug=1", grub=mode, mem=mem,
                  extra=["-device", "VGA", "-no-shutdown"]) as m:
         m.wait_log("given back", GRUB)
         p = Picture(m)
@@ -225,7 +240,8 @@ def pixels_of_linux(firmware, crash):
 PARTS = {
     "text": text_mode,
     "grub": grub_text,
-    "pixels": lambda: [grub_pixels(m) for m in ("1024x768x32", "800x600x24", "640x480x16")],
+    "pixels": lambda: [grub_pixels(mode, mem) for mode, mem in (
+        ("1024x768x32", "128M"), ("800x600x24", "4G"), ("640x480x16", "128M"))],
     "bios": lambda: pixels_of_linux("bios", True),
     "uefi": lambda: pixels_of_linux("uefi", False),
 }
