@@ -28,28 +28,34 @@ def need(good, text):
         sys.exit(f"check: {text}")
 
 
+ALONE = ("meta", "rect", "line", "circle")  # no text is looked for in them
+
+
 class Page(HTMLParser):
     """Numbers of a page: in data and SVG text with an id, and those in table cells without one."""
 
     def __init__(self):
         super().__init__()
         self.stack, self.shown, self.bare, self.order = [], [], [], []
-        self.plots = self.bars = 0
+        self.plots = self.bars = self.open_rows = 0
 
     def handle_starttag(self, tag, attributes):
         kind = dict(attributes).get("class", "")
         if tag in ("h1", "h2", "details", "figure", "dl") or kind == "picture":
             self.order.append(kind if kind == "picture" else tag)
-        if tag in ("meta", "rect", "line", "circle"):
+        if tag in ALONE:
             self.bars += tag in ("rect", "circle")
             return
         self.plots += tag == "svg"
+        self.open_rows += tag == "tr" and not any(t == "details" for t, _ in self.stack)
         self.stack.append((tag, dict(attributes)))
 
     def handle_startendtag(self, tag, attributes):
         self.bars += tag in ("rect", "circle")
 
     def handle_endtag(self, tag):
+        if tag in ALONE:
+            return
         while self.stack and self.stack.pop()[0] != tag:
             pass
 
@@ -134,6 +140,7 @@ for name, shown, raw in page.shown:
 need(page.plots >= 6 and page.bars > 100, f"{page.plots} plots, {page.bars} bars")
 need(page.order[:4] == ["h1", "figure", "picture", "h2"], f"it begins with {page.order[:5]}")
 need(page.order[-1] == "dl", "no words at its end")
+need(0 < page.open_rows < 60, f"{page.open_rows} rows that are not folded")
 need(page.order.count("details") > 9, "what few look at is not folded")
 need(not set(tag for tag, _ in page.stack), f"not closed: {page.stack}")
 columns = {"instructions": 0, "cycles/skylake": 0, "cycles/skylake-pcid": 0}

@@ -921,6 +921,7 @@ class Builder:
                     row["text"],
                     self.num(j["native"]),
                     self.num(j["ours"]),
+                    self.values[j["ours"]]["unit"] if j["ours"] else "",
                     goal,
                     self.num(j["reached"]),
                     met,
@@ -931,7 +932,7 @@ class Builder:
                     ),
                 ]
             )
-        missed = [row[0] for row in rows if row[5] == "no"]
+        missed = [row[0] for row in rows if row[6] == "no"]
         self.heading("Against the goals")
         if self.num("goals/met"):
             self.paragraph(
@@ -950,7 +951,9 @@ class Builder:
                 " hypervisor."
             )
             self.table(
-                ["row", "native", "Parvus", "goal", "reached", "met", "why not, or a note"], rows, 6
+                ["row", "native", "Parvus", "unit", "goal", "reached", "met", "why not, or a note"],
+                rows,
+                7,
             )
             self.end()
 
