@@ -76,7 +76,7 @@ FIRST = [
     ("TCP round trip, loopback", "linux/tcp-rtt"),
     ("user code (copy 64 KiB)", "linux/memory-copy-64k"),
 ]
-SERIES = ["native", "domain 0", "domain U", "domain U, est. cycles"]
+SERIES = ["native", "domain 0", "domain U", "domain U, est. cycles, no PCID"]
 # What each way of changing page tables stands for: words, row, way.
 PAGE_TABLES = [
     ("bare machine: store, INVLPG", "pte-update-64", "native"),
@@ -332,7 +332,7 @@ class Builder:
                     " times native",
                 ]
             if self.num(suite):
-                said += [". All Linux rows together: ", self.num(suite), " times native"]
+                said += [". All Linux rows together: ", self.num(suite), " times the instructions"]
             self.paragraph(
                 *said,
                 ". Ring 3 has a user and a kernel root, so a system call is never below two"
