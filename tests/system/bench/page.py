@@ -242,6 +242,17 @@ class Page(unittest.TestCase):
         self.assertEqual(again["last"]["names"], [])
         self.assertNotIn("Since the last run", page("BENCH a trap 1 9 0 0")[1])
 
+    def test_a_file_of_before_there_were_columns(self):
+        made, _, _ = page("BENCH nop hypercall 10 1000 0 0")
+        del made["costs"]
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+            json.dump(made, f)
+            f.flush()
+            builder = report.Builder(results.load(f.name), results.data("goals.json"))
+        builder.asked()
+        text = report.markdown_table(builder.blocks[0][1])
+        self.assertEqual(text.splitlines()[-1], "| nop | 100 |")
+
     def test_what_is_compared(self):
         for name, good in (
             ("linux/a/native/instructions", True),

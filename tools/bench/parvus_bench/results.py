@@ -50,6 +50,7 @@ def load(path):
         raise BadResults(f"{path}: {error}") from error
     if not isinstance(made, dict) or made.get("format") != FORMAT:
         raise BadResults(f"{path}: not results.json of this benchmark, format {FORMAT}")
+    made.setdefault("costs", costs())  # of an older run: none of its values names one
     return made
 
 
