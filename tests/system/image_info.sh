@@ -28,7 +28,7 @@ config = b"name = 'web'\nkernel = '/boot/vmlinuz'\nmemory = 64\n"
 page = bytes(range(256)) * 16
 add(1, struct.pack("<IIII", 1, 8, 1, 0) + bytes(8) + struct.pack("<6I", 1, 0, 2, 3, 4, 5))
 add(2, config)
-add(3, struct.pack("<QQQQII", 0x8000, 0x4000, 0x4000, 0x3000, 2, 0))
+add(3, struct.pack("<QQQQIIIIII", 0x8000, 0x4000, 0x4000, 0x3000, 2, 0, 5, 7, 3, 0))
 add(4, struct.pack("<QIIQII", 0, 512, 2, 512, 1024, 1))
 add(0x4321, b"what nobody knows", 0)
 add(5, struct.pack("<QII", 510, 2, 0) + page + page[::-1])

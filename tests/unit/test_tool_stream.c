@@ -420,11 +420,12 @@ START_TEST(lies_of_size)
 	WITH(z.target_frames = 51, "a target of 51 frames");
 	WITH(z.vcpus = 0, "0 vCPUs");
 	WITH(z.vcpus = PARVUS_MAX_VCPUS + 1, "65 vCPUs");
+	WITH(z.reserved = 9, "reserved is 0x9");
 	WITH(, "the stream ends");	/* else it is right */
 #undef WITH
 	copy(&t, 2);
 	add(&t, PV_SIZE, 1, &z, sizeof(z) - 1);
-	refused(&t, "39 bytes, and 40 to 40");
+	refused(&t, "55 bytes, and 56 to 56");
 	copy(&t, 1);
 	add(&t, PV_CONFIG, 1, "a\0b", 3);
 	refused(&t, "a zero at byte 1");

@@ -13,7 +13,7 @@
 
 _Static_assert(sizeof(struct pv_stream_head) == 16 && sizeof(struct pv_record_head) == 12 &&
 	       sizeof(struct pv_host) == 16 && sizeof(struct pv_leaf) == 24 &&
-	       sizeof(struct pv_size) == 40 && sizeof(struct pv_run) == 16 &&
+	       sizeof(struct pv_size) == 56 && sizeof(struct pv_run) == 16 &&
 	       sizeof(struct pv_pages) == 16 && sizeof(struct pv_context) == 8 &&
 	       sizeof(struct pv_end) == 56, "the layout is that of the page");
 
@@ -169,7 +169,7 @@ static int size_check(struct pv_stream *s, uint32_t bytes, const uint8_t *body)
 	if (!z->vcpus || z->vcpus > PARVUS_MAX_VCPUS)
 		return pv_stream_wrong(s, "%u vCPUs, and 1 to %u are expected", z->vcpus,
 				       PARVUS_MAX_VCPUS);
-	return 0;
+	return z->reserved ? pv_stream_wrong(s, "reserved is 0x%x, not 0", z->reserved) : 0;
 }
 
 /* The whole map is upwards, also from record to record. */

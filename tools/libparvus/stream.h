@@ -61,10 +61,12 @@ struct pv_host {
 	uint32_t abi, record, leaves, reserved;
 };
 
-/* What it was made with, and what it may have and shall have now. */
+/* What it is made with, and what it may have and shall have now. */
 struct pv_size {
 	uint64_t gfns, ram_frames, max_frames, target_frames;
 	uint32_t vcpus, flags;	/* flags of CREATE that belong to it for life */
+	uint32_t self;		/* the number by which it knows itself */
+	uint32_t console_ref, console_port, reserved;
 };
 
 #define PV_RUN_DEMAND	1u		/* RAM without a frame: one comes at the first touch */
