@@ -24,7 +24,7 @@ import textwrap
 ABI = pathlib.Path(__file__).resolve().parent
 BASE = {'uint8_t': 1, 'uint16_t': 2, 'uint32_t': 4, 'uint64_t': 8, 'int32_t': 4, 'int64_t': 8,
         'char': 1}
-HEADERS = ('types mmu start vcpu event grant memory irq device ring console control link block '
+HEADERS = ('types mmu start vcpu event grant memory irq device ring console context control link block '
            'network linux').split()
 LAYOUT = [h for h in HEADERS if h != 'ring']  # the order of abi.snapshot
 LAYOUT.insert(LAYOUT.index('link'), 'ring')

@@ -18,7 +18,7 @@
 
 /**
  * hypercall control_op
- * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_CPUID
+ * @op: PARVUS_CONTROL_MACHINE to PARVUS_CONTROL_CONTEXT
  * @gpa: the structure of the op, within one page
  *
  * -EPERM: the caller is not the control domain, whatever the arguments are
@@ -50,6 +50,7 @@
  * state: -
  * makes an empty domain, BUILDING and paused; its number is in the structure
  *
+ * -EEXIST: NUMBER, and that number is taken, or its place in the table is
  * -ENOMEM: no memory for its tables; with CLAIM, not as many free frames that nobody has claimed
  * -ENOSPC: 128 domains
  */
@@ -300,7 +301,26 @@
  * -EBUSY: SET, and it is not BUILDING
  */
 #define PARVUS_CONTROL_CPUID	25u
-#define PARVUS_CONTROL_OPS	26u
+
+/**
+ * control CONTEXT
+ * structure: parvus_control_context
+ * state: any, domain 0
+ * a record of what a domain is beside its memory (parvus/context.h): GET, of one whose vCPUs are
+ * all off their CPUs and stay so; SET, while it is BUILDING. Domain 0 itself: GET of HOST alone
+ *
+ * -EINVAL: an unknown kind or flag; @index, @from or @bytes that the kind does not have; SET: a
+ *          member out of range or not as this host has it, GFNS; COMMIT: a record is missing, or
+ *          two do not go together
+ * -EFAULT: SET: a gpa in the record is not RAM of the domain, or not aligned as it has to be
+ * -EEXIST: SET: that record, port, reference or device is there already
+ * -EBUSY: GET: not paused, or a vCPU is on a CPU still; BUILDING. SET: not BUILDING
+ * -ENOENT: SET: no such domain to serve a device
+ * -ENOSPC: SET: no room for the device
+ * -ENOMEM: no memory
+ */
+#define PARVUS_CONTROL_CONTEXT	26u
+#define PARVUS_CONTROL_OPS	27u
 
 /*
  * Where the hypervisor leaves the end of its log when it or domain 0 has broken down, for the next
@@ -334,8 +354,8 @@ struct parvus_control_machine {
 	uint64_t tsc_khz;	/* [H] rate of the TSC, kHz */
 	uint64_t wall_sec;	/* [H] time of day at time 0, whole seconds since 1970; wall_read
 				 * has it to the ns */
-	uint64_t features[4];	/* [H] as by the features call; [1]: PARVUS_MEASURE_STATE() of each
-				 * measure */
+	uint64_t features[4];	/* [H] what the features call tells a domain made without
+				 * CREATE_TSC; [1]: PARVUS_MEASURE_STATE() of each measure */
 	uint32_t ports;		/* [H] event ports in use, all domains */
 	uint32_t grants;	/* [H] offers, all domains */
 	uint32_t mappings;	/* [H] mappings of grants, all domains */
@@ -373,20 +393,24 @@ struct parvus_control_machine {
 /* CREATE. */
 struct parvus_control_create {
 	uint32_t size, version;	/* [G] sizeof(struct parvus_control_create), 1 */
-	uint32_t domain;	/* [H] its number; the lowest free one above the last given,
-				 * round */
+	uint32_t domain;	/* [G,H] its number; the lowest free one above the last given,
+				 * round. NUMBER: the one wanted, 1 to 0x7f7f */
 	uint32_t vcpus;		/* [G] vCPUs it may start, 1 to 64 */
 	uint64_t max_frames;	/* [G] RAM it may ever have, in frames; at most 512 GiB */
 	uint64_t extra_gfns;	/* [G] gfns above that, for mapping grants: the sum, rounded up to
 				 * 2 MiB, is the size of its gfn space */
 	uint32_t weight;	/* [G] scheduler share, 256 = normal; 0 = 256 */
 	uint32_t cap;		/* [G] percent of one CPU, all vCPUs together; 0 = none */
-	uint64_t flags;		/* [G] PARVUS_CREATE_CLAIM */
+	uint64_t flags;		/* [G] PARVUS_CREATE_* */
 	char name[PARVUS_NAME_MAX];	/* [G] a label; the hypervisor compares it with nothing */
 	uint64_t reserved[4];
 };	/* 112 bytes */
 #define PARVUS_CREATE_CLAIM	1u	/* frames for all of its RAM and tables are put aside now:
 					 * no first touch has to wait */
+#define PARVUS_CREATE_NUMBER	2u	/* with the number that stands in domain */
+#define PARVUS_CREATE_TSC	4u	/* its kernel may take the TSC for its clock (feature
+					 * TSC_CLOCK): it does not stand still in a pause, and its
+					 * context is worth nothing after this start of the machine */
 
 /* PAUSE, UNPAUSE, DESTROY, REQUEST, VCPUS. */
 struct parvus_control_domain {
@@ -616,6 +640,23 @@ struct parvus_control_cpu {
 	uint64_t switches;	/* [H] how often it went to another vCPU */
 	uint64_t reserved[4];
 };	/* 72 bytes */
+
+/* CONTEXT. */
+struct parvus_control_context {
+	uint32_t size, version;	/* [G] sizeof(struct parvus_control_context), 1 */
+	uint32_t domain;	/* [G] its number */
+	uint32_t kind;		/* [G] PARVUS_CONTEXT_* (parvus/context.h) */
+	uint32_t flags;		/* [G] PARVUS_CONTEXT_SET, or 0: get */
+	uint32_t index;		/* [G] VCPU, XSAVE: which vCPU; else 0 */
+	uint64_t from;		/* [G,H] GET of a list: from which number on; then that from which to
+				 * go on. Else 0 */
+	uint64_t buffer;	/* [G] gpa of the caller, within one page; COMMIT: 0 */
+	uint32_t bytes;		/* [G,H] GET: room there; then bytes of the record, of a list 0 if
+				 * nothing is left. SET: bytes of the record, all of it; a list
+				 * is given in as many calls as one likes */
+	uint32_t reserved0;
+};	/* 48 bytes */
+#define PARVUS_CONTEXT_SET	1u
 
 /* CLOCK. */
 struct parvus_control_clock {

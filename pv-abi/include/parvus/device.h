@@ -37,17 +37,18 @@
 
 /**
  * hypercall device_op
- * @op: PARVUS_DEVICE_CREATE to PARVUS_DEVICE_CONFIGURE
+ * @op: PARVUS_DEVICE_CREATE to PARVUS_DEVICE_RESUME
  * @gpa: a struct parvus_device
  *
  * -ENOSYS: @op is unknown
- * -EPERM: CREATE, REMOVE, CONFIGURE: not the control domain; SET: the caller is the control
- *          domain and no end
+ * -EPERM: CREATE, REMOVE, CONFIGURE, SUSPEND, RESUME: not the control domain; SET: the caller is
+ *          the control domain and no end
  * -EFAULT: the structure is not in RAM; nothing is created and no change counts as seen
  * -EINVAL: wrong size or version; a reserved member is not 0; an unknown flag; AS_BACK from the
  *          front end; a state above CLOSING; READY not after INITIALISING, CONNECTED not after
  *          READY
- * -EBUSY: SET: CONNECTED, and the other end is neither READY nor CONNECTED
+ * -EBUSY: SET: CONNECTED, and the other end is neither READY nor CONNECTED; SET of a front end
+ *         that is suspended; SUSPEND: the domain is not paused
  * -ENOENT: no such device that the caller may read; NEXT, CHANGED: no more; CREATE: no such
  *          domain, or the front end's has ended, or the back end's is taken apart
  * -EEXIST: CREATE: the front domain has that class and index
@@ -71,6 +72,13 @@
 					 * changed since we asked, in turn, removed ones first */
 #define PARVUS_DEVICE_CONFIGURE	6u	/* control domain; uses id, config: a new config; both ends
 					 * are told */
+#define PARVUS_DEVICE_SUSPEND	7u	/* control domain; uses front_domain, which is paused: back
+					 * ends see all its front ends CLOSED, finish and let go.
+					 * They have when no offer of it is in use (parvus/context.h).
+					 * The states are kept */
+#define PARVUS_DEVICE_RESUME	8u	/* control domain; uses front_domain: front ends are in the
+					 * states that they had. All ends are told, and begin anew.
+					 * Before UNPAUSE */
 
 /* states of an end, and who moves it there */
 #define PARVUS_DEVICE_CLOSED		0u	/* nobody is there: at first; by SET; when its
@@ -102,7 +110,8 @@
 struct parvus_device {
 	uint32_t size;		/* [G,H] sizeof(struct parvus_device) */
 	uint32_t version;	/* [G,H] 1 */
-	uint32_t id;		/* [G,H] its number, never used again */
+	uint32_t id;		/* [G,H] its number, never used again. The front end of a domain that
+				 * was restored knows it by the one that it had before */
 	uint32_t flags;		/* [G] of SET, else 0 */
 	uint32_t device_class;	/* [G,H] PARVUS_CLASS_*, or one of yours */
 	uint32_t index;		/* [G,H] unique with class and front domain */

@@ -67,7 +67,9 @@ struct parvus_memory_info {
 	uint32_t request;	/* [H] PARVUS_REQUEST_*: what the domain is asked to do; handed out
 				 * once */
 	uint32_t vcpus_target;	/* [H] as many vCPUs shall be online; the guest's kernel follows */
-	uint64_t reserved[3];
+	uint64_t generation_id[2];	/* [H] another one than before: the domain is a copy, what
+					 * has to be unique (random numbers) is made anew */
+	uint64_t reserved;
 };	/* 72 bytes */
 
 #define PARVUS_REQUEST_NONE	0u

@@ -89,7 +89,7 @@ struct parvus_start_info {
 				 * 1024 more than RAM; domain 0: the end of the machine's RAM,
 				 * rounded up to 2 MiB */
 	uint64_t tsc_khz;	/* [maker] rate of the TSC, kHz */
-	uint64_t wall_sec;	/* [maker] time of day at hypervisor time 0, seconds since 1970 */
+	uint64_t wall_sec;	/* [maker] time of day at time 0 of its clock, seconds since 1970 */
 	uint32_t wall_nsec;	/* [maker] and ns; 0 in version 1: wall_read has it better */
 	uint32_t memory_ranges;	/* [maker] entries used in memory[] */
 	uint64_t generation_id[2];	/* [maker] a number that no other domain has, chosen by the
@@ -110,13 +110,17 @@ struct parvus_start_info {
 
 /* Feature word 0. */
 #define PARVUS_FEATURE_PREFILL		1ull	/* iret fills the entry of the last page fault */
-#define PARVUS_FEATURE_CLOCK_STABLE	2ull	/* the TSC is the same on all CPUs; the clock record
-						 * has its stable bit */
+#define PARVUS_FEATURE_CLOCK_STABLE	2ull	/* a clock record holds on all CPUs, and has its
+						 * stable bit. It is read anew each time, with its
+						 * version: it changes when the domain was paused */
 #define PARVUS_FEATURE_VERW		4ull	/* the hypervisor clears CPU buffers on return; none
 						 * of version 1 says so */
 #define PARVUS_FEATURE_RETPOLINE	8ull	/* hardware does not separate guest user from guest
 						 * kernel: retpolines are needed */
-#define PARVUS_FEATURES_KNOWN		0xfull
+#define PARVUS_FEATURE_TSC_CLOCK	16ull	/* the TSC itself may be the clock: it goes on as it
+						 * is for the life of the domain. Domain 0, and
+						 * domains of the boot bundle and of CREATE_TSC */
+#define PARVUS_FEATURES_KNOWN		0x1full
 
 /* Virtual vectors that the hypervisor itself raises. Others are the guest's, by ipi_send. */
 #define PARVUS_VECTOR_TIMER	0xecu	/* timer_set expired, on the vCPU that set it (Linux
@@ -128,7 +132,10 @@ struct parvus_start_info {
 /*
  * clock_register: the record is struct pvclock_vcpu_time_info of Linux
  * (arch/x86/include/asm/pvclock-abi.h), 32 bytes, 64-byte aligned.
- * timer_set and everything that says ns counts in its system_time.
+ * timer_set and everything that says ns counts in its system_time, the domain's clock. That stands
+ * still while the domain is paused, waits for memory, or is saved, but with feature TSC_CLOCK:
+ * then the record is written anew (its version goes up) before a vCPU runs, and
+ * PARVUS_VIRQ_RESUME tells that the time of day has moved on against it.
  */
 #define PARVUS_CLOCK_SIZE	32u
 

@@ -137,8 +137,8 @@ struct parvus_trap {
 
 /**
  * hypercall clock_register
- * @vcpu: a vCPU of the domain, or self; only checked
- * @gpa: where the clock record of 32 bytes is
+ * @vcpu: a vCPU of the domain, or self
+ * @gpa: where its clock record of 32 bytes is; the one before is written no more
  *
  * -EINVAL: no such vCPU
  * -EFAULT: not in RAM, or not aligned to 64
