@@ -9,6 +9,9 @@
  * Whole 2 MiB blocks go first, so that what stays can be mapped large. What is given
  * back is marked offline: it has no memory behind it and must not be read.
  *
+ * INFO also says of which generation the domain is. A new one means that it is a copy: the other
+ * one, or a later one of the same file, must not have the same random numbers.
+ *
  * Before this kernel kills a program for want of memory, it takes some of the balloon again,
  * beyond the target, if the machine has it to give (PARVUS_MEMORY_NEED).
  */
@@ -24,12 +27,14 @@
 #include <linux/mutex.h>
 #include <linux/oom.h>
 #include <linux/parvus.h>
+#include <linux/random.h>
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/workqueue.h>
 #include <parvus/memory.h>
 #include "parvus_bus.h"
+#include "resume.h"
 
 #define BLOCK_ORDER	9
 #define BLOCK_FRAMES	(1ul << BLOCK_ORDER)
@@ -216,6 +221,20 @@ static u64 balloon_floor(void)
 	return min(boot_frames, (32ull << 20 >> PAGE_SHIFT) + boot_frames / 32);
 }
 
+static void memory_generation(const u64 *id)
+{
+	static u64 last[2];
+	bool first = !last[0] && !last[1];
+
+	if (id[0] == last[0] && id[1] == last[1])
+		return;
+	memcpy(last, id, sizeof(last));
+#if IS_ENABLED(CONFIG_VMGENID)
+	if (!first)
+		add_vmfork_randomness(last, sizeof(last));
+#endif
+}
+
 static void balloon_work(struct work_struct *work)
 {
 	static struct parvus_memory_info *info;
@@ -226,6 +245,7 @@ static void balloon_work(struct work_struct *work)
 		info = kzalloc(sizeof(*info), GFP_KERNEL);
 	if (!info || memory_info(info))
 		return;
+	memory_generation(info->generation_id);
 	memory_request(info->request);
 	memory_vcpus(info->vcpus_target);
 	mutex_lock(&balloon_lock);
@@ -279,6 +299,8 @@ static irqreturn_t balloon_interrupt(int irq, void *unused)
 	return IRQ_HANDLED;
 }
 
+void parvus_memory_resumed(void) { mod_delayed_work(system_wq, &balloon, 0); }
+
 /* /sys/hypervisor/parvus/memory, in KiB */
 
 static ssize_t target_show(struct kobject *k, struct kobj_attribute *a, char *buf)
@@ -326,6 +348,7 @@ static int __init balloon_init(void)
 	boot_frames = current_frames = info->frames;
 	target_frames = info->target_frames;
 	vcpus_target = info->vcpus_target;
+	memory_generation(info->generation_id);
 	memory_request(info->request);
 	ret = sysfs_create_group(parvus_kobj, &memory_group);
 	if (ret)

@@ -28,6 +28,7 @@ struct network_front {
 	struct parvus_network net;
 	u64 offers;			/* features that the back end says it has */
 	struct work_struct renew;	/* what we take has changed */
+	struct delayed_work announce;	/* there is a carrier again */
 };
 
 static struct network_front *to_front(struct parvus_network *net)
@@ -111,6 +112,8 @@ static int network_front_changed(struct parvus_link_end *end, const void *blob)
 	if (!network_front_sense(info))
 		return -EPROTO;
 	to_front(net)->offers = info->link.features;
+	if (info->carrier && !netif_carrier_ok(netdev))
+		schedule_delayed_work(&to_front(net)->announce, HZ / 10);
 	rtnl_lock();
 	netdev->max_mtu = min_t(u32, info->mtu, PARVUS_NETWORK_MTU_MAX);
 	if (netdev->mtu > netdev->max_mtu)
@@ -143,6 +146,15 @@ static void network_front_renew(struct work_struct *work)
 	    net->takes != network_front_takes(net, front->offers))
 		parvus_link_end_renew(&net->end);
 	mutex_unlock(&net->end.lock);
+}
+
+/* Who serves us now may be behind another port of a switch. Not at once: queues open later. */
+static void network_front_announce(struct work_struct *work)
+{
+	struct network_front *front = container_of(to_delayed_work(work), struct network_front,
+						   announce);
+
+	netdev_notify_peers(front->net.netdev);
 }
 
 /* ---- the interface ---- */
@@ -192,6 +204,7 @@ static int network_front_probe(struct parvus_dev *dev)
 		return -ENOMEM;
 	net = netdev_priv(netdev);
 	INIT_WORK(&to_front(net)->renew, network_front_renew);
+	INIT_DELAYED_WORK(&to_front(net)->announce, network_front_announce);
 	netdev->hw_features |= NETIF_F_RXCSUM;
 	netdev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	netdev->mtu = parvus_network_mtu(config);
@@ -203,6 +216,7 @@ static void network_front_remove(struct parvus_dev *dev)
 {
 	struct parvus_network *net = to_network(dev_get_drvdata(&dev->dev));
 
+	cancel_delayed_work_sync(&to_front(net)->announce);
 	parvus_network_remove(net, &to_front(net)->renew);
 }
 

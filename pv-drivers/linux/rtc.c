@@ -7,9 +7,14 @@
  * When domain 0 corrects that time, the kernel's clock of a domain U goes along: by as much as it
  * was moved, at once or, below half a second, slowly, as adjtime() does. Not if NTP disciplines
  * it, and not with parvus.follow_clock=0.
+ *
+ * When the domain stood still (VIRQ_RESUME: a pause, a restore), that time has moved on against all
+ * clocks here, which stood still with it: CLOCK_REALTIME is set forward by as much, at once and in
+ * any case.
  */
 #include <linux/hrtimer.h>
 #include <linux/init.h>
+#include <linux/interrupt.h>
 #include <linux/moduleparam.h>
 #include <linux/platform_device.h>
 #include <linux/pm_wakeup.h>
@@ -18,6 +23,7 @@
 #include <linux/workqueue.h>
 #include <asm/x86_init.h>
 #include <linux/parvus.h>
+#include "resume.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "parvus."
@@ -87,6 +93,7 @@ static const struct rtc_class_ops parvus_rtc_ops = {
 static bool parvus_follow = true;
 module_param_named(follow_clock, parvus_follow, bool, 0644);
 static s64 parvus_wall;	/* as it was read last */
+static bool parvus_resumed;
 
 static void parvus_wall_follow(struct work_struct *work);
 static DECLARE_DEFERRABLE_WORK(parvus_wall_work, parvus_wall_follow);
@@ -96,12 +103,14 @@ static void parvus_wall_follow(struct work_struct *work)
 	struct __kernel_timex t = { .modes = 0 };
 	s64 wall = parvus_call0(PARVUS_HC_wall_read), by = wall - parvus_wall;
 	struct timespec64 step = ns_to_timespec64(by);
+	bool resumed = xchg(&parvus_resumed, false);
 
 	schedule_delayed_work(&parvus_wall_work, 10 * HZ);
 	parvus_wall = wall;
-	if (!by || !parvus_follow || do_adjtimex(&t) < 0 || !(t.status & STA_UNSYNC))
+	if (!by || (!resumed &&
+		    (!parvus_follow || do_adjtimex(&t) < 0 || !(t.status & STA_UNSYNC))))
 		return;
-	if (abs(by) < NSEC_PER_SEC / 2) {
+	if (!resumed && abs(by) < NSEC_PER_SEC / 2) {
 		t.modes = ADJ_OFFSET_SINGLESHOT;
 		t.offset = div_s64(by, NSEC_PER_USEC);
 	} else {
@@ -112,9 +121,18 @@ static void parvus_wall_follow(struct work_struct *work)
 	do_adjtimex(&t);
 }
 
+static irqreturn_t parvus_resume_interrupt(int irq, void *unused)
+{
+	WRITE_ONCE(parvus_resumed, true);
+	mod_delayed_work(system_highpri_wq, &parvus_wall_work, 0);
+	parvus_memory_resumed();
+	return IRQ_HANDLED;
+}
+
 static int __init parvus_rtc_init(void)
 {
 	struct platform_device *pdev;
+	int irq;
 
 	if (!parvus_start)
 		return 0;
@@ -124,6 +142,9 @@ static int __init parvus_rtc_init(void)
 	if (!parvus_control_domain()) {
 		parvus_wall = parvus_call0(PARVUS_HC_wall_read);
 		schedule_delayed_work(&parvus_wall_work, 10 * HZ);
+		irq = parvus_bind_virq(PARVUS_VIRQ_RESUME, 0, 0);
+		if (irq > 0 && request_irq(irq, parvus_resume_interrupt, 0, "parvus-resume", NULL))
+			parvus_unbind(irq);
 	}
 	hrtimer_init(&parvus_rtc.timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 	parvus_rtc.timer.function = parvus_rtc_fired;

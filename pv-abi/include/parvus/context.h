@@ -70,8 +70,8 @@ struct parvus_context_host {
 /* DOMAIN. */
 struct parvus_context_domain {
 	uint32_t size, version;	/* [H,G] sizeof(struct parvus_context_domain), 1 */
-	uint32_t self;		/* [H,G] the number by which it knows itself, that of its start info;
-				 * below 0x7ff0 */
+	uint32_t self;		/* [H,G] the number by which it knows itself, that of its start
+				 * info; below 0x7ff0 */
 	uint32_t state;		/* [H,G] PARVUS_DOMAIN_RUNNING or SHUTDOWN, which COMMIT makes it */
 	uint32_t reason;	/* [H,G] SHUTDOWN: PARVUS_SHUTDOWN_*; else 0 */
 	uint32_t status;	/* [H,G] SHUTDOWN: 8 bits; else 0 */
@@ -103,8 +103,9 @@ struct parvus_context_domain {
 struct parvus_context_vcpu {
 	uint32_t size, version;	/* [H,G] sizeof(struct parvus_context_vcpu), 1 */
 	uint32_t state;		/* [H,G] PARVUS_VCPU_STOPPED, RUNNABLE or BLOCKED */
-	uint32_t flags;		/* [H,G] PARVUS_CONTEXT_* below. Without STARTED it is STOPPED, and of
-				 * what follows area, clock and stats alone are looked at */
+	uint32_t flags;		/* [H,G] PARVUS_CONTEXT_* below. Without STARTED it is STOPPED, and
+				 * of what follows area, clock, affinity and stats alone are
+				 * looked at */
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi; /* [H,G]
 				 * general registers */
 	uint64_t rip;		/* [H,G] canonical; that of a call which goes on later is its own */
@@ -121,9 +122,10 @@ struct parvus_context_vcpu {
 	uint64_t xcr0;		/* [H,G] as XSETBV takes it */
 	uint64_t tsc_aux;	/* [H,G] 32 bits */
 	uint64_t cr4;		/* [H,G] as MOV to CR4 takes it, or 0 */
-	uint64_t cpuid_faults;	/* [H,G] 1: CPUID faults in user mode. SET: 0 where the CPU cannot */
-	uint16_t ds, es, fs, gs;	/* [H,G] selectors: 0 to 3, PARVUS_USER_SS, PARVUS_USER_CS or
-				 * USER_CS32, or of an entry of tls, with RPL 3 */
+	uint64_t cpuid_faults;	/* [H,G] 1: CPUID faults in user mode. SET: 0 where the CPU cannot
+				 * do that */
+	uint16_t ds, es, fs, gs; /* [H,G] selectors: 0 to 3, or with RPL 3 those of user mode, or
+				 * of an entry of tls */
 	uint64_t vectors[4];	/* [H,G] virtual vectors that wait, bit n; none below 32 */
 	uint64_t deadline;	/* [H,G] of timer_set, ns; 0: none. Below 2^62 */
 	uint64_t area;		/* [H,G] gpa of its struct parvus_vcpu_area */
@@ -158,8 +160,8 @@ struct parvus_context_port {
 				 * INTERDOMAIN for UNBOUND */
 	uint32_t domain;	/* [H,G] the remote one. SET: 0, for another cannot know it; VIRQ:
 				 * 0 */
-	uint32_t source;	/* [H,G] VIRQ: PARVUS_VIRQ_*; INTERDOMAIN: the remote port, which SET
-				 * does not look at; UNBOUND: 0 */
+	uint32_t source;	/* [H,G] VIRQ: PARVUS_VIRQ_*; INTERDOMAIN: the remote port, which
+				 * SET does not look at; UNBOUND: 0 */
 	uint32_t vcpu;		/* [H,G] that is told */
 	uint32_t flags;		/* [H,G] PARVUS_EVENT_AUTO_MASK */
 	uint32_t interval_ns;	/* [H,G] least time between two deliveries */
@@ -176,8 +178,8 @@ struct parvus_context_offer {
 	uint32_t reserved0;
 };	/* 24 bytes */
 #define PARVUS_CONTEXT_USED	0x80000000u	/* somebody maps it, or copies just now */
-#define PARVUS_CONTEXT_UNKNOWN	0xffffffffu	/* to, of an offer: a domain that is gone; SET leaves
-						 * such an offer out */
+#define PARVUS_CONTEXT_UNKNOWN	0xffffffffu	/* to, of an offer: a domain that is gone. SET
+						 * keeps the reference taken, for nobody */
 
 /* DEVICES. */
 struct parvus_context_device {

@@ -409,8 +409,8 @@ struct parvus_control_create {
 					 * no first touch has to wait */
 #define PARVUS_CREATE_NUMBER	2u	/* with the number that stands in domain */
 #define PARVUS_CREATE_TSC	4u	/* its kernel may take the TSC for its clock (feature
-					 * TSC_CLOCK): it does not stand still in a pause, and its
-					 * context is worth nothing after this start of the machine */
+					 * TSC_CLOCK): that does not stand still in a pause; its
+					 * context is good for this start of the machine alone */
 
 /* PAUSE, UNPAUSE, DESTROY, REQUEST, VCPUS. */
 struct parvus_control_domain {
@@ -648,8 +648,8 @@ struct parvus_control_context {
 	uint32_t kind;		/* [G] PARVUS_CONTEXT_* (parvus/context.h) */
 	uint32_t flags;		/* [G] PARVUS_CONTEXT_SET, or 0: get */
 	uint32_t index;		/* [G] VCPU, XSAVE: which vCPU; else 0 */
-	uint64_t from;		/* [G,H] GET of a list: from which number on; then that from which to
-				 * go on. Else 0 */
+	uint64_t from;		/* [G,H] GET of a list: from which number on; then that from which
+				 * to go on. Else 0 */
 	uint64_t buffer;	/* [G] gpa of the caller, within one page; COMMIT: 0 */
 	uint32_t bytes;		/* [G,H] GET: room there; then bytes of the record, of a list 0 if
 				 * nothing is left. SET: bytes of the record, all of it; a list

@@ -74,8 +74,8 @@
 					 * are told */
 #define PARVUS_DEVICE_SUSPEND	7u	/* control domain; uses front_domain, which is paused: back
 					 * ends see all its front ends CLOSED, finish and let go.
-					 * They have when no offer of it is in use (parvus/context.h).
-					 * The states are kept */
+					 * They have when no offer of it is in use
+					 * (parvus/context.h). The states are kept */
 #define PARVUS_DEVICE_RESUME	8u	/* control domain; uses front_domain: front ends are in the
 					 * states that they had. All ends are told, and begin anew.
 					 * Before UNPAUSE */
@@ -110,8 +110,8 @@
 struct parvus_device {
 	uint32_t size;		/* [G,H] sizeof(struct parvus_device) */
 	uint32_t version;	/* [G,H] 1 */
-	uint32_t id;		/* [G,H] its number, never used again. The front end of a domain that
-				 * was restored knows it by the one that it had before */
+	uint32_t id;		/* [G,H] its number, never used again. The front end of a domain
+				 * that was restored knows it by the one that it had before */
 	uint32_t flags;		/* [G] of SET, else 0 */
 	uint32_t device_class;	/* [G,H] PARVUS_CLASS_*, or one of yours */
 	uint32_t index;		/* [G,H] unique with class and front domain */

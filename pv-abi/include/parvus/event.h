@@ -105,7 +105,7 @@ struct parvus_event_page {
 					 * memory_op INFO */
 #define PARVUS_VIRQ_DEVICE	3u	/* a device of ours changed (device_op CHANGED) */
 #define PARVUS_VIRQ_CONSOLE	4u	/* input for console_read */
-#define PARVUS_VIRQ_RESUME	5u	/* we stood still: wall_read has a new answer; if we come from a
+#define PARVUS_VIRQ_RESUME	5u	/* we stood still: wall_read has a new answer; if we are a
 					 * copy, generation_id of memory_op INFO is new */
 #define PARVUS_VIRQS		6u
 

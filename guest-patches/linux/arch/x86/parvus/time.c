@@ -2,14 +2,11 @@
 /*
  * Parvus guest: time. The hypervisor's time is a pvclock record per vCPU: sched_clock(), the
  * one-shot timer, and the clock source "parvus", which the vDSO reads without a trap. Where the
- * hypervisor vouches for the TSCs, Linux's own "tsc" comes before it, 28 instructions shorter.
- * It counts the same TSC at the same rate, rounded as on a bare machine (0.24 us a second at
- * most; more bits would wrap within a pause of seconds). The timer is armed by differences and
- * does not notice.
- *
- * "tsc" holds on one machine only. There is no save or migration yet; before a domain stops for
- * one, its kernel has to call mark_tsc_unstable() and wait until "parvus" is the current clock
- * source. After the restore is too late: the TSC has jumped by then.
+ * hypervisor says that the TSC may be the clock, Linux's own "tsc" comes before it, 28 instructions
+ * shorter. It counts the same TSC at the same rate, rounded as on a bare machine (0.24 us a second
+ * at most; more bits would wrap within a pause of seconds). The timer is armed by differences and
+ * does not notice. Such a domain is not saved; the record of any other is written anew whenever it
+ * stood still, on whatever machine it goes on.
  */
 #include <linux/init.h>
 #include <linux/clockchips.h>
@@ -38,8 +35,7 @@ static struct pvclock_vsyscall_time_info parvus_clock[NR_CPUS] __bss_decrypted
 	__aligned(PAGE_SIZE);
 static u64 parvus_sched_clock_offset __ro_after_init;
 
-/* A record that holds on every CPU, which is written once: no version to look at. */
-static struct pvclock_vcpu_time_info parvus_stable __ro_after_init;
+static bool parvus_stable __ro_after_init;	/* a record holds on every CPU: the first is read */
 
 static inline struct pvclock_vcpu_time_info *parvus_this_clock(void)
 {
@@ -48,13 +44,16 @@ static inline struct pvclock_vcpu_time_info *parvus_this_clock(void)
 
 static noinstr u64 parvus_clock_read(void)
 {
+	const struct pvclock_vcpu_time_info *first = &parvus_clock[0].pvti;
+	unsigned int version;
 	u64 ns;
 
-	if (likely(parvus_stable.tsc_to_system_mul))
-		return parvus_stable.system_time +
-		       pvclock_scale_delta(rdtsc_ordered() - parvus_stable.tsc_timestamp,
-					   parvus_stable.tsc_to_system_mul,
-					   parvus_stable.tsc_shift);
+	while (likely(parvus_stable)) {
+		version = pvclock_read_begin(first);
+		ns = __pvclock_read_cycles(first, rdtsc_ordered());
+		if (likely(!pvclock_read_retry(first, version)))
+			return ns;
+	}
 	preempt_disable_notrace();
 	ns = pvclock_clocksource_read(parvus_this_clock());
 	preempt_enable_notrace();
@@ -187,10 +186,10 @@ static int __init parvus_clock_late(void)
 {
 	if (!parvus_start)
 		return 0;
-	if (parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE) {
+	if (parvus_stable)
 		parvus_clocksource.vdso_clock_mode = VDSO_CLOCKMODE_PVCLOCK;
+	if (parvus_start->features[0] & PARVUS_FEATURE_TSC_CLOCK)
 		parvus_clocksource.rating = 299;	/* below "tsc" */
-	}
 	if (parvus_control_domain())
 		pvclock_gtod_register_notifier(&parvus_clock_block);
 	static_key_slow_inc(&paravirt_steal_enabled);
@@ -203,14 +202,14 @@ early_initcall(parvus_clock_late);
 
 /*
  * Static calls can be patched from setup_arch() on. What the CPU says of its TSC does not count if
- * the hypervisor saw them out of step; no watchdog has to find it out.
+ * the hypervisor saw them out of step, or the domain may be saved: no watchdog has to find it out.
  */
 void __init parvus_init_sched_clock(void)
 {
 	paravirt_set_sched_clock(parvus_sched_clock);
 	static_call_update(pv_steal_clock, parvus_steal_clock);
-	if (!(parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE))
-		mark_tsc_unstable("the hypervisor: not in step");
+	if (!(parvus_start->features[0] & PARVUS_FEATURE_TSC_CLOCK))
+		mark_tsc_unstable("the hypervisor: it may jump");
 }
 
 void __init parvus_init_time(void)
@@ -218,8 +217,7 @@ void __init parvus_init_time(void)
 	parvus_call2(PARVUS_HC_clock_register, 0, __pa_symbol(&parvus_clock[0].pvti));
 	pvclock_set_pvti_cpu0_va(parvus_clock);
 	pvclock_set_flags(PVCLOCK_TSC_STABLE_BIT);
-	if (parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE)
-		parvus_stable = parvus_clock[0].pvti;
+	parvus_stable = parvus_start->features[0] & PARVUS_FEATURE_CLOCK_STABLE;
 	parvus_sched_clock_offset = parvus_clock_read();
 
 	x86_init.timers.timer_init = parvus_start_timer_cpu;
