@@ -124,13 +124,14 @@ static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 	error = elf_parse(kernel.data, kernel.size, &elf);
 	if (error)
 		return error;
-	if (elf.note.features_required & ~features_word0())
+	if (elf.note.features_required & ~features_word0(NULL))
 		return "needs features that this hypervisor does not offer here";
 	if (elf.low < HIGH_START && elf.high > LOW_END)
 		return "its kernel lies across [640K, 1M)";
-	d = domain_create(b.name, max_gfn, b.mem >> PAGE_SHIFT, b.vcpus, false);
+	d = domain_create(b.name, max_gfn, b.mem >> PAGE_SHIFT, b.vcpus, false, 0);
 	if (!d)
 		return "no memory for it, or too many domains";
+	d->tsc_clock = found_clock.stable;
 	spin_unlock(&d->control_lock);	/* there is nobody else yet */
 	if (b.control)
 		domain_set_control(d);
@@ -171,7 +172,7 @@ static const char *build(struct bundle_file kernel, struct bundle_file initrd)
 		.domain = d->id, .vcpus = d->vcpu_count,
 		.flags = (b.control ? PARVUS_START_CONTROL : 0) |
 			 (debug_enabled ? PARVUS_START_DEBUG : 0),
-		.features = { features_word0() },
+		.features = { features_word0(d) },
 		.cmdline = info + pages - ROUND_UP((u64)MAX_CMDLINE, PAGE_SIZE),
 		.initrd = initrd.size ? top : 0, .initrd_size = initrd.size,
 		.ram_size = d->frames << PAGE_SHIFT, .max_gfn = d->max_gfn,

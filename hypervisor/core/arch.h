@@ -103,7 +103,8 @@ u64 arch_now_ns(void);		/* since boot; never goes back */
 void arch_timer_arm(u64 ns);	/* the one interrupt of this pCPU's timer: when; 0 = none */
 u64 arch_timer_late(void);	/* TSC ticks that it came late at the most: interrupts were off */
 u64 arch_measures(void);	/* PARVUS_MEASURE_STATE() of what is done about CPUs that leak */
-void arch_clock_fill(void *record);	/* a guest's pvclock record, PARVUS_CLOCK_SIZE bytes */
+/* A guest's pvclock record, PARVUS_CLOCK_SIZE bytes: of time less @offset. */
+void arch_clock_fill(void *record, s64 offset);
 struct arch_clock {
 	u64 tsc_khz;		/* found at boot, as is stable */
 	u64 wall_ns;		/* time of day at time 0, ns since 1970; domain 0 corrects it */

@@ -7,6 +7,7 @@
  * or takes it apart runs under its control_lock. Nobody waits with that lock held: a DESTROY that
  * cannot finish at once returns EAGAIN and is called again.
  */
+#include <core/context.h>
 #include <core/event.h>
 #include <core/grant.h>
 #include <core/log.h>
@@ -40,6 +41,7 @@ union control {
 	struct parvus_control_clock clock;
 	struct parvus_control_interrupt interrupt;
 	struct parvus_control_cpuid cpuid;
+	struct parvus_control_context context;
 };
 
 /* All that is checked of a label: it ends, and fits on a line of the log as one word. */
@@ -79,7 +81,7 @@ static int control_machine(union control *c)
 		.frames_promised = frames_promised(), .frames_ghost = grant_ghost_frames(),
 		.now_ns = arch_now_ns(), .tsc_khz = arch_clock().tsc_khz,
 		.wall_sec = arch_clock().wall_ns / 1000000000,
-		.features = { features_word0(), arch_measures() },
+		.features = { features_word0(NULL), arch_measures() },
 		.ports = event_ports_total(), .devices = device_count(NULL),
 		.grants = (u32)grant_offers_total(), .mappings = (u32)grant_mappings_total(),
 		.flags = debug_enabled ? PARVUS_START_DEBUG : 0,
@@ -95,16 +97,23 @@ static int control_create(union control *c)
 	struct parvus_control_create *a = &c->create;
 	struct domain *d;
 
-	if (a->flags & ~PARVUS_CREATE_CLAIM || !name_valid(a->name) ||
+	u32 number = a->flags & PARVUS_CREATE_NUMBER ? a->domain : 0;
+
+	if (a->flags & ~(PARVUS_CREATE_CLAIM | PARVUS_CREATE_NUMBER | PARVUS_CREATE_TSC) ||
+	    (a->flags & PARVUS_CREATE_NUMBER && !number) || number >= DOMAIN_IDS ||
+	    !name_valid(a->name) ||
 	    !all_zero(a->reserved, ARRAY_SIZE(a->reserved)) || !a->vcpus || a->vcpus > MAX_VCPUS ||
 	    a->weight > 65535 || a->cap > 100 * MAX_VCPUS || !a->max_frames ||
 	    a->extra_gfns > MAX_DOMAIN_MEM >> PAGE_SHIFT ||
 	    a->max_frames > (MAX_DOMAIN_MEM >> PAGE_SHIFT) - a->extra_gfns)
 		return hv_error(PARVUS_EINVAL);
 	d = domain_create(a->name, a->max_frames + a->extra_gfns, a->max_frames, a->vcpus,
-			  a->flags & PARVUS_CREATE_CLAIM);
+			  a->flags & PARVUS_CREATE_CLAIM, number);
+	if (!d && number && !domain_number_free(number))
+		return hv_error(PARVUS_EEXIST);
 	if (!d)
 		return hv_error(domains_count() == MAX_DOMAINS ? PARVUS_ENOSPC : PARVUS_ENOMEM);
+	d->tsc_clock = a->flags & PARVUS_CREATE_TSC && arch_clock().stable;
 	sched_set_weight(d, a->weight ? a->weight : 256);
 	sched_set_cap(d, a->cap, arch_now_ns());
 	domain_pause(d, PAUSE_CONTROL);
@@ -210,6 +219,7 @@ static int control_populate(struct domain *d, union control *c)
 
 static int control_offer(struct domain *d, union control *c)
 {
+	c->offer.ref = 0;
 	return grant_offer(d, c->offer.gfn, c->offer.to, c->offer.flags, &c->offer.ref);
 }
 
@@ -310,31 +320,38 @@ static int control_rename(struct domain *d, union control *c)
 	return 0;
 }
 
+int domain_memory_limits(struct domain *d, u64 most, u64 target)
+{
+	bool ok = true;
+
+	spin_lock(&d->gfn_lock);
+	if (d->claims)
+		ok = frames_claim(d, (s64)(max(d->frames, target) -
+					   max(d->frames, d->target_frames)), false);
+	if (ok) {
+		d->target_frames = target;
+		d->max_frames = most;
+	}
+	spin_unlock(&d->gfn_lock);
+	return ok ? 0 : hv_error(PARVUS_ENOMEM);
+}
+
 static int control_memory(struct domain *d, union control *c)
 {
 	struct parvus_control_memory *a = &c->memory;
 	u64 most = a->flags & PARVUS_MEMORY_SET_MAX ? a->max_frames : d->max_frames;
-	bool ok = true;
+	int ret;
 
 	if (!a->flags || a->flags & ~(PARVUS_MEMORY_SET_MAX | PARVUS_MEMORY_SET_TARGET) ||
 	    (a->flags & PARVUS_MEMORY_SET_MAX && (!most || most > d->ram_frames)) ||
 	    (a->flags & PARVUS_MEMORY_SET_TARGET &&
 	     (!a->target_frames || a->target_frames > most)))
 		return hv_error(PARVUS_EINVAL);
-	if (a->flags & PARVUS_MEMORY_SET_TARGET) {
-		spin_lock(&d->gfn_lock);
-		if (d->claims)
-			ok = frames_claim(d, (s64)(max(d->frames, a->target_frames) -
-						   max(d->frames, d->target_frames)), false);
-		if (ok)
-			d->target_frames = a->target_frames;
-		spin_unlock(&d->gfn_lock);
-		if (!ok)
-			return hv_error(PARVUS_ENOMEM);
+	ret = domain_memory_limits(d, most, a->flags & PARVUS_MEMORY_SET_TARGET ?
+				   a->target_frames : d->target_frames);
+	if (!ret && a->flags & PARVUS_MEMORY_SET_TARGET)
 		event_send_virq(d, PARVUS_VIRQ_MEMORY);
-	}
-	d->max_frames = most;
-	return 0;
+	return ret;
 }
 
 static int control_sched(struct domain *d, union control *c)
@@ -483,6 +500,15 @@ static int control_interrupt(union control *c)
 	return 0;
 }
 
+static int control_context_op(struct domain *d, union control *c)
+{
+	int ret = control_context(d, &c->context);
+
+	if (!ret && c->context.kind == PARVUS_CONTEXT_COMMIT)
+		domain_changed(d);
+	return ret;
+}
+
 /* ---- the table ---- */
 
 #define ANY_STATE	1u	/* but DYING */
@@ -524,6 +550,7 @@ static const struct {
 	PLAIN(CLOCK, parvus_control_clock, control_clock, 0),
 	PLAIN(INTERRUPT, parvus_control_interrupt, control_interrupt, OUT),
 	ON(CPUID, parvus_control_cpuid, control_cpuid, ANY_STATE | DOMAIN0 | OUT),
+	ON(CONTEXT, parvus_control_context, control_context_op, ANY_STATE | DOMAIN0 | OUT),
 };
 
 static int control_on_domain(u64 op, union control *c)

@@ -4,9 +4,14 @@
  * and one lock: calls are rare, and what a guest may do under the lock is bounded by the size of
  * the table.
  *
+ * A front end knows its device by an id of its own: that of the registry, or where the domain was
+ * restored the one that it had before. That is no other id of a device with an end there: ids that
+ * are given out later are above all that were restored.
+ *
  * A removed device keeps its place until its ends have learned of it. If the table is
  * full it goes without: an end that asks too late finds that its id is gone.
  */
+#include <core/context.h>
 #include <core/event.h>
 #include <core/memory.h>
 #include <core/handlers.h>
@@ -22,6 +27,9 @@ struct device {
 	struct domain *end[2];	/* NULL = ended; cleared before the domain goes */
 	bool changed[2];	/* since that end asked */
 	bool removed;
+	bool suspended;		/* the front end's state is kept, and shown as CLOSED */
+	u32 kept;
+	u32 front_id;		/* as the front end knows it */
 	struct parvus_device d;	/* as its readers see it */
 };
 BUILD_ASSERT(sizeof(struct device) <= PAGE_SIZE);
@@ -56,6 +64,22 @@ static bool missed_removal(const struct device *e, const struct domain *d)
 
 static bool is_removed(const struct device *e, UNUSED const struct domain *d) { return e->removed; }
 
+static u32 id_for(const struct device *e, const struct domain *d)
+{
+	return e->end[FRONT] == d ? e->front_id : e->d.id;
+}
+
+/* The record, as @d is to see it: by its ids and its own number. */
+static s64 show(const struct device *e, struct domain *d, u64 gpa)
+{
+	struct parvus_device r = e->d;
+
+	r.id = id_for(e, d);
+	r.front_domain = domain_as_seen(d, r.front_domain);
+	r.back_domain = domain_as_seen(d, r.back_domain);
+	return guest_write(d, gpa, &r, sizeof(r));
+}
+
 /* The device with the lowest id above @after that is of interest to @d, or PARVUS_DEVICES. */
 static u32 slot_after(const struct domain *d, u32 after,
 		      bool (*interest)(const struct device *e, const struct domain *d))
@@ -65,8 +89,8 @@ static u32 slot_after(const struct domain *d, u32 after,
 	for (i = 0; i < PARVUS_DEVICES; i++) {
 		const struct device *e = devices[i];
 
-		if (e && e->d.id > after && interest(e, d) &&
-		    (best == PARVUS_DEVICES || e->d.id < devices[best]->d.id))
+		if (e && id_for(e, d) > after && interest(e, d) &&
+		    (best == PARVUS_DEVICES || id_for(e, d) < id_for(devices[best], d)))
 			best = i;
 	}
 	return best;
@@ -138,6 +162,7 @@ static int device_create(struct parvus_device *r, struct domain *front, struct d
 		return hv_error(PARVUS_ENOMEM);
 	e->end[FRONT] = front;
 	e->end[BACK] = back;
+	e->front_id = registry.next_id;
 	e->d = (struct parvus_device){
 		.size = sizeof(e->d), .version = 1, .id = registry.next_id++,
 		.device_class = r->device_class, .index = r->index,
@@ -179,6 +204,8 @@ static int device_set(struct device *e, const struct domain *d, const struct par
 	if (e->end[end] != d)
 		/* the front end is no back end; and who is neither may look, no more */
 		return e->end[FRONT] == d ? hv_error(PARVUS_EINVAL) : hv_error(PARVUS_EPERM);
+	if (end == FRONT && e->suspended)
+		return hv_error(PARVUS_EBUSY);
 	to = end == FRONT ? r->front_state : r->back_state;
 	ret = transition(*state[end], to, *state[!end]);
 	if (ret)
@@ -215,9 +242,9 @@ static s64 device_changed(struct domain *d, u64 gpa)
 		i = slot_after(d, 0, missed);
 	if (i == PARVUS_DEVICES)
 		return hv_error(PARVUS_ENOENT);
-	if (guest_write(d, gpa, &devices[i]->d, sizeof(struct parvus_device)))
+	if (show(devices[i], d, gpa))
 		return hv_error(PARVUS_EFAULT);
-	registry.cursor[d->id % MAX_DOMAINS] = devices[i]->d.id;
+	registry.cursor[d->id % MAX_DOMAINS] = id_for(devices[i], d);
 	changes_seen(i, d);
 	return 0;
 }
@@ -228,7 +255,7 @@ static s64 device_op_on(struct domain *d, u64 op, u64 gpa, const struct parvus_d
 	bool next = op == PARVUS_DEVICE_NEXT;
 	u32 i = next || r->id ? slot_after(d, next ? r->id : r->id - 1, may_read) : PARVUS_DEVICES;
 
-	if (i == PARVUS_DEVICES || (!next && devices[i]->d.id != r->id))
+	if (i == PARVUS_DEVICES || (!next && id_for(devices[i], d) != r->id))
 		return hv_error(PARVUS_ENOENT);
 	switch (op) {
 	case PARVUS_DEVICE_SET:
@@ -241,7 +268,106 @@ static s64 device_op_on(struct domain *d, u64 op, u64 gpa, const struct parvus_d
 		ends_changed(devices[i]);
 		return 0;
 	}
-	return guest_write(d, gpa, &devices[i]->d, sizeof(*r));
+	return show(devices[i], d, gpa);
+}
+
+/* Its back ends see it gone, and back in the states that it had: for them a front end like any. */
+static s64 device_suspend(const struct parvus_device *r, bool suspend)
+{
+	struct domain *front = domain_get(r->front_domain);
+	s64 ret = 0;
+
+	if (!front)
+		return hv_error(PARVUS_ENOENT);
+	spin_lock(&registry.lock);
+	if (suspend && !(READ_ONCE(front->pauses) & PAUSE_CONTROL))
+		ret = -PARVUS_EBUSY;
+	for (u32 i = 0; !ret && i < PARVUS_DEVICES; i++) {
+		struct device *e = devices[i];
+
+		if (!e || e->removed || e->end[FRONT] != front ||
+		    e->suspended == suspend)
+			continue;
+		e->suspended = suspend;
+		if (suspend)
+			e->kept = e->d.front_state;
+		e->d.front_state = suspend ? PARVUS_DEVICE_CLOSED : e->kept;
+		e->d.front_changes++;
+		/* the front end learns at RESUME what its back end did meanwhile */
+		end_changed(e, BACK);
+		if (!suspend)
+			end_changed(e, FRONT);
+	}
+	spin_unlock(&registry.lock);
+	domain_put(front);
+	return ret;
+}
+
+/* ---- the context: of a domain that stands still, or is built ---- */
+
+bool device_context_next(struct vcpu *v, u64 *from, void *to)
+{
+	struct domain *d = v->domain;
+	struct parvus_context_device *r = to;
+	const struct device *e;
+	u32 after = (u32)*from;
+
+	HOLD(&registry.lock);
+	do {
+		u32 i = slot_after(d, after ? after - 1 : 0, may_read);
+
+		if (*from >> 32 || i == PARVUS_DEVICES)
+			return false;
+		e = devices[i];
+		after = id_for(e, d) + 1;
+	} while (e->end[FRONT] != d);
+	*r = (struct parvus_context_device){
+		.front_id = e->front_id, .id = e->d.id, .device_class = e->d.device_class,
+		.index = e->d.index, .back_domain = e->d.back_domain,
+		.front_state = e->suspended ? e->kept : e->d.front_state,
+		.front_changes = e->d.front_changes, .back_changes = e->d.back_changes };
+	memcpy(r->config, e->d.config, sizeof(r->config));
+	memcpy(r->front_blob, e->d.front_blob, sizeof(r->front_blob));
+	*from = after;
+	return true;
+}
+
+/* The back end is nobody yet, and it has changed: the front end finds that it has to begin anew. */
+int device_context_set(struct vcpu *v, const void *record)
+{
+	struct domain *d = v->domain;
+	const struct parvus_context_device *c = record;
+	struct parvus_device r = { .device_class = c->device_class, .index = c->index };
+	struct domain *back;
+	struct device *e;
+	u32 i, now;
+	int ret;
+
+	if (!c->front_id || c->front_id >> 31 || c->front_state > PARVUS_DEVICE_CLOSING)
+		return hv_error(PARVUS_EINVAL);
+	back = domain_get(c->back_domain);
+	if (!back)
+		return hv_error(PARVUS_ENOENT);
+	memcpy(r.config, c->config, sizeof(r.config));
+	spin_lock(&registry.lock);
+	i = slot_after(d, c->front_id - 1, may_read);
+	ret = i < PARVUS_DEVICES && id_for(devices[i], d) == c->front_id ? -PARVUS_EEXIST : 0;
+	now = registry.next_id;
+	if (now && now <= c->front_id)
+		registry.next_id = c->front_id + 1;
+	ret = ret ?: device_create(&r, d, back);
+	if (!ret) {
+		i = slot_after(d, r.id - 1, may_read);
+		e = devices[i];
+		e->front_id = c->front_id;
+		e->d.front_state = c->front_state;
+		e->d.front_changes = c->front_changes;
+		e->d.back_changes = c->back_changes + 2;
+		memcpy(e->d.front_blob, c->front_blob, sizeof(c->front_blob));
+	}
+	spin_unlock(&registry.lock);
+	domain_put(back);
+	return ret;
 }
 
 static s64 device_op_create(struct domain *d, u64 gpa, struct parvus_device *r)
@@ -269,10 +395,10 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 	u64 root;
 	s64 ret;
 
-	if (op > PARVUS_DEVICE_CONFIGURE)
+	if (op > PARVUS_DEVICE_RESUME)
 		return hv_error(PARVUS_ENOSYS);
 	if (!d->control && (op == PARVUS_DEVICE_CREATE || op == PARVUS_DEVICE_REMOVE ||
-			    op == PARVUS_DEVICE_CONFIGURE))
+			    op >= PARVUS_DEVICE_CONFIGURE))
 		return hv_error(PARVUS_EPERM);
 	if (guest_read(d, gpa, &r, sizeof(r)))
 		return hv_error(PARVUS_EFAULT);
@@ -282,6 +408,8 @@ s64 hc_device_op(struct vcpu *v, u64 op, u64 gpa)
 	root = arch_full_begin();	/* the registry is everybody's */
 	if (op == PARVUS_DEVICE_CREATE) {
 		ret = device_op_create(d, gpa, &r);
+	} else if (op >= PARVUS_DEVICE_SUSPEND) {
+		ret = device_suspend(&r, op == PARVUS_DEVICE_SUSPEND);
 	} else {
 		HOLD(&registry.lock);
 		ret = op == PARVUS_DEVICE_CHANGED ? device_changed(d, gpa) :

@@ -29,8 +29,6 @@ static struct {
 } census = { .lock = SPINLOCK_INIT(LOCK_DOMAINS) };
 
 #define ANY		0xffffffffu
-/* As many as Xen has, but every slot has as many: the search for one goes on beyond the last. */
-#define DOMAIN_IDS	(0x7ff0u / MAX_DOMAINS * MAX_DOMAINS)
 
 static struct domain *domain_get_slot(unsigned int slot, u32 id)
 {
@@ -91,11 +89,11 @@ static void locks_init(struct domain *d)
 }
 
 /* The number comes first: all memory of the domain is known by it. False: there is none. */
-static bool number_reserve(struct domain *d)
+static bool number_reserve(struct domain *d, u32 number)
 {
 	HOLD(&census.lock);
-	for (u32 i = 0; i < MAX_DOMAINS; i++) {
-		u32 id = (census.last_id + i) % DOMAIN_IDS, slot = id % MAX_DOMAINS;
+	for (u32 i = 0; i < (number ? 1 : MAX_DOMAINS); i++) {
+		u32 id = (number ?: census.last_id + i) % DOMAIN_IDS, slot = id % MAX_DOMAINS;
 
 		if (domains[slot] || census.reserved[slot / 64] >> slot % 64 & 1)
 			continue;
@@ -106,21 +104,28 @@ static bool number_reserve(struct domain *d)
 	return false;
 }
 
+bool domain_number_free(u32 number)
+{
+	HOLD(&census.lock);
+	return !domains[number % MAX_DOMAINS];
+}
+
 /* The domain is there, or it is not to be (@d->refs is 0). */
-static void number_use(struct domain *d)
+static void number_use(struct domain *d, u32 number)
 {
 	HOLD(&census.lock);
 	census.reserved[d->id % MAX_DOMAINS / 64] &= ~(1ull << (d->id % 64));
 	if (!d->refs)
 		return;
 	d->serial = ++census.last_serial;
-	census.last_id = d->id + 1u;
+	if (!number)
+		census.last_id = d->id + 1u;
 	domains[d->id % MAX_DOMAINS] = d;
 	census.alive++;
 }
 
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus,
-			     bool claims)
+			     bool claims, u32 number)
 {
 	u64 before = frames_free_count(), chunks = ROUND_UP(max_gfn, EXTENT_FRAMES) >> EXTENT_ORDER;
 	u64 pool;
@@ -130,11 +135,12 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 	    max_gfn > MAX_MACHINE_MEM >> PAGE_SHIFT)
 		return NULL;
 	d = hv_alloc_public(sizeof(*d));
-	if (!d || !number_reserve(d)) {
+	if (!d || !number_reserve(d, number)) {
 		hv_free(d, sizeof(*d));
 		return NULL;
 	}
 	locks_init(d);
+	d->self = d->id;
 	hv_snprintf(d->name, sizeof(d->name), "%s", name);
 	d->frames_free_before = before;
 	d->vcpu_count = d->vcpus_target = vcpus;
@@ -161,7 +167,7 @@ struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned in
 		goto fail;
 	spin_lock(&d->control_lock);	/* now there are others who know of it */
 	d->refs = 1;
-	number_use(d);
+	number_use(d, number);
 	return d;
 fail:
 	event_domain_destroy(d);
@@ -173,7 +179,7 @@ fail:
 	hv_free(d->gfn_chunk_maps, chunks * sizeof(u32));
 	grant_domain_free(d);
 	arch_view_free(d);
-	number_use(d);
+	number_use(d, number);
 	hv_free(d->own, sizeof(*d->own));
 	hv_free(d, sizeof(*d));
 	return NULL;
@@ -184,16 +190,20 @@ fail:
 void domain_pause(struct domain *d, u32 why)
 {
 	HOLD(&d->pause_lock);
-	if (!d->pauses)
+	if (!d->pauses) {
 		sched_pause(d);
+		clock_stop(d);
+	}
 	d->pauses |= why;
 }
 
 void domain_unpause(struct domain *d, u32 why)
 {
 	HOLD(&d->pause_lock);
-	if (d->pauses && !(d->pauses & ~why))
+	if (d->pauses && !(d->pauses & ~why)) {
+		clock_go(d);
 		sched_unpause(d, arch_now_ns());
+	}
 	d->pauses &= ~why;
 }
 

@@ -35,12 +35,14 @@ struct domain_own {
 	u64 generation_id[2];
 	/* what the host gives, and it has not (rule 122) */
 	struct cpuid_hidden { u32 features[PARVUS_CPUID_WORDS]; u64 xcr0; } hidden;
+	u32 given, virqs;	/* context.c's, while it is built */
 	char kill_reason[MAX_KILL_REASON];
 	char said[MAX_KILL_REASON];	/* its last line in the log: why it crashed, if it does */
 };
 
 struct domain {
 	u16 id;
+	u16 self;			/* by which it knows itself: of its start info */
 	u32 serial;			/* numbers are used again, this never is */
 	u8 state;			/* enum domain_state */
 	bool control;			/* domain 0's privilege */
@@ -94,6 +96,9 @@ struct domain {
 	u32 vcpus_target;		/* vCPUs that it is asked to have online */
 	struct spinlock pause_lock;
 	u32 pauses;			/* PAUSE_*: why it does not run */
+	s64 clock_offset;		/* the hypervisor's time less its own (clock.c) */
+	u64 clock_stopped;		/* when it began to stand still; 0 = it runs */
+	bool tsc_clock;			/* its guest may count by the TSC: then it never does */
 	u64 weight;			/* scheduler share, 256 = 1 */
 	struct sched_domain sched;
 };
@@ -104,6 +109,13 @@ static inline struct vcpu *domain_vcpu(const struct domain *d, u64 n)
 	return d->vcpus[n & (MAX_VCPUS - 1)];
 }
 BUILD_ASSERT(!(MAX_VCPUS & (MAX_VCPUS - 1)) && sizeof(struct domain) <= PAGE_SIZE);
+
+/* A number by which @d names a domain, perhaps itself; and one as it is to see it. */
+static inline u32 domain_named_by(const struct domain *d, u32 n)
+{
+	return n == PARVUS_DOMAIN_SELF || n == d->self ? d->id : n;
+}
+static inline u32 domain_as_seen(const struct domain *d, u32 n) { return n == d->id ? d->self : n; }
 
 /* By number modulo MAX_DOMAINS, NULL = free. Changes under the build/destroy path alone. */
 extern struct domain *domains[MAX_DOMAINS];
@@ -125,10 +137,12 @@ void domain_hold(struct domain *d);
 /*
  * An empty domain with 1 to MAX_VCPUS vCPUs, or NULL: memory is short, or an argument is bad. @name
  * is for logs, cut at MAX_DOMAIN_NAME; @max_gfn, in frames, is rounded up to chunks; @ram is what
- * it may ever have. Its control_lock is held, until it is as its maker wants it.
+ * it may ever have; @number 0 is any. Its control_lock is held, until it is as its maker wants it.
  */
 struct domain *domain_create(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus,
-			     bool claims);
+			     bool claims, u32 number);
+
+bool domain_number_free(u32 number);	/* below DOMAIN_IDS; its place in the table, that is */
 
 /* The guest did what it must not: keep the first reason, stop all its vCPUs. Returns. */
 void domain_kill(struct domain *d, const char *fmt, ...) __printf(2, 3);
@@ -139,6 +153,13 @@ void domain_kill_other(struct domain *d, const char *why);
 #define PAUSE_MEMORY	2u	/* it waits for a frame */
 void domain_pause(struct domain *d, u32 why);
 void domain_unpause(struct domain *d, u32 why);
+/* clock.c: its clock stops and goes on, under pause_lock; what it is; give it that time. */
+#define CLOCK_MAX	(1ull << 62)
+void clock_stop(struct domain *d);
+void clock_go(struct domain *d);
+u64 clock_stands(const struct domain *d);
+void clock_set(struct domain *d, u64 ns);
+u64 clock_at(const struct domain *d, u64 ns);	/* of the hypervisor's time */
 /* A vCPU stopped for good; the last one destroys the domain, if need be after killing it. */
 void domain_vcpu_gone(struct domain *d);
 unsigned int domains_count(void);

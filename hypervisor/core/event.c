@@ -14,6 +14,7 @@
  * The guest's page, which every view shows, is written, and read for its mask and for what is
  * pending. Whatever stands there, the worst is an event too many or too few for that very guest.
  */
+#include <core/context.h>
 #include <core/event.h>
 #include <core/log.h>
 #include <core/memory.h>
@@ -227,17 +228,23 @@ void event_send_virq(struct domain *d, u32 virq)
 
 /* ---- ports come and go; all under bind_lock ---- */
 
-/* The lowest free port: 0, -PARVUS_ENOSPC, -PARVUS_ENOMEM. Nobody but us knows of it yet. */
+/*
+ * The lowest free port, or the one that is wanted (else 0): 0, -PARVUS_ENOSPC, ENOMEM, EEXIST.
+ * Nobody but us knows of it yet.
+ */
 static int port_new(struct event_domain *ev, u32 *port)
 {
 	struct port **ports;
-	u32 w;
+	u32 w = *port / 64;
 
-	for (w = 0; w < WORDS && !~ev->taken[w]; w++)
+	if (*port && ev->taken[w] & bit_of(*port))
+		return hv_error(PARVUS_EEXIST);
+	for (; !*port && w < WORDS && !~ev->taken[w]; w++)
 		;
 	if (w == WORDS)
 		return hv_error(PARVUS_ENOSPC);
-	*port = w * 64 + (u32)__builtin_ctzll(~ev->taken[w]);
+	if (!*port)
+		*port = w * 64 + (u32)__builtin_ctzll(~ev->taken[w]);
 	ports = &ev->ports[*port / PORTS_PER_PAGE];
 	if (!*ports)
 		*ports = hv_alloc_public(PAGE_SIZE);
@@ -351,21 +358,22 @@ static int bind_read(struct domain *d, u64 gpa, struct parvus_event_bind *b, boo
 	return 0;
 }
 
-static s64 event_register(struct domain *d, u64 gpa)
+s64 event_register(struct domain *d, u64 gpa)
 {
 	struct event_domain *ev = d->events;
 	struct parvus_event_page *page;
 	u32 w, bit;
 
-	/* guest_map() pins the page for good: of two callers at once both may lose theirs so */
 	if (READ_ONCE(ev->page) != &ev->none)
 		return hv_error(PARVUS_EBUSY);
 	page = guest_map(d, gpa, sizeof(*page), sizeof(*page));
 	if (!page)
 		return hv_error(PARVUS_EFAULT);
 	HOLD(&d->event_lock);
-	if (ev->page != &ev->none)
+	if (ev->page != &ev->none) {
+		guest_unmap(page);
 		return hv_error(PARVUS_EBUSY);
+	}
 	atomic_or_u64(&frame_info(frame_of(page))->word, FRAME_EVENTS);
 	WRITE_ONCE(ev->page, page);
 	smp_mb();	/* against port_set_pending() */
@@ -392,7 +400,7 @@ static s64 event_bind(struct domain *d, u64 gpa)
 		return hv_error(PARVUS_EFAULT);
 	p = (struct port){ .kind = (u8)b.kind, .flags = (u8)b.flags, .vcpu = (u8)b.vcpu,
 			   .interval_ns = b.interval_ns };
-	ret = port_bind_to(d, b.domain == PARVUS_DOMAIN_SELF ? d->id : b.domain,
+	ret = port_bind_to(d, domain_named_by(d, b.domain),
 		   b.kind == PARVUS_EVENT_VIRQ ? b.virq : b.remote_port, &p, &port);
 	return ret ? ret : guest_write(d, answer, &port, sizeof(port));
 }
@@ -458,7 +466,8 @@ static s64 event_status(struct domain *d, u64 gpa)
 	p = ret ? &closed : p;
 	s = (struct parvus_event_bind){
 		.size = sizeof(s), .version = 1, .port = b.port, .kind = p->kind, .vcpu = p->vcpu,
-		.flags = p->flags, .interval_ns = p->interval_ns, .domain = p->domain,
+		.flags = p->flags, .interval_ns = p->interval_ns,
+		.domain = domain_as_seen(d, p->domain),
 		.virq = p->kind == PARVUS_EVENT_VIRQ ? p->other : 0,
 		.remote_port = p->kind == PARVUS_EVENT_VIRQ ? 0 : p->other };
 	spin_unlock(&d->event_lock);
@@ -516,7 +525,78 @@ int event_alloc_unbound(struct domain *d, u32 remote, u32 *port)
 {
 	struct port p = { .kind = PARVUS_EVENT_UNBOUND };
 
+	*port = 0;
 	return port_bind_to(d, remote, 0, &p, port);
+}
+
+/* ---- the context: of a domain of which nothing runs ---- */
+
+u32 event_virqs(const struct domain *d) { return d->events ? READ_ONCE(d->events->virqs) : 0; }
+
+const void *event_page(const struct domain *d)
+{
+	return d->events && d->events->page != &d->events->none ? d->events->page : NULL;
+}
+
+bool event_context_next(struct vcpu *v, u64 *from, void *to)
+{
+	struct domain *d = v->domain;
+	struct parvus_context_port *r = to;
+	const struct port *p;
+	u64 n, bits, w;
+
+	HOLD(&d->event_lock);
+	for (n = *from; d->events && n < PARVUS_EVENT_PORTS; n = (w + 1) * 64) {
+		w = n / 64;
+		bits = d->events->taken[w] & ~0ull << n % 64 & (w ? ~0ull : ~1ull);
+		if (!bits)
+			continue;
+		n = w * 64 + (u64)__builtin_ctzll(bits);
+		p = port_at(d->events, (u32)n);
+		*r = (struct parvus_context_port){
+			.port = (u32)n, .kind = p->kind, .vcpu = p->vcpu, .flags = p->flags,
+			.domain = p->domain, .source = p->other, .interval_ns = p->interval_ns };
+		*from = n + 1;
+		return true;
+	}
+	return false;
+}
+
+/* Domain 0 is the one peer that is known by its number; a port that was joined waits for it. */
+int event_context_set(struct vcpu *v, const void *record)
+{
+	struct domain *d = v->domain;
+	const struct parvus_context_port *r = record;
+	bool virq = r->kind == PARVUS_EVENT_VIRQ;
+	struct port p = { .kind = virq ? PARVUS_EVENT_VIRQ : PARVUS_EVENT_UNBOUND };
+	u32 port = r->port;
+	int ret;
+
+	if (!port || port >= PARVUS_EVENT_PORTS || r->kind < PARVUS_EVENT_UNBOUND ||
+	    r->kind > PARVUS_EVENT_VIRQ || r->domain || r->vcpu >= d->vcpu_count ||
+	    r->flags & ~PARVUS_EVENT_AUTO_MASK || r->reserved0 ||
+	    (virq && (r->source >= PARVUS_VIRQS || r->source == PARVUS_VIRQ_DOMAIN)) ||
+	    (r->kind == PARVUS_EVENT_UNBOUND && r->source))
+		return hv_error(PARVUS_EINVAL);
+	p.vcpu = (u8)r->vcpu;
+	p.flags = (u8)r->flags;
+	p.interval_ns = r->interval_ns;
+	ret = port_bind_to(d, 0, virq ? r->source : 0, &p, &port);
+	return ret == -PARVUS_ENOENT ? -PARVUS_EINVAL : ret;
+}
+
+void event_context_done(struct domain *d, u32 virqs)
+{
+	struct event_domain *ev = d->events;
+	u32 w, bit;
+
+	HOLD(&d->event_lock);
+	for (w = 0; w < WORDS; w++)
+		for_each_bit(bit, ev->taken[w] & (w ? ~0ull : ~1ull))
+			port_send(ev, w * 64 + bit);
+	for_each_bit(bit, virqs)
+		if (!ev->virq_port[bit])
+			ev->virqs |= 1u << bit;
 }
 
 u64 event_pages(struct domain *d)

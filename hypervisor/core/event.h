@@ -21,6 +21,9 @@ void event_send_virq(struct domain *d, u32 virq);
  */
 int event_alloc_unbound(struct domain *d, u32 remote, u32 *port);
 
+s64 event_register(struct domain *d, u64 gpa);	/* as event_op REGISTER */
+const void *event_page(const struct domain *d);	/* what was registered, or NULL */
+u32 event_virqs(const struct domain *d);	/* that fired and have no port: bit n is VIRQ n */
 u32 event_ports_used(struct domain *d);
 u64 event_pages(struct domain *d);	/* of the hypervisor, for its ports */
 u32 event_ports_total(void);

@@ -30,9 +30,10 @@ BUILD_ASSERT(sizeof(struct frame_info) == 16);
 #define FRAME_GFN	0xffffffffull
 #define FRAME_OFFER	(1ull << 32)	/* one of up to 2^15 offers of it (grant.c) */
 #define FRAME_OFFERS	(0xffffull << 32)
-#define FRAME_PINNED	(1ull << 48)	/* the hypervisor holds a pointer to it for good */
 #define FRAME_GHOST	(1ull << 49)	/* its owner is gone: it goes with its last offer */
 #define FRAME_EVENTS	(1ull << 50)	/* an event page: every view shows it (rule 98) */
+#define FRAME_PIN	(1ull << 51)	/* one of the pointers that the hypervisor keeps to it */
+#define FRAME_PINNED	(0xfffull << 51)
 
 /* flags */
 #define FRAME_EXTENT	1u	/* FREE: the first frame of an extent */

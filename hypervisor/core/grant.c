@@ -21,79 +21,18 @@
  * It covers both tables, but for the state of offers. domain_put() is called without it, and so is
  * shadow_lose(), which waits for other CPUs.
  */
-#include <core/grant.h>
+#include <core/grant_table.h>
+#include <parvus/context.h>
 #include <core/log.h>
 #include <core/handlers.h>
 #include <core/memory.h>
 
 #define CHUNK		64u	/* records of one call: the rest is for the next one */
 #define DESTROY_PIECE	512u	/* slots looked at before interrupts are let in */
-#define FIRST_SHIFT	22u	/* 2^(32 - shift) lists of mappings: a page of them, later more */
-#define LAST_SHIFT	16u
-#define OLD_BUCKETS	((FIRST_SHIFT - LAST_SHIFT) / 3)
-
-/* offer.state; 0 = free */
-#define OFFER_STANDS	0x80000000u
-#define OFFER_DEAD	0x40000000u	/* its domain ended while it was in use */
-#define OFFER_READONLY	0x20000000u
-#define OFFER_USERS	0x00ffffffu
-
-struct offer {
-	u32 state, mfn;
-	u32 to;			/* serial of the domain that may use it */
-};
-
-struct mapping {
-	struct domain *owner;	/* NULL = free */
-	u32 ref, gfn, mfn;
-	bool readonly;
-	bool busy;		/* being unmapped */
-};
-
-/* One of a table; references and handles are numbers of slots, from 1. */
-struct slot {
-	union {
-		struct offer o;
-		struct mapping m;
-	};
-	u32 next;		/* free list, or mappings of the same bucket */
-};
-#define SLOTS		((u32)(PAGE_SIZE / sizeof(struct slot)))
-#define DIR_SLOTS	(SLOTS * (u32)(PAGE_SIZE / sizeof(struct slot *)))
-BUILD_ASSERT(PARVUS_GRANT_MAX % SLOTS == 0 && PARVUS_GRANT_MAPPINGS % DIR_SLOTS == 0);
-
-/* Pages of pointers to pages of slots, made as they are needed. */
-struct table {
-	u16 owner;		/* the domain's number: of its pages */
-	u32 used, end;		/* slots in use, slots that exist */
-	u32 free;
-	struct slot **dir[PARVUS_GRANT_MAPPINGS / DIR_SLOTS];
-};
-
-struct grant_domain {
-	struct spinlock lock;
-	bool closed;		/* its domain ends: no new offers */
-	u32 *bucket;		/* mappings by gfn, 2^(32 - shift) lists */
-	u32 shift;
-	u32 *old[OLD_BUCKETS];	/* the smaller ones of before: they stay in this domain's view */
-	struct table offers, mappings;
-};
-BUILD_ASSERT(sizeof(struct grant_domain) <= PAGE_SIZE);
 
 static struct { u64 offers, mappings, ghosts; } total;	/* of all domains; atomic */
 
 /* ---- tables ---- */
-
-/* A reference or handle of a guest; NULL where no slot is. */
-static struct slot *slot_at(struct table *t, u32 n)
-{
-	u64 i = (u64)n - 1, end = smp_load_acquire(&t->end);
-
-	if (i >= end)
-		return NULL;
-	i &= index_mask(i, end);
-	return &t->dir[i / DIR_SLOTS][i % DIR_SLOTS / SLOTS][i % SLOTS];
-}
 
 static struct offer *offer_at(struct domain *d, u32 ref)
 {
@@ -109,27 +48,47 @@ static struct mapping *mapping_at(struct grant_domain *g, u32 handle)
 	return s ? &s->m : NULL;
 }
 
-/* Take a free slot, in a new page if need be. 0 or an error. Tables are a small part of @d. */
-static int slot_new(const struct domain *d, struct table *t, u32 *n, struct slot **s)
+/* A page more of them, which are free. Tables are a small part of @d. 0 or an error. */
+static int table_grow(const struct domain *d, struct table *t)
 {
 	u32 frames = max((u32)d->ram_frames, PARVUS_GRANT_MAX);
 	u32 most = d->control ? PARVUS_GRANT_MAPPINGS : min(frames, PARVUS_GRANT_MOST);
-	struct slot ***dir, *page;
+	struct slot ***dir = &t->dir[t->end / DIR_SLOTS], *page;
 
-	if (!t->free) {
-		if (t->end >= most)
-			return hv_error(PARVUS_ENOSPC);
-		dir = &t->dir[t->end / DIR_SLOTS];
-		if (!*dir)
-			*dir = hv_alloc_own(t->owner, PAGE_SIZE);
-		page = *dir ? hv_alloc_own(t->owner, PAGE_SIZE) : NULL;
-		if (!page)
-			return hv_error(PARVUS_ENOMEM);
-		for (u32 i = 0; i < SLOTS - 1; i++)
-			page[i].next = t->end + i + 2;
-		(*dir)[t->end % DIR_SLOTS / SLOTS] = page;
-		t->free = t->end + 1;
-		smp_store_release(&t->end, t->end + SLOTS);
+	if (t->end >= most)
+		return hv_error(PARVUS_ENOSPC);
+	if (!*dir)
+		*dir = hv_alloc_own(t->owner, PAGE_SIZE);
+	page = *dir ? hv_alloc_own(t->owner, PAGE_SIZE) : NULL;
+	if (!page)
+		return hv_error(PARVUS_ENOMEM);
+	for (u32 i = 0; i < SLOTS - 1; i++)
+		page[i].next = t->end + i + 2;
+	(*dir)[t->end % DIR_SLOTS / SLOTS] = page;
+	t->free = t->end + 1;
+	smp_store_release(&t->end, t->end + SLOTS);
+	return 0;
+}
+
+/*
+ * Take a free slot, in a new page if need be; or that of number @n, if it is not 0:
+ * no slot counts as free then but those of new pages, until grant_context_done(). 0 or an error.
+ */
+static int slot_new(const struct domain *d, struct table *t, u32 *n, struct slot **s)
+{
+	int ret = 0;
+
+	while (!ret && (*n ? *n > t->end : !t->free))
+		ret = table_grow(d, t);
+	if (ret)
+		return ret;
+	if (*n) {
+		*s = slot_at(t, *n);
+		if ((*s)->o.state)
+			return hv_error(PARVUS_EEXIST);
+		t->free = 0;
+		t->used++;
+		return 0;
 	}
 	*n = t->free;
 	*s = slot_at(t, *n);
@@ -215,17 +174,18 @@ int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref)
 	bool readonly = flags & PARVUS_GRANT_READONLY;
 	struct grant_domain *g = d->grants;
 	struct domain *peer;
+	u32 serial = 0, n = *ref;	/* the serial of nobody */
 	struct slot *s;
-	u32 serial, n;
 	u64 e;
 	int ret;
 
 	if (flags & ~PARVUS_GRANT_READONLY)
 		return hv_error(PARVUS_EINVAL);
 	peer = domain_get(to);
-	if (!peer)
+	if (!peer && !(n && to == PARVUS_CONTEXT_UNKNOWN))
 		return hv_error(PARVUS_ENOENT);
-	serial = peer->serial;
+	if (peer)
+		serial = peer->serial;
 	domain_put(peer);
 	if (serial == d->serial)
 		return hv_error(PARVUS_EINVAL);
@@ -382,7 +342,7 @@ static int grant_map(struct domain *d, struct domain **peer, struct parvus_grant
 	struct offer *o;
 	struct slot *s;
 	u64 gfn;
-	u32 n;
+	u32 n = 0;
 	int ret;
 
 	if ((r->flags & ~PARVUS_GRANT_READONLY) || r->reserved)

@@ -16,9 +16,10 @@ bool grant_ghost(mfn_t mfn);
 
 /*
  * Offer a frame of @d, plain RAM, writable unless @flags is PARVUS_GRANT_READONLY, to the domain
- * of number @to; the offer does not pass to a later domain of that number. 0 and the reference,
+ * of number @to; the offer does not pass to a later domain of that number. *@ref is the reference
+ * that is wanted, or 0 for any; with one @to may be PARVUS_CONTEXT_UNKNOWN. 0 and the reference,
  * -PARVUS_EINVAL (flags, or @to is @d), ENOENT (no such domain), EFAULT (gfn), ENOSPC
- * (the most offers), EBUSY (it is ending) or ENOMEM.
+ * (the most offers), EEXIST (that reference), EBUSY (it is ending) or ENOMEM.
  */
 int grant_offer(struct domain *d, u64 gfn, u32 to, u32 flags, u32 *ref);
 

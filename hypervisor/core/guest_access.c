@@ -118,6 +118,12 @@ void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align)
 	e = gfn_lookup(d, _gfn(gpa >> PAGE_SHIFT));
 	if (!gfn_is_writable_ram(e))
 		return NULL;
-	atomic_or_u64(&frame_info(gfn_entry_mfn(e))->word, FRAME_PINNED);
+	atomic_add_u64(&frame_info(gfn_entry_mfn(e))->word, FRAME_PIN);
 	return (char *)frame_map(gfn_entry_mfn(e)) + (gpa & (PAGE_SIZE - 1));
+}
+
+void guest_unmap(void *p)
+{
+	if (p)
+		atomic_add_u64(&frame_info(frame_of(p))->word, -FRAME_PIN);
 }

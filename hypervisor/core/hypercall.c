@@ -24,9 +24,10 @@ ALWAYS_INLINE s64 hc_nop(struct vcpu *v)
 	return 0;
 }
 
-u64 features_word0(void)
+u64 features_word0(const struct domain *d)
 {
 	return PARVUS_FEATURE_PREFILL | PARVUS_FEATURE_RETPOLINE |
+	       (d && d->tsc_clock ? PARVUS_FEATURE_TSC_CLOCK : 0) |
 	       (arch_clock().stable ? PARVUS_FEATURE_CLOCK_STABLE : 0);
 }
 
@@ -34,7 +35,7 @@ s64 hc_features(struct vcpu *v, u64 index)
 {
 	if (index > 3)
 		return hv_error(PARVUS_EINVAL);
-	v->area->ret[0] = index ? 0 : features_word0();
+	v->area->ret[0] = index ? 0 : features_word0(v->domain);
 	return 0;
 }
 

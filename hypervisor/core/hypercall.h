@@ -21,5 +21,6 @@ static inline s64 hypercall_restart(struct regs *r)
 	return (s64)r->rax;
 }
 
-u64 features_word0(void);	/* PARVUS_FEATURE_* */
+/* PARVUS_FEATURE_*, of a domain, or of one like others. */
+u64 features_word0(const struct domain *d);
 extern bool debug_enabled;	/* debug=1 on the command line */

@@ -4,6 +4,8 @@
 
 #define MAX_CPUS		255	/* an APIC id of a device's interrupt has 8 bits */
 #define MAX_DOMAINS		128
+/* Numbers: as many as Xen has, but every slot has as many; a search goes on beyond the last. */
+#define DOMAIN_IDS		(0x7ff0u / MAX_DOMAINS * MAX_DOMAINS)
 #define MAX_VCPUS		PARVUS_MAX_VCPUS
 #define MAX_MODULES		32
 #define MAX_DOMAIN_NAME		32

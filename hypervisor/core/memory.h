@@ -109,5 +109,8 @@ int guest_copy_frame(struct domain *to, u64 dst, struct domain *from, u64 src, s
 void guest_access_begin(void);
 void guest_access_end(void);
 void guest_access_wait(void);
+/* max_frames and target_frames, checked: 0, or -PARVUS_ENOMEM for one that claims. control.c's. */
+int domain_memory_limits(struct domain *d, u64 most, u64 target);
 /* Map an aligned piece of one frame for good (RAM, writable), or NULL. It stays pinned. */
 void *guest_map(struct domain *d, u64 gpa, size_t len, size_t align);
+void guest_unmap(void *p);	/* it was not needed, or is no more; or NULL */

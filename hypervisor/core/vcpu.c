@@ -45,7 +45,7 @@ ALWAYS_INLINE void vcpu_raise(struct vcpu *v, u8 vector)
 
 static void vcpu_timer_fired(struct timer *t)
 {
-	vcpu_raise(container_of(t, struct vcpu, timer), PARVUS_VECTOR_TIMER);
+	clock_timer_fired(container_of(t, struct vcpu, timer));
 }
 
 /* ---- making and unmaking ---- */
@@ -94,8 +94,7 @@ void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa)
 
 /* ---- the hypercalls ---- */
 
-/* A vCPU argument: the caller, or another of its domain. */
-static struct vcpu *vcpu_arg(struct vcpu *v, u64 n)
+struct vcpu *vcpu_arg(struct vcpu *v, u64 n)
 {
 	if (n == PARVUS_VCPU_SELF)
 		return v;
@@ -113,13 +112,18 @@ ALWAYS_INLINE int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask)
 	return 0;
 }
 
-static int vcpu_area_set(struct vcpu *v, u64 gpa)
+/* @v runs here, or is the caller's alone: the frame of the one before may go now. */
+int vcpu_area_set(struct vcpu *v, u64 gpa)
 {
-	void *area = guest_map(v->domain, gpa, PARVUS_VCPU_AREA_SIZE, 64);
+	void *area = guest_map(v->domain, gpa, PARVUS_VCPU_AREA_SIZE, 64), *old = v->area;
 
 	if (!area)
 		return hv_error(PARVUS_EFAULT);
 	v->area = area;
+	if (v == arch_current())
+		arch_this()->area = arch_area(v);
+	if (old != &v->own->area_none)
+		guest_unmap(old);
 	return 0;
 }
 
@@ -130,28 +134,15 @@ s64 hc_area_register(struct vcpu *v, u64 vcpu, u64 gpa, u64 size, u64 version)
 
 	if (!o || size != PARVUS_VCPU_AREA_SIZE || version != PARVUS_VCPU_AREA_VERSION)
 		return hv_error(PARVUS_EINVAL);
-	if (o != v && READ_ONCE(o->state) != VCPU_STOPPED)
+	if (o != v && !sched_start(o))	/* nobody else starts it meanwhile, or moves its area */
 		return hv_error(PARVUS_EBUSY);
 	ret = vcpu_area_set(o, gpa);
-	if (!ret && o == v) {
-		arch_this()->area = arch_area(v);
+	if (o != v)
+		sched_stop(o);
+	else if (!ret)
 		v->area->pending = vcpu_has_pending(v);
-	}
 	return ret;
 }
-
-s64 hc_clock_register(struct vcpu *v, u64 vcpu, u64 gpa)
-{
-	struct vcpu *o = vcpu_arg(v, vcpu);
-	void *clock = o ? guest_map(v->domain, gpa, PARVUS_CLOCK_SIZE, 64) : NULL;
-
-	if (!clock)
-		return o ? hv_error(PARVUS_EFAULT) : hv_error(PARVUS_EINVAL);
-	arch_clock_fill(clock);
-	return 0;
-}
-
-s64 hc_wall_read(UNUSED struct vcpu *v) { return (s64)arch_clock().wall_ns; }
 
 s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 {
@@ -190,6 +181,7 @@ s64 hc_vcpu_start(struct vcpu *v, u64 vcpu, u64 gpa)
 
 s64 hc_vcpu_stop(struct vcpu *v)
 {
+	v->deadline = 0;
 	timer_cancel(&v->timer);
 	sched_stop(v);
 	cpu_work_add(arch_this(), WORK_RESCHED);
@@ -223,18 +215,6 @@ s64 hc_block(struct vcpu *v)
 	else if (sched_block(v))
 		cpu_work_add(arch_this(), WORK_RESCHED);
 	return 0;
-}
-
-s64 hc_timer_set(struct vcpu *v, u64 deadline)
-{
-	int ret = 0;
-
-	if (deadline)
-		ret = timer_set(&v->timer, arch_this_cpu(), deadline);
-	else
-		timer_cancel(&v->timer);
-	pcpu_timer_arm();
-	return ret;
 }
 
 s64 hc_ipi_send(struct vcpu *v, u64 vector, u64 mask_gpa, u64 words)

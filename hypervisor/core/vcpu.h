@@ -71,6 +71,7 @@ struct vcpu_own {
 	u64 tls[PARVUS_TLS_ENTRIES];	/* validated descriptors */
 	u16 ds, es, fs, gs;	/* selectors while not running */
 	u64 xcr0, tsc_aux;
+	u32 given;		/* context.c's, while its domain is built */
 	u64 cpuid_faults;	/* its programs are to have a #GP at CPUID */
 	struct vcpu_shadow shadow;
 } __attribute__((aligned(64)));
@@ -88,12 +89,14 @@ struct vcpu {
 
 	/* the vCPU area: where, and our mapping of it (own->area_none until it is) */
 	struct parvus_vcpu_area *area;
+	void *clock;		/* its record, or NULL */
 
 	/* pending virtual vectors: set by anyone (atomic), cleared by the vCPU */
 	u64 vectors[4];
 
 	struct sched_entity sched;
 	struct timer timer;
+	u64 deadline;		/* of its domain's clock, while that timer is armed or held */
 	struct parvus_vcpu_stats stats;
 };
 BUILD_ASSERT(sizeof(struct vcpu) <= PAGE_SIZE);
@@ -115,6 +118,10 @@ void vcpu_destroy(struct vcpu *v);
 /* As at a fresh start in virtual kernel mode, virtual IF = 0, in an anonymous address space. */
 void vcpu_reset(struct vcpu *v, u64 rip, u64 rsp, u64 root_gpa);
 
+/* A vCPU argument: the caller, or another of its domain; or NULL. */
+struct vcpu *vcpu_arg(struct vcpu *v, u64 n);
+int vcpu_area_set(struct vcpu *v, u64 gpa);	/* 0 or -PARVUS_EFAULT */
+void clock_timer_fired(struct vcpu *v);	/* clock.c */
 /* A mask of vCPUs: @words words at @gpa. 0 or a negative errno; none that does not exist. */
 int vcpu_mask_read(struct vcpu *v, u64 gpa, u64 words, u64 *mask);
 

@@ -63,6 +63,35 @@ void shadow_start(struct vcpu *v, gfn_t root)
 		as_put(sd, old);
 }
 
+void shadow_context_get(const struct vcpu *v, struct parvus_context_vcpu *r)
+{
+	const struct aspace *as = v->own->shadow.as;
+	bool anon = as == v->own->shadow.anon;
+
+	r->root = gfn_x(v->own->shadow.root) << PAGE_SHIFT;
+	r->as_id = anon ? 0 : as->id;
+	r->as_gen = as->guest_gen;
+	r->as_gen_gpa = as->gen_gpa;
+}
+
+/* It begins empty: as_gen says which flushes of the guest's it need not hear of any more. */
+int shadow_context_set(struct vcpu *v, const struct parvus_context_vcpu *r)
+{
+	gfn_t root = _gfn(r->root >> PAGE_SHIFT);
+	struct aspace *as;
+
+	shadow_start(v, root);
+	as = v->own->shadow.anon;
+	if (r->as_id && !shadow_exact &&
+	    as_find_or_make(v, r->as_id, root, r->as_gen, &as))
+		return hv_error(PARVUS_ENOMEM);
+	v->own->shadow.as = as;
+	as->root = root;
+	as->guest_gen = r->as_gen;
+	as->gen_gpa = r->as_gen_gpa;
+	return 0;
+}
+
 /*
  * Page by page, from the last: no tree is walked, since what an entry that is no leaf points to
  * may be gone already. Every count goes back to zero, which memory_free() checks.

@@ -2,6 +2,7 @@
 /* What the parts of the software TLB share, and what is behind the pointers of shadow.h. */
 #pragma once
 
+#include <core/context.h>
 #include <core/handlers.h>
 #include <core/hypercall.h>
 #include <core/log.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A vCPU's calls about its registers. What is shown and allowed is emulate.c's, as by a trap. */
 #include <x86/pv.h>
+#include <core/context.h>
 #include <core/memory.h>
 #include <core/handlers.h>
 
@@ -20,11 +21,26 @@ s64 hc_callbacks_set(struct vcpu *v, u64 gpa)
 	return 0;
 }
 
+bool arch_trap_valid(const struct parvus_trap *t)
+{
+	return (t->dpl == 0 || t->dpl == 3) && !(t->flags & ~PARVUS_TRAP_KEEP_IF) &&
+	       !(t->reserved0[0] | t->reserved0[1] | t->reserved0[2] | t->reserved0[3] |
+		 t->reserved0[4]) && canonical(t->address);
+}
+
+void arch_trap_set(struct domain *d, const struct parvus_trap *t)
+{
+	d->own->traps[t->vector].dpl = t->dpl;
+	d->own->traps[t->vector].flags = t->flags;
+	WRITE_ONCE(d->own->traps[t->vector].address, t->address);
+	if (t->vector == PARVUS_VECTOR_EVENT)
+		WRITE_ONCE(d->takes_events, t->address);
+}
+
 s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
 {
 	struct parvus_trap some[8];	/* a copy of several costs hardly more than one of one */
 	struct domain *d = v->domain;
-	struct domain_own *own = d->own;
 	const struct parvus_trap *t;
 	u64 i, n = ARRAY_SIZE(some);
 
@@ -35,15 +51,9 @@ s64 hc_traps_set(struct vcpu *v, u64 gpa, u64 count)
 		    guest_read(d, gpa + i * sizeof(*t), some, min(n, count - i) * sizeof(*t)))
 			return hv_error(PARVUS_EFAULT);
 		t = &some[i % n];
-		if ((t->dpl != 0 && t->dpl != 3) || (t->flags & ~PARVUS_TRAP_KEEP_IF) ||
-		    t->reserved0[0] | t->reserved0[1] | t->reserved0[2] | t->reserved0[3] |
-		    t->reserved0[4] || !canonical(t->address))
+		if (!arch_trap_valid(t))
 			return hv_error(PARVUS_EINVAL);
-		own->traps[t->vector].dpl = t->dpl;
-		own->traps[t->vector].flags = t->flags;
-		WRITE_ONCE(own->traps[t->vector].address, t->address);
-		if (t->vector == PARVUS_VECTOR_EVENT)
-			WRITE_ONCE(d->takes_events, t->address);
+		arch_trap_set(d, t);
 	}
 	return 0;
 }

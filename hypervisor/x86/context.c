@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The registers of a vCPU: reset, saved, loaded, and as its guest knows them. */
+#include <core/context.h>
+#include <core/hypercall.h>
 #include <x86/pv.h>
-#include <parvus/control.h>
+
+static void fpu_reset(struct vcpu *v)
+{
+	memset(v->xsave, 0, arch_image_bytes());
+	*(u16 *)v->xsave = 0x37f;			/* FCW */
+	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
+}
 
 /* FPU, debug registers and the like as after a reset (Intel SDM vol. 3, 9.1.1). */
 static void context_reset(struct vcpu *v)
 {
-	memset(v->xsave, 0, max(cpu_features.xsave_size, 512u));
-	*(u16 *)v->xsave = 0x37f;			/* FCW */
-	*(u32 *)((char *)v->xsave + 24) = 0x1f80;	/* MXCSR */
+	fpu_reset(v);
 	v->fpu_cpu = MAX_CPUS;		/* no pCPU's registers hold it */
 	v->own->xcr0 = guest_xcr0(v->domain) | 3;	/* x87 and SSE are never off */
 	v->own->tsc_aux = v->own->guest_cr4 = v->own->cpuid_faults = 0;
@@ -19,7 +25,7 @@ static void context_reset(struct vcpu *v)
 
 int arch_vcpu_init(struct vcpu *v)
 {
-	v->xsave = hv_alloc_own(v->domain->id, max(cpu_features.xsave_size, 512u));
+	v->xsave = hv_alloc_own(v->domain->id, arch_image_bytes());
 	if (!v->xsave)
 		return hv_error(PARVUS_ENOMEM);
 	context_reset(v);
@@ -31,7 +37,7 @@ void arch_vcpu_free(struct vcpu *v)
 	for (unsigned int i = 0; i < cpus_online; i++)
 		if (pcpus[i]->fpu_owner == v)
 			pcpus[i]->fpu_owner = NULL;
-	hv_free(v->xsave, max(cpu_features.xsave_size, 512u));
+	hv_free(v->xsave, arch_image_bytes());
 }
 
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
@@ -283,4 +289,145 @@ void arch_vcpu_regs(const struct vcpu *v, struct parvus_control_regs *a)
 	a->kernel_gs_base = v->own->kernel_mode ? v->area->user_gs_base : v->own->kernel_gs_base;
 	a->cr2 = v->area->cr2;
 	a->cr3 = gfn_x(v->own->shadow.root) << PAGE_SHIFT;
+}
+
+/* ---- the context ---- */
+
+/* Of a selector as it is loaded in ring 0, where RPL counts for nothing. */
+static u16 data_selector(u16 sel) { return sel > 3 ? sel | 3 : sel; }
+
+/* Null, or a segment of DPL 3: one of ring 0 would be loaded, and stay (rule 125). */
+static bool data_selector_valid(u16 sel)
+{
+	u16 entry = sel >> 3;
+
+	return sel <= 3 || ((sel & 7) == 3 && ((entry >= GDT_USER_CS32 && entry <= GDT_USER_CS) ||
+					       (entry >= GDT_TLS && entry <= GDT_CPUNODE)));
+}
+
+BUILD_ASSERT(offsetof(struct parvus_context_vcpu, rip) -
+	     offsetof(struct parvus_context_vcpu, r15) == offsetof(struct regs, vector));
+
+/* What a record has as struct vcpu_own has it. */
+static const struct { u16 ours, theirs, bytes; } same[] = {
+#define SAME(own, record) { offsetof(struct vcpu_own, own), \
+			    offsetof(struct parvus_context_vcpu, record), \
+			    sizeof(((struct vcpu_own *)0)->own) }
+	{ offsetof(struct vcpu_own, regs), offsetof(struct parvus_context_vcpu, r15),
+	  offsetof(struct regs, vector) },
+	SAME(regs.rip, rip), SAME(regs.rflags, rflags), SAME(regs.rsp, rsp),
+	SAME(live_fs_base, fs_base), SAME(live_gs_base, gs_base),
+	SAME(kernel_gs_base, kernel_gs_base), SAME(dr[0], dr[0]), SAME(dr[1], dr[1]),
+	SAME(dr[2], dr[2]), SAME(dr[3], dr[3]), SAME(tls, tls), SAME(xcr0, xcr0),
+	SAME(tsc_aux, tsc_aux), SAME(guest_cr4, cr4), SAME(cpuid_faults, cpuid_faults),
+	SAME(ds, ds), SAME(es, es), SAME(fs, fs), SAME(gs, gs),
+};
+
+void arch_context_get(const struct vcpu *v, struct parvus_context_vcpu *r)
+{
+	const struct vcpu_own *o = v->own;
+
+	if (!o->regs.cs)	/* never reset */
+		return;
+	for (u32 i = 0; i < ARRAY_SIZE(same); i++)
+		memcpy((char *)r + same[i].theirs, (const char *)o + same[i].ours, same[i].bytes);
+	r->flags = PARVUS_CONTEXT_STARTED | (o->kernel_mode ? PARVUS_CONTEXT_KERNEL : 0);
+	r->rflags = (r->rflags & RFLAGS_GUEST) | RFLAGS_RUN;
+	r->cs = o->kernel_mode ? VSEL_KERNEL_CS : o->regs.cs;
+	r->ss = o->kernel_mode ? VSEL_KERNEL_SS : o->regs.ss;
+	r->dr6 = o->dr[6];
+	r->dr7 = o->dr[7];
+	r->ds = data_selector(r->ds);
+	r->es = data_selector(r->es);
+	r->fs = data_selector(r->fs);
+	r->gs = data_selector(r->gs);
+}
+
+/* Each of these would fault in ring 0 when it is loaded, or give the guest a right (rule 124). */
+bool arch_context_valid(const struct vcpu *v, const struct parvus_context_vcpu *r)
+{
+	bool ok = canonical(r->rip) && canonical(r->fs_base) && canonical(r->gs_base) &&
+		  canonical(r->kernel_gs_base) && (r->rflags & ~(u64)RFLAGS_GUEST) == RFLAGS_RUN &&
+		  xcr0_valid(r->xcr0, guest_xcr0(v->domain) | 3) && !(r->tsc_aux >> 32) &&
+		  (cpu_features.rdtscp || !r->tsc_aux) && (!r->cr4 || cr4_valid(r->cr4)) &&
+		  r->cpuid_faults <= cpu_features.cpuid_faults && debug_valid(7, r->dr7) &&
+		  data_selector_valid(r->ds) && data_selector_valid(r->es) &&
+		  data_selector_valid(r->fs) && data_selector_valid(r->gs);
+
+	for (u32 i = 0; i < 4; i++)
+		ok = ok && debug_valid(i, r->dr[i]) && desc_tls_valid(i, r->tls[i]);
+	if (r->flags & PARVUS_CONTEXT_KERNEL)
+		return ok && r->cs == VSEL_KERNEL_CS && r->ss == VSEL_KERNEL_SS;
+	return ok && (r->cs == SEL_USER_CS || (r->cs == SEL_USER_CS32 && !(r->rip >> 32))) &&
+	       user_ss(r->tls, r->ss);
+}
+
+void arch_context_set(struct vcpu *v, const struct parvus_context_vcpu *r)
+{
+	struct vcpu_own *o = v->own;
+
+	o->kernel_mode = r->flags & PARVUS_CONTEXT_KERNEL;
+	for (u32 i = 0; i < ARRAY_SIZE(same); i++)
+		memcpy((char *)o + same[i].ours, (const char *)r + same[i].theirs, same[i].bytes);
+	o->regs.vector = o->regs.error = 0;
+	o->regs.cs = o->kernel_mode ? SEL_USER_CS : r->cs;
+	o->regs.ss = o->kernel_mode ? SEL_USER_SS : r->ss;
+	debug_set(v, 6, r->dr6);
+	debug_set(v, 7, r->dr7);
+}
+
+u32 arch_image_bytes(void) { return max(cpu_features.xsave_size, 512u); }
+
+/* Into a page that nobody looks at before it is written: FXSAVE says which bits there are. */
+static u32 mxcsr_mask(void *page)
+{
+	u32 *mask = (u32 *)page + 7;
+
+	__asm__ volatile("fxsave64 (%0)" : : "r"(page) : "memory");
+	return *mask ?: 0xffbf;		/* Intel SDM vol. 1, 11.6.6 */
+}
+
+/* XRSTOR's own demands of an image in the standard form (Intel SDM vol. 1, 13.8). */
+bool arch_image_set(struct vcpu *v, const void *image)
+{
+	const u64 *header = (const u64 *)image + 64;
+	u32 mask = mxcsr_mask(v->xsave);
+	bool ok = !(((const u32 *)image)[6] & ~mask) &&
+		  (!cpu_features.xsave || (!(header[0] & ~cpu_features.xcr0) &&
+					   all_zero(header + 1, 7)));
+
+	if (ok)
+		memcpy(v->xsave, image, arch_image_bytes());
+	else
+		fpu_reset(v);	/* FXSAVE has left what is the caller's */
+	return ok;
+}
+
+void arch_host_get(const struct domain *d, struct parvus_context_host *h)
+{
+	u32 a, b, c, unused;
+	void *page = hv_alloc(PAGE_SIZE);
+
+	*h = (struct parvus_context_host){
+		.size = sizeof(*h), .version = 1, .features = { features_word0(d) },
+		.xcr0 = cpu_features.xcr0, .xsave_size = arch_image_bytes(),
+		.tsc_khz = arch_clock().tsc_khz, .mxcsr_mask = page ? mxcsr_mask(page) : 0 };
+	hv_free(page, PAGE_SIZE);
+	for (u32 i = 2; cpu_features.xsave && i < ARRAY_SIZE(h->xsave_offset); i++)
+		if (cpu_features.xcr0 >> i & 1) {
+			cpuid_count(0xd, i, &a, &b, &c, &unused);
+			h->xsave_offset[i] = b;
+		}
+}
+
+bool arch_host_valid(const struct domain *d, const struct parvus_context_host *h)
+{
+	struct parvus_context_host ours;
+
+	arch_host_get(d, &ours);
+	return h->size == sizeof(*h) && h->version == 1 && !(h->features[0] & ~ours.features[0]) &&
+	       all_zero(h->features + 1, 3) && all_zero(h->reserved, ARRAY_SIZE(h->reserved)) &&
+	       h->xcr0 == ours.xcr0 && h->xsave_size == ours.xsave_size &&
+	       !(h->mxcsr_mask & ~ours.mxcsr_mask) &&
+	       !memcmp(h->xsave_offset, ours.xsave_offset, sizeof(ours.xsave_offset));
 }

@@ -131,10 +131,14 @@ static bool tls_valid(u64 d)
 /* Entry 15 is read by LSL alone. It can be loaded, though, so it must not do for a stack. */
 static bool cpunode_valid(u64 d) { return tls_valid(d) && !(d >> 41 & 1); }
 
+bool desc_tls_valid(u64 index, u64 d)
+{
+	return index == PARVUS_TLS_CPUNODE ? cpunode_valid(d) : tls_valid(d);
+}
+
 s64 hc_tls_set(struct vcpu *v, u64 index, u64 descriptor)
 {
-	if (index >= PARVUS_TLS_ENTRIES || !(index == PARVUS_TLS_CPUNODE ?
-					     cpunode_valid(descriptor) : tls_valid(descriptor)))
+	if (index >= PARVUS_TLS_ENTRIES || !desc_tls_valid(index, descriptor))
 		return hv_error(PARVUS_EINVAL);
 	v->own->tls[index & index_mask(index, PARVUS_TLS_ENTRIES)] = descriptor;
 	desc_load_tls(this_pcpu(), v->own->tls);

@@ -64,6 +64,8 @@ void desc_init_cpu(struct pcpu *p);
 const volatile char *desc_idt(void);	/* a page */
 extern char trap_stubs[];		/* of entry.S, 16 bytes each */
 void mcheck_init(void);
+/* A descriptor that a guest may have there, by its index in a vCPU's. */
+bool desc_tls_valid(u64 index, u64 d);
 /* Put a vCPU's TLS entries into this pCPU's GDT. */
 void desc_load_tls(struct pcpu *p, const u64 *tls);
 #endif

@@ -142,7 +142,7 @@ void guest_cpuid(const struct vcpu *v, u32 leaf, u32 sub, u32 out[4])
 }
 
 /* What XSETBV itself refuses: x87 or SSE missing, a part of AVX-512 alone; and more than @most. */
-static bool xcr0_valid(u64 value, u64 most)
+bool xcr0_valid(u64 value, u64 most)
 {
 	return !(value & ~most) && (value & 3) == 3 &&
 	       (!(value & 0xe0) || (value & 0xe4) == 0xe4);
@@ -263,26 +263,26 @@ int guest_msr_write(struct vcpu *v, u32 msr, u64 value)
 }
 
 /* Addresses of the guest only; DR7 without the reserved bits and without GD (rule 27). */
+bool debug_valid(u64 index, u64 value)
+{
+	if (index < 4)
+		return canonical(value) && (value < PARVUS_HOLE_START || value >= PARVUS_HOLE_END);
+	return index == 6 || (index == 7 && !(value >> 32));
+}
+
+void debug_set(struct vcpu *v, u64 index, u64 value)
+{
+	v->own->dr[index & 7] = index == 6 ? (value & 0xe00f) | 0xffff0ff0 :
+				index == 7 ? (value & 0xffff03ff) | 0x400 : value;
+}
+
 s64 hc_debugreg_set(struct vcpu *v, u64 index, u64 value)
 {
-	switch (index) {
-	case 0 ... 3:
-		if (!canonical(value) || (value >= PARVUS_HOLE_START && value < PARVUS_HOLE_END))
-			return hv_error(PARVUS_EINVAL);
-		v->own->dr[index & 3] = value;
-		break;
-	case 6:
-		v->own->dr[6] = (value & 0xe00f) | 0xffff0ff0;
-		return 0;
-	case 7:
-		if (value >> 32)
-			return hv_error(PARVUS_EINVAL);
-		v->own->dr[7] = (value & 0xffff03ff) | 0x400;
-		break;
-	default:
+	if (!debug_valid(index, value))
 		return hv_error(PARVUS_EINVAL);
-	}
-	debug_load(this_pcpu(), v);
+	debug_set(v, index, value);
+	if (index != 6)
+		debug_load(this_pcpu(), v);
 	return 0;
 }
 
@@ -326,6 +326,8 @@ static bool control_read(struct vcpu *v, unsigned int n, u64 *value)
 	return n == 0 || (n >= 2 && n <= 4) || n == 8;
 }
 
+bool cr4_valid(u64 value) { return !(value & ~0x170fffull) && value & CR4_PAE; }
+
 /* CR3 is a switch, as by mmu_switch. CR4 is kept for the guest to read back: the CPU has ours. */
 static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 {
@@ -339,7 +341,7 @@ static bool control_write(struct vcpu *v, unsigned int n, u64 value)
 		return !hc_mmu_switch(v, 0, value & 0x000ffffffffff000ull, 0, 0, 0,
 				      PARVUS_SWITCH_ALL);
 	case 4:
-		if (value & ~0x170fffull || !(value & CR4_PAE))
+		if (!cr4_valid(value))
 			return false;
 		v->own->guest_cr4 = value;
 		tsd_load(this_pcpu(), v);

@@ -289,13 +289,13 @@ static void leave_kernel(struct pcpu *p)
 }
 
 /* A program's stack segment: the fixed one, or writable data in a TLS entry as tls_set took it. */
-static bool user_ss(const struct vcpu *v, u64 ss)
+bool user_ss(const u64 *tls, u64 ss)
 {
 	u64 entry = (ss >> 3) - GDT_TLS;
 
 	return ss == SEL_USER_SS ||
 	       (entry < 3 && (ss & 7) == 3 &&
-		(v->own->tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
+		(tls[entry & index_mask(entry, 3)] >> 40 & 0xa) == 2);
 }
 
 /*
@@ -307,7 +307,7 @@ static void refuse_frame(struct vcpu *v, struct regs *regs, u64 cs, u64 ss)
 	struct pcpu *p = this_pcpu();
 	u64 handler = READ_ONCE(v->domain->own->traps[13].address), stack = READ_ONCE(p->area->sp0);
 	bool bad_cs = cs != SEL_USER_CS && cs != SEL_USER_CS32;
-	u64 error = bad_cs ? cs : !user_ss(v, ss) ? ss : 0;
+	u64 error = bad_cs ? cs : !user_ss(v->own->tls, ss) ? ss : 0;
 
 	if (!handler || !push_frame(regs, stack, true, cs | 3, ss, true, error & 0xfffc)) {
 		double_fault(v, regs, 13, true, cs | 3, ss);
@@ -371,7 +371,7 @@ void pv_return_to(struct vcpu *v, struct regs *regs, const u64 *f)
 		p->area->irq_enabled = f[2] & RFLAGS_IF ? 1 : 0;
 		p->n_kernel_returns++;
 	} else if ((cs == SEL_USER_CS ? canonical(f[0]) : cs == SEL_USER_CS32 && !(f[0] >> 32)) &&
-		   user_ss(v, ss)) {
+		   user_ss(v->own->tls, ss)) {
 		regs->cs = cs;
 		regs->ss = ss;
 		v->stats.user_returns++;

@@ -58,6 +58,13 @@ void mcheck_from_hypervisor(struct pcpu *p, struct regs *regs);
 
 /* emulate.c: the instruction at rip in guest kernel mode; CPUID in any. False: inject the fault. */
 bool emulate(struct vcpu *v, struct regs *regs);
+/* What a guest may have in these registers; and the debug registers, without loading them. */
+bool xcr0_valid(u64 value, u64 most);
+bool cr4_valid(u64 value);
+bool debug_valid(u64 index, u64 value);
+void debug_set(struct vcpu *v, u64 index, u64 value);
+/* pv.c: a program's stack segment. */
+bool user_ss(const u64 *tls, u64 ss);
 /* What msr_read, msr_write and cpuid show; 0 or a negative errno. */
 int guest_msr_read(struct vcpu *v, u32 msr, u64 *value);
 int guest_msr_write(struct vcpu *v, u32 msr, u64 value);

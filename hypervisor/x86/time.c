@@ -185,7 +185,7 @@ void arch_generation(u64 id[2])
  * An odd version tells a reader on another vCPU that the record is half written. The guest may
  * write to it as well: nothing is read back but the version, of which only the parity counts.
  */
-void arch_clock_fill(void *record)
+void arch_clock_fill(void *record, s64 offset)
 {
 	struct {
 		u32 version, pad;
@@ -198,7 +198,7 @@ void arch_clock_fill(void *record)
 	WRITE_ONCE(r->version, r->version | 1);
 	barrier();
 	r->tsc_timestamp = rate.base;
-	r->system_time = 0;
+	r->system_time = -(u64)offset;
 	r->mult = rate.mult;
 	r->shift = rate.shift;
 	r->flags = found_clock.stable ? 1 : 0;

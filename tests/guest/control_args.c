@@ -22,6 +22,7 @@ static const u32 sizes[PARVUS_CONTROL_OPS] = {
 	sizeof(struct parvus_control_trace), sizeof(struct parvus_control_cpu),
 	sizeof(struct parvus_control_domain), sizeof(struct parvus_control_clock),
 	sizeof(struct parvus_control_interrupt), sizeof(struct parvus_control_cpuid),
+	sizeof(struct parvus_control_context),
 };
 
 /* Do they begin with the domain's number, and may that be domain 0's? */
@@ -97,7 +98,9 @@ static void creates(void)
 	BAD(WITH(c->extra_gfns = ~0ull), PARVUS_EINVAL);
 	BAD(WITH(c->weight = 65536), PARVUS_EINVAL);
 	BAD(WITH(c->cap = ~0u), PARVUS_EINVAL);
-	BAD(WITH(c->flags = PARVUS_CREATE_CLAIM + 1), PARVUS_EINVAL);
+	BAD(WITH(c->flags = PARVUS_CREATE_TSC << 1), PARVUS_EINVAL);
+	BAD(WITH(c->flags = PARVUS_CREATE_NUMBER), PARVUS_EINVAL);
+	BAD(WITH((c->flags = PARVUS_CREATE_NUMBER, c->domain = 0x7f80)), PARVUS_EINVAL);
 	BAD(WITH((c->flags = PARVUS_CREATE_CLAIM, c->max_frames = 1ull << 24)), PARVUS_ENOMEM);
 	EXPECT_EQ(machine()->frames_claimed, 0);
 	BAD(WITH(c->reserved[3] = 1), PARVUS_EINVAL);

@@ -4,6 +4,8 @@
  */
 #include "native.h"
 #include <stdarg.h>
+#include <core/context.h>
+#include <core/hypercall.h>
 #include <core/lib.h>
 #include <core/lock.h>
 #include <core/log.h>
@@ -174,7 +176,11 @@ u64 arch_now_ns(void) { return native_now; }
 u64 arch_timer_late(void) { return 0; }
 u64 arch_measures(void) { return 0; }
 void arch_timer_arm(u64 ns) { native_timer[native_this_cpu] = ns; }
-void arch_clock_fill(void *record) { memset(record, 0x11, 1); }
+void arch_clock_fill(void *record, s64 offset)
+{
+	memset(record, 0x11, 1);
+	memcpy((char *)record + 8, &offset, sizeof(offset));
+}
 u32 native_line, native_line_writes;
 bool native_line_masked[24], native_line_level[24];
 u32 arch_irq_lines(void) { return 24; }
@@ -214,6 +220,63 @@ int arch_vcpu_init(struct vcpu *v)
 }
 
 void arch_vcpu_free(struct vcpu *v) { hv_free(v->xsave, PAGE_SIZE); }
+
+/* Registers of a context: some, and a rule for them that tests can break. */
+void arch_context_get(const struct vcpu *v, struct parvus_context_vcpu *r)
+{
+	if (!v->own->regs.rip)
+		return;
+	r->flags = PARVUS_CONTEXT_STARTED | (v->own->kernel_mode ? PARVUS_CONTEXT_KERNEL : 0);
+	r->rip = v->own->regs.rip;
+	r->rsi = v->own->regs.rsi;
+}
+
+bool arch_context_valid(UNUSED const struct vcpu *v, const struct parvus_context_vcpu *r)
+{
+	return canonical(r->rip);
+}
+
+void arch_context_set(struct vcpu *v, const struct parvus_context_vcpu *r)
+{
+	v->own->regs = (struct regs){ .rip = r->rip, .rsi = r->rsi, .cs = 0x33 };
+	v->own->kernel_mode = r->flags & PARVUS_CONTEXT_KERNEL;
+}
+
+u32 arch_image_bytes(void) { return 576; }
+
+bool arch_image_set(struct vcpu *v, const void *image)
+{
+	if (*(const u8 *)image == 0xbb)
+		return false;
+	memcpy(v->xsave, image, arch_image_bytes());
+	return true;
+}
+
+void arch_host_get(const struct domain *d, struct parvus_context_host *h)
+{
+	*h = (struct parvus_context_host){ .size = sizeof(*h), .version = 1, .xcr0 = 7,
+					   .features = { features_word0(d) },
+					   .xsave_size = arch_image_bytes() };
+}
+
+bool arch_host_valid(const struct domain *d, const struct parvus_context_host *h)
+{
+	struct parvus_context_host ours;
+
+	arch_host_get(d, &ours);
+	return !memcmp(h, &ours, sizeof(ours));
+}
+
+/* Traps belong to x86/calls.c. */
+bool arch_trap_valid(const struct parvus_trap *t) { return canonical(t->address) && !t->flags; }
+
+void arch_trap_set(struct domain *d, const struct parvus_trap *t)
+{
+	d->own->traps[t->vector].address = t->address;
+	d->own->traps[t->vector].dpl = t->dpl;
+	if (t->vector == PARVUS_VECTOR_EVENT)
+		d->takes_events = t->address;
+}
 
 void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 {
@@ -307,7 +370,7 @@ MACHINE0(pred_barrier)
 
 struct domain *native_domain(const char *name, u64 max_gfn, u64 ram, unsigned int vcpus)
 {
-	struct domain *d = domain_create(name, max_gfn, ram, vcpus, false);
+	struct domain *d = domain_create(name, max_gfn, ram, vcpus, false, 0);
 
 	if (d)
 		spin_unlock(&d->control_lock);

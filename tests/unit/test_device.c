@@ -165,7 +165,7 @@ START_TEST(bad_arguments)
 		r->flags = 4;
 		BAD(hc_device_op(v, o, GPA), PARVUS_EINVAL);
 	}
-	BAD(hc_device_op(dom0->vcpus[0], 7, GPA), PARVUS_ENOSYS);
+	BAD(hc_device_op(dom0->vcpus[0], PARVUS_DEVICE_RESUME + 1, GPA), PARVUS_ENOSYS);
 	BAD(hc_device_op(dom0->vcpus[0], 1ull << 32, GPA), PARVUS_ENOSYS);
 	BAD(create(a, 2, 1, a->id, b->id), PARVUS_EPERM);
 	BAD(op(a, PARVUS_DEVICE_REMOVE, 1, NULL), PARVUS_EPERM);

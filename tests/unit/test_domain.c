@@ -435,7 +435,7 @@ static void claimed(const struct domain *d, u64 tables)
 /* Beyond the target, by who is short of memory: of what nobody was promised, up to the limit. */
 START_TEST(needs)
 {
-	struct domain *d = domain_create("n", 8 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1, true);
+	struct domain *d = domain_create("n", 8 * EXTENT_FRAMES, 4 * EXTENT_FRAMES, 1, true, 0);
 	const u64 top = 2 * EXTENT_FRAMES;
 	static mfn_t taken[FRAMES];
 	unsigned int n = 0;

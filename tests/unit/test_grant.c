@@ -12,6 +12,9 @@
 #include <mmu/shadow.h>
 #include <parvus/memory.h>
 
+/* Of any number. */
+#define grant_offer(d, gfn, to, flags, ref) (*(ref) = 0, grant_offer(d, gfn, to, flags, ref))
+
 #define P	1ull
 #define W	2ull
 #define U	4ull

@@ -18,6 +18,9 @@
 #include <core/log.h>
 #include <mmu/mmu.h>
 
+/* Of any number. */
+#define grant_offer(d, gfn, to, flags, ref) (*(ref) = 0, grant_offer(d, gfn, to, flags, ref))
+
 #define ADDR	0x000ffffffffff000ull
 
 #define SHIFT(l)	(12 + 9 * ((l) - 1))

@@ -171,7 +171,7 @@ struct parvus_context_port {
 /* OFFERS. */
 struct parvus_context_offer {
 	uint64_t gfn;		/* [H,G] the frame: RAM with a frame */
-	uint32_t ref;		/* [H,G] its reference, 1 to PARVUS_GRANT_MAX */
+	uint32_t ref;		/* [H,G] its reference, 1 to PARVUS_GRANT_MOST */
 	uint32_t to;		/* [H,G] who may use it. SET: 0 */
 	uint32_t flags;		/* [H,G] PARVUS_GRANT_READONLY; [H] PARVUS_CONTEXT_USED, which SET
 				 * does not look at */
