@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# @timeout 300
+# @timeout 600
 # parvus cp into a domain and out of it: files of all sizes and bytes, folders with modes, links
 # and odd names, files that say no size; what is wrong is one line, and whatever ends it, ^C and
 # SIGKILL, nothing half-made stays at either end.

@@ -172,7 +172,9 @@ done < <(sed -nE 's/^\t\{ "([a-z0-9_]+)", (true|false),.*/\1 \2/p' tools/libparv
 says "pci=['0000:01:00.0']" "pci: no device of the machine is given to a domain, so a list of 1" 1
 says "cpuid=host" "" 0
 [[ -s $work/err ]] && fail "cpuid=host says: $(cat "$work/err")"
-says "cpuid=host,htt=0" "cpuid: CPUID says the same to all domains" 1
+says "cpuid=host,htt=0" "" 0
+says "cpuid=host,frob=0" 'cpuid: "frob" is no feature' 1
+says "cpuid=host,family=15" "cpuid: family=15: that number is the CPU's own" 1
 says "channel=['name=x']" "channel: the console is the one stream of a domain" 1
 says "p9=['tag=x']" "p9: no folder is shared with a domain" 1
 says "cpus_soft=0-3" "cpus_soft: is a wish" 0

@@ -447,6 +447,32 @@ static void fake_interrupt(struct parvus_control_interrupt *i)
 	i->storms = 1;
 }
 
+/* As the hypervisor: never more than the host gives, while it is built. */
+static int fake_cpuid(struct parvus_control_cpuid *c)
+{
+	static const uint32_t host[PARVUS_CPUID_WORDS] = FAKE_CPUID;
+	struct fake_domain *d = fake_find(c->domain == PARVUS_DOMAIN_SELF ? 0 : c->domain);
+	size_t i;
+
+	if (!d)
+		return -PARVUS_ENOENT;
+	for (i = 0; c->flags && i < PARVUS_CPUID_WORDS; i++)
+		if (c->features[i] & ~host[i])
+			return -PARVUS_EINVAL;
+	if (c->flags && d->info.state != PARVUS_DOMAIN_BUILDING)
+		return -PARVUS_EBUSY;
+	if (c->flags) {
+		d->cpuid = *c;
+	} else if (d->cpuid.flags) {
+		*c = d->cpuid;
+		c->flags = 0;
+	} else {
+		memcpy(c->features, host, sizeof(host));
+		c->xcr0 = FAKE_XCR0;
+	}
+	return 0;
+}
+
 static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 {
 	static const uint32_t sizes[PARVUS_CONTROL_OPS] = {
@@ -473,6 +499,7 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		[PARVUS_CONTROL_CPU] = sizeof(struct parvus_control_cpu),
 		[PARVUS_CONTROL_VCPUS] = sizeof(struct parvus_control_domain),
 		[PARVUS_CONTROL_INTERRUPT] = sizeof(struct parvus_control_interrupt),
+		[PARVUS_CONTROL_CPUID] = sizeof(struct parvus_control_cpuid),
 	};
 	struct parvus_control_domain *cd = data;
 	struct fake_domain *d;
@@ -514,6 +541,8 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 	case PARVUS_CONTROL_INTERRUPT:
 		fake_interrupt(data);
 		return 0;
+	case PARVUS_CONTROL_CPUID:
+		return fake_cpuid(data);
 	case PARVUS_CONTROL_CPU: {
 		struct parvus_control_cpu *c = data;
 

@@ -36,12 +36,18 @@ struct fake_port {
 	bool pending, masked;
 };
 
+/* What the host gives: x86-64-v3, AES and a few more. */
+#define FAKE_CPUID \
+	{ 0xfed83203u, 0x0789a17du, 0x129u, 4u, 0, 3u, 0x21u, 0x2c100800u, 0x100u }
+#define FAKE_XCR0 7u
+
 struct fake_domain {
 	bool used, committed;
 	uint32_t owner;			/* control file, + 1 */
 	struct parvus_control_info info;
 	uint64_t steal_ns;		/* of its first vCPU */
 	struct parvus_control_start start;
+	struct parvus_control_cpuid cpuid;	/* flags: it was set */
 	uint64_t affinity[PARVUS_MAX_VCPUS];
 	uint64_t console_gfn;
 	uint32_t console_ref, port;	/* offered to domain 0 */

@@ -418,7 +418,9 @@ int parvus_build(struct parvus *h, const struct parvus_config *c, struct parvus_
 	ret = reserve(h, c, &p.m, b);
 	if (ret)
 		goto out;
-	ret = fill(&j, c, p.image, &p.m, p.ramdisk, p.ramdisk_bytes);
+	ret = c->cpuid ? pv_cpuid_apply(h, b->domain, c->cpuid) : 0;
+	if (!ret)
+		ret = fill(&j, c, p.image, &p.m, p.ramdisk, p.ramdisk_bytes);
 	if (ret) {
 		struct parvus_error why = *h->error;
 

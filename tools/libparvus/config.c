@@ -425,9 +425,6 @@ static int read_other(struct reader *r, const struct cfg_setting *s)
 		return warn(r, s, "unknown key, ignored");
 	if (!refused)
 		return warn(r, s, why);
-	if (!strcmp(s->key, "cpuid") && s->value.kind == CFG_STRING &&
-	    !strcmp(s->value.text, "host"))
-		return 0;
 	return says_something(&s->value) ? wrong(r, s, "%s, so %s cannot be had", why,
 						 shown(&s->value)) : 0;
 }
@@ -451,6 +448,34 @@ static int get_boot_args(struct reader *r, const struct cfg_setting *s)
 		r->bootloader_args = more;
 	}
 	return 0;
+}
+
+/* One policy, or a list of registers as xl has it: those stand on lines. */
+static int get_cpuid(struct reader *r, const struct cfg_setting *s)
+{
+	const struct cfg_value *v = &s->value;
+	const struct cfg_value *items = v->kind == CFG_LIST ? v->items : v;
+	size_t i, n = v->kind == CFG_LIST ? v->n : 1;
+	struct parvus_error why;
+	char *more;
+
+	free(r->c->cpuid);
+	r->c->cpuid = NULL;
+	if (v->kind == CFG_STRING && !v->text[0])
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (items[i].kind != CFG_STRING || strchr(items[i].text, '\n'))
+			return wrong(r, s, "host, a level, or a list of leaf:register=bits is "
+				     "expected, not %s", shown(&items[i]));
+		if (asprintf(&more, "%s%s%s", r->c->cpuid ? r->c->cpuid : "",
+			     r->c->cpuid ? "\n" : "", items[i].text) < 0)
+			return pv_fail(r->error, ENOMEM, "no memory");
+		free(r->c->cpuid);
+		r->c->cpuid = more;
+	}
+	if (!r->c->cpuid || !pv_cpuid_check(&why, r->c->cpuid))
+		return 0;
+	return wrong(r, s, "%s", why.text + strlen("cpuid: "));
 }
 
 static int read_setting(struct reader *r, const struct cfg_setting *s)
@@ -514,6 +539,8 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return get_boot_args(r, s);
 	if (!strcmp(k, "uuid"))
 		return read_uuid(r, s);
+	if (!strcmp(k, "cpuid"))
+		return get_cpuid(r, s);
 	return read_other(r, s);
 }
 
@@ -775,6 +802,7 @@ void parvus_config_free(struct parvus_config *c)
 	free(c->uuid);
 	free(c->bootloader);
 	free(c->bootloader_args);
+	free(c->cpuid);
 	free(c);
 }
 
@@ -839,6 +867,18 @@ int parvus_config_text(struct parvus_error *e, const struct parvus_config *c, ch
 	}
 	if (pinned)
 		fprintf(f, "%s\n", alike ? "" : "]");
+	if (c->cpuid) {
+		bool list = c->cpuid[0] <= '9' || strchr(c->cpuid, '\n');
+
+		/* no part of it has a character that a text would have to escape */
+		fprintf(f, "cpuid = %s\"", list ? "[" : "");
+		for (i = 0; c->cpuid[i]; i++)
+			if (c->cpuid[i] == '\n')
+				fprintf(f, "\", \"");
+			else
+				fputc(c->cpuid[i], f);
+		fprintf(f, "\"%s\n", list ? "]" : "");
+	}
 	fprintf(f, "on_poweroff = \"%s\"\non_reboot = \"%s\"\non_crash = \"%s\"\n",
 		parvus_action_text(c->on_poweroff), parvus_action_text(c->on_reboot),
 		parvus_action_text(c->on_crash));

@@ -114,6 +114,10 @@ int pv_guest_boot(struct parvus *h, const struct parvus_config *c, struct pv_gue
 		  char why[PARVUS_TOLD]);
 void pv_guest_boot_free(struct pv_guest_boot *b);
 
+/* cpuid.c: is @text a policy; what it says on this host becomes that of a domain that is built. */
+int pv_cpuid_check(struct parvus_error *e, const char *text);
+int pv_cpuid_apply(struct parvus *h, uint32_t domain, const char *text);
+
 /* Is there what parvus_build() needs? */
 int pv_build_check(struct parvus *h, const struct parvus_config *c);
 

@@ -111,6 +111,16 @@ PARVUS_API int parvus_poll(struct parvus *h, struct pollfd *fds, nfds_t n, int t
 PARVUS_API int parvus_machine(struct parvus *h, struct parvus_control_machine *m);
 /** parvus_cpu() - what CPU @cpu of the machine has done so far */
 PARVUS_API int parvus_cpu(struct parvus *h, uint32_t cpu, struct parvus_control_cpu *c);
+/** parvus_cpuid_read() - what CPUID shows a domain; PARVUS_DOMAIN_SELF: what the host gives */
+PARVUS_API int parvus_cpuid_read(struct parvus *h, uint32_t domain,
+				 struct parvus_control_cpuid *c);
+/** parvus_cpuid_set() - that of a domain that is built; -EINVAL: the host does not give it */
+PARVUS_API int parvus_cpuid_set(struct parvus *h, uint32_t domain,
+				const struct parvus_control_cpuid *c);
+/** parvus_cpuid_name() - xl's name of a bit of a word (PARVUS_CPUID_*); NULL = it has none */
+PARVUS_API const char *parvus_cpuid_name(unsigned int word, unsigned int bit);
+/** parvus_cpuid_level() - n: it has all of x86-64-vN; 0 = not even of the first */
+PARVUS_API unsigned int parvus_cpuid_level(const struct parvus_control_cpuid *c);
 
 /**
  * parvus_interrupt() - the first source of interrupts from number @from on, and what was counted of
@@ -325,6 +335,7 @@ struct parvus_config {
 	size_t nwarnings;
 	/* "pygrub" where no kernel was named; @kernel is what is started if the disk has none */
 	char *bootloader, *bootloader_args;
+	char *cpuid;	/* as it was given, entries of a list on lines; NULL = all of the host */
 };
 
 /**

@@ -40,7 +40,6 @@ static const struct {
 	{ "nodes", false, "there is one node, ignored" },
 	{ "vnuma", false, "there is one node, ignored" },
 	{ "pool", false, "there is one pool of CPUs, ignored" },
-	{ "cpuid", true, "CPUID says the same to all domains (host alone asks for no more)" },
 	{ "tsc_mode", false, "the hypervisor decides about the TSC, ignored" },
 	{ "localtime", false, "domains read UTC, ignored" },
 	{ "rtc_timeoffset", false, "domains read UTC, ignored" },

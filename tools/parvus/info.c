@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 const struct option_text info_options[] = {
-	{ 'n', "numa", NULL, "also each CPU" },
+	{ 'n', "numa", NULL, "also each CPU, and what CPUID shows domains" },
 	{ 'i', "interrupts", NULL, "interrupts of devices instead" },
 	{ 0 },
 };
@@ -80,6 +80,44 @@ static void add_memory(struct json_object *o, const struct parvus_control_machin
 	add_u64(o, "kept_memory_kib", m->frames_kept * 4);
 }
 
+/* What the host gives at the most: xl's names of features, a level, XCR0. Frees @o if it fails. */
+static int info_cpuid(struct tool *t, struct json_object *o)
+{
+	struct parvus_control_cpuid c;
+	struct json_object *names = NULL;
+	unsigned int w, b, level;
+	const char *name;
+
+	if (parvus_cpuid_read(t->h, PARVUS_DOMAIN_SELF, &c)) {
+		json_object_put(o);
+		return fail_lib(t);
+	}
+	level = parvus_cpuid_level(&c);
+	if (o)
+		names = json_object_new_array();
+	else
+		printf("%-23s:", "cpuid");
+	for (w = 0; w < PARVUS_CPUID_WORDS; w++)
+		for (b = 0; b < 32; b++) {
+			name = c.features[w] >> b & 1 ? parvus_cpuid_name(w, b) : NULL;
+			if (name && o)
+				json_object_array_add(names, json_object_new_string(name));
+			else if (name)
+				printf(" %s", name);
+		}
+	if (o) {
+		json_object_object_add(o, "cpuid", names);
+		add_u64(o, "cpuid_level", level);
+		add_u64(o, "xcr0", c.xcr0);
+		return 0;
+	}
+	printf("\n");
+	if (level)
+		row("cpuid_level", "x86-64-v%u", level);
+	row("xcr0", "%#llx", (unsigned long long)c.xcr0);
+	return 0;
+}
+
 static int info_machine(struct tool *t, bool each_cpu)
 {
 	struct parvus_control_machine m;
@@ -140,7 +178,7 @@ static int info_machine(struct tool *t, bool each_cpu)
 			}
 			json_object_object_add(o, "cpu", cpus);
 		}
-		return print_json(o);
+		return each_cpu && info_cpuid(t, o) ? 1 : print_json(o);
 	}
 	row("host", "%s", u.nodename);
 	row("release", "%s", u.release);
@@ -177,7 +215,7 @@ static int info_machine(struct tool *t, bool each_cpu)
 		    (double)c.busy_ns / 1e9, (double)c.idle_ns / 1e9,
 		    (unsigned long long)c.switches);
 	}
-	return 0;
+	return each_cpu ? info_cpuid(t, NULL) : 0;
 }
 
 static const char *interrupt_state(uint32_t state)
