@@ -46,7 +46,8 @@ for p in "$parvus" "$parvus-static"; do
 	[[ ! -s $work/err ]] || fail "$p says $(cat "$work/err")"
 	for line in 'name +web' 'format +version 1, ABI 1' 'vcpus +2' \
 		'memory +48 MiB of 64 at most' 'frames +512, and 1024 not touched' \
-		'pages +3 in 12288 bytes' 'console +11 bytes' "records +10 in $bytes bytes" 'whole +yes, [0-9a-f]{64}'; do
+		'pages +3 in 12288 bytes' 'console +11 bytes' \
+		"records +10 in $bytes bytes" 'whole +yes, [0-9a-f]{64}'; do
 		grep -qE "^$line\$" "$work/out" || fail "no $line: $(cat "$work/out")"
 	done
 	cat "$work/web.sav" | "$p" image-info --json - >"$work/out" || fail "a pipe"

@@ -11,7 +11,8 @@ between() { [ "$2" -ge "$1" ] && [ "$2" -le "$3" ]; }	# LEAST VALUE MOST
 up() { ask "$1" "cut -d. -f1 /proc/uptime"; }
 source=/sys/devices/system/clocksource/clocksource0
 domain a 64
-[ "$(cat $source/current_clocksource)" = tsc ] || fail "domain 0: $(cat $source/current_clocksource)"
+[ "$(cat $source/current_clocksource)" = tsc ] ||
+	fail "domain 0: $(cat $source/current_clocksource)"
 [ "$(ask a "cat $source/current_clocksource")" = parvus ] || fail "clock source"
 [ "$(ask a "cat $source/available_clocksource" | tr -d " ")" = parvus ] || fail "a has more"
 ask a "dmesg -n 1; (while :; do :; done) & (sleep 20; echo 1 >/tmp/slept) & true"

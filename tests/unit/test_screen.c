@@ -43,7 +43,7 @@ START_TEST(pixels)
 {
 	struct parvus_screen s = { .kind = PARVUS_SCREEN_PIXELS, .address = 0xfd000000,
 		.pitch = 4096, .width = 1024, .height = 768, .bits = 32,
-		.red_at = 16, .red_bits = 8, .green_at = 8, .green_bits = 8, .blue_at = 0, .blue_bits = 8 };
+		.red_at = 16, .red_bits = 8, .green_at = 8, .green_bits = 8, .blue_bits = 8 };
 	struct screen_info to = told(&s);
 
 	ck_assert_uint_eq(to.orig_video_isVGA, VIDEO_TYPE_VLFB);
