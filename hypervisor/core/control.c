@@ -138,7 +138,7 @@ static void control_info_vcpus(struct domain *d, struct parvus_control_info *a)
 		a->run_ns += sched_run_ns(v, arch_now_ns());
 		a->vcpus_online += state != VCPU_STOPPED;
 		wants += state == VCPU_RUNNABLE || state == VCPU_RUNNING;
-		if (READ_ONCE(v->on_cpu) && state != VCPU_BLOCKED)
+		if (READ_ONCE(v->on_cpu) && (state != VCPU_BLOCKED || READ_ONCE(d->pauses)))
 			a->flags |= PARVUS_INFO_RUNNING;
 	}
 	if (!wants && d->state == DOMAIN_RUNNING)
