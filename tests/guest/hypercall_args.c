@@ -252,9 +252,9 @@ static void events(void)
 
 static void devices(void)
 {
-	for (u64 op = PARVUS_DEVICE_CREATE; op <= PARVUS_DEVICE_CONFIGURE; op++) {
+	for (u64 op = PARVUS_DEVICE_CREATE; op <= PARVUS_DEVICE_RESUME; op++) {
 		bool control = op == PARVUS_DEVICE_CREATE || op == PARVUS_DEVICE_REMOVE ||
-			       op == PARVUS_DEVICE_CONFIGURE;
+			       op >= PARVUS_DEVICE_CONFIGURE;
 
 		BAD(parvus_device_op(op, NOWHERE), control ? PARVUS_EPERM : PARVUS_EFAULT);
 		BAD(parvus_device_op(op, ~0ull), control ? PARVUS_EPERM : PARVUS_EFAULT);
@@ -264,7 +264,7 @@ static void devices(void)
 			buf[i] = 0;
 		BAD(parvus_device_op(op, pa(buf)), control ? PARVUS_EPERM : PARVUS_EINVAL);
 	}
-	BAD(parvus_device_op(PARVUS_DEVICE_CONFIGURE + 1, pa(buf)), PARVUS_ENOSYS);
+	BAD(parvus_device_op(PARVUS_DEVICE_RESUME + 1, pa(buf)), PARVUS_ENOSYS);
 	BAD(parvus_device_op(~0ull, pa(buf)), PARVUS_ENOSYS);
 }
 

@@ -224,7 +224,7 @@ void arch_vcpu_free(struct vcpu *v) { hv_free(v->xsave, PAGE_SIZE); }
 /* Registers of a context: some, and a rule for them that tests can break. */
 void arch_context_get(const struct vcpu *v, struct parvus_context_vcpu *r)
 {
-	if (!v->own->regs.rip)
+	if (!v->own->regs.cs)
 		return;
 	r->flags = PARVUS_CONTEXT_STARTED | (v->own->kernel_mode ? PARVUS_CONTEXT_KERNEL : 0);
 	r->rip = v->own->regs.rip;
@@ -283,6 +283,7 @@ void arch_vcpu_reset(struct vcpu *v, u64 rip, u64 rsp)
 	memset(&v->own->regs, 0, sizeof(v->own->regs));
 	v->own->regs.rip = rip;
 	v->own->regs.rsp = rsp;
+	v->own->regs.cs = 0x33;
 	v->own->kernel_mode = true;
 }
 

@@ -453,7 +453,8 @@ START_TEST(arguments)
 	BAD(GIVE(b, TRAPS, 0, whole.traps), PARVUS_EEXIST);
 	BAD(GIVE(b, VCPU, 1, whole.vcpu[1]), PARVUS_EEXIST);
 	BAD(GIVE(b, XSAVE, 0, whole.image[0]), PARVUS_EEXIST);
-	BAD(GIVE_LIST(b, PORTS, whole.ports), PARVUS_EEXIST);
+	BAD(GIVE(b, PORTS, 0, whole.ports[0]), PARVUS_EEXIST);
+	BAD(GIVE(b, PORTS, 0, whole.ports[1]), PARVUS_EEXIST);
 	BAD(GIVE_LIST(b, OFFERS, whole.offers), PARVUS_EEXIST);
 	BAD(GIVE_LIST(b, DEVICES, whole.devices), PARVUS_EEXIST);
 	OK(commit(b));
@@ -589,13 +590,16 @@ START_TEST(wrong_members)
 	OK(GIVE(b, TRAPS, 0, whole.traps));
 	OK(GIVE(b, VCPU, 0, whole.vcpu[0]));
 	BAD(commit(b), PARVUS_EINVAL);	/* no image, no second vCPU */
-	OK(GIVE(b, XSAVE, 0, whole.image[0]));
-	BAD(commit(b), PARVUS_EINVAL);
 	OK(GIVE(b, VCPU, 1, whole.vcpu[1]));
+	BAD(commit(b), PARVUS_EINVAL);
+	OK(GIVE(b, XSAVE, 0, whole.image[0]));
 	OK(GIVE(b, OFFERS, 0, whole.offers[2]));
 	OK(GIVE(b, PORTS, 0, whole.ports[0]));
 	OK(GIVE(b, DEVICES, 0, whole.devices[0]));
 	OK(commit(b));
+	read_all(b);
+	ck_assert_uint_eq(whole.n[PARVUS_CONTEXT_OFFERS], 1);
+	ck_assert_uint_eq(whole.offers[0].ref, 3);
 }
 END_TEST
 
@@ -671,6 +675,7 @@ START_TEST(numbers)
 	c = target();
 	OK(populate(b, 0, 16, PARVUS_POPULATE_NOW));
 	whole.domain.self = 9;
+	whole.devices[0].front_id = 50;
 	give_all(c);
 	OK(commit(c));
 	ck_assert_uint_eq(c->self, 9);
