@@ -2,8 +2,9 @@
 # @timeout 900
 # What stands on the screen: the hypervisor's first words, domain 0's console (vgacon, vesafb), and
 # the last words of a panic of either, white on blue. In text mode, found by VGA's registers or said
-# by GRUB; in pixels of 32, 24 and 16 bits by GRUB on BIOS; on UEFI. Pictures of the screen are read
-# by the shapes of their characters: the hypervisor's font is the package's, domain 0's Linux's.
+# by GRUB; in pixels of 32, 24 and 16 bits by GRUB on BIOS; on UEFI, where a frame buffer in memory
+# is refused. Pictures of the screen are read by the shapes of their characters: the hypervisor's
+# font is the package's, domain 0's Linux's.
 . tests/system/lib.bash
 parts="text"
 if command -v grub-mkrescue >/dev/null && [[ -d /usr/lib/grub/i386-pc ]]; then

@@ -237,13 +237,26 @@ def pixels_of_linux(firmware, crash):
                 has(rows[:1], r"^\(cpu0( d0)?\) error: panic: machine check in bank")
 
 
+def beside_ram():
+    """QEMU's ramfb on UEFI: a frame buffer in memory, with RAM in the same piece of 2 MiB. It is
+    refused with a line, and nothing is written there."""
+    with tempfile.TemporaryDirectory() as tmp:
+        with Machine([("idle", "idle", "cmdline=spin")], args="debug=1", grub="800x600x32",
+                     mem="512M", extra=["-vga", "none", "-device", "ramfb"] + uefi(tmp)) as m:
+            m.wait_log("screen: not believed: kind 1 at [0-9a-f]+, 800 x 600, 32 bits", 3 * GRUB)
+            m.wait_log("given back")
+            rows = Picture(m).text(hypervisor_font())
+            if any("Parvus" in r or "memory:" in r for r in rows):
+                raise Failure("it is written there:\n" + "\n".join(rows))
+
+
 PARTS = {
     "text": text_mode,
     "grub": grub_text,
     "pixels": lambda: [grub_pixels(mode, mem) for mode, mem in (
         ("1024x768x32", "128M"), ("800x600x24", "4G"), ("640x480x16", "128M"))],
     "bios": lambda: pixels_of_linux("bios", True),
-    "uefi": lambda: pixels_of_linux("uefi", False),
+    "uefi": lambda: [pixels_of_linux("uefi", False), beside_ram()],
 }
 
 if __name__ == "__main__":
