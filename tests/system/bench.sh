@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# @timeout 200
+# @timeout 400
 # The benchmark from raw records to reports, on kept ones (tests/system/bench/raw; no machine
 # is run): every number can be traced, a comparison finds what was planted, bad records are
 # refused with one line.
