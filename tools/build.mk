@@ -15,7 +15,8 @@ initramfs: $(O)/initramfs.cpio
 # Domain 0's user space: the small one, the toolstack, a kernel and the small one for domain Us.
 $(O)/domain0.cpio: tools/mkdomain0 $(O)/initramfs.cpio $(O)/tools/parvus-static \
 		$(O)/tools/parvus-monitor-static $(O)/tools/block-server \
-		$(O)/tools/parvus-device $(O)/tools/guest-boot-static $(wildcard tools/domain0/*) \
+		$(O)/tools/parvus-device $(O)/tools/channel-server \
+		$(O)/tools/guest-boot-static $(wildcard tools/domain0/*) \
 		guest-kernel
 	@tools/mkdomain0 $@
 
@@ -189,6 +190,9 @@ $(USER_O)/%.o: pv-drivers/user/%.c
 $(TOOLS_O)/block-server: $(USER_O)/block-server.o $(USER_O)/block.o $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
 	@$(CC) -static -o $@ $^
+$(TOOLS_O)/channel-server: $(USER_O)/channel-server.o $(TOOLS_O)/libparvus.a
+	@echo "  LD      $@"
+	@$(CC) -static -o $@ $^ $(TOOLS_LIBS)
 # For domain 0 of those who write drivers.
 $(TOOLS_O)/parvus-device: $(USER_O)/parvus-device.o $(TOOLS_O)/libparvus.a
 	@echo "  LD      $@"
@@ -214,7 +218,8 @@ deps-tools:
 	@tools/deps tools
 tools: $(TOOLS_O)/parvus $(TOOLS_O)/parvus-static $(TOOLS_O)/parvus-monitor \
 	$(TOOLS_O)/parvus-monitor-static $(TOOLS_O)/libparvus.so.0 $(TOOLS_O)/block-server \
-	$(TOOLS_O)/parvus-device $(TOOLS_O)/guest-boot-static $(TOOLS_O)/parvus-agent
+	$(TOOLS_O)/parvus-device $(TOOLS_O)/guest-boot-static $(TOOLS_O)/parvus-agent \
+	$(TOOLS_O)/channel-server
 
 # The same for a Debian that has the libraries.
 $(TOOLS_O)/dynamic/%: $(TOOLS_O)/%
@@ -222,6 +227,7 @@ $(TOOLS_O)/dynamic/%: $(TOOLS_O)/%
 	@$(CC) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -o $@ $(filter %.o %.a,$(DYNAMIC_$*)) \
 		$(TOOLS_LIBS)
 DYNAMIC_block-server  := $(USER_O)/block-server.o $(USER_O)/block.o $(TOOLS_O)/libparvus.a
+DYNAMIC_channel-server := $(USER_O)/channel-server.o $(TOOLS_O)/libparvus.a
 DYNAMIC_parvus-device := $(USER_O)/parvus-device.o $(TOOLS_O)/libparvus.a
 
 # Guest kernel and user space for "parvus run" go along if they were built. LIBDIR is that of the
@@ -232,7 +238,7 @@ install: SHARE := $(DESTDIR)$(PREFIX)/share
 install:
 	@$(MAKE) deps-tools
 	@$(MAKE) tools $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/parvus-device \
-		$(TOOLS_O)/dynamic/guest-boot
+		$(TOOLS_O)/dynamic/guest-boot $(TOOLS_O)/dynamic/channel-server
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBDIR)/pkgconfig $(SHARE)/man/man1 \
 		$(DESTDIR)$(PREFIX)/include/parvus $(DESTDIR)$(PREFIX)/lib/parvus \
 		$(SHARE)/man/man5 $(SHARE)/man/man8 $(SHARE)/bash-completion/completions \
@@ -254,6 +260,7 @@ install:
 	install -m 644 tools/parvus/completion.bash $(SHARE)/bash-completion/completions/parvus
 	install -m 644 tools/boot/completion.bash $(SHARE)/bash-completion/completions/parvus-boot
 	install $(TOOLS_O)/dynamic/block-server $(TOOLS_O)/dynamic/guest-boot \
+		$(TOOLS_O)/dynamic/channel-server \
 		$(TOOLS_O)/parvus-monitor $(TOOLS_O)/parvus-agent \
 		tools/host/parvus-domains tools/boot/21_linux_parvus $(DESTDIR)$(PREFIX)/lib/parvus
 	install -m 644 tools/boot/parvus.cfg $(DESTDIR)/etc/default/grub.d

@@ -175,7 +175,7 @@ says "cpuid=host" "" 0
 says "cpuid=host,htt=0" "" 0
 says "cpuid=host,frob=0" 'cpuid: "frob" is no feature' 1
 says "cpuid=host,family=15" "cpuid: family=15: that number is the CPU's own" 1
-says "channel=['name=x']" "channel: the console is the one stream of a domain" 1
+says "channel=['name=x']" "channel x: it is of the class stream, and has a name" 1
 says "p9=['tag=x']" "p9: no folder is shared with a domain" 1
 says "cpus_soft=0-3" "cpus_soft: is a wish" 0
 says "frobnicate=1" "unknown key, ignored" 0

@@ -573,6 +573,63 @@ START_TEST(cpus)
 END_TEST
 
 /* Any text at all: no crash, no leak, an answer. The sanitizers are the judges. */
+/* Channels are devices of ours, also when a configuration is read again. */
+START_TEST(channels)
+{
+	static const struct { const char *list, *says; } bad[] = {
+		{ "['name=x']", "channel x: it is of the class stream, and has a name" },
+		{ "['name=x,connection=pty']", "channel x: it is of the class stream, and has" },
+		{ "['connection=pty,path=/x']", "channel \"\": it is of the class stream" },
+		{ "['name=,connection=pty,path=/x']", "channel: 1 to 64 letters" },
+		{ "['name=../x,connection=pty,path=/x']", "channel: 1 to 64 letters" },
+		{ "['name=-x,connection=pty,path=/x']", "channel: 1 to 64 letters" },
+		{ "['name=x,connection=tcp,path=/x']", "connection: socket or pty is expected" },
+		{ "['name=x,connection=pty,path=']", "path= needs the path of a file" },
+		{ "['name=x,backend=y']", "path= are expected, not \"backend=y\"" },
+		{ "['x']", "path= are expected, not \"x\"" },
+		{ "[7]", "a list of texts is expected" },
+		{ "'name=x'", "a list of texts is expected" },
+		{ "['name=x,connection=pty,path=/a','name=x,connection=pty,path=/b']",
+		  "x is given twice" },
+		{ "['name=x,connection=pty,path=/"
+		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa']",
+		  "a socket has a path of 107 bytes at most" },
+	};
+	char text[600], *again;
+	struct parvus_config *c;
+	struct parvus_device d;
+	size_t i;
+	int n;
+
+	setenv("PARVUS_LIB_DIR", "/lib", 1);
+	n = snprintf(text, sizeof(text), "name='x'\nkernel='/k'\ndevice=['class=0x101']\nchannel="
+		     "['name=a.b, connection=socket,path=/run/a b','connection=pty,path=/p,name=c']");
+	ck_assert_int_eq(parvus_config_parse(&e, "f", text, (size_t)n, NULL, 0, &c), 0);
+	for (i = 0; i < 2; i++) {
+		ck_assert_uint_eq(c->nown, 3);
+		ck_assert_str_eq(c->own[1].spec, "class=0x5354524d,index=2147483648,channel=a.b,"
+				 "connection=socket,path=/run/a b,program=/lib/channel-server");
+		ck_assert_uint_eq(c->own[2].index, 0x80000001);
+		ck_assert_int_eq(parvus_own_device(&e, &c->own[1], &d), 0);
+		ck_assert(!memcmp(d.config, "channel a.b\0socket\0/run/a b\0", 29));
+		ck_assert_int_eq(parvus_config_text(&e, c, &again), 0);
+		parvus_config_free(c);
+		ck_assert_int_eq(parvus_config_parse(&e, "f", again, strlen(again), NULL, 0, &c),
+				 0);
+		free(again);
+	}
+	parvus_config_free(c);
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		n = snprintf(text, sizeof(text), "name='x'\nkernel='/k'\nchannel=%s\n",
+			     bad[i].list);
+		ck_assert(parvus_config_parse(&e, "f", text, (size_t)n, NULL, 0, &c) < 0);
+		ck_assert_msg(strstr(e.text, bad[i].says) && !strncmp(e.text, "f:3: ", 5), "%s: %s",
+			      bad[i].list, e.text);
+	}
+}
+END_TEST
+
 START_TEST(mutations)
 {
 	static const char seed[] =
@@ -643,6 +700,7 @@ int main(void)
 	/* nothing here asks a hypervisor: with nowhere to be, one that is a file ends the test */
 	setenv("PARVUS_FAKE", "/none/none", 1);
 	tcase_set_timeout(t, 100);
+	tcase_add_test(t, channels);
 	tcase_add_test(t, no_hypervisor);
 	tcase_add_test(t, defaults);
 	tcase_add_test(t, syntax);

@@ -176,6 +176,7 @@ static int get_path(struct reader *r, const struct cfg_setting *s, char **to)
 	return 0;
 }
 
+#define CHANNEL_INDEX 0x80000000u	/* of the first; parvus cp has those below */
 #define CPUS	(64 * PARVUS_CPU_WORDS)
 
 static bool cpu_in(const struct parvus_cpus *c, unsigned long n)
@@ -321,18 +322,50 @@ static int get_cpus(struct reader *r, const struct cfg_setting *s)
 	return 0;
 }
 
+/* "name=x,connection=socket,path=/run/x" of xl is a device that a program of ours serves. */
+static int channel_spec(struct reader *r, const struct cfg_setting *s, size_t n, const char *text,
+			char spec[3000])
+{
+	const char *lib = getenv("PARVUS_LIB_DIR"), *at, *end;
+	size_t bytes;
+
+	bytes = (size_t)snprintf(spec, 3000, "class=stream,index=%u,program=%.500s/channel-server",
+				 (unsigned int)(CHANNEL_INDEX + n),
+				 lib && *lib ? lib : "/usr/lib/parvus");
+	for (at = text; *at; at = *end ? end + 1 : end) {
+		at += strspn(at, " \t");
+		end = at + strcspn(at, ",");
+		if (strncmp(at, "name=", 5) && strncmp(at, "connection=", 11) &&
+		    strncmp(at, "path=", 5))
+			return wrong(r, s, "name=, connection=socket or pty, and path= are "
+				     "expected, not \"%.*s\"", (int)(end - at < 60 ? end - at : 60),
+				     at);
+		if (bytes + (size_t)(end - at) + 10 > 3000)
+			return wrong(r, s, "\"%.40s...\" is too long", text);
+		bytes += (size_t)snprintf(spec + bytes, 3000 - bytes, *at == 'n' ?
+					  ",channel%.*s" : ",%.*s",
+					  (int)(end - at - (*at == 'n' ? 4 : 0)),
+					  at + (*at == 'n' ? 4 : 0));
+	}
+	return 0;
+}
+
 static int own_devices(struct reader *r, const struct cfg_setting *s)
 {
 	struct parvus_config *c = r->c;
-	char at[300];
+	bool channel = !strcmp(s->key, "channel");
+	struct parvus_own *more;
+	char at[300], spec[3000];
 	size_t i, k;
 	int ret = 0;
 
 	if (s->value.kind != CFG_LIST)
 		return wrong(r, s, "a list of texts is expected, not %s", shown(&s->value));
-	c->own = calloc(s->value.n ? s->value.n : 1, sizeof(*c->own));
-	if (!c->own)
+	more = realloc(c->own, (c->nown + s->value.n + 1) * sizeof(*c->own));
+	if (!more)
 		return pv_fail(r->error, ENOMEM, "no memory");
+	c->own = more;
+	memset(more + c->nown, 0, (s->value.n + 1) * sizeof(*more));
 	place(s, at, sizeof(at));
 	for (i = 0; !ret && i < s->value.n; i++) {
 		const struct cfg_value *v = &s->value.items[i];
@@ -340,12 +373,21 @@ static int own_devices(struct reader *r, const struct cfg_setting *s)
 		if (v->kind != CFG_STRING)
 			return wrong(r, s, "a list of texts is expected; entry %zu is %s", i + 1,
 				     shown(v));
-		ret = pv_own_parse(r->error, at, v->text, &c->own[c->nown++]);
-		for (k = 0; !ret && k < i; k++)
-			if (c->own[k].device_class == c->own[i].device_class &&
-			    c->own[k].index == c->own[i].index)
+		if (channel) {
+			ret = channel_spec(r, s, i, v->text, spec);
+			if (ret)
+				return ret;
+		}
+		more = &c->own[c->nown++];
+		ret = pv_own_parse(r->error, at, channel ? spec : v->text, more);
+		for (k = 0; !ret && k + 1 < c->nown; k++)
+			if (channel && c->own[k].channel && more->channel &&
+			    !strcmp(c->own[k].channel, more->channel))
+				ret = wrong(r, s, "%s is given twice", more->channel);
+			else if (c->own[k].device_class == more->device_class &&
+				 c->own[k].index == more->index)
 				ret = wrong(r, s, "class=%#x,index=%u is given twice",
-					    c->own[i].device_class, c->own[i].index);
+					    more->device_class, more->index);
 	}
 	return ret;
 }
@@ -528,7 +570,7 @@ static int read_setting(struct reader *r, const struct cfg_setting *s)
 		return devices(r, s, true);
 	if (!strcmp(k, "vif"))
 		return devices(r, s, false);
-	if (!strcmp(k, "device"))
+	if (!strcmp(k, "device") || !strcmp(k, "channel"))
 		return own_devices(r, s);
 	if (!strcmp(k, "type") || !strcmp(k, "builder"))
 		return read_type(r, s);

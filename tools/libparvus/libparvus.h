@@ -303,6 +303,7 @@ struct parvus_vif {
  */
 struct parvus_own {
 	char *spec, *config, *backend, *program;
+	char *channel, *connection, *path;	/* its name, "socket" or "pty", where it is here */
 	uint32_t device_class, index, detach;
 };
 

@@ -30,7 +30,6 @@ static const struct {
 	{ "vsnd", true, NONE },
 	{ "vkb", true, NONE },
 	{ "pvcalls", true, NONE },
-	{ "channel", true, "the console is the one stream of a domain (device= is for others)" },
 	{ "virtio", true, NONE },
 	{ "vfb", false, "there is no frame buffer, ignored: the console is the display" },
 	{ "driver_domain", false, "needs no word, ignored: backend= of a disk or vif names it" },

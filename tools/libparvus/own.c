@@ -4,6 +4,7 @@
  * nothing about but how they are made, served and let go of. key=value[,...]. And names of classes.
  */
 #include "spec.h"
+#include "../agent/stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ void parvus_classes(void (*each)(void *arg, uint32_t number, const char *name), 
 	} ours[] = {
 		{ PARVUS_CLASS_CONSOLE, "console" }, { PARVUS_CLASS_BLOCK, "block" },
 		{ PARVUS_CLASS_NETWORK, "network" }, { PARVUS_CLASS_TEST, "test" },
+		{ PARVUS_CLASS_STREAM, "stream" },
 	};
 	const char *path = getenv("PARVUS_CLASSES");
 	char line[200], name[PARVUS_CLASS_NAME];
@@ -116,6 +118,15 @@ static int own_path(const struct spec *s, char **to, const char *key, const char
 	return ret;
 }
 
+/* A file of that name is in the domain. */
+static bool channel_ok(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				"0123456789._-");
+
+	return n && n <= 64 && !name[n] && name[0] != '.' && name[0] != '-';
+}
+
 static int own_option(const struct spec *s, struct parvus_own *d, const char *key,
 		      const char *value)
 {
@@ -138,6 +149,17 @@ static int own_option(const struct spec *s, struct parvus_own *d, const char *ke
 		return own_path(s, &d->program, key, value);
 	if (!strcmp(key, "backend"))
 		return pv_spec_set(s, &d->backend, value);
+	if (!strcmp(key, "channel"))
+		return channel_ok(value) ? pv_spec_set(s, &d->channel, value) :
+			pv_spec_wrong(s, "channel: 1 to 64 letters, digits, . _ - are expected, "
+				      "not \"%.70s\"", value);
+	if (!strcmp(key, "connection"))
+		return !strcmp(value, "socket") || !strcmp(value, "pty") ?
+			pv_spec_set(s, &d->connection, value) :
+			pv_spec_wrong(s, "connection: socket or pty is expected, not \"%.40s\"",
+				      value);
+	if (!strcmp(key, "path"))
+		return own_path(s, &d->path, key, value);
 	return pv_spec_wrong(s, "\"%s\" is an unknown key (class, index, config, backend, program, "
 				"detach)", key);
 }
@@ -149,7 +171,10 @@ static int own_text(struct parvus_error *e, struct parvus_own *d)
 
 	if (d->detach)
 		snprintf(detach, sizeof(detach), ",detach=%#x", d->detach);
-	if (asprintf(&text, "class=%#x,index=%u%s%s%s%s%s%s%s", d->device_class, d->index,
+	if (asprintf(&text, "class=%#x,index=%u%s%s%s%s%s%s%s%s%s%s%s%s%s", d->device_class,
+		     d->index, d->channel ? ",channel=" : "", d->channel ? d->channel : "",
+		     d->connection ? ",connection=" : "", d->connection ? d->connection : "",
+		     d->path ? ",path=" : "", d->path ? d->path : "",
 		     d->config ? ",config=" : "", d->config ? d->config : "",
 		     d->backend ? ",backend=" : "", d->backend ? d->backend : "",
 		     d->program ? ",program=" : "", d->program ? d->program : "", detach) < 0)
@@ -185,6 +210,15 @@ int pv_own_parse(struct parvus_error *e, const char *where, const char *text, st
 	free(copy);
 	if (!ret && !d->device_class)
 		ret = pv_spec_wrong(&s, "no class is given, such as class=%#x", PARVUS_CLASS_OWN);
+	if (!ret && (d->channel || d->connection || d->path) &&
+	    (!d->channel || !d->connection || !d->path || d->config ||
+	     d->device_class != PARVUS_CLASS_STREAM))
+		ret = pv_spec_wrong(&s, "channel %.64s: it is of the class stream, and has a name, "
+				    "a connection (socket or pty) and a path",
+				    d->channel ? d->channel : "\"\"");
+	if (!ret && d->path && strlen(d->path) > 107)
+		ret = pv_spec_wrong(&s, "path=%.40s...: a socket has a path of 107 bytes at most",
+				    d->path);
 	if (!ret && d->program && d->backend)
 		ret = pv_spec_wrong(&s, "program=%s runs here, and backend=%s is elsewhere",
 				    d->program, d->backend);
@@ -203,6 +237,9 @@ void pv_own_free(struct parvus_own *d)
 	free(d->config);
 	free(d->backend);
 	free(d->program);
+	free(d->channel);
+	free(d->connection);
+	free(d->path);
 }
 
 void parvus_own_free(struct parvus_own *d)
@@ -221,6 +258,9 @@ int parvus_own_device(struct parvus_error *e, const struct parvus_own *d,
 	device->device_class = d->device_class;
 	device->index = d->index;
 	memset(device->config, 0, sizeof(device->config));
+	if (d->channel)
+		snprintf((char *)device->config, sizeof(device->config), "channel %s%c%s%c%s",
+			 d->channel, 0, d->connection, 0, d->path);
 	if (!d->config)
 		return 0;
 	ret = pv_read_file(e, d->config, sizeof(device->config), &text, &bytes);
