@@ -415,7 +415,7 @@ int parvus_cpuid_set(struct parvus *h, uint32_t domain, const struct parvus_cont
 
 int pv_cpuid_apply(struct parvus *h, uint32_t domain, const char *text)
 {
-	struct parvus_control_cpuid c;
+	struct parvus_control_cpuid c = { 0 };
 	struct rules r;
 	int ret = parse(h->error, &r, text);
 
