@@ -35,14 +35,35 @@ static inline u64 gfn_chunk_entry(u64 chunk, u64 i)
 	return chunk & GFN_TABLE ? READ_ONCE(((u64 *)frame_map(gfn_entry_mfn(chunk)))[i]) : chunk;
 }
 
-/* The entry of the table; 0: none, or beyond it. */
-static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
+/*
+ * The entry of the table; 0: none, or beyond it. @word is what decides about it, *at, of the chunk
+ * or of the frame: the entry is the same as long as that is, since pages of entries stay.
+ */
+static inline u64 gfn_lookup_word(const struct domain *d, u64 n, const u64 **at, u64 *word)
 {
+	*word = 0;
+	*at = word;
 	if (unlikely(n >= d->max_gfn))
 		return 0;
 	n &= index_mask(n, d->max_gfn);
-	return gfn_chunk_entry(READ_ONCE(d->gfn_chunks[n >> EXTENT_ORDER]),
-			       n & (EXTENT_FRAMES - 1));
+	*at = &d->gfn_chunks[n >> EXTENT_ORDER];
+	*word = READ_ONCE(**at);
+	n &= EXTENT_FRAMES - 1;
+	if (*word & GFN_EXTENT)
+		return *word + (n << PAGE_SHIFT);
+	if (likely(*word & GFN_TABLE)) {
+		*at = (u64 *)frame_map(gfn_entry_mfn(*word)) + n;
+		*word = READ_ONCE(**at);
+	}
+	return *word;
+}
+
+static inline u64 gfn_lookup_own(const struct domain *d, u64 n)
+{
+	const u64 *at;
+	u64 word;
+
+	return gfn_lookup_word(d, n, &at, &word);
 }
 
 /* What the table does not name is the machine's own for domain 0, and nothing for others. */

@@ -15,7 +15,7 @@ void sched_pick_none(unsigned int cpu, u64 now);
 bool sched_should_preempt(unsigned int cpu, struct vcpu *running, u64 now);
 /* When to look again: end of the slice, of a cap, of its period; 0 = never. @running or NULL. */
 u64 sched_slice_end(unsigned int cpu, struct vcpu *running, u64 now);
-bool sched_endless(unsigned int cpu, const struct vcpu *running);	/* never, surely */
+bool sched_endless(unsigned int cpu, const struct vcpu *running);	/* never */
 /* With every timer interrupt: capped domains whose period begins, balance between queues. */
 void sched_tick(unsigned int cpu, u64 now);
 /* Give up the slice in favour of others of equal right. */

@@ -34,18 +34,6 @@ static ALWAYS_INLINE bool is_refused(const struct fill *f, bool user)
 				   (GFN_PRESENT | GFN_WRITABLE)) == GFN_PRESENT));
 }
 
-/* The remembered table is old about levels above: the guest may have given rights since. */
-static bool above_is_old(struct fill *f, bool user)
-{
-	if (f->w.top == 4)
-		return false;
-	f->w.rights = rights_below(f->w.val[1], f->w.val[1]);	/* its own */
-	if (is_refused(f, user))
-		return false;
-	f->v->own->shadow.recent.as = NULL;
-	return true;
-}
-
 enum verdict { PERMITTED, REFUSED, MOVING };
 
 /* Walk, check, set accessed and dirty bits, until all hold still; MOVING: never. Under as->lock. */
@@ -61,8 +49,6 @@ static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
 			return REFUSED;
 		}
 		if (is_refused(f, user)) {
-			if (above_is_old(f, user))
-				continue;
 			*error |= PF_PRESENT;
 			return REFUSED;
 		}
@@ -70,6 +56,25 @@ static ALWAYS_INLINE enum verdict judge(struct fill *f, bool user, u32 *error)
 			return PERMITTED;
 	}
 	return MOVING;
+}
+
+/*
+ * The same by the remembered tables alone, or MOVING: not by these. They may be old about levels
+ * above, where the guest may have given rights since: a leaf refuses by its own alone. Of the low
+ * half only what user mode may see is here.
+ */
+static ALWAYS_INLINE enum verdict judge_recent(struct fill *f, u64 *at, bool user, u32 *error)
+{
+	if (!recent_walk(f, at))
+		return MOVING;
+	if (likely(!is_refused(f, user)))
+		return (f->as->kernel || (f->w.rights & PTE_U)) &&
+		       guest_mark(&f->w, f->access & PF_WRITE) ? PERMITTED : MOVING;
+	f->w.rights = rights_below(f->w.val[1], f->w.val[1]);
+	if (!is_refused(f, user))
+		return MOVING;
+	*error |= PF_PRESENT;
+	return REFUSED;
 }
 
 /*
@@ -120,70 +125,88 @@ static NOINLINE enum shadow_result no_entry(const struct fill *f, enum fill_resu
 	return guest_fault(f->v, f->as, f->va);
 }
 
+/* An entry permits the access now. */
+static inline enum shadow_result filled(const struct fill *f, u64 rip)
+{
+	f->v->stats.fills++;
+	flush_if_behind(f->v, f->as);
+	if (likely(!stuck(f->v, f->as, rip, f->va)))
+		return SHADOW_DONE;
+	domain_kill(f->v->domain,
+		    "no progress: fault at va %lx, rip %lx, access %x again and again", f->va, rip,
+		    f->access);
+	return SHADOW_KILLED;
+}
+
 /*
  * All but the shortest way of shadow_fault(), which took as->lock; it is let go here. The reserve
  * is filled up without it, and nothing that was seen before counts then.
  */
-static NOINLINE enum shadow_result fault(struct vcpu *v, struct aspace *as, u64 va, u32 access,
-					 bool user, u64 rip, u32 *error)
+static NOINLINE enum shadow_result fault(struct fill *f, bool user, u64 rip, u32 *error)
 {
-	bool high = (s64)va < 0;
-	unsigned int slot = INDEX(va, 4), tries;
+	struct aspace *as = f->as;
+	bool high = (s64)f->va < 0;
+	unsigned int slot = INDEX(f->va, 4), tries;
 	enum verdict verdict = REFUSED;
 	enum fill_result r;
+
+	for (tries = 0; tries < RETRIES; tries++) {
+		if (unlikely(f->v->own->shadow.reserved < SHADOW_RESERVE)) {
+			spin_unlock(&as->lock);
+			if (!reserve_fill(f->v))
+				return SHADOW_KILLED;
+			spin_lock(&as->lock);
+		}
+		if (likely(slot < HOLE_FIRST || slot > HOLE_LAST))
+			verdict = judge(f, user, error);
+		if (verdict != PERMITTED)
+			break;
+		f->overlay = !high && !user && (!(f->w.rights & PTE_U) || overlay_of(as, slot));
+		r = fill(f);
+		spin_unlock(&as->lock);
+		if (likely(r == FILL_DONE))
+			return filled(f, rip);
+		if (r != FILL_SIZE_CHANGE)
+			return no_entry(f, r);
+		limbo_done(f->v, as);
+		spin_lock(&as->lock);
+	}
+	spin_unlock(&as->lock);
+	return verdict == REFUSED ? guest_fault(f->v, as, f->va) : SHADOW_DONE;
+}
+
+/* By the remembered tables, if these are enough. */
+static NOINLINE enum shadow_result fault_recent(struct vcpu *v, struct aspace *as, u64 *at, u64 va,
+						u32 access, bool user, u64 rip, u32 *error)
+{
 	struct fill f;
+	enum verdict verdict;
 
 	f.v = v;
 	f.as = as;
 	f.va = va;
 	f.access = access;
-	for (tries = 0; tries < RETRIES; tries++) {
-		if (unlikely(v->own->shadow.reserved < SHADOW_RESERVE)) {
-			spin_unlock(&as->lock);
-			if (!reserve_fill(v))
-				return SHADOW_KILLED;
-			spin_lock(&as->lock);
-		}
-		if (likely(slot < HOLE_FIRST || slot > HOLE_LAST))
-			verdict = judge(&f, user, error);
-		if (verdict != PERMITTED)
-			break;
-		f.overlay = !high && !user && (!(f.w.rights & PTE_U) || overlay_of(as, slot));
-		r = fill(&f);
-		spin_unlock(&as->lock);
-		if (likely(r == FILL_DONE)) {
-			v->stats.fills++;
-			flush_if_behind(v, as);
-			if (likely(!stuck(v, as, rip, va)))
-				return SHADOW_DONE;
-			domain_kill(v->domain,
-				    "no progress: fault at va %lx, rip %lx, access %x again and "
-				    "again", va, rip, access);
-			return SHADOW_KILLED;
-		}
-		if (r != FILL_SIZE_CHANGE)
-			return no_entry(&f, r);
-		limbo_done(v, as);
-		spin_lock(&as->lock);
-	}
+	verdict = judge_recent(&f, at, user, error);
+	if (verdict == MOVING || (verdict == PERMITTED &&
+				  fill_leaf(&f, v->own->shadow.recent.index) != FILL_DONE))
+		return fault(&f, user, rip, error);
 	spin_unlock(&as->lock);
-	return verdict == REFUSED ? guest_fault(v, as, va) : SHADOW_DONE;
+	return verdict == REFUSED ? guest_fault(v, as, va) : filled(&f, rip);
 }
 
 /* The shortest way: the guest's own entry is not present. Nothing of ours has to be looked at. */
 enum shadow_result shadow_fault(struct vcpu *v, u64 va, u32 access, bool user, u64 rip, u32 *error)
 {
 	struct aspace *as = as_of(v, va);
-	const u64 *at;
+	u64 *at;
 
 	*error = (access & (PF_WRITE | PF_FETCH)) | (user ? PF_USER : 0);
 	spin_lock(&as->lock);
 	at = recent_entry(v, as, va);
-	if (likely(at && !(READ_ONCE(*at) & PTE_P))) {
-		spin_unlock(&as->lock);
-		return guest_fault(v, as, va);
-	}
-	return fault(v, as, va, access, user, rip, error);
+	if (unlikely(!at || (READ_ONCE(*at) & PTE_P)))
+		return fault_recent(v, as, at, va, access, user, rip, error);
+	spin_unlock(&as->lock);
+	return guest_fault(v, as, va);
 }
 
 /*
@@ -209,7 +232,10 @@ void shadow_prefill(struct vcpu *v)
 	f.access = PF_PREFILL;
 	f.overlay = false;
 	spin_lock(&as->lock);
-	if (!as->dead && walk(v, as, va, &f.w) == WALK_OK && (f.w.val[f.w.level] & PTE_A) &&
+	if (likely(recent_walk(&f, recent_entry(v, as, va)))) {
+		if ((f.w.val[1] & PTE_A) && (as->kernel || (f.w.rights & PTE_U)))
+			r = fill_leaf(&f, v->own->shadow.recent.index);
+	} else if (!as->dead && walk(v, as, va, &f.w) == WALK_OK && (f.w.val[f.w.level] & PTE_A) &&
 	    (as->kernel || ((f.w.rights & PTE_U) && !overlay_of(as, slot))) &&
 	    (f.w.level == 1 || (gfn_lookup(v->domain, _gfn(f.w.gfn)) & GFN_PRESENT)))
 		r = fill(&f);

@@ -46,17 +46,16 @@ static u32 table_new(const struct fill *f, u32 parent, unsigned int slot, u8 lev
 }
 
 /*
- * A flush detached this leaf table: each entry of it stays, with today's rights, if the guest's
- * leaf still leads to that frame, else it goes. The guest's tables are walked from the root, and
- * never from a table that was remembered (rule 14): the flush may have been for freed tables. An
- * entry that the guest has not accessed goes, too: only a fault may set the accessed bit.
+ * A flush detached this leaf table: its entries become what they are by today's tables. These are
+ * walked from the root, and never from a table that was remembered (rule 14): the flush may have
+ * been for freed tables.
  */
 static void resync_leaf_table(const struct fill *f, u32 index)
 {
 	struct domain *d = f->v->domain;
 	struct shadow_page *p = &d->shadow->pages[index];
 	struct entry *t = table_of(d->shadow, index);
-	u64 *guest, reserved = arch_reserved_bits;
+	u64 *guest;
 	bool any_user = f->as->kernel || f->overlay;
 	struct guest_walk w;
 
@@ -67,24 +66,9 @@ static void resync_leaf_table(const struct fill *f, u32 index)
 		return;
 	}
 	guest = guest_table(d, (w.val[2] & PTE_ADDR) >> PAGE_SHIFT);
-	for (unsigned int i = p->lo; i < p->hi; i++) {
-		struct entry e = t[i];
-		struct leaf now;
-		u64 g;
-
-		if (!e.raw)
-			continue;
-		g = guest ? READ_ONCE(guest[i]) : 0;
-		if ((g & (PTE_P | PTE_A)) == (PTE_P | PTE_A) && !(g & reserved) &&
-		    (any_user || (w.rights & g & PTE_U))) {
-			now = leaf_renew(d, e, rights_below(w.rights, g), g);
-			if (now.e.raw) {
-				leaf_put(&t[i], now);
-				continue;
-			}
-		}
-		entry_drop(d, &t[i], 1);
-	}
+	for (unsigned int i = p->lo; i < p->hi; i++)
+		if (t[i].raw)
+			entry_again(d, &t[i], w.rights, guest ? READ_ONCE(guest[i]) : 0, any_user);
 }
 
 /* Make the table below an entry, or re-sync and attach a detached one. */
@@ -203,75 +187,60 @@ static enum fill_result fill_tables(const struct fill *f, u32 *index)
 }
 
 /*
- * The leaf for @i, beside the one that was asked for, if the guest's is valid. Nothing asked for
- * it, so it costs the guest nothing: no accessed or dirty bit, no memory (rules, section 8).
+ * Leaves beside the one that was asked for, from @n on by @step, as long as entries are empty and
+ * the guest's are valid. Nothing asked for them, so they cost the guest nothing: no accessed or
+ * dirty bit, no memory (rules, section 8).
  */
-static bool fill_neighbour(const struct fill *f, u32 l1, struct entry *t, unsigned int i, u64 g,
-			   bool user)
+static NOINLINE void fill_run(const struct fill *f, u32 l1, unsigned int n, int step)
 {
-	struct shadow_domain *sd = f->v->domain->shadow;
+	struct domain *d = f->v->domain;
+	struct shadow_page *p = &d->shadow->pages[l1];
+	struct entry *t = table_of(d->shadow, l1);
+	u64 want = PTE_P | PTE_A | (f->as->kernel || f->overlay ? 0 : PTE_U), g;
+	const u64 *guest = f->w.at[1] - INDEX(f->va, 1);
+	unsigned int first = n, end = step > 0 ? ROUND_DOWN(n, PREFILL) + PREFILL :
+						 ROUND_DOWN(n, PREFILL) - 1;
 	struct leaf l;
 
-	if ((g & arch_reserved_bits) || (user && !(g & PTE_U)))
-		return false;
-	l = leaf_make(f->v->domain, (g & PTE_ADDR) >> PAGE_SHIFT, false,
-		      rights_below(f->w.above, g), g);
-	if (!l.e.raw)
-		return false;
-	if (unlikely(l.e.raw & PTE_FOREIGN))
-		sd->pages[l1].foreign = true;
-	leaf_put(&t[i], l);
-	range_add(&sd->pages[l1], i);
-	f->v->stats.prefills++;
-	return true;
-}
-
-/* Entry @n is empty, and the guest's leaf there was accessed. True: it is filled, go on. */
-static ALWAYS_INLINE bool neighbour(const struct fill *f, u32 l1, struct entry *t, const u64 *guest,
-				    unsigned int n, bool user)
-{
-	u64 g;
-
-	if (t[n].raw)
-		return false;
-	g = READ_ONCE(guest[n]);
-	return (g & (PTE_P | PTE_A)) == (PTE_P | PTE_A) && fill_neighbour(f, l1, t, n, g, user);
+	for (; n != end && !t[n].raw; n += (unsigned int)step) {
+		g = READ_ONCE(guest[n]);
+		if ((g & (want | arch_reserved_bits)) != want)
+			break;
+		l = leaf_make(d, (g & PTE_ADDR) >> PAGE_SHIFT, false,
+			      rights_below(f->w.above, g), g);
+		if (!l.e.raw)
+			break;
+		if (unlikely(l.e.raw & PTE_FOREIGN))
+			p->foreign = true;
+		leaf_put(&t[n], l);
+	}
+	if (n == first)
+		return;
+	range_add(p, n - (unsigned int)step);
+	f->v->stats.prefills += step > 0 ? n - first : first - n;
 }
 
 /* What the guest maps ahead of a fault lies side by side: up and down from @i, to the first gap. */
 static ALWAYS_INLINE void fill_neighbours(const struct fill *f, u32 l1, struct entry *t,
 					  unsigned int i)
 {
-	const u64 *guest = f->w.at[1] - i;
-	bool user = !f->as->kernel && !f->overlay;
+	const u64 *guest = f->w.at[1];
 
-	for (unsigned int n = i + 1; n % PREFILL && neighbour(f, l1, t, guest, n, user); n++)
-		;
-	for (unsigned int n = i; n-- % PREFILL && neighbour(f, l1, t, guest, n, user);)
-		;
+	if ((i + 1) % PREFILL && !t[i + 1].raw && (READ_ONCE(guest[1]) & PTE_A))
+		fill_run(f, l1, i + 1, 1);
+	if (i % PREFILL && !t[i - 1].raw && (READ_ONCE(guest[-1]) & PTE_A))
+		fill_run(f, l1, i - 1, -1);
 }
 
-/* Insert what the walk found. The shortest way goes by the remembered leaf table alone. */
-static enum fill_result fill(const struct fill *f)
+/* Insert what the walk found, by the leaf table @l1. */
+static ALWAYS_INLINE enum fill_result fill_leaf(const struct fill *f, u32 l1)
 {
-	const struct shadow_recent *m = &f->v->own->shadow.recent;
 	struct domain *d = f->v->domain;
-	struct shadow_domain *sd = d->shadow;
+	struct shadow_page *p = &d->shadow->pages[l1];
+	struct entry *t = table_of(d->shadow, l1);
 	unsigned int i = INDEX(f->va, 1);
-	enum fill_result r;
-	struct entry *t;
-	struct leaf l;
-	u32 l1;
+	struct leaf l = leaf_make(d, f->w.gfn, false, f->w.rights, f->w.val[f->w.level]);
 
-	if (likely(m->as == f->as && m->index && !f->overlay)) {
-		l1 = m->index;
-	} else {
-		r = fill_tables(f, &l1);
-		if (r != FILL_DONE || !l1)
-			return r;
-	}
-	range_add(&sd->pages[l1], i);
-	l = leaf_make(d, f->w.gfn, false, f->w.rights, f->w.val[f->w.level]);
 	if (unlikely(!l.e.raw)) {
 		if (f->access & PF_PREFILL)	/* never takes memory */
 			return FILL_NO_MEMORY;
@@ -281,13 +250,43 @@ static enum fill_result fill(const struct fill *f)
 		if (!l.e.raw)
 			return FILL_NO_MEMORY;
 	}
+	range_add(p, i);
 	if (unlikely(l.e.raw & PTE_FOREIGN))
-		sd->pages[l1].foreign = true;
-	t = table_of(sd, l1);
+		p->foreign = true;
 	leaf_exchange(f->as, &t[i], l);
 	if (f->w.level >= 2)
-		sd->pages[l1].splinter = true;
+		p->splinter = true;
 	else
 		fill_neighbours(f, l1, t, i);
 	return FILL_DONE;
+}
+
+static enum fill_result fill(const struct fill *f)
+{
+	u32 l1;
+	enum fill_result r = fill_tables(f, &l1);
+
+	return r == FILL_DONE && l1 ? fill_leaf(f, l1) : r;
+}
+
+/*
+ * The shortest way to a leaf is by both leaf tables that the vCPU remembers: what @at, of the
+ * guest's, says of the address of @f. False: it is not all that there is to know.
+ */
+static ALWAYS_INLINE bool recent_walk(struct fill *f, u64 *at)
+{
+	const struct shadow_recent *m = &f->v->own->shadow.recent;
+	u64 val;
+
+	if (unlikely(!at || !m->index || f->as->overlays || f->as->dead))
+		return false;
+	val = READ_ONCE(*at);
+	f->overlay = false;
+	f->w.top = f->w.level = 1;
+	f->w.at[1] = at;
+	f->w.val[1] = val;
+	f->w.above = m->above;
+	f->w.rights = rights_below(m->above, val);
+	f->w.gfn = (val & PTE_ADDR) >> PAGE_SHIFT;
+	return (val & (PTE_P | arch_reserved_bits)) == PTE_P;
 }

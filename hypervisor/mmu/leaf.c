@@ -78,11 +78,12 @@ static ALWAYS_INLINE struct leaf leaf_make(struct domain *d, u64 gfn, bool large
 					   u64 guest_leaf)
 {
 	const struct leaf none = { { 0 } };
-	u64 g, e;
+	u64 g, e, word;
+	const u64 *at;
 	u32 *count;	/* the domain's pool bounds it: no guest makes it overflow */
 
 	for (;;) {
-		g = gfn_lookup(d, _gfn(gfn));
+		g = gfn_lookup_word(d, gfn, &at, &word);
 		e = g & GFN_MFN_MASK;
 		if (likely(gfn_is_ram(g))) {
 			count = &frame_table[mfn_x(gfn_entry_mfn(g))].count;
@@ -92,17 +93,18 @@ static ALWAYS_INLINE struct leaf leaf_make(struct domain *d, u64 gfn, bool large
 				count = &d->gfn_chunk_maps[gfn >> EXTENT_ORDER];
 				e = (e & ~(EXTENT_SIZE - 1)) | PTE_PS;
 			}
-		} else if (!(g & GFN_PRESENT)) {
-			return none;
-		} else if (g & GFN_MMIO) {	/* no frame to count; cached as the guest says */
-			e |= PTE_DEVICE | (guest_leaf & PTE_CACHE);
-			break;
-		} else {
+		} else if (g & GFN_PRESENT) {
 			count = &d->shadow->foreign[shadow_foreign_hash(gfn_entry_mfn(g))];
 			e |= PTE_FOREIGN;
+		} else {	/* no frame to count: a device's, cached as the guest says */
+			g = g ? 0 : gfn_lookup_machine(d, gfn);
+			if (!g)
+				return none;
+			e = (g & GFN_MFN_MASK) | PTE_DEVICE | (guest_leaf & PTE_CACHE);
+			break;
 		}
 		atomic_inc_u32(count);
-		if (likely(gfn_lookup(d, _gfn(gfn)) == g))
+		if (likely(READ_ONCE(*at) == word))
 			break;
 		atomic_dec_u32(count);
 	}
@@ -110,18 +112,27 @@ static ALWAYS_INLINE struct leaf leaf_make(struct domain *d, u64 gfn, bool large
 }
 
 /*
- * The leaf that @old is by today's tables: the same frame, counted already, with the rights of
- * now, which may be more than before. None if the guest's leaf leads to another frame by now.
+ * The leaf that @old of level 1 is by today's tables: the same frame, counted already, with the
+ * rights of now, which may be more than before. None if the guest's leaf leads to another frame by
+ * now. RAM of its own, which is writable as long as it is there, knows its gfn.
  */
 static inline struct leaf leaf_renew(struct domain *d, struct entry old, u64 rights, u64 guest_leaf)
 {
-	u64 g = gfn_lookup(d, _gfn((guest_leaf & PTE_ADDR) >> PAGE_SHIFT)), e;
+	const struct leaf none = { { 0 } };
+	u64 g, gfn = (guest_leaf & PTE_ADDR) >> PAGE_SHIFT;
+	u64 e = old.raw & (PTE_ADDR | PTE_FOREIGN | PTE_DEVICE);
 
-	if (!(g & GFN_PRESENT) || (g & GFN_MFN_MASK) != (old.raw & PTE_ADDR))
-		return (struct leaf){ { 0 } };
-	e = old.raw & (PTE_ADDR | PTE_FOREIGN | PTE_DEVICE);
-	if (g & GFN_MMIO)
-		e |= guest_leaf & PTE_CACHE;
+	if (likely(!(e & (PTE_FOREIGN | PTE_DEVICE)))) {
+		if ((frame_table[e >> PAGE_SHIFT].word & FRAME_GFN) != gfn)
+			return none;
+		g = GFN_WRITABLE;
+	} else {
+		g = gfn_lookup(d, _gfn(gfn));
+		if (!(g & GFN_PRESENT) || (g & GFN_MFN_MASK) != (old.raw & PTE_ADDR))
+			return none;
+		if (g & GFN_MMIO)
+			e |= guest_leaf & PTE_CACHE;
+	}
 	return (struct leaf){ { e | leaf_rights(rights, guest_leaf, g) } };
 }
 

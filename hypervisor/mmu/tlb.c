@@ -262,7 +262,7 @@ static NOINLINE void shoot_some(struct vcpu *v, struct aspace *as, u64 gen, unsi
 }
 
 /* All of them; this one has seen to itself. */
-static NOINLINE void shoot(struct vcpu *v, struct aspace *as, u64 gen)
+static NOINLINE void shoot_all(struct vcpu *v, struct aspace *as, u64 gen)
 {
 	unsigned int me = arch_this_cpu(), first = 0;
 
@@ -275,6 +275,14 @@ static NOINLINE void shoot(struct vcpu *v, struct aspace *as, u64 gen)
 			shoot_some(v, as, gen, first, others);
 		first += 64;
 	} while (unlikely(first < arch_cpus()));
+}
+
+/* Mostly there is none. */
+static inline void shoot(struct vcpu *v, struct aspace *as, u64 gen)
+{
+	if (unlikely(arch_cpus() > 64 ||
+		     (READ_ONCE(as->loaded[0]) & ~(1ull << (arch_this_cpu() & 63)))))
+		shoot_all(v, as, gen);
 }
 
 /* After a change of @as: this pCPU's own TLB and roots, then the others'. */
@@ -304,18 +312,42 @@ static void flush_all(struct vcpu *v, struct aspace *as)
 }
 
 /*
+ * [start, end) is a part of the leaf table that the vCPU remembers, and the guest has freed no
+ * table: the entries become what they are by today's tables, and no fault has to bring them back
+ * (rule 141). False: it is not so; all of a table may be about levels above. Under as->lock.
+ */
+static bool flush_recent(const struct vcpu *v, struct aspace *as, u64 start, u64 end)
+{
+	const struct shadow_recent *m = &v->own->shadow.recent;
+	const u64 *guest = recent_entry(v, as, start);
+	struct shadow_domain *sd = v->domain->shadow;
+	struct entry *t;
+
+	if (!guest || !m->index || sd->pages[m->index].splinter || as->overlays ||
+	    (end - 1) >> LEVEL_SHIFT(2) != m->region || end - start == LEVEL_SIZE(2))
+		return false;
+	t = table_of(sd, m->index);
+	for (unsigned int i = INDEX(start, 1); i <= INDEX(end - 1, 1); i++, guest++)
+		if (t[i].raw)
+			entry_again(v->domain, &t[i], m->above, READ_ONCE(*guest), as->kernel);
+	atomic_inc_u64(&as->gen);
+	return true;
+}
+
+/*
  * [start, end) of one address space. A few pages are flushed page by page here, if this TLB
  * missed nothing else: page by page would not make good for that. The other pCPUs flush all.
  */
 static void flush_range(struct vcpu *v, struct aspace *as, u64 start, u64 end, bool leaves)
 {
 	struct loaded *here = half_of(arch_this_cpu(), as);
-	bool tables, in_step;
+	bool tables = false, in_step;
 	u64 gen;
 
 	spin_lock(&as->lock);
 	in_step = here->as == as && here->seen == as->gen;
-	tables = flush_locked(as, start, end, leaves);
+	if (!leaves || !flush_recent(v, as, start, end))
+		tables = flush_locked(as, start, end, leaves);
 	gen = as->gen;
 	spin_unlock(&as->lock);
 	v->stats.flushes++;

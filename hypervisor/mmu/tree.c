@@ -75,6 +75,26 @@ static bool table_empty(struct shadow_domain *sd, u32 index)
 	return p->lo >= p->hi;
 }
 
+/*
+ * An entry that the guest's leaf @g may have changed under: the same frame with today's rights, or
+ * it goes. One that the guest has not accessed goes, too: only a fault may set the accessed bit.
+ */
+static ALWAYS_INLINE void entry_again(struct domain *d, struct entry *at, u64 above, u64 g,
+				      bool any_user)
+{
+	struct leaf now;
+
+	if ((g & (PTE_P | PTE_A | arch_reserved_bits)) == (PTE_P | PTE_A) &&
+	    (any_user || (above & g & PTE_U))) {
+		now = leaf_renew(d, *at, rights_below(above, g), g);
+		if (now.e.raw) {
+			leaf_put(at, now);
+			return;
+		}
+	}
+	entry_drop(d, at, 1);
+}
+
 /* A table is stale from here down: take its leaves out, detach its children. */
 static void table_detach(struct domain *d, u32 index)
 {

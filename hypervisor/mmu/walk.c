@@ -96,27 +96,13 @@ static inline u64 *recent_entry(const struct vcpu *v, const struct aspace *as, u
 	return likely(table) ? table + INDEX(va, 1) : NULL;
 }
 
-/* The walk of a vCPU: one entry of the remembered table, or all the way, which is remembered. */
+/* The walk of a vCPU, all the way down, which is remembered. */
 static ALWAYS_INLINE enum walk_result walk(struct vcpu *v, struct aspace *as, u64 va,
 					   struct guest_walk *w)
 {
 	struct shadow_recent *m = &v->own->shadow.recent;
-	u64 val, *at = recent_entry(v, as, va);
 	enum walk_result r;
 
-	if (likely(at)) {
-		w->top = w->level = 1;
-		w->at[1] = at;
-		w->val[1] = val = READ_ONCE(*at);
-		if (!(val & PTE_P))
-			return WALK_ABSENT;
-		if (val & arch_reserved_bits)
-			return WALK_RESERVED;
-		w->above = m->above;
-		w->rights = rights_below(m->above, val);
-		w->gfn = (val & PTE_ADDR) >> PAGE_SHIFT;
-		return WALK_OK;
-	}
 	m->as = NULL;
 	r = guest_walk(v->domain, v->own->shadow.root, va, 1, w);
 	/* all accessed bits above are set, or the next walk would have to set them */

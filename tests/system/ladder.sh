@@ -53,9 +53,9 @@ MAY = {
     r'\bentry_set\(': 'entry_clear entry_detach entry_point leaf_put leaf_exchange',
     r'\(struct entry\)\s*\{': 'detached entry_clear entry_point',
     r'\(struct leaf\)\s*\{': 'leaf_make leaf_renew',
-    r'struct (entry|leaf)\s+\w+\s*=\s*\{': 'leaf_make',
+    r'struct (entry|leaf)\s+\w+\s*=\s*\{': 'leaf_make leaf_renew',
     r'\bleaf_rights\(': 'leaf_make leaf_renew',
-    r'\bleaf_(make|renew)\(': 'fill fill_large fill_neighbour resync_leaf_table',
+    r'\bleaf_(make|renew)\(': 'fill_leaf fill_large fill_run entry_again',
     r'\bPTE_W\b': 'rights_below guest_walk is_refused leaf_rights',
     r'\bPTE_TABLE\b': 'entry_point',
     r'\braw\s*([-+|&^]|<<|>>)?=(?!=)': '',
@@ -101,19 +101,19 @@ seen "a declaration of what is below" 'tree.c names flush_done' tree.c \
 seen "a part that changed places" 'names guest_table' shadow.c \
 	'/"walk.c"/d; /"fault.c"/a#include "walk.c"'
 seen "a part that is not included" 'lose.c is not a part' shadow.c '/"lose.c"/d'
-seen "a right that a re-sync raises" 'resync_leaf_table() has .braw' fill.c \
-	's/leaf_put(&t\[i\], now);/t[i].raw |= PTE_D;/'
-seen "an entry from a number" 'fill_neighbour() has .(struct leaf' fill.c \
-	's/leaf_put(&t\[i\], l);/leaf_put(\&t[i], (struct leaf){ { g } });/'
-seen "an entry from a pointer" 'fill_neighbour() has .(struct (entry|leaf)' fill.c \
-	's/leaf_put(&t\[i\], l);/leaf_put(\&t[i], *(struct leaf *)\&g);/'
+seen "a right that a re-sync raises" 'entry_again() has .braw' tree.c \
+	's/leaf_put(at, now);/at->raw |= PTE_D;/'
+seen "an entry from a number" 'fill_run() has .(struct leaf' fill.c \
+	's/leaf_put(&t\[n\], l);/leaf_put(\&t[n], (struct leaf){ { g } });/'
+seen "an entry from a pointer" 'fill_run() has .(struct (entry|leaf)' fill.c \
+	's/leaf_put(&t\[n\], l);/leaf_put(\&t[n], *(struct leaf *)\&g);/'
 seen "an entry stored by hand" 'table_sweep() has .bentry_set' lose.c \
 	's/entry_drop(d, &t\[i\], p->level);/entry_set(\&t[i], e);/'
 seen "rights by another spelling" 'leaf_renew() has .bPTE_W' leaf.c \
 	'/^static inline struct leaf leaf_renew/,/^}/s/e |= guest_leaf & PTE_CACHE;/e |= PTE_W;/'
 seen "another caller of the maker" 'hc_mmu_age() has .bleaf_' calls.c \
 	"$(after '^s64 hc_mmu_age' 'leaf_make(v->domain, id, false, 0, 0)')"
-seen "a root written by hand" 'fill() has .b(kernel|user)_table' fill.c \
+seen "a root written by hand" 'fill_leaf() has .b(kernel|user)_table' fill.c \
 	's/leaf_exchange(f->as, &t\[i\], l);/arch_mmu_root(0)->user_table[i] = l.e.raw;/'
 seen "a copy of a table" 'table_sweep() has .bmem' lose.c \
 	's/entry_drop(d, &t\[i\], p->level);/memcpy(t, l, sizeof(*l));/'

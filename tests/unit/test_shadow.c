@@ -2332,6 +2332,64 @@ START_TEST(recent_elsewhere)
 }
 END_TEST
 
+/* A flush of a part of the remembered leaf table leaves what today's tables permit (rule 141). */
+START_TEST(flushed_in_place)
+{
+	struct vcpu *v = d->vcpus[0];
+	u64 at[5], fills, gen, *above, table;
+	unsigned int i;
+
+	switch_to(0, 77, 0);
+	for (i = 0; i < 5; i++) {
+		at[i] = 0x400000 + i * PAGE_SIZE;
+		map(at[i], 600 + i, P | W | U | A | D);
+	}
+	map(0x410000, 610, P | W | U | A | D);
+	use(0, (struct access){ .va = at[0], .write = true, .user = true });
+	use(0, (struct access){ .va = 0x410000, .write = true, .user = true });
+	fills = v->stats.fills;
+	map(at[0], 600, P | U | A | D);		/* less */
+	map(at[1], 700, P | W | U | A | D);	/* another frame */
+	map(at[2], 602, P | W | U | D);		/* not accessed */
+	map(at[3], 603, P | W | A | D);		/* the kernel's */
+	map(at[4], 604, 0);
+	hc_mmu_flush(v, 77, ++*gen_of(0), at[0], at[4] + PAGE_SIZE, 0, PARVUS_FLUSH_RANGE);
+	ck_assert(hits(at[0], false, true) && !hits(at[0], true, true));
+	for (i = 1; i < 5; i++)
+		ck_assert(!hits(at[i], false, true));
+	map(at[0], 600, P | W | U | A | D);	/* and more */
+	gen = v->own->shadow.as->gen;
+	hc_mmu_flush(v, 77, ++*gen_of(0), at[0], at[1], 0, PARVUS_FLUSH_RANGE);
+	ck_assert(hits(at[0], true, true));
+	ck_assert_uint_eq(v->stats.fills, fills);
+	ck_assert_uint_gt(v->own->shadow.as->gen, gen);		/* TLBs hear of it */
+	/* on into the next table */
+	map(0x5ff000, 620, P | W | U | A | D);
+	map(0x600000, 621, P | W | U | A | D);
+	use(0, (struct access){ .va = 0x600000, .write = true, .user = true });
+	use(0, (struct access){ .va = 0x5ff000, .write = true, .user = true });
+	map(0x5ff000, 620, 0);
+	map(0x600000, 621, 0);
+	hc_mmu_flush(v, 77, ++*gen_of(0), 0x5ff000, 0x601000, 0, PARVUS_FLUSH_RANGE);
+	ck_assert(!hits(0x5ff000, false, true) && !hits(0x600000, false, true));
+	/* all of a table: a level above has changed; and what is given there needs no flush */
+	use(0, (struct access){ .va = at[0], .write = true, .user = true });
+	above = entry_for(spaces[0].root, at[0], 2, false);
+	*above &= ~W;
+	hc_mmu_flush(v, 77, ++*gen_of(0), 0x400000, 0x600000, 0, PARVUS_FLUSH_RANGE);
+	ck_assert(!hits(at[0], true, true));
+	use(0, (struct access){ .va = at[0], .user = true });
+	*above |= W;
+	use(0, (struct access){ .va = at[0], .write = true, .user = true });
+	/* a table went */
+	table = table_get();
+	*above = (*above & ~ADDR) | table << 12;
+	hc_mmu_flush(v, 77, ++*gen_of(0), at[0], at[1], 0,
+		     PARVUS_FLUSH_RANGE | PARVUS_FLUSH_FREED_TABLES);
+	ck_assert(!hits(at[0], false, true));
+}
+END_TEST
+
 /* RAM is write-back, whatever the guest says; a device of domain 0 is as it says (rule 27). */
 static u64 shadow_leaf(u64 va)
 {
@@ -2501,6 +2559,7 @@ int main(void)
 	tcase_add_test(t, sibling);
 	tcase_add_test(t, areas);
 	tcase_add_test(t, recent_elsewhere);
+	tcase_add_test(t, flushed_in_place);
 	suite_add_tcase(s, t);
 	return native_main(s);
 }
