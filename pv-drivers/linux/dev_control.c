@@ -100,8 +100,8 @@ static long control_ioctl_call(struct control_file *f, void __user *arg)
 		return -EFAULT;
 	if (call.bytes < 2 * sizeof(u32) || call.bytes > PAGE_SIZE)
 		return -EINVAL;
-	/* COPY names memory of this kernel: only by its own ioctl */
-	if (call.op == PARVUS_CONTROL_COPY)
+	/* COPY and CONTEXT name memory of this kernel: only by their own ioctls */
+	if (call.op == PARVUS_CONTROL_COPY || call.op == PARVUS_CONTROL_CONTEXT)
 		return -EINVAL;
 	if ((call.op == PARVUS_CONTROL_CREATE &&
 	     call.bytes != sizeof(struct parvus_control_create)) ||
@@ -237,6 +237,49 @@ out:
 	return ret;
 }
 
+/* A record of a context goes by way of a page of ours. */
+static long control_ioctl_context(void __user *arg)
+{
+	struct parvus_control_context *record;
+	struct parvus_ioctl_context context;
+	void __user *data;
+	long ret = -ENOMEM;
+	void *buffer;
+
+	if (copy_from_user(&context, arg, sizeof(context)))
+		return -EFAULT;
+	if (context.bytes > PAGE_SIZE || context.reserved)
+		return -EINVAL;
+	data = u64_to_user_ptr(context.data);
+	buffer = (void *)get_zeroed_page(GFP_KERNEL);
+	record = kzalloc(sizeof(*record), GFP_KERNEL);
+	if (!buffer || !record)
+		goto out;
+	ret = -EFAULT;
+	if (context.flags & PARVUS_CONTEXT_SET && copy_from_user(buffer, data, context.bytes))
+		goto out;
+	*record = (struct parvus_control_context) {
+		.size = sizeof(*record), .version = 1, .domain = context.domain,
+		.kind = context.kind, .flags = context.flags, .index = context.index,
+		.from = context.from, .buffer = context.bytes ? __pa(buffer) : 0,
+		.bytes = context.bytes,
+	};
+	ret = control_call(PARVUS_CONTROL_CONTEXT, record);
+	if (ret < 0)
+		goto out;
+	if (record->bytes > context.bytes ||
+	    (!(context.flags & PARVUS_CONTEXT_SET) && copy_to_user(data, buffer, record->bytes)))
+		ret = -EFAULT;
+	context.from = record->from;
+	context.bytes = record->bytes;
+	if (copy_to_user(arg, &context, sizeof(context)))
+		ret = -EFAULT;
+out:
+	kfree(record);
+	free_page((unsigned long)buffer);
+	return ret;
+}
+
 static long control_ioctl_commit(struct control_file *f, void __user *arg)
 {
 	struct parvus_ioctl_commit commit;
@@ -281,6 +324,8 @@ static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return control_ioctl_call(file->private_data, (void __user *)arg);
 	case PARVUS_IOC_COPY:
 		return control_ioctl_copy((void __user *)arg);
+	case PARVUS_IOC_CONTEXT:
+		return control_ioctl_context((void __user *)arg);
 	case PARVUS_IOC_COMMIT:
 		return control_ioctl_commit(file->private_data, (void __user *)arg);
 	default:

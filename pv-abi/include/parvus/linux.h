@@ -3,9 +3,9 @@
  * Parvus on Linux: the ioctls of /dev/parvus/. Not part of the hypercall ABI; here
  * because the kernel (guest-patches) and programs (libparvus) share them.
  *
- * control  domain 0 alone. CALL passes one control_op; CREATE makes the domain belong
- *          to this open file: if it is closed (also by a kill) before COMMIT, the
- *          domain is destroyed. poll() says readable, and read() gives a uint64_t count,
+ * control  domain 0 alone. CALL passes one control_op, COPY and CONTEXT those two that
+ *          name memory; CREATE makes the domain belong to this open file: if it is closed
+ *          (also by a kill) before COMMIT, the domain is destroyed. poll() says readable, and read() gives a uint64_t count,
  *          when any domain's state changed since the last read().
  * event    ports for programs. BIND makes one, AUTO_MASKed; read() gives uint32_t
  *          numbers of ports that were signalled, write() of them unmasks; close() closes
@@ -47,6 +47,18 @@ struct parvus_ioctl_copy {
 	uint64_t bytes;		/* [program, kernel] how many; how many are left */
 };
 
+/* PARVUS_CONTROL_CONTEXT with a buffer in the program, of a page at most. */
+struct parvus_ioctl_context {
+	uint32_t domain;	/* [program] its number */
+	uint32_t kind;		/* [program] PARVUS_CONTEXT_* */
+	uint32_t flags;		/* [program] PARVUS_CONTEXT_SET, or 0 */
+	uint32_t index;		/* [program] as of the op */
+	uint64_t from;		/* [program, kernel] as of the op */
+	uint64_t data;		/* [program] address in the program */
+	uint32_t bytes;		/* [program, kernel] as of the op */
+	uint32_t reserved;	/* [program] 0 */
+};
+
 /* COMMIT: the domain no longer belongs to the open file. */
 struct parvus_ioctl_commit {
 	uint32_t domain;	/* [program] its number */
@@ -72,5 +84,6 @@ struct parvus_ioctl_grant {
 #define PARVUS_IOC_SEND		_IOW('P', 0x85, uint32_t)
 #define PARVUS_IOC_GRANT_MAP	_IOWR('P', 0x86, struct parvus_ioctl_grant)
 #define PARVUS_IOC_GRANT_OFFER	_IOWR('P', 0x87, struct parvus_ioctl_grant)
+#define PARVUS_IOC_CONTEXT	_IOWR('P', 0x88, struct parvus_ioctl_context)
 
 #endif
