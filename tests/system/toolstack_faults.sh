@@ -137,7 +137,7 @@ ln -s "$parvus" "$work/xentop"
 	fail "xl -v -f -t list: $(cat "$work/err")"
 "$work/xl" upt | grep -q ^Domain-0 || fail "a beginning that only one command has"
 bad "unknown command vcpu-" vcpu-
-for word in save restore migrate; do
+for word in migrate; do
 	bad "$word: not yet" $word -l web localhost
 	P $word --help | grep -q "Not yet" || fail "$word --help"
 done

@@ -5,6 +5,7 @@
 #include <parvus/irq.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,6 +261,17 @@ void fake_end(struct fake_domain *d, uint32_t reason, uint32_t status, const cha
 	changed(d);
 }
 
+/* The call that is to fail, or never to come back. */
+static int fail_now(void)
+{
+	int code = (int)me.s->fail_code;
+
+	me.s->fail_code = 0;
+	if (code == FAKE_KILL)
+		kill(getpid(), SIGKILL);
+	return -code;
+}
+
 struct parvus_console_page *fake_console(struct fake_domain *d)
 {
 	struct parvus_start_info si;
@@ -311,8 +323,10 @@ static int create(struct parvus_control_create *c, uint32_t file)
 
 	if (!c->vcpus || c->vcpus > PARVUS_MAX_VCPUS || !c->max_frames ||
 	    !memchr(c->name, 0, sizeof(c->name)) ||
-	    c->flags & ~(uint64_t)PARVUS_CREATE_CLAIM)
+	    c->flags & ~(uint64_t)(PARVUS_CREATE_CLAIM | PARVUS_CREATE_NUMBER))
 		return -EINVAL;
+	if (c->flags & PARVUS_CREATE_NUMBER && fake_find(c->domain))
+		return -EEXIST;
 	if (c->max_frames > FAKE_FRAMES)
 		return -ENOMEM;
 	for (i = 1; i < FAKE_DOMAINS && me.s->d[i].used; i++)
@@ -322,9 +336,13 @@ static int create(struct parvus_control_create *c, uint32_t file)
 	d = &me.s->d[i];
 	memset(d, 0, sizeof(*d));
 	memset(fake_memory(d, 0), 0, c->max_frames * PAGE);
-	d->used = true;
 	d->owner = file + 1;
-	d->info.domain = c->domain = ++me.s->last;
+	if (!(c->flags & PARVUS_CREATE_NUMBER))
+		do
+			c->domain = ++me.s->last;
+		while (fake_find(c->domain));
+	d->info.domain = c->domain;
+	d->used = true;
 	d->info.state = PARVUS_DOMAIN_BUILDING;
 	strcpy(d->info.name, c->name);
 	d->info.vcpus = c->vcpus;
@@ -511,10 +529,7 @@ static int call(uint32_t op, void *data, uint32_t bytes, uint32_t file)
 		return -EINVAL;
 	if (me.s->fail_code && op == me.s->fail_op) {
 		if (!me.s->fail_skip) {
-			int code = (int)me.s->fail_code;
-
-			me.s->fail_code = 0;
-			return -code;
+			return fail_now();
 		}
 		me.s->fail_skip--;
 	}
@@ -769,6 +784,7 @@ static int device_create(struct parvus_device *r)
 	r->id = ++me.s->last_device;
 	r->front_state = r->back_state = PARVUS_DEVICE_CLOSED;
 	f->d = *r;
+	f->front_id = r->id;
 	if (!me.s->no_backs && !(config_flags(r) & program) &&
 	    r->device_class != PARVUS_CLASS_STREAM)
 		f->d.back_state = PARVUS_DEVICE_READY;
@@ -808,6 +824,30 @@ static int device_set(struct fake_device *f, const struct parvus_device *r, uint
 	return 0;
 }
 
+/* Both ends of each of its devices begin anew, or the front ends wait. */
+static int device_suspend(uint32_t domain, bool suspend)
+{
+	struct fake_domain *d = fake_find(domain);
+	size_t i;
+
+	if (!d)
+		return -PARVUS_ENOENT;
+	if (suspend && !(d->info.flags & PARVUS_INFO_PAUSED))
+		return -PARVUS_EBUSY;
+	for (i = 0; i < FAKE_DEVICES; i++) {
+		struct fake_device *f = &me.s->device[i];
+
+		if (!f->used || f->d.front_domain != domain || d->suspended == suspend)
+			continue;
+		if (suspend)
+			f->kept = f->d.front_state;
+		f->d.front_state = suspend ? PARVUS_DEVICE_CLOSED : f->kept;
+		f->d.front_changes++;
+	}
+	d->suspended = suspend;
+	return 0;
+}
+
 static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes, uint32_t file)
 {
 	struct fake_device *f = NULL;
@@ -817,15 +857,14 @@ static int device_call(uint32_t op, struct parvus_device *r, uint32_t bytes, uin
 		return -PARVUS_EINVAL;
 	if (me.s->fail_code && op + FAKE_DEVICE_OP == me.s->fail_op) {
 		if (!me.s->fail_skip) {
-			int code = (int)me.s->fail_code;
-
-			me.s->fail_code = 0;
-			return -code;
+			return fail_now();
 		}
 		me.s->fail_skip--;
 	}
 	if (op == PARVUS_DEVICE_CREATE)
 		return device_create(r);
+	if (op == PARVUS_DEVICE_SUSPEND || op == PARVUS_DEVICE_RESUME)
+		return device_suspend(r->front_domain, op == PARVUS_DEVICE_SUSPEND);
 	for (i = 0; i < FAKE_DEVICES; i++) {
 		struct fake_device *e = &me.s->device[i];
 
@@ -1068,6 +1107,292 @@ static int fake_net_watch(void)
 	return -ENOSYS;
 }
 
+/* ---- contexts ---------------------------------------------------------------------------- */
+
+#define FAKE_XSAVE	832u
+
+static void host_record(struct parvus_context_host *c)
+{
+	*c = (struct parvus_context_host){
+		.size = sizeof(*c), .version = 1, .features = { 3 }, .xcr0 = 7,
+		.xsave_size = FAKE_XSAVE, .xsave_offset = { 0, 0, 576 }, .mxcsr_mask = 0xffff,
+		.tsc_khz = 1000000,
+	};
+}
+
+static void domain_record(const struct fake_domain *d, struct parvus_context_domain *c)
+{
+	*c = d->context;
+	c->size = sizeof(*c);
+	c->version = 1;
+	if (!c->self)
+		c->self = d->info.domain;
+	c->state = d->info.state;
+	c->reason = d->info.reason;
+	c->status = d->info.status;
+	c->vcpus = d->info.vcpus;
+	c->ram_frames = d->info.max_frames;
+	c->max_gfn = d->info.max_frames + 1024;
+	c->max_frames = d->info.max_frames;
+	c->target_frames = d->info.target_frames;
+	c->weight = d->info.weight;
+	c->cap = d->info.cap;
+	c->request = d->request;
+	c->event_page = PARVUS_CONTEXT_NONE;
+}
+
+static void vcpu_record(const struct fake_domain *d, uint32_t n, struct parvus_context_vcpu *c)
+{
+	*c = d->vcpu[n];
+	c->size = sizeof(*c);
+	c->version = 1;
+	c->state = n < d->info.vcpus_online ? PARVUS_VCPU_BLOCKED : PARVUS_VCPU_STOPPED;
+	c->flags = n < d->info.vcpus_online ? PARVUS_CONTEXT_STARTED : 0;
+	c->rip = d->start.entry;
+	c->rsi = d->start.start_info;
+	c->root = d->start.root;
+	c->area = n ? PARVUS_CONTEXT_NONE : d->start.start_info;
+	c->clock = PARVUS_CONTEXT_NONE;
+}
+
+static uint32_t gfns_list(const struct fake_domain *d, uint64_t *from, uint8_t *page)
+{
+	struct parvus_context_gfns r;
+	uint32_t n = 0;
+
+	while (*from < FAKE_FRAMES && n < PAGE / sizeof(r)) {
+		uint64_t at = *from;
+
+		while (at < FAKE_FRAMES && d->ram[at] == d->ram[*from] &&
+		       d->touched[at] == d->touched[*from])
+			at++;
+		r = (struct parvus_context_gfns){ .gfn = *from, .frames = (uint32_t)(at - *from),
+			.state = d->touched[*from] ? PARVUS_CONTEXT_GFN_RAM :
+				 PARVUS_CONTEXT_GFN_DEMAND };
+		if (d->ram[*from])
+			memcpy(page + n++ * sizeof(r), &r, sizeof(r));
+		*from = at;
+	}
+	return n * (uint32_t)sizeof(r);
+}
+
+static uint32_t devices_list(const struct fake_domain *d, uint64_t *from, uint8_t *page)
+{
+	uint32_t n = 0;
+	size_t i;
+
+	for (i = 0; i < FAKE_DEVICES && n < PAGE / sizeof(struct parvus_context_device); i++) {
+		const struct fake_device *f = &me.s->device[i];
+		struct parvus_context_device r = {
+			.front_id = f->front_id, .id = f->d.id,
+			.device_class = f->d.device_class, .index = f->d.index,
+			.back_domain = f->d.back_domain,
+			.front_state = d->suspended ? f->kept : f->d.front_state,
+			.front_changes = f->d.front_changes,
+		};
+
+		/* in the order in which they were made, which is that of ids here */
+		if (!f->used || f->d.front_domain != d->info.domain || f->front_id < *from)
+			continue;
+		memcpy(r.config, f->d.config, sizeof(r.config));
+		memcpy(page + n++ * sizeof(r), &r, sizeof(r));
+		*from = f->front_id + 1;
+	}
+	return n * (uint32_t)sizeof(struct parvus_context_device);
+}
+
+static int context_get(struct fake_domain *d, struct parvus_ioctl_context *c, uint8_t *page)
+{
+	if (c->kind != PARVUS_CONTEXT_HOST && (d->info.state == PARVUS_DOMAIN_BUILDING ||
+	    (d->info.state == PARVUS_DOMAIN_RUNNING && !(d->info.flags & PARVUS_INFO_PAUSED))))
+		return -EBUSY;
+	switch (c->kind) {
+	case PARVUS_CONTEXT_HOST:
+		host_record((void *)page);
+		c->bytes = sizeof(struct parvus_context_host);
+		return 0;
+	case PARVUS_CONTEXT_DOMAIN:
+		domain_record(d, (void *)page);
+		c->bytes = sizeof(struct parvus_context_domain);
+		return 0;
+	case PARVUS_CONTEXT_TRAPS:
+		c->bytes = PAGE;
+		return 0;
+	case PARVUS_CONTEXT_VCPU:
+	case PARVUS_CONTEXT_XSAVE:
+		if (c->index >= d->info.vcpus || c->index >= FAKE_VCPUS)
+			return -EINVAL;
+		if (c->kind == PARVUS_CONTEXT_VCPU)
+			vcpu_record(d, c->index, (void *)page);
+		c->bytes = c->kind == PARVUS_CONTEXT_VCPU ? sizeof(struct parvus_context_vcpu) :
+			   FAKE_XSAVE;
+		return 0;
+	case PARVUS_CONTEXT_GFNS:
+		c->bytes = gfns_list(d, &c->from, page);
+		return 0;
+	case PARVUS_CONTEXT_PORTS:
+		c->bytes = 0;
+		if (c->from > d->port)
+			return 0;
+		*(struct parvus_context_port *)page = (struct parvus_context_port){
+			.port = d->port, .kind = PARVUS_EVENT_UNBOUND };
+		c->from = d->port + 1;
+		c->bytes = sizeof(struct parvus_context_port);
+		return 0;
+	case PARVUS_CONTEXT_OFFERS:
+		c->bytes = 0;
+		if (c->from > d->console_ref + 1 || (c->from > d->console_ref && !d->used_for_ever))
+			return 0;
+		*(struct parvus_context_offer *)page = (struct parvus_context_offer){
+			.ref = d->console_ref + (c->from > d->console_ref), .gfn = d->console_gfn,
+			.flags = PARVUS_CONTEXT_USED };
+		c->from = ((struct parvus_context_offer *)page)->ref + 1;
+		c->bytes = sizeof(struct parvus_context_offer);
+		return 0;
+	case PARVUS_CONTEXT_DEVICES:
+		c->bytes = devices_list(d, &c->from, page);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int context_set_domain(struct fake_domain *d, const struct parvus_context_domain *c)
+{
+	if (c->size != sizeof(*c) || c->version != 1 || c->vcpus != d->info.vcpus ||
+	    c->ram_frames != d->info.max_frames || c->max_gfn != c->ram_frames + 1024 ||
+	    c->generation_id[0])
+		return -EINVAL;
+	d->context = *c;
+	d->info.target_frames = c->target_frames;
+	d->info.weight = c->weight;
+	d->info.cap = c->cap;
+	d->request = c->request;
+	d->info.reason = c->reason;
+	d->info.status = c->status;
+	return 0;
+}
+
+static int context_set_device(struct fake_domain *d, const struct parvus_context_device *c)
+{
+	struct parvus_device r = {
+		.front_domain = d->info.domain, .back_domain = c->back_domain,
+		.device_class = c->device_class, .index = c->index,
+	};
+	struct fake_device *f;
+	int ret;
+
+	if (!c->front_id)
+		return -EINVAL;
+	memcpy(r.config, c->config, sizeof(r.config));
+	ret = device_create(&r);
+	if (ret)
+		return ret;
+	f = fake_device(d->info.domain, c->device_class, c->index);
+	f->front_id = c->front_id;
+	f->d.front_state = c->front_state;
+	f->d.front_changes = c->front_changes;
+	return 0;
+}
+
+static int context_commit(struct fake_domain *d)
+{
+	uint64_t all = 1u << PARVUS_CONTEXT_HOST | 1u << PARVUS_CONTEXT_DOMAIN |
+		       1u << PARVUS_CONTEXT_TRAPS | 1u << PARVUS_CONTEXT_PORTS |
+		       1u << PARVUS_CONTEXT_OFFERS;
+	uint32_t i;
+
+	for (i = 0; i < d->info.vcpus; i++)
+		all |= 1ull << (16 + i);
+	if ((d->set & all) != all)
+		return -EINVAL;
+	d->info.state = d->context.state;
+	d->info.flags = PARVUS_INFO_PAUSED;
+	changed(d);
+	return 0;
+}
+
+static int context_set(struct fake_domain *d, struct parvus_ioctl_context *c, const uint8_t *page)
+{
+	const struct parvus_context_vcpu *v = (const void *)page;
+	const struct parvus_context_offer *o = (const void *)page;
+	const struct parvus_context_port *p = (const void *)page;
+	struct parvus_context_host h;
+	int ret = 0;
+
+	if (d->info.state != PARVUS_DOMAIN_BUILDING)
+		return -EBUSY;
+	switch (c->kind) {
+	case PARVUS_CONTEXT_HOST:
+		host_record(&h);
+		ret = c->bytes != sizeof(h) || memcmp(&h, page, sizeof(h)) ? -EINVAL : 0;
+		break;
+	case PARVUS_CONTEXT_DOMAIN:
+		ret = c->bytes != sizeof(d->context) ? -EINVAL :
+		      context_set_domain(d, (const void *)page);
+		break;
+	case PARVUS_CONTEXT_TRAPS:
+		ret = c->bytes != PAGE ? -EINVAL : 0;
+		break;
+	case PARVUS_CONTEXT_VCPU:
+		if (c->bytes != sizeof(*v) || c->index >= d->info.vcpus || c->index >= FAKE_VCPUS)
+			return -EINVAL;
+		d->vcpu[c->index] = *v;
+		d->info.vcpus_online += v->flags & PARVUS_CONTEXT_STARTED;
+		if (!c->index)
+			d->start = (struct parvus_control_start){
+				.entry = v->rip, .root = v->root, .start_info = v->rsi };
+		d->set |= 1ull << (16 + c->index);
+		return 0;
+	case PARVUS_CONTEXT_XSAVE:
+		ret = c->bytes != FAKE_XSAVE ? -EINVAL : 0;
+		break;
+	case PARVUS_CONTEXT_PORTS:
+		d->port = p->port;
+		break;
+	case PARVUS_CONTEXT_OFFERS:
+		if (o->gfn >= FAKE_FRAMES || !d->touched[o->gfn])
+			return -EFAULT;
+		d->console_ref = o->ref;
+		d->console_gfn = o->gfn;
+		break;
+	case PARVUS_CONTEXT_DEVICES:
+		return context_set_device(d, (const void *)page);
+	case PARVUS_CONTEXT_COMMIT:
+		return context_commit(d);
+	default:
+		return -EINVAL;
+	}
+	if (!ret)
+		d->set |= 1ull << c->kind;
+	return ret;
+}
+
+static int fake_context(struct parvus_ioctl_context *c)
+{
+	_Alignas(16) uint8_t page[PAGE] = { 0 };
+	struct fake_domain *d = fake_find(c->domain);
+	int ret;
+
+	if (me.s->fail_code && me.s->fail_op == PARVUS_CONTROL_CONTEXT) {
+		if (!me.s->fail_skip)
+			return fail_now();
+		me.s->fail_skip--;
+	}
+	if (c->bytes > PAGE)
+		return -EINVAL;
+	if (!d)
+		return -ENOENT;
+	if (c->flags & PARVUS_CONTEXT_SET) {
+		if (c->bytes)
+			memcpy(page, (void *)(uintptr_t)c->data, c->bytes);
+		return context_set(d, c, page);
+	}
+	ret = context_get(d, c, page);
+	if (!ret)
+		memcpy((void *)(uintptr_t)c->data, page, c->bytes);
+	return ret;
+}
+
 /* ---- the table of libparvus ------------------------------------------------------------ */
 
 static int fake_open(const char *path)
@@ -1146,15 +1471,14 @@ static int do_ioctl(int fd, unsigned long request, void *arg)
 	if (request == PARVUS_IOC_COPY) {
 		if (me.s->fail_code && me.s->fail_op == PARVUS_CONTROL_COPY) {
 			if (!me.s->fail_skip) {
-				int code = (int)me.s->fail_code;
-
-				me.s->fail_code = 0;
-				return -code;
+				return fail_now();
 			}
 			me.s->fail_skip--;
 		}
 		return copy(arg);
 	}
+	if (request == PARVUS_IOC_CONTEXT)
+		return fake_context(arg);
 	if (request == PARVUS_IOC_COMMIT) {
 		struct parvus_ioctl_commit *c = arg;
 		struct fake_domain *d = fake_find(c->domain);
@@ -1164,8 +1488,7 @@ static int do_ioctl(int fd, unsigned long request, void *arg)
 		if (d->owner != file + 1 || d->committed)
 			return -EBUSY;
 		if (me.s->fail_code && me.s->fail_op == FAKE_COMMIT) {
-			me.s->fail_code = 0;
-			return -ENOMEM;
+			return fail_now();
 		}
 		d->committed = true;
 		if (c->flags & PARVUS_COMMIT_UNPAUSE)

@@ -15,14 +15,17 @@
 
 #include "internal.h"
 
+#include <parvus/context.h>
 #include <parvus/console.h>
 #include <parvus/start.h>
 
+#define FAKE_VCPUS	4u	/* that a saved one can have */
 #define FAKE_DOMAINS	6u	/* domain 0 included */
 #define FAKE_MEMORY	(128ull << 20)
 #define FAKE_FRAMES	(FAKE_MEMORY / PAGE)
 #define FAKE_FILES	64u
 #define FAKE_PORTS	16u
+#define FAKE_KILL	999u	/* fake_fail(): the caller is killed there */
 #define FAKE_COMMIT	31u	/* fake_fail(): of what was created, and */
 #define FAKE_DEVICE_OP	32u	/* device ops come behind control ops */
 #define FAKE_DEVICES	80u
@@ -52,6 +55,11 @@ struct fake_domain {
 	uint64_t console_gfn;
 	uint32_t console_ref, port;	/* offered to domain 0 */
 	uint32_t request, mapped_by;	/* grant file, + 1 */
+	bool suspended, used_for_ever;	/* its devices; an offer of its devices stays in use */
+	/* what was set of a context; bit 63: a record for the whole */
+	uint64_t set;
+	struct parvus_context_domain context;
+	struct parvus_context_vcpu vcpu[FAKE_VCPUS];
 	uint8_t ram[FAKE_FRAMES], touched[FAKE_FRAMES];
 };
 
@@ -67,6 +75,7 @@ struct fake_device {
 	bool stuck;			/* the front end never closes */
 	uint32_t file;			/* + 1: the one whose back end it is; 0 = none */
 	struct parvus_device d;
+	uint32_t front_id, kept;	/* as the front end knows it; its state, while suspended */
 	uint32_t mtu;			/* of the back end's interface */
 	bool up, distrusts;
 	char bridge[16];

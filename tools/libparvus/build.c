@@ -63,6 +63,20 @@ static uint64_t overhead(uint64_t frames, uint32_t vcpus)
 	return pool + (frames + EXTRA_GFNS) / 512 + 32;
 }
 
+int pv_room(struct parvus *h, const struct parvus_config *c,
+	    const struct parvus_control_machine *m, uint64_t frames, uint32_t vcpus)
+{
+	uint64_t want = frames + overhead(frames, vcpus), have;
+
+	have = m->frames_free > m->frames_claimed ? m->frames_free - m->frames_claimed : 0;
+	if (want <= have || c->overcommit)
+		return 0;
+	return pv_fail(h->error, ENOMEM, "%s: %llu MiB with what the hypervisor needs for it, but "
+		       "%llu MiB are free and not promised (overcommit=1 to do it all the same)",
+		       c->name, (unsigned long long)(want + 255) >> 8,
+		       (unsigned long long)have >> 8);
+}
+
 /* Name, number and memory, under the lock: others see the name and the promise. */
 static int reserve(struct parvus *h, const struct parvus_config *c,
 		   const struct parvus_control_machine *m, struct parvus_build *b)
@@ -75,8 +89,6 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 		.cap = c->cap,
 	};
 	struct parvus_control_machine now = *m;
-	uint64_t want = cc.max_frames + overhead(cc.max_frames, cc.vcpus);
-	uint64_t have;
 	int lock, ret;
 
 	lock = pv_lock(h);
@@ -89,15 +101,9 @@ static int reserve(struct parvus *h, const struct parvus_config *c,
 	if (ret)
 		goto out;
 	cc.flags = c->overcommit ? 0 : PARVUS_CREATE_CLAIM;
-	have = now.frames_free > now.frames_claimed ? now.frames_free - now.frames_claimed : 0;
-	if (want > have && !c->overcommit) {
-		ret = pv_fail(h->error, ENOMEM,
-			      "%s: %llu MiB with what the hypervisor needs for it, but %llu MiB "
-			      "are free and not promised (overcommit=1 to do it all the same)",
-			      c->name, (unsigned long long)(want + 255) >> 8,
-			      (unsigned long long)have >> 8);
+	ret = pv_room(h, c, &now, cc.max_frames, cc.vcpus);
+	if (ret)
 		goto out;
-	}
 	parvus_label(c->name, cc.name);
 	ret = parvus_domain_create(h, &cc);
 	if (ret)

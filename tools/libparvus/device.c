@@ -3,7 +3,7 @@
  * libparvus: the device registry (parvus/device.h), and what disks and interfaces of a
  * configuration are in it.
  */
-#include "internal.h"
+#include "context.h"
 
 #include <string.h>
 
@@ -56,6 +56,15 @@ int parvus_device_remove(struct parvus *h, uint32_t id)
 	int ret = device_call(h, PARVUS_DEVICE_REMOVE, &d);
 
 	return ret < 0 ? pv_fail(h->error, -ret, "remove device %u: %s", id, strerror(-ret)) : 0;
+}
+
+int pv_device_suspend(struct parvus *h, uint32_t domain, bool suspend)
+{
+	struct parvus_device d = { .front_domain = domain };
+	int ret = device_call(h, suspend ? PARVUS_DEVICE_SUSPEND : PARVUS_DEVICE_RESUME, &d);
+
+	return ret < 0 ? pv_fail(h->error, -ret, "%s the devices of domain %u: %s",
+				 suspend ? "suspend" : "resume", domain, strerror(-ret)) : 0;
 }
 
 int parvus_device_configure(struct parvus *h, uint32_t id, const void *config, size_t bytes)

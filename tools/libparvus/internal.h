@@ -134,6 +134,13 @@ int pv_claim_check(struct parvus *h, uint32_t domain, uint32_t back,
 /* backing.c: the mark of a qemu-nbd, by which it is known again. */
 void pv_nbd_mark(uint32_t domain, uint64_t created_ns, uint32_t index, char mark[PARVUS_NBD_MARK]);
 
+/* build.c: is there memory for a domain of @frames, with what the hypervisor needs for it? */
+int pv_room(struct parvus *h, const struct parvus_config *c,
+	    const struct parvus_control_machine *m, uint64_t frames, uint32_t vcpus);
+
+/* In the folder of a domain that is restored: its devices as they were, for its keeper. */
+#define PV_DEVICES_FILE		"devices"
+
 /* A whole file of at most @max bytes, nothing that is none; one byte more, zero, is allocated. */
 int pv_read_file(struct parvus_error *e, const char *path, size_t max, void **data, size_t *bytes);
 

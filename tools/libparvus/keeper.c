@@ -101,6 +101,7 @@ void parvus_keeper_close(struct parvus_keeper *k)
 	if (k->lock >= 0)
 		close(k->lock);
 	parvus_state_free(&k->state);
+	free(k->saved);
 	free(k);
 }
 
@@ -136,7 +137,7 @@ static void servers_look(struct parvus_keeper *k)
 static int make_all(struct parvus_keeper *k)
 {
 	struct parvus_config *c = k->state.config;
-	int ret = 0;
+	int ret = pv_revive_load(k);
 	size_t i;
 
 	for (i = 0; !ret && i < c->ndisks; i++)
@@ -159,6 +160,8 @@ static int make_all(struct parvus_keeper *k)
 	}
 	if (ret)
 		parvus_keeper_end(k);
+	else
+		pv_revive_done(k);
 	return ret;
 }
 

@@ -2,13 +2,15 @@
 /*
  * What the parts of a keeper share. Each calls those before it alone: note.c (log and state file),
  * entry.c (a device's part of the configuration), server.c (programs that serve disks), script.c
- * (hotplug scripts), bridge.c (interfaces), block.c (disks that a script makes), slot.c (one
- * device), keeper.c (all of them), hotplug.c (what is asked of it).
+ * (hotplug scripts), bridge.c (interfaces), block.c (disks that a script makes), revive.c
+ * (devices of a domain that was restored), slot.c (one device), keeper.c (all of them), hotplug.c (what is asked of it).
  */
 #ifndef LIBPARVUS_KEEPER_H
 #define LIBPARVUS_KEEPER_H
 
 #include "internal.h"
+
+#include <parvus/context.h>
 
 #include <stdio.h>
 
@@ -42,6 +44,8 @@ struct parvus_keeper {
 	struct parvus_keeper_ops ops;
 	int lock, net;
 	bool news;			/* interfaces may have changed */
+	struct parvus_context_device *saved;	/* revive.c: those that are to come back */
+	size_t nsaved;
 	struct slot slots[PARVUS_DEVICES_DOMAIN];
 };
 
@@ -106,6 +110,13 @@ int pv_block_add(struct parvus_keeper *k, struct slot *s, const struct parvus_di
 void pv_block_remove(struct parvus_keeper *k, const struct parvus_disk *d);
 /* Has a keeper before us added it? */
 bool pv_block_added(struct parvus_keeper *k, const struct parvus_disk *d);
+
+/* revive.c */
+/* Those that the domain had when it was saved, if it was. */
+int pv_revive_load(struct parvus_keeper *k);
+/* Give one back, or make it, if it was not there then. */
+int pv_revive(struct parvus_keeper *k, struct parvus_device *d);
+void pv_revive_done(struct parvus_keeper *k);
 
 /* slot.c */
 struct slot *pv_slot_find(struct parvus_keeper *k, uint32_t device_class, uint32_t index);

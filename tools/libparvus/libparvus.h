@@ -841,6 +841,92 @@ PARVUS_API int parvus_stream_check(struct parvus_error *e, const char *name, int
 /** parvus_stream_free() - free what parvus_stream_check() has filled in */
 PARVUS_API void parvus_stream_free(struct parvus_stream_info *i);
 
+/**
+ * parvus_domain_suspend() - stop its vCPUs, let back ends go of its devices, and wait for both
+ * @console_ref: grant of its console, which its monitor goes on to use
+ *
+ * Nobody but the hypervisor writes its memory then. After a failure, of a back end that does not
+ * let go too, the domain is as it was. What has ended stays as it is.
+ */
+PARVUS_API int parvus_domain_suspend(struct parvus *h, uint32_t domain, uint32_t console_ref);
+/** parvus_domain_resume() - give the devices back, and let the vCPUs run if @unpause */
+PARVUS_API int parvus_domain_resume(struct parvus *h, uint32_t domain, bool unpause);
+
+/**
+ * struct parvus_save - how to save, and what came of it
+ * @level: of zstd; 0 = not packed
+ * @console: @console_bytes that it wrote of late, 64 KiB at most
+ * @progress: NULL, or told the frames that were read
+ * @frames: [out] frames it had
+ * @pages: [out] pages in the stream
+ * @bytes: [out] of the stream
+ */
+struct parvus_save {
+	int level;
+	const void *console;
+	size_t console_bytes;
+	parvus_progress *progress;
+	void *progress_arg;
+	uint64_t frames, pages, bytes;
+};
+
+/**
+ * parvus_save() - write a suspended domain into a stream
+ * @state: its state, of which configuration and console are used
+ * @name: of the file, for messages
+ * @fd: is written from where it is; a pipe will do
+ *
+ * The domain stays suspended, whatever comes of it.
+ */
+PARVUS_API int parvus_save(struct parvus *h, const struct parvus_state *state, const char *name,
+			   int fd, struct parvus_save *o);
+
+/** PARVUS_HISTORY_FILE - in a domain's folder: what it wrote of late, from and for its monitor */
+#define PARVUS_HISTORY_FILE	"history"
+/** PARVUS_HELD_FILE - in a domain's folder: somebody saves it; a monitor lets it go on */
+#define PARVUS_HELD_FILE	"held"
+
+struct parvus_context_device;
+/**
+ * struct parvus_restore - how to restore, and what came of it; zeroed
+ * @given: configuration in place of the stream's; NULL = that one
+ * @trusted: what the stream's configuration names on this machine is followed
+ * @progress: NULL, or told the pages that were written, of the frames that there are
+ * @build: [out] domain, console_ref, console_port
+ * @own: [out] the stream's configuration, if it was taken
+ * @devices: [out] as they were, for its keeper
+ * @console: [out] @console_bytes that it wrote of late
+ * @ended: [out] it had ended when it was saved
+ */
+struct parvus_restore {
+	const struct parvus_config *given;
+	bool trusted;
+	parvus_progress *progress;
+	void *progress_arg;
+	struct parvus_build build;
+	struct parvus_config *own;
+	struct parvus_context_device *devices;
+	size_t ndevices;
+	void *console;
+	size_t console_bytes;
+	bool ended;
+	uint64_t frames, pages, bytes;
+};
+
+/**
+ * parvus_restore() - make a domain of a stream, all but its devices
+ *
+ * It belongs to the handle until parvus_restore_commit(). After a failure nothing is left.
+ */
+PARVUS_API int parvus_restore(struct parvus *h, const char *name, int fd, struct parvus_restore *r);
+/** parvus_restore_state() - make its folder; a keeper can make its devices then */
+PARVUS_API int parvus_restore_state(struct parvus *h, const struct parvus_restore *r);
+/** parvus_restore_commit() - let it outlive this handle, and run if @unpause */
+PARVUS_API int parvus_restore_commit(struct parvus *h, const struct parvus_restore *r,
+				     bool unpause);
+/** parvus_restore_free() - free what parvus_restore() has made, not the domain */
+PARVUS_API void parvus_restore_free(struct parvus_restore *r);
+
 #ifdef __cplusplus
 }
 #endif

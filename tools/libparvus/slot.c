@@ -239,7 +239,7 @@ static int make(struct parvus_keeper *k, struct slot *s)
 	device.front_domain = k->state.domain;
 	device.back_domain = s->back;
 	if (!ret)
-		ret = parvus_device_create(k->h, &device);
+		ret = pv_revive(k, &device);
 	if (lock >= 0)
 		close(lock);
 	if (ret)

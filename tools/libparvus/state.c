@@ -317,7 +317,9 @@ void parvus_state_remove(struct parvus *h, uint32_t domain)
 {
 	static const char *const files[] = { "state", "state.new", "pid", "console.sock",
 					     "control.sock", "restart", "name", "name.new",
-					     "config-new", NULL };
+					     "config-new", PV_DEVICES_FILE,
+					     PARVUS_HISTORY_FILE, PARVUS_HISTORY_FILE ".new",
+					     PARVUS_HELD_FILE, NULL };
 	char path[300];
 	size_t i;
 

@@ -5,6 +5,7 @@
  */
 #include "monitor.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,8 +41,51 @@ static int listen_on(struct monitor *m)
 	return fd;
 }
 
+/* Of the monitor that a domain had before it was saved. */
+static void history_load(struct monitor *m)
+{
+	char path[300];
+	ssize_t n;
+	int fd;
+
+	if (parvus_run_path(m->h, m->domain, PARVUS_HISTORY_FILE, path, sizeof(path)))
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, m->history, HISTORY);
+	if (n > 0)
+		m->head = (uint64_t)n;
+	close(fd);
+	unlink(path);
+}
+
+int console_history(struct monitor *m)
+{
+	uint64_t from = m->head > HISTORY ? m->head - HISTORY : 0, at;
+	char path[300], new[310];
+	FILE *f;
+
+	while (console_drain(m))
+		from = m->head > HISTORY ? m->head - HISTORY : 0;
+	if (parvus_run_path(m->h, m->domain, PARVUS_HISTORY_FILE, path, sizeof(path)))
+		return -1;
+	snprintf(new, sizeof(new), "%s.new", path);
+	f = fopen(new, "we");
+	for (at = from; f && at < m->head; at++)
+		putc(m->history[at % HISTORY], f);
+	if (f && !fclose(f) && !rename(new, path))
+		return 0;
+	snprintf(m->error.text, sizeof(m->error.text), "cannot write %s: %s", path,
+		 strerror(errno));
+	unlink(new);
+	return -1;
+}
+
 int console_start(struct monitor *m)
 {
+	if (!m->head)
+		history_load(m);
 	if (parvus_console_open(m->h, m->domain, m->state->console_ref, m->state->console_port,
 				&m->console))
 		return -1;

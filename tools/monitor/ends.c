@@ -239,6 +239,9 @@ bool look(struct monitor *m)
 		say(m, "%s", m->error.text);
 	if (ret || i.state == PARVUS_DOMAIN_DYING || i.created_ns != m->state->created_ns)
 		return false;
+	/* who has saved it destroys it: that is no end to do something about */
+	if (m->held && i.reason == PARVUS_SHUTDOWN_KILLED)
+		return true;
 	if (i.state == PARVUS_DOMAIN_SHUTDOWN && !m->ended)
 		return at_end(m, &i);
 	return true;

@@ -93,6 +93,9 @@ static void loop(struct monitor *m)
 		again = requests_again(m);
 		if (again >= 0 && (timeout < 0 || again < timeout))
 			timeout = again;
+		again = requests_held(m);
+		if (again >= 0 && (timeout < 0 || again < timeout))
+			timeout = again;
 		if (m->restart) {
 			int64_t left = m->restart_ms - now_ms();
 

@@ -50,6 +50,7 @@ struct monitor {
 	struct requester requesters[REQUESTERS];
 	uint32_t asked;			/* PARVUS_REQUEST_*: what the domain is asked to do */
 	int64_t asked_ms, again_ms;	/* since when, and when it is asked again */
+	bool held;			/* somebody saves the domain, or did so last */
 	/* ends.c */
 	bool ended;			/* its end was seen */
 	bool restart;			/* it is to be made again */
@@ -79,6 +80,8 @@ void console_init(struct monitor *m);
 int console_start(struct monitor *m);
 /* The domain's end of it goes; clients stay, for the next domain of this name. */
 void console_stop(struct monitor *m);
+/* What it wrote of late, in a file of its folder. 0, or -1 with m->error. */
+int console_history(struct monitor *m);
 /* Everything that the domain said. False when there was nothing. */
 bool console_drain(struct monitor *m);
 void console_poll(struct monitor *m, struct pollfd *fds);
@@ -99,6 +102,8 @@ void requests_poll(struct monitor *m, struct pollfd *fds);
 void requests_work(struct monitor *m, const struct pollfd *fds);
 /* What the domain was asked and may have lost is asked again; ms to the next time, or -1. */
 int requests_again(struct monitor *m);
+/* A domain that is held goes on when who holds it has gone; ms to the next look, or -1. */
+int requests_held(struct monitor *m);
 /* Of struct parvus_keeper_ops; a request is the descriptor of who asked. */
 void request_answer(void *m, int fd, const char *error);
 

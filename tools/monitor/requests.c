@@ -6,9 +6,11 @@
  */
 #include "monitor.h"
 
+#include <fcntl.h>
 #include <parvus/device.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +19,7 @@
 #define WORD	'\x1f'
 #define WORDS	5u
 
+#define HELD_MS		100
 #define AGAIN_MS	2000
 #define AGAIN_MAX_MS	30000
 #define ASK_MS		300000	/* who does not follow until then does not want to */
@@ -26,6 +29,7 @@ void requests_init(struct monitor *m)
 	size_t i;
 
 	m->requests = -1;
+	m->held = true;		/* by who saved it when the monitor before us died */
 	for (i = 0; i < REQUESTERS; i++)
 		m->requesters[i].fd = -1;
 }
@@ -176,6 +180,55 @@ int requests_again(struct monitor *m)
 	return (int)(m->again_ms - now);
 }
 
+/*
+ * parvus save suspends the domain, and keeps a lock of RUN/domains/ID/held while it does. Whatever
+ * becomes of it: when the lock is free and the file still there, the domain goes on, unless the
+ * file says that it was paused before.
+ */
+static int hold(struct monitor *m, int fd, char *const words[])
+{
+	(void)fd;
+	(void)words;
+	m->held = true;
+	return 0;
+}
+
+int requests_held(struct monitor *m)
+{
+	char path[300], word[8] = "";
+	int fd;
+
+	if (!m->held)
+		return -1;
+	if (parvus_run_path(m->h, m->domain, PARVUS_HELD_FILE, path, sizeof(path)))
+		return -1;
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		m->held = false;	/* it is done, and has said so */
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		close(fd);
+		return HELD_MS;
+	}
+	if (read(fd, word, sizeof(word) - 1) < 0 ||
+	    parvus_domain_resume(m->h, m->domain, strcmp(word, "paused")))
+		say(m, "who saved the domain has gone: %s", m->error.text);
+	else
+		say(m, "who saved the domain has gone: it goes on");
+	unlink(path);
+	close(fd);
+	m->held = false;
+	return -1;
+}
+
+static int history(struct monitor *m, int fd, char *const words[])
+{
+	(void)fd;
+	(void)words;
+	return console_history(m);
+}
+
 /* Of the file that parvus config-update wrote beside the state. */
 static int update(struct monitor *m, int fd, char *const words[])
 {
@@ -206,6 +259,8 @@ static const struct {
 	{ "disk-resize", 2, resize_disk },	/* INDEX */
 	{ "ask", 2, ask },			/* poweroff|reboot, which was asked once */
 	{ "config-update", 1, update },
+	{ "hold", 1, hold },			/* until the file "held" is let go */
+	{ "history", 1, history },		/* into the file of that name */
 	{ "cd", 3, change_medium },		/* INDEX TARGET, which may be empty */
 };
 

@@ -40,6 +40,10 @@ int cmd_trace(struct tool *t);
 int cmd_dmesg(struct tool *t);
 int cmd_dump_core(struct tool *t);
 int cmd_image_info(struct tool *t);
+int cmd_save(struct tool *t);
+int cmd_restore(struct tool *t);
+int cmd_suspend(struct tool *t);
+int cmd_resume(struct tool *t);
 int cmd_block_attach(struct tool *t);
 int cmd_block_detach(struct tool *t);
 int cmd_block_list(struct tool *t);
@@ -59,6 +63,6 @@ extern const struct option_text create_options[], run_options[], console_options
 	list_options[], info_options[], uptime_options[], destroy_options[], shutdown_options[],
 	pin_options[], sched_options[], top_options[], stat_options[], trace_options[],
 	dmesg_options[], dump_options[], vcpu_set_options[], detach_options[], set_options[],
-	nat_options[], cp_options[];
+	nat_options[], cp_options[], save_options[], restore_options[];
 
 #endif

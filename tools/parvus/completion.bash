@@ -53,7 +53,8 @@ _parvus() {
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur"
 				compgen -S : -W "$(parvus list 2>/dev/null |
 				awk 'NR > 1 { print $1 }')" -- "$cur")
-		elif [[ ($cmd == dump-core && $prev != dump-core) || $cmd == image-info ]]; then
+		elif [[ ($cmd == dump-core && $prev != dump-core) ||
+			$cmd == @(image-info|restore) || ($cmd == save && $prev != save) ]]; then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		else

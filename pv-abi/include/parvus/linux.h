@@ -5,8 +5,9 @@
  *
  * control  domain 0 alone. CALL passes one control_op, COPY and CONTEXT those two that
  *          name memory; CREATE makes the domain belong to this open file: if it is closed
- *          (also by a kill) before COMMIT, the domain is destroyed. poll() says readable, and read() gives a uint64_t count,
- *          when any domain's state changed since the last read().
+ *          (also by a kill) before COMMIT, the domain is destroyed. poll() says readable,
+ *          and read() gives a uint64_t count, when any domain's state changed since the
+ *          last read().
  * event    ports for programs. BIND makes one, AUTO_MASKed; read() gives uint32_t
  *          numbers of ports that were signalled, write() of them unmasks; close() closes
  *          all. poll() works.
