@@ -32,7 +32,8 @@ bad "$at/a disk.img is in use" create "$at/a web.cfg" name=two
 # again, from what was written down of it, by a monitor of its own
 G web reboot
 until_true eval '[[ $("$parvus" domid web 2>/dev/null) == [2-9] ]]'
-[[ $(P list -l web) == *"memory = 24"*"$at/b disk.img"* ]] || fail "after a reboot: $(P list -l web)"
+[[ $(P list -l web) == *"memory = 24"*"$at/b disk.img"* ]] ||
+	fail "after a reboot: $(P list -l web)"
 P destroy web
 clean
 

@@ -86,6 +86,13 @@ grep -v ^vif "$work/web.cfg" >"$work/less.cfg"
 bad "has vif 0, which its configuration does not" restore "$work/less.cfg" "$sav"
 clean
 
+# what CPUID shows is given again: op 25
+{ cat "$work/web.cfg"; echo 'cpuid = "host,htt=0"'; } >"$work/cpuid.cfg"
+G - fail 25 5 0
+"$parvus" restore "$work/cpuid.cfg" "$sav" 2>"$work/err" && fail "nobody asked for its cpuid"
+[[ $(wc -l <"$work/err") == 1 ]] || fail "cpuid: $(cat "$work/err")"
+clean
+
 # --- suspend and resume
 P restore "$sav" >/dev/null
 P suspend web
@@ -120,7 +127,7 @@ whole "a full disk"
 (trap '' PIPE; "$parvus" save web - 2>"$work/err") | head -c 100 >"$work/out"
 whole "a cut pipe"
 # each call of control CONTEXT and COPY, and of the registry: an error, and the tool's death
-for op in 25:40 5:12 9:1 39:1; do
+for op in 26:40 5:12 9:1 39:1; do
 	for code in 5 999; do
 		for ((skip = 0; skip < ${op#*:}; skip += 1 + skip / 4)); do
 			G - fail ${op%:*} $code $skip

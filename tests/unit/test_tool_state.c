@@ -170,7 +170,7 @@ START_TEST(garbage)
 		{ "devices_made 1\nended 0\n", "ended 0\ndevices_made 1\n",
 		  "state:6: \"devices_made" },
 		{ "ended 0", "ended yes", "state:7: \"ended" },
-		{ "devices 3", "devices 65", "state:9: \"devices" },
+		{ "devices 3", "devices 257", "state:9: \"devices" },
 		{ "devices 3", "devices 2", "state:12: \"config NUMBER\" is expected" },
 		{ "devices 3", "devices 4", "state:13: \"block|network|own CLASS INDEX" },
 		{ "block 2 id", "tape 2 id", "state:11: \"block|network|own CLASS INDEX" },

@@ -138,6 +138,8 @@ static int take_size(struct restoring *g)
 {
 	int ret = create(g);
 
+	if (!ret && g->config->cpuid)	/* as when it was made, or what it has enabled is refused */
+		ret = pv_cpuid_apply(g->h, g->r->build.domain, g->config->cpuid);
 	if (!ret)
 		ret = pv_context_set(g->h, g->r->build.domain, PARVUS_CONTEXT_HOST, 0, g->host,
 				     g->s.host.record);
