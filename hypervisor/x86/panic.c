@@ -80,7 +80,7 @@ static void print_guest(const struct regs *r)
 	const struct regs *top = (const struct regs *)p->frame;
 	char what[64] = "in the guest", line[160];
 
-	if (!v) {
+	if (!v || p->idle) {	/* who sleeps may be loaded still */
 		hv_snprintf(line, sizeof(line), "cpu %u: no guest was running\n", p->cpu);
 		log_raw(line);
 		return;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # @timeout 100
 # What runs once is gone when the first guest runs: on every CPU the pages of boot/ are plain
-# data without the execute right, with nothing of the code in them, and all of them went to the
-# allocator. And no other room can call it: the link of an object that does fails.
+# data without the execute right, or nothing, where the guest that sleeps is loaded still; with
+# nothing of the code in them, and all of them went to the allocator. And no other room can call it: the link of an object that does fails.
 . tests/system/lib.bash
 
 symbol() { nm "$O/parvus.elf" | awk -v s="$1" '$3 == s { print $1 }'; }
@@ -43,8 +43,9 @@ tr -d '\r' <"$work/mon" >"$work/text"
 # In "info tlb" of QEMU X is the NX bit: "ffff800000100000: 0000000000100000 X---DA--W".
 for ((p = 0; p < pages; p++)); do
 	at=ffff$(printf '%012x' $((0x${start:4} + p * 4096)))
-	[[ $(grep -c "^$at: [0-9a-f]* X[^ ]*W" "$work/text") == 2 ]] ||
-		fail "not plain data on both CPUs: $(grep "^$at:" "$work/text")"
+	there=$(grep -c "^$at: " "$work/text")
+	[[ $there -ge 1 && $(grep -c "^$at: [0-9a-f]* X[^ ]*W" "$work/text") == "$there" ]] ||
+		fail "not plain data on each CPU: $(grep "^$at:" "$work/text")"
 done
 [[ $(grep -c "^ffff$(printf '%012x' $((0x$(page "$entry")))): [0-9a-f]* -[^ ]*-$" "$work/text") == \
 	2 ]] ||

@@ -157,14 +157,18 @@ int pv_leaves_check(struct parvus_error *e, const char *name, const struct pv_le
 		if (at == LOOKED_AT)
 			continue;
 		leaf(l.leaf, l.subleaf, &here);
-		for (k = 0; k < 4; k++) {
-			uint32_t missing = (&l.eax)[k] & (&looked_at[at].eax)[k] & ~(&here.eax)[k];
+		const uint32_t missing[] = {
+			l.eax & looked_at[at].eax & ~here.eax,
+			l.ebx & looked_at[at].ebx & ~here.ebx,
+			l.ecx & looked_at[at].ecx & ~here.ecx,
+			l.edx & looked_at[at].edx & ~here.edx,
+		};
 
-			if (missing)
+		for (k = 0; k < 4; k++)
+			if (missing[k])
 				return pv_fail(e, ENOTSUP, "%s: its programs may use what the CPUs "
 					       "here have not: CPUID leaf 0x%x.%u, %s, bits 0x%x",
-					       name, l.leaf, l.subleaf, registers[k], missing);
-		}
+					       name, l.leaf, l.subleaf, registers[k], missing[k]);
 	}
 	return 0;
 }

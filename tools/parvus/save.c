@@ -272,6 +272,7 @@ static int save(struct tool *t, const struct parvus_control_info *i,
 	o->progress = bar_progress;
 	o->progress_arg = &bar;
 	ret = parvus_save(t->h, state, g->name, g->fd, o);
+	o->progress_arg = NULL;
 	bar_end(&bar);
 	return ret ? fail_lib(t) : target_done(g);
 }

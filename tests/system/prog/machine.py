@@ -53,14 +53,14 @@ class Machine:
         command = [os.environ.get("QEMU", "qemu-system-x86_64"), "-accel", "tcg", "-cpu", "max",
                    "-smp", str(cpus), "-m", mem, "-no-reboot", "-nodefaults", "-display", "none",
                    "-serial", f"file:{d}/serial", "-debugcon", f"file:{d}/debug",
-                   "-qmp", f"unix:{d}/qmp,server=on,wait=off",
-                   *extra]
+                   "-qmp", f"unix:{d}/qmp,server=on,wait=off"]
         if grub:
             subprocess.run(["tools/mkiso", d + "/cd", f"{O}/parvus.elf {args}", d + "/bundle"],
                            check=True, env={**os.environ, "SCREEN": grub})
             command += ["-cdrom", d + "/cd"]
         else:
             command += ["-kernel", f"{O}/{image}", "-append", args, "-initrd", d + "/bundle"]
+        command += extra    # last: it may have another initrd
         if gdb:
             command += ["-S", "-chardev", f"socket,path={d}/gdb,server=on,wait=off,id=gdb",
                         "-gdb", "chardev:gdb"]
