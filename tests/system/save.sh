@@ -98,10 +98,10 @@ P restore "$sav" >/dev/null
 P suspend web
 state web "-bp---" || fail "suspend: $("$parvus" list)"
 P resume web
-for word in suspend resume; do
-	P $word --json web >"$work/out"
-	python3 -m json.tool "$work/out" >/dev/null || fail "$word --json: $(cat "$work/out")"
-done
+P suspend --json web >"$work/out"
+python3 -m json.tool "$work/out" >/dev/null || fail "suspend --json: $(cat "$work/out")"
+P resume --json web >"$work/out"
+python3 -m json.tool "$work/out" >/dev/null || fail "resume --json: $(cat "$work/out")"
 state web "-b----" || fail "resume: $("$parvus" list)"
 bad "is the control domain, which cannot be saved" save 0 "$sav"
 bad "is the control domain: it cannot be suspended" suspend 0
