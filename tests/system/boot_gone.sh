@@ -2,7 +2,8 @@
 # @timeout 100
 # What runs once is gone when the first guest runs: on every CPU the pages of boot/ are plain
 # data without the execute right, or nothing, where the guest that sleeps is loaded still; with
-# nothing of the code in them, and all of them went to the allocator. And no other room can call it: the link of an object that does fails.
+# nothing of the code in them, and all of them went to the allocator. And no other room can call
+# it: the link of an object that does fails.
 . tests/system/lib.bash
 
 symbol() { nm "$O/parvus.elf" | awk -v s="$1" '$3 == s { print $1 }'; }

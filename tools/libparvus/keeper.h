@@ -3,7 +3,8 @@
  * What the parts of a keeper share. Each calls those before it alone: note.c (log and state file),
  * entry.c (a device's part of the configuration), server.c (programs that serve disks), script.c
  * (hotplug scripts), bridge.c (interfaces), block.c (disks that a script makes), revive.c
- * (devices of a domain that was restored), slot.c (one device), keeper.c (all of them), hotplug.c (what is asked of it).
+ * (devices of a domain that was restored), slot.c (one device), keeper.c (all of them), hotplug.c
+ * (what is asked of it).
  */
 #ifndef LIBPARVUS_KEEPER_H
 #define LIBPARVUS_KEEPER_H
