@@ -216,6 +216,8 @@ static void network_front_remove(struct parvus_dev *dev)
 {
 	struct parvus_network *net = to_network(dev_get_drvdata(&dev->dev));
 
+	/* the link first: what the back end says last asks for it again */
+	parvus_link_end_stop(&net->end);
 	cancel_delayed_work_sync(&to_front(net)->announce);
 	parvus_network_remove(net, &to_front(net)->renew);
 }
