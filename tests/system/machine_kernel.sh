@@ -17,7 +17,7 @@ V=$(cat "$m/linux-headers/include/config/kernel.release") || fail "$m: no releas
 # ---- modules for both: all on a disk, those of domain 0's machine in its initramfs
 mkdir -p "$work/all/lib/modules" "$work/root/lib/modules/$V"
 ln -s "$(realpath "$m/modules")" "$work/all/lib/modules/$V"
-wanted="ahci sd_mod virtio_pci virtio_blk virtio_net virtio_scsi e1000e xhci_pci usb_storage usbhid
+wanted="loop ahci sd_mod virtio_pci virtio_blk virtio_net virtio_scsi e1000e xhci_pci usb_storage usbhid
 	af_packet"
 for name in $wanted; do
 	modprobe -d "$work/all" -S "$V" --show-depends "$name" || fail "no module $name"
@@ -255,7 +255,7 @@ QEMU_ARGS="-M q35 -drive if=none,id=root,format=raw,file=$work/machine-disk.img
 	-device usb-kbd,bus=xhci.0 $(net u0 e1000e 2) $(net u1 virtio-net-pci 3)"
 export QEMU_ARGS=${QEMU_ARGS//[$'\n\t']/ }
 for d in ahci nvme usb; do
-	echo "$d $(head -c $half "$work/$d.img" | md5sum | cut -d' ' -f1)"
+	echo "disk $d $(head -c $half "$work/$d.img" | md5sum | cut -d' ' -f1)"
 done | sort >"$work/root/sums"
 control "uname -r
 while read -r f; do insmod \$f || fail \"insmod \$f\"; done </order
